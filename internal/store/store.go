@@ -1,0 +1,244 @@
+// Package store is the contract between the engine and the places mail lives
+// in: a Store holds mailboxes, a Mailbox holds messages with UIDs and flags.
+// IMAP servers (store/imap), Maildir trees (store/maildir) and a memory store
+// for tests (store/mem) implement it; store/storetest is the suite that each of
+// them passes.
+//
+// The shape is "batch in, per-item completion out": a batch lets a store
+// pipeline commands or flush files together, and the completion of each item
+// lets the engine journal it. Completion callbacks may run on any goroutine,
+// but never two of one call at the same time, and never after the call (or, for
+// an Appender, its Finish) has returned. They must not call back into the
+// store.
+//
+// Errors: a *StoreError means the whole store is unusable (connection lost,
+// login refused), a *BoxError that this mailbox is. What happens to a single
+// message is a result handed to its completion, not an error of the call.
+package store
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"isync/internal/mail"
+)
+
+// Store is one store of the configuration. It is safe for concurrent use.
+type Store interface {
+	// Name returns the store's name in the configuration.
+	Name() string
+
+	// Caps connects if need be and tells what the store can do.
+	Caps(ctx context.Context) (Caps, error)
+
+	// List returns the mailboxes of the store, in no particular order.
+	List(ctx context.Context, req ListRequest) ([]Box, error)
+
+	// Open opens a mailbox. It fails with an error that wraps ErrNoBox if there
+	// is none of that name, and that is all that is wrong.
+	// Several mailboxes may be open at once; whoever opens one closes it.
+	Open(ctx context.Context, box string, req OpenRequest) (Mailbox, error)
+
+	// Create creates a mailbox (and, where the store needs them, its parents).
+	// It is no error if it exists already.
+	Create(ctx context.Context, box string) error
+
+	// Delete deletes an empty mailbox that is not open. It fails, and deletes
+	// nothing, if the mailbox holds messages. Sub-folders are left alone.
+	Delete(ctx context.Context, box string) error
+
+	// Close ends all sessions. Mailboxes still open become unusable.
+	Close() error
+}
+
+// Local is implemented by stores that live in the local file system.
+type Local interface {
+	// BoxPath returns the directory of the mailbox, whether it exists or not.
+	BoxPath(box string) (string, error)
+}
+
+// Caps tells what a store can do.
+type Caps struct {
+	// CRLF: messages end their lines in CR LF (IMAP), else in LF (Maildir).
+	CRLF bool
+	// NeedsSize: Outgoing.Size must be known before a message is put.
+	NeedsSize bool
+	// ReportsUIDs: Append tells the UID of each stored message (RFC 4315).
+	ReportsUIDs bool
+	// SelectiveExpunge: Remove can remove exactly the given messages.
+	SelectiveExpunge bool
+}
+
+// ListRequest limits a listing to what is needed.
+type ListRequest struct {
+	// Inbox: the inbox and its children are wanted.
+	Inbox bool
+	// Others: everything but the inbox and its children is wanted.
+	Others bool
+}
+
+// Box is a mailbox found by List.
+type Box struct {
+	Name string // canonical
+}
+
+// OpenRequest says what a mailbox is opened for.
+type OpenRequest struct {
+	// ReadOnly promises that nothing will be changed; the store then writes
+	// nothing at all, not even files or marks of its own (a dry run).
+	ReadOnly bool
+}
+
+// Info describes an open mailbox.
+type Info struct {
+	// UIDValidity is never 0.
+	UIDValidity uint32
+	// UIDNext is higher than every UID in use (RFC 9051 §2.3.1.1). Never 0.
+	UIDNext mail.UID
+	// Flags are the flags that the mailbox can hold permanently.
+	Flags mail.Flags
+}
+
+// Mailbox is an open mailbox. Its methods may be called concurrently, but not
+// Close together with any other.
+type Mailbox interface {
+	// Info returns what is known of the mailbox since it was opened or last
+	// scanned.
+	Info() Info
+
+	// Scan lists the messages that are needed, ascending by UID.
+	Scan(ctx context.Context, need Need) (*Listing, error)
+
+	// Fetch reads messages in the order given and hands each to the sink,
+	// which must not keep it or its body. A message that has vanished is
+	// skipped. If one cannot be read, the sink gets it with Err set. An error
+	// of the sink ends the fetch and is returned as it is.
+	Fetch(ctx context.Context, items []FetchItem, sink func(*Incoming) error) error
+
+	// Append starts storing messages; done is called once for every message
+	// that Put has accepted, in the order they were put. The Appender must be
+	// finished.
+	Append(ctx context.Context, done func(AppendResult)) (Appender, error)
+
+	// SetFlags changes flags; done is called once for each change, in any
+	// order, with the index of the change. A message that has vanished is
+	// done with ErrGone or, where the store cannot tell, with nil.
+	SetFlags(ctx context.Context, changes []FlagChange, done func(i int, err error)) error
+
+	// Remove removes messages that are marked as deleted: exactly those of
+	// req.UIDs, or, with All, every one in the mailbox. A message that is not
+	// marked (any more) stays.
+	Remove(ctx context.Context, req RemoveRequest) error
+
+	// Close leaves the mailbox. It expunges nothing.
+	Close(ctx context.Context) error
+}
+
+// Trasher is implemented by mailboxes of stores that can move messages to
+// their trash mailbox themselves.
+type Trasher interface {
+	// Trash puts copies of the messages into the mailbox trash of the same
+	// store, which is created if it is not there. The messages may be gone
+	// from this mailbox afterwards, or must still be removed. done is called
+	// once for each message, with its index.
+	Trash(ctx context.Context, uids []mail.UID, trash string, done func(i int, err error)) error
+}
+
+// Need says what a listing must hold. A store may return more than was asked
+// for in each message, but no other messages.
+type Need struct {
+	// UIDs limits the listing. A range that ends in mail.MaxUID means "to the
+	// end", including messages that arrived since the mailbox was opened.
+	UIDs mail.UIDSet
+	// Flags: the flags are wanted.
+	Flags bool
+	// SizesFrom: the sizes of messages with at least this UID are wanted;
+	// 0 = of none.
+	SizesFrom mail.UID
+	// TUIDs: the X-TUID headers are wanted.
+	TUIDs bool
+	// MessageIDs: the Message-ID headers are wanted.
+	MessageIDs bool
+}
+
+// Listing is the outcome of a scan. It belongs to the caller.
+type Listing struct {
+	Messages   []mail.Meta         // ascending by UID, each UID once
+	TUIDs      map[mail.UID]string // messages that have one; if asked for
+	MessageIDs map[mail.UID]string // messages that have one; if asked for
+}
+
+// FetchItem names a message to read.
+type FetchItem struct {
+	UID mail.UID
+	// HeaderOnly: the body is not needed. Size is still that of the whole
+	// message.
+	HeaderOnly bool
+}
+
+// Incoming is a message in the course of being read. It and its body are valid
+// only until the sink returns.
+type Incoming struct {
+	UID   mail.UID
+	Flags mail.Flags // as of now
+	Date  time.Time  // arrival: INTERNALDATE, or the file's mtime; may be zero
+	Size  int64      // of the whole message, as the store counts
+	// Body yields the message, or its header only if that was asked for. It
+	// also is an io.Seeker if the message is stored with LF line ends.
+	Body io.Reader
+	// Err is set, and Body nil, if this message could not be read.
+	Err error
+}
+
+// Appender takes messages to be stored. It is for one goroutine.
+type Appender interface {
+	// Put stores a message; it has consumed the body when it returns. A nil
+	// error means that the message was accepted and its completion will be
+	// called; an error that nothing more can be stored. An error of m.Body's
+	// own making is returned as *BodyError: that message was dropped without a
+	// trace and the Appender remains usable.
+	Put(ctx context.Context, m *Outgoing) error
+	// Finish waits until every message put has completed.
+	Finish(ctx context.Context) error
+}
+
+// Outgoing is a message to be stored. The store does not keep it or its body
+// beyond Put.
+type Outgoing struct {
+	// Key identifies the message in its completion; its meaning is the
+	// caller's.
+	Key   int
+	Flags mail.Flags
+	Date  time.Time // zero: the time of storing
+	// Size is the exact number of bytes that Body writes, -1 if unknown.
+	Size int64
+	// Body writes the message, with the line ends the store wants. It is
+	// called once.
+	Body io.WriterTo
+}
+
+// AppendResult tells what became of one message.
+type AppendResult struct {
+	Key int
+	// UID is that of the stored message; 0 if the store does not tell, or the
+	// message was refused.
+	UID mail.UID
+	// Err is set if the store refused this message.
+	Err error
+}
+
+// FlagChange asks to set and to clear flags of one message. Add and Remove are
+// disjoint.
+type FlagChange struct {
+	UID         mail.UID
+	Add, Remove mail.Flags
+}
+
+// RemoveRequest says which messages to remove.
+type RemoveRequest struct {
+	// UIDs: these. Only for stores with Caps.SelectiveExpunge.
+	UIDs mail.UIDSet
+	// All: all that are marked as deleted; UIDs is ignored.
+	All bool
+}

@@ -1,0 +1,66 @@
+// Package vfs is the small piece of a file system that the stores and the
+// engine work through, so that tests can put a crashable or a failing one
+// underneath: OS is the real one, Mem a memory file system that models what
+// survives a power cut (unsynced bytes and unsynced directory entries may be
+// gone), Fault a wrapper that makes the n-th operation fail.
+//
+// Names are ordinary operating-system paths. Errors are *fs.PathError (or
+// *os.LinkError) wrapping a syscall.Errno, so errors.Is(err, fs.ErrNotExist)
+// and friends work on every implementation. All implementations are safe for
+// concurrent use; a File is for one goroutine at a time.
+package vfs
+
+import (
+	"io"
+	"io/fs"
+	"time"
+)
+
+// FS is a file system.
+//
+// Durability, the only promises code may build on: bytes of a file survive a
+// power cut once File.Sync has returned; a directory entry (its creation,
+// rename or removal) survives once SyncDir of the directory that holds it has
+// returned. A Rename within one directory is atomic: after a crash one finds
+// the old state or the new one.
+type FS interface {
+	// OpenFile is os.OpenFile with O_CLOEXEC.
+	OpenFile(name string, flag int, perm fs.FileMode) (File, error)
+	// Mkdir creates one directory; the mode is subject to the umask.
+	Mkdir(name string, perm fs.FileMode) error
+	// Remove removes a file or an empty directory.
+	Remove(name string) error
+	// Rename replaces newname if it is there.
+	Rename(oldname, newname string) error
+	// Stat follows symbolic links.
+	Stat(name string) (fs.FileInfo, error)
+	// ReadNames returns the names in a directory, in no particular order,
+	// without "." and ".."; the entries are not looked at.
+	ReadNames(dir string) ([]string, error)
+	// Chtimes sets access and modification time.
+	Chtimes(name string, atime, mtime time.Time) error
+	// SyncDir makes the entries of a directory durable.
+	SyncDir(dir string) error
+	// Lock takes an exclusive fcntl(2) write lock on the whole file, which
+	// other programs that lock the same way respect. With wait it blocks until
+	// the lock is free, else it returns ErrLocked. The lock lasts until the
+	// file is closed; fcntl locks do not exclude the same process, so
+	// implementations keep a table of their own locks and make them exclude
+	// one another by file identity.
+	Lock(f File, wait bool) error
+}
+
+// File is an open file.
+type File interface {
+	io.Reader
+	io.Writer
+	io.Seeker
+	io.Closer
+	// Sync makes the bytes written so far durable.
+	Sync() error
+	Stat() (fs.FileInfo, error)
+	// Truncate cuts or extends the file.
+	Truncate(size int64) error
+	// Name returns the name the file was opened with.
+	Name() string
+}
