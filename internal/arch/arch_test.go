@@ -83,6 +83,9 @@ func watchTree(t *testing.T) {
 		if err == nil && d.IsDir() && d.Name() == ".git" {
 			return fs.SkipDir
 		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // another test cleaned up behind itself
+		}
 		return err
 	})
 	if err != nil {

@@ -1,0 +1,77 @@
+# The usual: make demo, make test. "make help" tells the rest.
+
+GO       ?= go
+BIN      := bin
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS  := -s -w -X isync/internal/cli.version=$(VERSION)
+PACKAGES ?= ./...
+# Seconds are enough to notice a silly mistake; give it hours before a release.
+FUZZTIME ?= 30s
+# How long each of the long crash sweeps may go on.
+SWEEP    ?= 2m
+DEMOFLAGS ?=
+TESTFLAGS ?=
+
+# What is tested is what is shipped: a static binary. Only the race detector
+# needs cgo.
+export CGO_ENABLED := 0
+
+.PHONY: build test race check lint fmt vet demo bench crash fuzz servers changelog clean help
+
+build: ## build bin/mbsync, static, with the version from git
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
+
+test: servers fmt-check vet ## install the servers the tests use (Debian, root), check format, vet, run all tests
+	ISYNC_TEST_APT=1 $(GO) test $(TESTFLAGS) $(PACKAGES)
+
+race: ## run all tests with the race detector (needs a C compiler)
+	@command -v cc >/dev/null || { echo 'make race: the race detector needs a C compiler (apt-get install gcc libc6-dev)' >&2; exit 1; }
+	CGO_ENABLED=1 $(GO) test -race $(TESTFLAGS) $(PACKAGES)
+
+lint: $(BIN)/golangci-lint ## run the linters
+	$(BIN)/golangci-lint run $(PACKAGES)
+
+fmt: $(BIN)/gofumpt ## format all Go files
+	$(BIN)/gofumpt -w .
+
+.PHONY: fmt-check
+fmt-check: $(BIN)/gofumpt
+	@bad=$$($(BIN)/gofumpt -l .); [ -z "$$bad" ] || { printf 'not formatted (make fmt):\n%s\n' "$$bad" >&2; exit 1; }
+
+vet:
+	$(GO) vet $(PACKAGES)
+
+check: test lint ## test and lint
+
+demo: build ## show the program at work against a mail server of its own, in a few seconds
+	$(GO) run ./demo -mbsync $(BIN)/mbsync $(DEMOFLAGS)
+
+bench: ## run the Go benchmarks
+	@echo 'Go benchmarks only; a side-by-side run against the C original is not there yet.'
+	$(GO) test -run '^$$' -bench . -benchmem $(PACKAGES)
+
+crash: servers ## run the long crash sweeps, each for at most SWEEP (default 2m)
+	ISYNC_TEST_APT=1 ISYNC_SWEEP=$(SWEEP) $(GO) test -count=1 -timeout 6h -run 'Sweep' $(TESTFLAGS) $(PACKAGES)
+
+fuzz: ## run every fuzz target for FUZZTIME (default 30s)
+	GO='$(GO)' FUZZTIME='$(FUZZTIME)' tools/fuzz.sh $(PACKAGES)
+
+servers: ## install the servers that tests start, where that is possible
+	@tools/servers.sh
+
+changelog: ## show what the next release changes
+	@$(GO) run ./changelog
+
+clean: ## remove what was built
+	rm -rf $(BIN) dist
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+# The tools have a module of their own, so that what they need never becomes
+# something the program needs.
+$(BIN)/gofumpt: tools/go.mod tools/go.sum
+	cd tools && $(GO) build -o ../$(BIN)/gofumpt mvdan.cc/gofumpt
+
+$(BIN)/golangci-lint: tools/go.mod tools/go.sum
+	cd tools && $(GO) build -o ../$(BIN)/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
