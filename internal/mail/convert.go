@@ -1,0 +1,350 @@
+package mail
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+)
+
+// TUIDLen is the length of a temporary id: the random mark that a copy of a
+// message carries in its X-TUID header so that an interrupted run's copies are
+// found again.
+const TUIDLen = 12
+
+// TUIDHeader is the header field that carries a TUID, with its separator.
+const TUIDHeader = "X-TUID: "
+
+// Conversion says how a message changes on its way from one store to another.
+// The zero value copies it unchanged.
+type Conversion struct {
+	// FromCRLF, ToCRLF: the line ends of the source and of the target. Where
+	// they differ, converting to CR LF adds a CR before every bare LF,
+	// converting to LF drops a CR right before an LF; other CRs stay.
+	FromCRLF, ToCRLF bool
+	// TUID, if not empty, replaces the first X-TUID header line (others are
+	// dropped), or is added at the end of the header.
+	TUID string
+	// Placeholder, if not nil, replaces the body and marks the subject.
+	Placeholder *Placeholder
+}
+
+// Placeholder describes the message that a placeholder stands for.
+type Placeholder struct {
+	Size    int64 // bytes
+	Flagged bool
+}
+
+// placeholderMark goes before the subject of a placeholder.
+const placeholderMark = "[placeholder] "
+
+// body returns the text of a placeholder, which names size and remedy.
+func (p *Placeholder) body(eol string) string {
+	size := fmt.Sprintf("%dKiB", p.Size>>10)
+	if p.Size>>10 >= 1000 {
+		size = fmt.Sprintf("%.1fMiB", float64(p.Size)/(1<<20))
+	}
+	var b strings.Builder
+	b.WriteString("The size of this message is " + size + ", which exceeds the MaxSize limit." + eol)
+	b.WriteString("To fetch its contents, flag it and synchronize with Upgrade." + eol)
+	if p.Flagged {
+		b.WriteString(eol + "The original of this message is flagged as important." + eol)
+	}
+	return b.String()
+}
+
+var (
+	readerPool = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 32<<10) }}
+	writerPool = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 64<<10) }}
+)
+
+// Copy reads a message from src and writes it, converted, to dst. It returns
+// the number of bytes of the converted message. It works in constant memory whatever the length
+// of the lines. Errors are those of src and dst, as they are; io.EOF of src is
+// the end of the message.
+//
+// The header ends at the first empty line. A message without one is all
+// header: where something is added to it, a cut last line is completed; the
+// empty line is added only to a placeholder, which has a body.
+func (c *Conversion) Copy(dst io.Writer, src io.Reader) (int64, error) {
+	r := readerPool.Get().(*bufio.Reader)
+	defer readerPool.Put(r)
+	r.Reset(src)
+	defer r.Reset(nil)
+
+	out := writerPool.Get().(*bufio.Writer)
+	defer writerPool.Put(out)
+	out.Reset(dst)
+	defer out.Reset(nil)
+
+	n, err := c.copyTo(out, r)
+	if ferr := out.Flush(); err == nil {
+		err = ferr
+	}
+	return n, err
+}
+
+// copyTo is Copy between buffers.
+func (c *Conversion) copyTo(out *bufio.Writer, r *bufio.Reader) (int64, error) {
+	w := &lineWriter{w: out, add: c.ToCRLF && !c.FromCRLF, drop: c.FromCRLF && !c.ToCRLF}
+	if c.TUID != "" || c.Placeholder != nil {
+		done, err := c.copyHeader(w, r)
+		if done || err != nil {
+			return w.n, err
+		}
+	}
+	for {
+		chunk, err := peekSome(r)
+		if len(chunk) > 0 {
+			if werr := w.write(chunk); werr != nil {
+				return w.n, werr
+			}
+			_, _ = r.Discard(len(chunk))
+		}
+		if err == io.EOF {
+			return w.n, w.finish()
+		}
+		if err != nil {
+			return w.n, err
+		}
+	}
+}
+
+// peekSome returns what is buffered, after reading once if that is nothing.
+func peekSome(r *bufio.Reader) ([]byte, error) {
+	if r.Buffered() == 0 {
+		if _, err := r.Peek(1); err != nil && r.Buffered() == 0 {
+			return nil, err
+		}
+	}
+	return r.Peek(r.Buffered())
+}
+
+// copyHeader copies the header up to and including the empty line, with what
+// is to be changed in it. done is true if nothing follows.
+func (c *Conversion) copyHeader(w *lineWriter, r *bufio.Reader) (done bool, err error) {
+	eol := "\n"
+	if c.ToCRLF {
+		eol = "\r\n"
+	}
+	tuidDone := c.TUID == ""
+	subjectDone := c.Placeholder == nil
+	// finish adds what has not found its place.
+	finish := func() error {
+		var add string
+		if !subjectDone {
+			add += "Subject: " + placeholderMark + "(No Subject)" + eol
+		}
+		if !tuidDone {
+			add += TUIDHeader + c.TUID + eol
+		}
+		return w.raw(add)
+	}
+	for {
+		line, rerr := r.ReadSlice('\n')
+		if rerr == io.EOF && len(line) == 0 { // no empty line
+			if err := w.finish(); err != nil {
+				return true, err
+			}
+			return true, c.endCut(w, finish, eol, true)
+		}
+		if rerr != nil && rerr != bufio.ErrBufferFull && rerr != io.EOF {
+			return true, rerr
+		}
+		first := line
+		if rerr == nil && len(bytes.TrimRight(first, "\r\n")) == 0 && len(first) <= 2 {
+			if err := finish(); err != nil {
+				return true, err
+			}
+			if c.Placeholder != nil {
+				return true, w.raw(eol + c.Placeholder.body(eol))
+			}
+			return false, w.write(first)
+		}
+		drop := false
+		switch {
+		case c.TUID != "" && bytes.HasPrefix(first, []byte(TUIDHeader)):
+			drop = true
+			if !tuidDone {
+				tuidDone = true
+				err = w.raw(TUIDHeader + c.TUID + eol)
+			}
+		case !subjectDone && isSubject(first):
+			subjectDone = true
+			n := len("Subject:")
+			if n < len(first) && first[n] == ' ' {
+				n++
+			}
+			if err = w.write(first[:n]); err == nil {
+				mark := placeholderMark
+				if first[n-1] != ' ' {
+					mark = " " + mark
+				}
+				err = w.raw(mark)
+			}
+			if err == nil {
+				err = w.write(first[n:])
+			}
+		default:
+			err = w.write(first)
+		}
+		for err == nil && rerr == bufio.ErrBufferFull { // the rest of a long line
+			line, rerr = r.ReadSlice('\n')
+			if !drop {
+				err = w.write(line)
+			}
+		}
+		if err != nil {
+			return true, err
+		}
+		switch rerr {
+		case nil:
+		case io.EOF: // the last line is cut
+			if err := w.finish(); err != nil {
+				return true, err
+			}
+			return true, c.endCut(w, finish, eol, drop)
+		default:
+			return true, rerr
+		}
+	}
+}
+
+// endCut completes a header that has no empty line. whole tells that the last
+// line ended properly (or was dropped).
+func (c *Conversion) endCut(w *lineWriter, finish func() error, eol string, whole bool) error {
+	if !whole {
+		if err := w.raw(eol); err != nil {
+			return err
+		}
+	}
+	if err := finish(); err != nil {
+		return err
+	}
+	if c.Placeholder != nil {
+		return w.raw(eol + c.Placeholder.body(eol))
+	}
+	return nil
+}
+
+func isSubject(line []byte) bool {
+	const name = "subject:"
+	return len(line) >= len(name) && strings.EqualFold(string(line[:len(name)]), name)
+}
+
+// lineWriter converts line ends and counts what it has written. A CR at the
+// end of one write is held back until the next byte tells what becomes of it.
+type lineWriter struct {
+	w         *bufio.Writer
+	n         int64
+	add, drop bool
+	cr        bool // add: the last byte was a CR; drop: a CR is held back
+}
+
+func (w *lineWriter) out(b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
+	n, err := w.w.Write(b)
+	w.n += int64(n)
+	return err
+}
+
+var (
+	crByte = []byte{'\r'}
+	crlf   = []byte("\r\n")
+)
+
+func (w *lineWriter) write(b []byte) error {
+	switch {
+	case w.add:
+		return w.writeAdding(b)
+	case w.drop:
+		return w.writeDropping(b)
+	}
+	return w.out(b)
+}
+
+func (w *lineWriter) writeAdding(b []byte) error {
+	for len(b) > 0 {
+		i := bytes.IndexByte(b, '\n')
+		if i < 0 {
+			w.cr = b[len(b)-1] == '\r'
+			return w.out(b)
+		}
+		bare := i == 0 && !w.cr || i > 0 && b[i-1] != '\r'
+		w.cr = false
+		if !bare {
+			if err := w.out(b[:i+1]); err != nil {
+				return err
+			}
+		} else {
+			if err := w.out(b[:i]); err != nil {
+				return err
+			}
+			if err := w.out(crlf); err != nil {
+				return err
+			}
+		}
+		b = b[i+1:]
+	}
+	return nil
+}
+
+func (w *lineWriter) writeDropping(b []byte) error {
+	if w.cr && len(b) > 0 {
+		w.cr = false
+		if b[0] != '\n' {
+			if err := w.out(crByte); err != nil {
+				return err
+			}
+		}
+	}
+	for len(b) > 0 {
+		i := bytes.IndexByte(b, '\r')
+		if i < 0 {
+			return w.out(b)
+		}
+		if i == len(b)-1 {
+			w.cr = true
+			return w.out(b[:i])
+		}
+		if b[i+1] == '\n' {
+			if err := w.out(b[:i]); err != nil {
+				return err
+			}
+			b = b[i+1:]
+			continue
+		}
+		if err := w.out(b[:i+1]); err != nil {
+			return err
+		}
+		b = b[i+1:]
+	}
+	return nil
+}
+
+// finish writes a CR that was held back.
+func (w *lineWriter) finish() error {
+	if w.drop && w.cr {
+		w.cr = false
+		return w.out(crByte)
+	}
+	return nil
+}
+
+// raw writes text that already has the target's line ends.
+func (w *lineWriter) raw(s string) error {
+	if s == "" {
+		return nil
+	}
+	if err := w.finish(); err != nil {
+		return err
+	}
+	w.cr = false
+	n, err := w.w.WriteString(s)
+	w.n += int64(n)
+	return err
+}

@@ -1,0 +1,185 @@
+package mail
+
+import (
+	"bytes"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+const tuid = "abcdefghijkl"
+
+func convert(t *testing.T, c Conversion, in string) string {
+	t.Helper()
+	var want string
+	for i, r := range []io.Reader{strings.NewReader(in), iotest.OneByteReader(strings.NewReader(in)), iotest.DataErrReader(strings.NewReader(in))} {
+		var b bytes.Buffer
+		n, err := c.Copy(&b, r)
+		if err != nil {
+			t.Fatalf("copy: %v", err)
+		}
+		if n != int64(b.Len()) {
+			t.Fatalf("returned %d, wrote %d bytes", n, b.Len())
+		}
+		if i > 0 && b.String() != want {
+			t.Fatalf("depends on how the source is cut:\n%q\n%q", want, b.String())
+		}
+		want = b.String()
+	}
+	return want
+}
+
+func TestConversion(t *testing.T) {
+	toLF := Conversion{FromCRLF: true, TUID: tuid}
+	toCRLF := Conversion{ToCRLF: true, TUID: tuid}
+	long := strings.Repeat("x", 100_000)
+	tests := []struct {
+		name string
+		c    Conversion
+		in   string
+		want string
+	}{
+		{"pull", toLF, "A: b\r\nC: d\r\n\r\nbody\r\n", "A: b\nC: d\nX-TUID: abcdefghijkl\n\nbody\n"},
+		{"push", toCRLF, "A: b\nC: d\n\nbody\n", "A: b\r\nC: d\r\nX-TUID: abcdefghijkl\r\n\r\nbody\r\n"},
+		{"old TUID replaced in place", toLF, "A: b\r\nX-TUID: 123456789012\r\nC: d\r\n\r\n", "A: b\nX-TUID: abcdefghijkl\nC: d\n\n"},
+		{"further TUIDs dropped", toLF, "X-TUID: 1\r\nX-TUID: 2\r\n\r\n", "X-TUID: abcdefghijkl\n\n"},
+		{"TUID in the body stays", toLF, "A: b\r\n\r\nX-TUID: 123456789012\r\n", "A: b\nX-TUID: abcdefghijkl\n\nX-TUID: 123456789012\n"},
+		{"empty message", toLF, "", "X-TUID: abcdefghijkl\n"},
+		{"no header", toLF, "\r\nbody", "X-TUID: abcdefghijkl\n\nbody"},
+		{"no empty line", toLF, "A: b\r\n", "A: b\nX-TUID: abcdefghijkl\n"},
+		{"cut header", toLF, "A: b", "A: b\nX-TUID: abcdefghijkl\n"},
+		{"cut header ending in CR", toLF, "A: b\r", "A: b\r\nX-TUID: abcdefghijkl\n"},
+		{"cut old TUID", toLF, "A: b\r\nX-TUID: 1", "A: b\nX-TUID: abcdefghijkl\n"},
+		{"long header line", toLF, "A: " + long + "\r\nB: c\r\n\r\n" + long, "A: " + long + "\nB: c\nX-TUID: abcdefghijkl\n\n" + long},
+		{"long TUID line", toLF, "X-TUID: " + long + "\r\nB: c\r\n\r\n", "X-TUID: abcdefghijkl\nB: c\n\n"},
+		{"bare LF ends the header", toLF, "A: b\n\nX-TUID: 1\n", "A: b\nX-TUID: abcdefghijkl\n\nX-TUID: 1\n"},
+		{"NUL and 8-bit", toLF, "A: \x00\xff\r\n\r\n\x00\xfe", "A: \x00\xff\nX-TUID: abcdefghijkl\n\n\x00\xfe"},
+		{"line ends only, dropping", Conversion{FromCRLF: true}, "a\r\nb\rc\r\r\nd\ne\r", "a\nb\rc\r\nd\ne\r"},
+		{"line ends only, adding", Conversion{ToCRLF: true}, "a\nb\r\nc\rd\n\n", "a\r\nb\r\nc\rd\r\n\r\n"},
+		{"same line ends", Conversion{FromCRLF: true, ToCRLF: true}, "a\nb\r\nc\r", "a\nb\r\nc\r"},
+		{"unchanged", Conversion{}, "a\nb\r\nc\r", "a\nb\r\nc\r"},
+		{
+			"placeholder", Conversion{FromCRLF: true, TUID: tuid, Placeholder: &Placeholder{Size: 2048}},
+			"Subject: hello\r\nA: b\r\n\r\nbody",
+			"Subject: [placeholder] hello\nA: b\nX-TUID: abcdefghijkl\n\nThe size of this message is 2KiB, which exceeds the MaxSize limit.\nTo fetch its contents, flag it and synchronize with Upgrade.\n",
+		},
+		{
+			"placeholder, no subject, flagged", Conversion{ToCRLF: true, TUID: tuid, Placeholder: &Placeholder{Size: 1500 << 10, Flagged: true}},
+			"A: b",
+			"A: b\r\nSubject: [placeholder] (No Subject)\r\nX-TUID: abcdefghijkl\r\n\r\nThe size of this message is 1.5MiB, which exceeds the MaxSize limit.\r\nTo fetch its contents, flag it and synchronize with Upgrade.\r\n\r\nThe original of this message is flagged as important.\r\n",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := convert(t, tt.c, tt.in); got != tt.want {
+				t.Errorf("got  %.300q\nwant %.300q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestConversionReportsErrors(t *testing.T) {
+	boom := iotest.ErrReader(io.ErrClosedPipe)
+	c := Conversion{FromCRLF: true, TUID: tuid}
+	for _, head := range []string{"", "A: b\r\n", "A: b\r\n\r\nbo"} {
+		_, err := c.Copy(io.Discard, io.MultiReader(strings.NewReader(head), boom))
+		if err != io.ErrClosedPipe {
+			t.Errorf("after %q: error %v", head, err)
+		}
+	}
+	if _, err := c.Copy(failWriter{}, strings.NewReader("A: b\r\n\r\n")); err != io.ErrShortWrite {
+		t.Errorf("write error: %v", err)
+	}
+}
+
+type failWriter struct{}
+
+func (failWriter) Write([]byte) (int, error) { return 0, io.ErrShortWrite }
+
+// A naive model of the conversion: the whole message in memory.
+func model(c Conversion, in string) string {
+	conv := func(s string) string {
+		switch {
+		case c.FromCRLF && !c.ToCRLF:
+			return strings.ReplaceAll(s, "\r\n", "\n")
+		case !c.FromCRLF && c.ToCRLF:
+			return strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\n", "\r\n")
+		}
+		return s
+	}
+	if c.TUID == "" {
+		return conv(in)
+	}
+	eol := "\n"
+	if c.ToCRLF {
+		eol = "\r\n"
+	}
+	var head []string
+	rest, found := in, false
+	for rest != "" {
+		line, tail, ok := strings.Cut(rest, "\n")
+		if ok {
+			line += "\n"
+		}
+		if line == "\n" || line == "\r\n" {
+			found = true
+			break
+		}
+		head = append(head, line)
+		rest = tail
+	}
+	var b strings.Builder
+	done := false
+	for _, l := range head {
+		if strings.HasPrefix(l, "X-TUID: ") {
+			if !done {
+				b.WriteString("X-TUID: " + c.TUID + eol)
+			}
+			done = true
+			continue
+		}
+		b.WriteString(conv(l))
+		if !strings.HasSuffix(l, "\n") {
+			b.WriteString(eol)
+		}
+	}
+	if !done {
+		b.WriteString("X-TUID: " + c.TUID + eol)
+	}
+	if found {
+		b.WriteString(conv(rest))
+	}
+	return b.String()
+}
+
+func FuzzConversion(f *testing.F) {
+	for _, s := range []string{"", "A: b\r\n\r\nc", "X-TUID: 1\r\nX", "\r\r\n\n\r", "A\r", "A: b\n\r\nX"} {
+		for m := range byte(8) {
+			f.Add(s, m)
+		}
+	}
+	f.Fuzz(func(t *testing.T, in string, mode byte) {
+		c := Conversion{FromCRLF: mode&1 != 0, ToCRLF: mode&2 != 0}
+		if mode&4 != 0 {
+			c.TUID = tuid
+		}
+		if got, want := convert(t, c, in), model(c, in); got != want {
+			t.Fatalf("%+v %q: got %q, want %q", c, in, got, want)
+		}
+	})
+}
+
+func BenchmarkConversionPull(b *testing.B) {
+	msg := "Subject: x\r\n" + strings.Repeat("Received: from somewhere by somewhere else\r\n", 20) + "\r\n" + strings.Repeat(strings.Repeat("y", 76)+"\r\n", 300)
+	c := Conversion{FromCRLF: true, TUID: tuid}
+	b.SetBytes(int64(len(msg)))
+	b.ReportAllocs()
+	r := strings.NewReader("")
+	for b.Loop() {
+		r.Reset(msg)
+		if _, err := c.Copy(io.Discard, r); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
