@@ -1,0 +1,298 @@
+package syncstate
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"isync/internal/mail"
+)
+
+// Error is a fault in a state file or a journal.
+type Error struct {
+	File string
+	Line int // 1-based; 0: the file as a whole
+	Msg  string
+}
+
+func (e *Error) Error() string {
+	if e.Line == 0 {
+		return e.File + ": " + e.Msg
+	}
+	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Msg)
+}
+
+// Parse reads a state file. name is for error messages; expireSide is the
+// channel's, which the file must agree with. It accepts the dialects of all
+// versions since 0.9: old header names, the one-line header, "X" for expired
+// records, and UID 4294967295 for messages that were skipped as too big.
+func Parse(name string, data []byte, expireSide Side) (*State, error) {
+	p := &parser{file: name, data: data, st: New(expireSide)}
+	if err := p.header(); err != nil {
+		return nil, err
+	}
+	if err := p.records(); err != nil {
+		return nil, err
+	}
+	p.deriveMaxExpired()
+	p.st.NewMaxUID = p.st.MaxUID
+	return p.st, nil
+}
+
+type parser struct {
+	file string
+	data []byte
+	line int
+	st   *State
+	// A pre-1.3 state names the highest *near* UID that expired.
+	maxExpiredNear mail.UID
+}
+
+func (p *parser) errorf(format string, args ...any) error {
+	return &Error{p.file, p.line, fmt.Sprintf(format, args...)}
+}
+
+// next returns the next line without its end; ok is false at the end of data.
+func (p *parser) next() (line []byte, ok bool, err error) {
+	if len(p.data) == 0 {
+		return nil, false, nil
+	}
+	p.line++
+	i := bytes.IndexByte(p.data, '\n')
+	if i < 0 {
+		return nil, false, p.errorf("incomplete last line")
+	}
+	line, p.data = p.data[:i], p.data[i+1:]
+	return line, true, nil
+}
+
+func (p *parser) header() error {
+	for first := true; ; first = false {
+		line, ok, err := p.next()
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return &Error{p.file, p.line, "unterminated sync state header"}
+		}
+		if len(line) == 0 {
+			return nil
+		}
+		if first && line[0] >= '0' && line[0] <= '9' {
+			return p.oldHeader(string(line))
+		}
+		name, value, _ := strings.Cut(string(line), " ")
+		n, err := strconv.ParseUint(value, 10, 32)
+		if err != nil {
+			return p.errorf("malformed sync state header entry '%s'", line)
+		}
+		if err := p.headerEntry(name, uint32(n)); err != nil {
+			return err
+		}
+	}
+}
+
+func (p *parser) headerEntry(name string, n uint32) error {
+	st := p.st
+	switch name {
+	case "FarUidValidity", "MasterUidValidity":
+		st.UIDValidity[Far] = n
+	case "NearUidValidity", "SlaveUidValidity":
+		st.UIDValidity[Near] = n
+	case "MaxPulledUid":
+		st.MaxUID[Far] = mail.UID(n)
+	case "MaxPushedUid":
+		st.MaxUID[Near] = mail.UID(n)
+	case "MaxExpiredFarUid", "MaxExpiredMasterUid":
+		if st.ExpireSide != Near {
+			return p.errorf("state was made with ExpireSide Near, but the channel has ExpireSide Far")
+		}
+		st.MaxExpired = mail.UID(n)
+	case "MaxExpiredNearUid":
+		if st.ExpireSide != Far {
+			return p.errorf("state was made with ExpireSide Far, but the channel has ExpireSide Near")
+		}
+		st.MaxExpired = mail.UID(n)
+	case "MaxExpiredSlaveUid":
+		if st.ExpireSide != Near && n != 0 {
+			return p.errorf("state was made by a version without ExpireSide Far, but the channel has it")
+		}
+		p.maxExpiredNear = mail.UID(n)
+	default:
+		return p.errorf("unrecognized sync state header entry '%s'", name)
+	}
+	return nil
+}
+
+// oldHeader reads the one line that was the header before version 1.1:
+// farval:maxfar nearval:maxexpirednear:maxnear.
+func (p *parser) oldHeader(line string) error {
+	bad := p.errorf("malformed sync state header '%s'", line)
+	far, near, ok := strings.Cut(line, " ")
+	fields := append(strings.Split(far, ":"), strings.Split(near, ":")...)
+	if !ok || len(fields) != 5 {
+		return bad
+	}
+	var n [5]uint32
+	for i, f := range fields {
+		v, err := strconv.ParseUint(f, 10, 32)
+		if err != nil {
+			return bad
+		}
+		n[i] = uint32(v)
+	}
+	st := p.st
+	st.UIDValidity = [2]uint32{n[0], n[2]}
+	st.MaxUID = [2]mail.UID{mail.UID(n[1]), mail.UID(n[4])}
+	if n[3] != 0 && st.ExpireSide != Near {
+		return p.errorf("state was made by a version without ExpireSide Far, but the channel has it")
+	}
+	p.maxExpiredNear = mail.UID(n[3])
+	return nil
+}
+
+// deriveMaxExpired turns the near limit of old versions into the far one: what
+// lies below the lowest far UID that is still paired has expired.
+func (p *parser) deriveMaxExpired() {
+	if p.maxExpiredNear == 0 || p.st.MaxExpired != 0 {
+		return
+	}
+	lowest := mail.MaxUID
+	for _, r := range p.st.Records {
+		if r.Paired() && !r.Has(Expired) {
+			lowest = min(lowest, r.UID[Far])
+		}
+	}
+	if lowest != mail.MaxUID {
+		p.st.MaxExpired = lowest - 1
+	}
+}
+
+func (p *parser) records() error {
+	// One block for all records: the lines tell how many there are at most.
+	block := make([]Record, bytes.Count(p.data, []byte{'\n'}))
+	p.st.Records = make([]*Record, 0, len(block))
+	for {
+		line, ok, err := p.next()
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return nil
+		}
+		r := &block[len(p.st.Records)]
+		if !parseRecord(line, r) {
+			return p.errorf("malformed sync state entry '%.80s'", line)
+		}
+		p.st.Records = append(p.st.Records, r)
+	}
+}
+
+// parseRecord reads FARUID NEARUID FLAGS.
+func parseRecord(line []byte, r *Record) bool {
+	for s := range r.UID {
+		n, rest, ok := cutNumber(line)
+		if !ok {
+			return false
+		}
+		r.UID[s] = mail.UID(n)
+		switch {
+		case len(rest) == 0 && s == 1: // a trimmed line
+		case len(rest) == 0 || rest[0] != ' ':
+			return false
+		default:
+			rest = rest[1:]
+		}
+		line = rest
+		if n == math.MaxUint32 { // versions before 1.3
+			r.UID[s] = 0
+			r.Status |= Skipped
+		}
+	}
+	if len(line) > 0 {
+		switch line[0] {
+		case '<':
+			r.Status |= FarPlaceholder
+			line = line[1:]
+		case '>':
+			r.Status |= NearPlaceholder
+			line = line[1:]
+		}
+	}
+	if len(line) > 0 {
+		switch line[0] {
+		case '~', 'X':
+			r.Status |= Expired
+			line = line[1:]
+		case '^':
+			r.Status |= Skipped
+			line = line[1:]
+		}
+	}
+	for _, c := range line {
+		f := mail.FlagOfLetter(c)
+		if f == 0 {
+			return false
+		}
+		r.Flags |= f
+	}
+	return true
+}
+
+// cutNumber reads a decimal number of at most 32 bits off the front of b.
+func cutNumber(b []byte) (n uint32, rest []byte, ok bool) {
+	var v uint64
+	i := 0
+	for ; i < len(b) && b[i] >= '0' && b[i] <= '9'; i++ {
+		v = v*10 + uint64(b[i]-'0')
+		if v > math.MaxUint32 {
+			return 0, nil, false
+		}
+	}
+	return uint32(v), b[i:], i > 0
+}
+
+// AppendTo appends the state file's contents to b.
+func (s *State) AppendTo(b []byte) []byte {
+	entry := func(name string, n uint32) {
+		b = append(b, name...)
+		b = append(b, ' ')
+		b = strconv.AppendUint(b, uint64(n), 10)
+		b = append(b, '\n')
+	}
+	entry("FarUidValidity", s.UIDValidity[Far])
+	entry("NearUidValidity", s.UIDValidity[Near])
+	entry("MaxPulledUid", uint32(s.MaxUID[Far]))
+	entry("MaxPushedUid", uint32(s.MaxUID[Near]))
+	if s.MaxExpired != 0 {
+		if s.ExpireSide == Near {
+			entry("MaxExpiredFarUid", uint32(s.MaxExpired))
+		} else {
+			entry("MaxExpiredNearUid", uint32(s.MaxExpired))
+		}
+	}
+	b = append(b, '\n')
+	for r := range s.Live() {
+		b = strconv.AppendUint(b, uint64(r.UID[Far]), 10)
+		b = append(b, ' ')
+		b = strconv.AppendUint(b, uint64(r.UID[Near]), 10)
+		b = append(b, ' ')
+		switch {
+		case r.Has(FarPlaceholder):
+			b = append(b, '<')
+		case r.Has(NearPlaceholder):
+			b = append(b, '>')
+		}
+		switch {
+		case r.Has(Skipped):
+			b = append(b, '^')
+		case r.Has(Expired):
+			b = append(b, '~')
+		}
+		b = r.Flags.AppendTo(b)
+		b = append(b, '\n')
+	}
+	return b
+}

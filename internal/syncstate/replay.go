@@ -1,0 +1,170 @@
+package syncstate
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"isync/internal/mail"
+)
+
+// Apply lets an entry take effect on the state. rec is the record that the
+// entry is about, whose UIDs must be those of the entry; nil where it is about
+// none. For OpAdd the new record is returned, for OpUpgrade the new record that
+// holds the placeholder; otherwise rec.
+func (s *State) Apply(rec *Record, e Entry) *Record {
+	switch e.Op {
+	case OpUIDValidity:
+		s.UIDValidity = [2]uint32{e.N[0], e.N[1]}
+	case OpMaxUID:
+		s.MaxUID[e.N[0]] = mail.UID(e.N[1])
+	case OpUIDNext:
+		s.UIDNext[e.N[0]] = mail.UID(e.N[1])
+	case OpTrashed:
+		s.Trashed[e.N[0]].Add(mail.UID(e.N[1]))
+	case OpAdd:
+		rec = &Record{UID: [2]mail.UID{mail.UID(e.N[0]), mail.UID(e.N[1])}, Status: Pending}
+		s.Records = append(s.Records, rec)
+		for t, u := range rec.UID {
+			s.NewMaxUID[t] = max(s.NewMaxUID[t], u)
+		}
+	case OpDrop:
+		rec.Dead = true
+	case OpTUID:
+		rec.TUID = e.TUID
+	case OpLost:
+		rec.TUID = TUID{}
+	case OpFarUID:
+		s.assign(rec, Far, mail.UID(e.N[2]))
+	case OpNearUID:
+		s.assign(rec, Near, mail.UID(e.N[2]))
+	case OpFlags:
+		rec.Flags = mail.Flags(e.N[2])
+	case OpCopyFlags:
+		rec.CopyFlags = mail.Flags(e.N[2])
+	case OpStatus:
+		rec.Status = Status(e.N[2])
+		if rec.Has(Expired) {
+			s.MaxExpired = max(s.MaxExpired, rec.UID[s.KeepSide()])
+		}
+	case OpPlaceholder:
+		rec.Status |= PlaceholderOn(rec.Target())
+	case OpUpgrade:
+		return s.split(rec, mail.Flags(e.N[2]))
+	case OpUpgradeFlags:
+		rec.Add, rec.Del = mail.Flags(e.N[2]), mail.Flags(e.N[3])
+	case OpPurged:
+		rec.Purged = true
+	}
+	return rec
+}
+
+// assign gives the record a UID on side t; 0 makes it an orphan.
+func (s *State) assign(rec *Record, t Side, u mail.UID) {
+	rec.UID[t] = u
+	if u != 0 {
+		// Our own copies are not to be taken for new messages later.
+		if u == s.NewMaxUID[t]+1 {
+			s.NewMaxUID[t] = u
+		}
+		if rec.Upgrading {
+			rec.Flags = (rec.Flags | rec.Add) &^ rec.Del
+		} else if rec.Has(Pending) {
+			rec.Flags = rec.CopyFlags
+		}
+	}
+	rec.Status &^= Pending
+	rec.CopyFlags, rec.Add, rec.Del, rec.Upgrading = 0, 0, 0, false
+	rec.TUID = TUID{}
+}
+
+// split begins the upgrade of a placeholder: the record becomes pending for
+// the real message, and a new one right after it holds the placeholder.
+func (s *State) split(rec *Record, flags mail.Flags) *Record {
+	t := Near
+	if rec.Has(FarPlaceholder) {
+		t = Far
+	}
+	old := &Record{Purge: true}
+	old.UID[t] = rec.UID[t]
+	rec.UID[t] = 0
+	rec.Status = rec.Status&^(FarPlaceholder|NearPlaceholder) | Pending
+	rec.Upgrading = true
+	rec.CopyFlags = flags
+	i := slices.Index(s.Records, rec)
+	s.Records = slices.Insert(s.Records, i+1, old)
+	return old
+}
+
+// Replay applies the journal of an interrupted run to the state it began with.
+// name is for error messages, which also name the line.
+//
+// A last line without its end was torn by a crash while it was written. It is
+// not applied, which is safe: whatever must not be forgotten is flushed before
+// it is acted on. end is the length of what was applied; if that is less than
+// the journal's, torn describes the rest, which has to be cut off before the
+// journal is continued.
+func Replay(s *State, name string, journal []byte) (end int, torn, err error) {
+	line := 0
+	errorf := func(format string, args ...any) error {
+		return &Error{name, line, fmt.Sprintf(format, args...)}
+	}
+	var index map[[2]mail.UID]*Record
+	for end < len(journal) {
+		line++
+		i := bytes.IndexByte(journal[end:], '\n')
+		if i < 0 {
+			return end, errorf("incomplete journal entry at the end of the file"), nil
+		}
+		text := journal[end : end+i]
+		if line == 1 {
+			if v := string(text); v != JournalVersion {
+				return end, nil, errorf("%s", versionHint(v))
+			}
+			end += i + 1
+			continue
+		}
+		e, err := ParseEntry(text)
+		if err != nil {
+			return end, nil, errorf("%v", err)
+		}
+		if index == nil {
+			index = make(map[[2]mail.UID]*Record, len(s.Records))
+			for r := range s.Live() {
+				index[r.UID] = r
+			}
+		}
+		key := [2]mail.UID{mail.UID(e.N[0]), mail.UID(e.N[1])}
+		var rec *Record
+		if e.Op.onRecord() {
+			if rec = index[key]; rec == nil {
+				return end, nil, errorf("entry '%s' refers to a record that does not exist", e)
+			}
+		}
+		if e.Op == OpUpgrade && !rec.Any(FarPlaceholder|NearPlaceholder) {
+			return end, nil, errorf("entry '%s' refers to a record that is no placeholder", e)
+		}
+		got := s.Apply(rec, e)
+		if rec != nil && (rec.Dead || rec.UID != key) {
+			delete(index, key)
+		}
+		for _, r := range []*Record{rec, got} {
+			if r != nil && !r.Dead {
+				index[r.UID] = r
+			}
+		}
+		end += i + 1
+	}
+	return end, nil, nil
+}
+
+// versionHint explains a journal of another version.
+func versionHint(v string) string {
+	by := map[string]string{
+		"2": "isync 1.0 to 1.2", "3": "isync 1.3", "4": "isync 1.4",
+	}[v]
+	if by == "" {
+		return fmt.Sprintf("incompatible journal version '%.20s'; the program that was interrupted must be run once more to finish its work", v)
+	}
+	return fmt.Sprintf("incompatible journal version '%s'; run mbsync of %s once more to finish what it began", v, by)
+}
