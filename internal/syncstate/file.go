@@ -224,7 +224,7 @@ func parseRecord(line []byte, r *Record) bool {
 	if len(line) > 0 {
 		switch line[0] {
 		case '~', 'X':
-			r.Status |= Expired
+			r.Status |= ExpireBegun | Expired
 			line = line[1:]
 		case '^':
 			r.Status |= Skipped

@@ -10,8 +10,8 @@ import (
 
 // Apply lets an entry take effect on the state. rec is the record that the
 // entry is about, whose UIDs must be those of the entry; nil where it is about
-// none. For OpAdd the new record is returned, for OpUpgrade the new record that
-// holds the placeholder; otherwise rec.
+// none. For OpAdd, rec is the record to be added or nil to make one. It returns
+// the record, for OpUpgrade the new one that holds the placeholder.
 func (s *State) Apply(rec *Record, e Entry) *Record {
 	switch e.Op {
 	case OpUIDValidity:
@@ -23,7 +23,11 @@ func (s *State) Apply(rec *Record, e Entry) *Record {
 	case OpTrashed:
 		s.Trashed[e.N[0]].Add(mail.UID(e.N[1]))
 	case OpAdd:
-		rec = &Record{UID: [2]mail.UID{mail.UID(e.N[0]), mail.UID(e.N[1])}, Status: Pending}
+		if rec == nil {
+			rec = &Record{}
+		}
+		rec.UID = [2]mail.UID{mail.UID(e.N[0]), mail.UID(e.N[1])}
+		rec.Status = Pending
 		s.Records = append(s.Records, rec)
 		for t, u := range rec.UID {
 			s.NewMaxUID[t] = max(s.NewMaxUID[t], u)

@@ -34,11 +34,12 @@ func (s Side) String() string {
 type Status uint8
 
 const (
-	// ExpireBegun: the expire-side message is being marked deleted (or
-	// unmarked again) because the mailbox got too full.
+	// ExpireBegun: the expire-side message is to be marked deleted because the
+	// mailbox got too full; no deletion to be propagated. A record on which
+	// this and Expired differ is in transition.
 	ExpireBegun Status = 2
-	// Expired: the expire-side message was marked deleted because the mailbox
-	// got too full; no deletion to be propagated.
+	// Expired: the expire-side message was marked deleted for that reason. A
+	// record that is read from a state file as expired has both bits.
 	Expired Status = 4
 	// Pending: the copy has not been confirmed. Never in a state file.
 	Pending Status = 16

@@ -14,6 +14,8 @@ const (
 	flagF = mail.FlagFlagged
 	flagS = mail.FlagSeen
 	flagT = mail.FlagDeleted
+
+	expired = ExpireBegun | Expired
 )
 
 func rec(f, n mail.UID, flags mail.Flags, st Status) *Record {
@@ -34,8 +36,8 @@ func TestParse(t *testing.T) {
 			State{
 				UIDValidity: [2]uint32{7, 8}, MaxUID: [2]mail.UID{5, 6}, MaxExpired: 3,
 				Records: []*Record{
-					rec(1, 1, flagF|flagS, 0), rec(2, 0, 0, Expired), rec(3, 3, 0, NearPlaceholder), rec(4, 4, flagF, FarPlaceholder),
-					rec(0, 5, 0, 0), rec(6, 0, 0, Skipped), rec(7, 7, flagS, NearPlaceholder|Expired),
+					rec(1, 1, flagF|flagS, 0), rec(2, 0, 0, expired), rec(3, 3, 0, NearPlaceholder), rec(4, 4, flagF, FarPlaceholder),
+					rec(0, 5, 0, 0), rec(6, 0, 0, Skipped), rec(7, 7, flagS, NearPlaceholder|expired),
 				},
 			},
 		},
@@ -47,19 +49,19 @@ func TestParse(t *testing.T) {
 		{
 			"names of 1.3", Near,
 			"MasterUidValidity 1\nSlaveUidValidity 2\nMaxPulledUid 3\nMaxPushedUid 4\nMaxExpiredMasterUid 5\n\n1 1 X\n",
-			State{UIDValidity: [2]uint32{1, 2}, MaxUID: [2]mail.UID{3, 4}, MaxExpired: 5, Records: []*Record{rec(1, 1, 0, Expired)}},
+			State{UIDValidity: [2]uint32{1, 2}, MaxUID: [2]mail.UID{3, 4}, MaxExpired: 5, Records: []*Record{rec(1, 1, 0, expired)}},
 		},
 		{
 			"near limit of 1.2", Near,
 			"MasterUidValidity 1\nSlaveUidValidity 2\nMaxExpiredSlaveUid 9\n\n3 1 X\n10 2 S\n12 3 \n8 0 \n4294967295 4 \n5 4294967295 S\n",
 			State{UIDValidity: [2]uint32{1, 2}, MaxExpired: 9, Records: []*Record{
-				rec(3, 1, 0, Expired), rec(10, 2, flagS, 0), rec(12, 3, 0, 0), rec(8, 0, 0, 0), rec(0, 4, 0, Skipped), rec(5, 0, flagS, Skipped),
+				rec(3, 1, 0, expired), rec(10, 2, flagS, 0), rec(12, 3, 0, 0), rec(8, 0, 0, 0), rec(0, 4, 0, Skipped), rec(5, 0, flagS, Skipped),
 			}},
 		},
 		{
 			"one-line header of 1.0", Near,
 			"1:5 2:3:6\n4 2 X\n5 3 S\n",
-			State{UIDValidity: [2]uint32{1, 2}, MaxUID: [2]mail.UID{5, 6}, MaxExpired: 4, Records: []*Record{rec(4, 2, 0, Expired), rec(5, 3, flagS, 0)}},
+			State{UIDValidity: [2]uint32{1, 2}, MaxUID: [2]mail.UID{5, 6}, MaxExpired: 4, Records: []*Record{rec(4, 2, 0, expired), rec(5, 3, flagS, 0)}},
 		},
 		{"trimmed record", Near, "\n1 2\n", State{Records: []*Record{rec(1, 2, 0, 0)}}},
 	}
@@ -120,7 +122,7 @@ func genState(t *rapid.T) *State {
 	}
 	s.MaxExpired = mail.UID(uid.Draw(t, "maxexp"))
 	for range rapid.IntRange(0, 8).Draw(t, "n") {
-		st := rapid.SampledFrom([]Status{0, Expired, Skipped, FarPlaceholder, NearPlaceholder, NearPlaceholder | Expired}).Draw(t, "st")
+		st := rapid.SampledFrom([]Status{0, expired, Skipped, FarPlaceholder, NearPlaceholder, NearPlaceholder | expired}).Draw(t, "st")
 		s.Records = append(s.Records, rec(mail.UID(uid.Draw(t, "f")), mail.UID(uid.Draw(t, "n")), mail.Flags(rapid.Uint8Range(0, 63).Draw(t, "fl")), st))
 	}
 	s.NewMaxUID = s.MaxUID
@@ -145,7 +147,7 @@ func TestStateSurvivesItsFile(t *testing.T) {
 
 func TestStateFileLooksAsDocumented(t *testing.T) {
 	s := &State{UIDValidity: [2]uint32{1, 2}, MaxUID: [2]mail.UID{3, 4}, ExpireSide: Near, MaxExpired: 2, Records: []*Record{
-		rec(1, 1, flagF|flagS|flagT, 0), rec(2, 0, 0, Expired), {UID: [2]mail.UID{9, 9}, Dead: true}, rec(3, 3, flagS, NearPlaceholder),
+		rec(1, 1, flagF|flagS|flagT, 0), rec(2, 0, 0, expired), {UID: [2]mail.UID{9, 9}, Dead: true}, rec(3, 3, flagS, NearPlaceholder),
 	}}
 	want := "FarUidValidity 1\nNearUidValidity 2\nMaxPulledUid 3\nMaxPushedUid 4\nMaxExpiredFarUid 2\n\n1 1 FST\n2 0 ~\n3 3 >S\n"
 	if got := string(s.AppendTo(nil)); got != want {
