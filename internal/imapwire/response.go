@@ -1,0 +1,348 @@
+package imapwire
+
+import (
+	"io"
+
+	"isync/internal/mail"
+)
+
+// Kind tells what a response is.
+type Kind uint8
+
+// The kinds of responses. Fields of Response that are not named do not apply.
+const (
+	// KindUnknown: not understood and skipped. Text is its first word, Err says
+	// what was wrong.
+	KindUnknown Kind = iota
+	// KindContinuation: "+". Text.
+	KindContinuation
+	// KindStatus: OK, NO, BAD, BYE or PREAUTH. Tag ("" if untagged), Status,
+	// Code, Text.
+	KindStatus
+	// KindCapability and KindEnabled: Caps.
+	KindCapability
+	KindEnabled
+	// KindFlags: Flags.
+	KindFlags
+	// KindExists, KindRecent, KindExpunge: Num.
+	KindExists
+	KindRecent
+	KindExpunge
+	// KindFetch: Fetch.
+	KindFetch
+	// KindVanished: UIDs, Earlier.
+	KindVanished
+	// KindList and KindLsub: List.
+	KindList
+	KindLsub
+	// KindBoxStatus: the untagged STATUS. Box.
+	KindBoxStatus
+	// KindSearch: UIDs (or sequence numbers), ModSeq.
+	KindSearch
+	// KindESearch: Tag, UID, UIDs, ModSeq, Count.
+	KindESearch
+	// KindNamespace: Namespace.
+	KindNamespace
+	// KindID: ID.
+	KindID
+)
+
+// Status is the first word of a status response.
+type Status uint8
+
+// The statuses.
+const (
+	StatusOK Status = iota + 1
+	StatusNo
+	StatusBad
+	StatusBye
+	StatusPreauth
+)
+
+func (s Status) String() string {
+	switch s {
+	case StatusOK:
+		return "OK"
+	case StatusNo:
+		return "NO"
+	case StatusBad:
+		return "BAD"
+	case StatusBye:
+		return "BYE"
+	case StatusPreauth:
+		return "PREAUTH"
+	}
+	return "?"
+}
+
+// A Response is one response of a server. Read overwrites it; slices, strings
+// and sets in it are made anew each time and may be kept.
+type Response struct {
+	Kind   Kind
+	Status Status
+	Tag    string
+	Code   Code
+	Text   string
+	Num    uint32
+	Fetch  Fetch
+	List   List
+	Box    BoxStatus
+	Caps   []string // upper case
+	Flags  FlagSet
+	UIDs   mail.UIDSet
+	// Earlier: VANISHED (EARLIER), RFC 7162 §3.2.10.
+	Earlier bool
+	// UID: an ESEARCH is about UIDs.
+	UID    bool
+	Count  uint32
+	ModSeq mail.ModSeq
+	// Namespace is nil unless Kind is KindNamespace.
+	Namespace *Namespace
+	// ID holds names and values by turns.
+	ID  []string
+	Err error
+}
+
+// reset forgets the previous response, cheaply if that was a FETCH.
+func (r *Response) reset() {
+	if r.Kind == KindFetch {
+		r.Fetch = Fetch{}
+		r.Kind = KindUnknown
+		return
+	}
+	*r = Response{}
+}
+
+// A BodyFunc receives a body section in the course of a FETCH response, as
+// soon as it begins to arrive. f holds the items that came before; those that
+// follow in the response are not known yet, and this may include the UID. The
+// body must be read before the function returns and not be kept; what it
+// leaves unread is skipped.
+type BodyFunc func(f *Fetch, s Section, body *Literal)
+
+// Read reads the next response into r. Bodies in FETCH responses are handed to
+// body, or skipped if that is nil.
+//
+// Its error is io.EOF if the stream ended between responses, and anything else
+// if it ended or failed within one or cannot be made sense of any more; from
+// then on it always fails.
+func (d *Decoder) Read(r *Response, body BodyFunc) error {
+	r.reset()
+	d.beginResponse()
+	if d.err != nil {
+		return d.err
+	}
+	for {
+		c, err := d.peek()
+		if err != nil {
+			return err
+		}
+		if c != '\r' && c != '\n' {
+			break
+		}
+		// Empty lines are nothing.
+		d.pos++
+		d.beginResponse()
+	}
+	err := d.response(r, body)
+	if err == nil {
+		if r.Kind == KindStatus || r.Kind == KindContinuation {
+			err = d.finishText()
+		} else {
+			err = d.finish()
+		}
+		if err != nil {
+			return noEOF(err)
+		}
+		return nil
+	}
+	if _, ok := err.(SyntaxError); !ok || d.err != nil {
+		return noEOF(err)
+	}
+	*r = Response{Kind: KindUnknown, Text: r.Text, Err: err}
+	d.uids.take()
+	return noEOF(d.finish())
+}
+
+func (d *Decoder) response(r *Response, body BodyFunc) error {
+	tag, err := d.word(clsWordEnd)
+	if err != nil {
+		return err
+	}
+	switch {
+	case len(tag) == 1 && tag[0] == '+':
+		r.Kind = KindContinuation
+		r.Text, err = d.text()
+		return err
+	case len(tag) != 1 || tag[0] != '*':
+		r.Tag = string(tag)
+		if err := d.space(); err != nil {
+			return err
+		}
+		word, err := d.word(clsWordEnd)
+		if err != nil {
+			return err
+		}
+		st := statusOf(word)
+		if st == 0 || st > StatusBad {
+			r.Text = printable(word)
+			return errUnknown
+		}
+		return d.status(r, st)
+	}
+	if err := d.space(); err != nil {
+		return err
+	}
+	c, err := d.peek()
+	if err != nil {
+		return err
+	}
+	if class[c]&clsDigit != 0 {
+		return d.numbered(r, body)
+	}
+	word, err := d.word(clsAtomEnd)
+	if err != nil {
+		return err
+	}
+	if st := statusOf(word); st != 0 {
+		return d.status(r, st)
+	}
+	for _, u := range untagged {
+		if isWord(word, u.name) {
+			r.Text = u.name
+			if err := u.read(d, r); err != nil {
+				return err
+			}
+			r.Kind, r.Text = u.kind, ""
+			return nil
+		}
+	}
+	r.Text = printable(word)
+	return errUnknown
+}
+
+var untagged = []struct {
+	name string
+	kind Kind
+	read func(*Decoder, *Response) error
+}{
+	{"LIST", KindList, (*Decoder).list},
+	{"LSUB", KindLsub, (*Decoder).list},
+	{"XLIST", KindList, (*Decoder).list},
+	{"STATUS", KindBoxStatus, (*Decoder).boxStatus},
+	{"VANISHED", KindVanished, (*Decoder).vanished},
+	{"SEARCH", KindSearch, (*Decoder).search},
+	{"ESEARCH", KindESearch, (*Decoder).esearch},
+	{"FLAGS", KindFlags, (*Decoder).flagsResponse},
+	{"CAPABILITY", KindCapability, (*Decoder).capability},
+	{"ENABLED", KindEnabled, (*Decoder).capability},
+	{"NAMESPACE", KindNamespace, (*Decoder).namespace},
+	{"ID", KindID, (*Decoder).id},
+}
+
+// numbered reads a response that begins with a number: "* 12 EXISTS".
+func (d *Decoder) numbered(r *Response, body BodyFunc) error {
+	n, err := d.number32()
+	if err != nil {
+		return err
+	}
+	if err := d.space(); err != nil {
+		return err
+	}
+	word, err := d.word(clsAtomEnd)
+	if err != nil {
+		return err
+	}
+	switch {
+	case isWord(word, "FETCH"):
+		r.Fetch.Seq = n
+		if err := d.fetch(&r.Fetch, body); err != nil {
+			r.Text = "FETCH"
+			return err
+		}
+		r.Kind = KindFetch
+	case isWord(word, "EXISTS"):
+		r.Kind, r.Num = KindExists, n
+	case isWord(word, "EXPUNGE"):
+		r.Kind, r.Num = KindExpunge, n
+	case isWord(word, "RECENT"):
+		r.Kind, r.Num = KindRecent, n
+	default:
+		r.Text = printable(word)
+		return errUnknown
+	}
+	return nil
+}
+
+func statusOf(word []byte) Status {
+	switch {
+	case isWord(word, "OK"):
+		return StatusOK
+	case isWord(word, "NO"):
+		return StatusNo
+	case isWord(word, "BAD"):
+		return StatusBad
+	case isWord(word, "BYE"):
+		return StatusBye
+	case isWord(word, "PREAUTH"):
+		return StatusPreauth
+	}
+	return 0
+}
+
+func (d *Decoder) status(r *Response, st Status) error {
+	text, err := d.text()
+	if err != nil {
+		return err
+	}
+	r.Kind, r.Status = KindStatus, st
+	r.Code, r.Text = ParseText(text)
+	return nil
+}
+
+// text returns the rest of the line without its line end, which stays unread,
+// and without leading spaces. At most MaxText bytes of it are kept.
+func (d *Decoder) text() (string, error) {
+	if err := d.spaces(); err != nil {
+		return "", err
+	}
+	d.scratch = d.scratch[:0]
+	for {
+		c, err := d.peek()
+		if err != nil {
+			return "", err
+		}
+		if c == '\n' {
+			break
+		}
+		if len(d.scratch) < MaxText {
+			d.scratch = append(d.scratch, c)
+		}
+		d.pos++
+	}
+	b := d.scratch
+	if n := len(b); n > 0 && b[n-1] == '\r' {
+		b = b[:n-1]
+	}
+	s := string(b)
+	if cap(d.scratch) > 4*MaxString {
+		d.scratch = nil
+	}
+	return s, nil
+}
+
+// printable returns the beginning of a word for a message.
+func printable(word []byte) string {
+	const most = 40
+	b := word[:min(len(word), most)]
+	t := make([]byte, len(b))
+	for i, c := range b {
+		if c < 0x20 || c > 0x7e {
+			c = '?'
+		}
+		t[i] = c
+	}
+	return string(t)
+}
+
+var _ io.WriterTo = (*Literal)(nil)
