@@ -1,0 +1,144 @@
+package plan
+
+import (
+	"isync/internal/mail"
+	"isync/internal/syncstate"
+)
+
+// Closing says what is to be removed at the end of a run.
+type Closing struct {
+	// Trash are the messages of each side to be put into its own store's
+	// trash first.
+	Trash [2][]mail.UID
+	// RemoteTrash are the messages of each side to be copied to the other
+	// store's trash first.
+	RemoteTrash [2][]mail.UID
+	// Expunge are the messages to be removed from each side.
+	Expunge [2]mail.UIDSet
+}
+
+// Close decides what is to be trashed and expunged. The input is as for Make,
+// after everything has been carried out: the state's records and the flags in
+// the listings are those of now, and new listings need not be taken.
+func Close(in Input) *Closing {
+	p := &planner{Input: in}
+	p.match()
+	var c Closing
+	for _, t := range syncstate.Sides {
+		ops := in.Rules.Ops[t]
+		if !ops.Expunges() {
+			continue
+		}
+		for j, m := range in.Box[t].Messages {
+			if !m.Flags.Has(mail.FlagDeleted) {
+				continue
+			}
+			var r *syncstate.Record
+			var w *work
+			if i := p.owner[t][j]; i >= 0 {
+				r, w = p.recs[i], &p.works[i]
+			}
+			if !ops.Expunge && !p.solo(t, r, w) {
+				continue
+			}
+			c.Expunge[t].Add(m.UID)
+			if in.State.Trashed[t].Contains(m.UID) || p.untrashable(t, r) {
+				continue
+			}
+			switch tr := in.Rules.Trash; {
+			case tr[t].Enabled:
+				if !tr[t].OnlyNew || neverPropagated(t, r) {
+					c.Trash[t] = append(c.Trash[t], m.UID)
+				}
+			case tr[t.Other()].Enabled && tr[t.Other()].RemoteNew:
+				if neverPropagated(t, r) {
+					c.RemoteTrash[t] = append(c.RemoteTrash[t], m.UID)
+				}
+			}
+		}
+	}
+	return &c
+}
+
+// solo reports whether a message on side t that is marked deleted has no
+// counterpart. r and w are nil if it has no record.
+func (p *planner) solo(t syncstate.Side, r *syncstate.Record, w *work) bool {
+	if r == nil {
+		return true
+	}
+	o := t.Other()
+	switch {
+	case r.Has(syncstate.Pending):
+		return false
+	case r.Purge:
+		return true
+	case t == p.State.ExpireSide && r.Has(syncstate.Expired):
+		return true
+	case p.missing(r, w, o):
+		return true
+	}
+	m := p.meta(w, o)
+	return m != nil && m.Flags.Has(mail.FlagDeleted) && p.Rules.Ops[o].Expunges()
+}
+
+// untrashable reports whether a message on side t is one that does not go to a
+// trash: it still exists on the other side, or has no contents.
+func (p *planner) untrashable(t syncstate.Side, r *syncstate.Record) bool {
+	if r == nil {
+		return false
+	}
+	return r.Purge || r.Has(syncstate.PlaceholderOn(t)) ||
+		t == p.State.ExpireSide && r.Any(syncstate.ExpireBegun|syncstate.Expired)
+}
+
+// neverPropagated reports whether the contents of a message on side t exist
+// nowhere else.
+func neverPropagated(t syncstate.Side, r *syncstate.Record) bool {
+	return r == nil || r.Any(syncstate.PlaceholderOn(t.Other())|syncstate.Skipped|syncstate.Pending)
+}
+
+// Prune returns what becomes of the records at the commit, given the messages
+// that were expunged on each side. in is as for Close, with the final MaxUIDs
+// in the state.
+func Prune(in Input, expunged [2]mail.UIDSet) []Logged {
+	p := &planner{Input: in}
+	if len(expunged[0])+len(expunged[1]) > 0 {
+		p.match()
+	}
+	st := in.State
+	xt, ot := st.ExpireSide, st.KeepSide()
+	for i, r := range st.Records {
+		if r.Dead {
+			continue
+		}
+		gone := [2]bool{}
+		for _, t := range syncstate.Sides {
+			gone[t] = r.UID[t] == 0 || expunged[t].Contains(r.UID[t])
+		}
+		switch {
+		case gone[0] && gone[1]:
+			p.log(syncstate.OpDrop, r, "neither side has it any more")
+		case r.Purge && r.Purged:
+			p.log(syncstate.OpDrop, r, "outdated placeholder")
+		case gone[xt] && r.Has(syncstate.Expired) && r.UID[ot] <= st.MaxUID[ot] && r.UID[ot] <= st.MaxExpired:
+			p.log(syncstate.OpDrop, r, "expired for good")
+		case gone[0] == gone[1]:
+		default:
+			s := syncstate.Far // the side that is gone
+			if gone[syncstate.Near] {
+				s = syncstate.Near
+			}
+			if r.UID[s] == 0 {
+				continue
+			}
+			if s == xt && r.Has(syncstate.Expired) {
+				p.log(syncstate.OpUID(s), r, "expired message was expunged", 0)
+				continue
+			}
+			if m := p.meta(&p.works[i], s.Other()); m != nil && m.Flags.Has(mail.FlagDeleted) {
+				p.log(syncstate.OpUID(s), r, "expunged, the counterpart is only marked deleted", 0)
+			}
+		}
+	}
+	return p.out.Log
+}

@@ -1,0 +1,135 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"isync/internal/mail"
+	"isync/internal/syncstate"
+)
+
+// expire decides which messages the expire side has to give up because there
+// are more than MaxMessages, and which it gets back (contract 3 §5).
+func (p *planner) expire() error {
+	if !expirationRuns(p.State, p.Rules) {
+		return nil
+	}
+	xt := p.State.ExpireSide
+	alive := p.alive()
+	excess := len(alive) - p.Rules.MaxMessages
+	if p.Rules.MaxMessages <= 0 {
+		excess = 0 // only an interrupted expiration is brought to its end
+	}
+	unseen := 0
+	expire := make(map[int]bool)
+	for _, i := range alive {
+		w := &p.works[i]
+		flags := p.expireFlags(i)
+		const begun, expired = syncstate.ExpireBegun, syncstate.Expired
+		switch {
+		case flags.Has(mail.FlagFlagged):
+			excess--
+		case !flags.Has(mail.FlagSeen) && p.Rules.ExpireUnread != Yes:
+			if excess > 0 {
+				unseen++
+			}
+			excess--
+		case excess > 0,
+			w.status&(begun|expired) == begun|expired,
+			w.status&(begun|expired) != 0 && p.meta(w, xt) != nil && p.meta(w, xt).Flags.Has(mail.FlagDeleted):
+			expire[i] = true
+			excess--
+		}
+	}
+	if p.Rules.ExpireUnread == Unset && unseen*2 > p.Rules.MaxMessages && p.Rules.MaxMessages > 0 {
+		return fmt.Errorf("%d unread messages in excess of MaxMessages (%d); set ExpireUnread to decide what becomes of them", unseen, p.Rules.MaxMessages)
+	}
+	for i := range p.recs {
+		if p.works[i].bits&bitDropped == 0 {
+			p.applyExpiry(i, expire[i])
+		}
+	}
+	return nil
+}
+
+// alive returns the records that count, the one whose message has been in the
+// keeping store longest first.
+func (p *planner) alive() []int {
+	xt, ot := p.State.ExpireSide, p.State.KeepSide()
+	var out []int
+	for i, r := range p.recs {
+		w := &p.works[i]
+		if w.bits&bitDropped != 0 || r.UID[ot] == 0 || r.Purge || w.bits&bitOrphan != 0 && p.missing(r, w, ot) {
+			continue
+		}
+		pending := w.status&syncstate.Pending != 0 && w.bits&bitCopy != 0 && w.to == xt
+		if !pending && w.msg[xt] < 0 {
+			continue
+		}
+		if p.expireFlags(i).Has(mail.FlagDeleted) && w.status&(syncstate.ExpireBegun|syncstate.Expired) == 0 {
+			continue
+		}
+		out = append(out, i)
+	}
+	slices.SortStableFunc(out, func(a, b int) int { return cmp.Compare(p.recs[a].UID[ot], p.recs[b].UID[ot]) })
+	return out
+}
+
+// expireFlags returns the flags by which a record's message is judged: those
+// it has on the expire side, or will have there.
+func (p *planner) expireFlags(i int) mail.Flags {
+	xt, ot := p.State.ExpireSide, p.State.KeepSide()
+	w := &p.works[i]
+	real := p.meta(w, ot)
+	m := p.meta(w, xt)
+	if m == nil {
+		if real == nil {
+			return 0
+		}
+		return real.Flags
+	}
+	flags := (m.Flags | w.add[xt]) &^ w.del[xt]
+	if w.status&syncstate.PlaceholderOn(xt) != 0 && real != nil {
+		const judged = mail.FlagSeen | mail.FlagFlagged
+		flags = flags&^judged | ((real.Flags|w.add[ot])&^w.del[ot])&judged
+	}
+	return flags
+}
+
+// applyExpiry begins, ends or takes back the expiration of a record.
+func (p *planner) applyExpiry(i int, want bool) {
+	xt := p.State.ExpireSide
+	r, w := p.recs[i], &p.works[i]
+	const begun, expired = syncstate.ExpireBegun, syncstate.Expired
+	if w.status&syncstate.Pending != 0 {
+		if want {
+			w.status = w.status&^syncstate.Pending | begun | expired
+			w.bits &^= bitCopy
+			p.log(syncstate.OpStatus, r, "expires before it was copied", uint32(w.status))
+		}
+		return
+	}
+	if w.msg[xt] < 0 || r.UID[p.State.KeepSide()] == 0 || w.bits&bitOrphan != 0 {
+		return
+	}
+	was := w.status & (begun | expired)
+	switch {
+	case want && was != begun|expired:
+		if was&begun == 0 {
+			w.status |= begun
+			p.log(syncstate.OpStatus, r, "expires", uint32(w.status))
+		}
+		w.add[xt] |= mail.FlagDeleted
+		w.del[xt] &^= mail.FlagDeleted
+		w.bits |= bitExpire
+	case !want && was != 0:
+		if was&begun != 0 {
+			w.status &^= begun
+			p.log(syncstate.OpStatus, r, "expiration is taken back", uint32(w.status))
+		}
+		w.add[xt] &^= mail.FlagDeleted
+		w.del[xt] |= mail.FlagDeleted
+		w.bits |= bitExpire
+	}
+}

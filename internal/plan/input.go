@@ -1,0 +1,89 @@
+// Package plan makes every decision of a synchronization: which messages are
+// to be listed (Loads), what is to be done given what was found (Make), what
+// may be trashed and expunged at the end (Close), and which records the
+// committed state keeps (Prune).
+//
+// It is pure: it looks at states and listings and returns descriptions; it
+// changes nothing it is given, knows no stores, and the same input always gives
+// the same plan, in the same order. A dry run prints its plans; the engine
+// carries them out.
+package plan
+
+import (
+	"isync/internal/mail"
+	"isync/internal/syncstate"
+)
+
+// Ops is what may be done to one side: Pull… acts on the near side, Push… on
+// the far one.
+type Ops struct {
+	New         bool // store messages that arrived on the other side since the last run
+	Old         bool // store messages of the other side that were left out earlier
+	Upgrade     bool // replace flagged placeholders by the real message
+	Gone        bool // mark messages deleted whose counterpart is gone
+	Flags       bool // take over flag changes
+	Expunge     bool // remove all messages marked deleted at the end
+	ExpungeSolo bool // remove only those without a counterpart
+}
+
+// Expunges reports whether any message of the side may be removed.
+func (o Ops) Expunges() bool { return o.Expunge || o.ExpungeSolo }
+
+// Tristate is an option that may also be left unset.
+type Tristate int8
+
+// The values of a Tristate.
+const (
+	No    Tristate = -1
+	Unset Tristate = 0
+	Yes   Tristate = 1
+)
+
+// Rules is what the configuration says about a pair; indexes are sides.
+type Rules struct {
+	Ops [2]Ops
+	// MaxSize is the largest message, in bytes, that is stored on the side;
+	// larger ones are represented by placeholders. 0: no limit.
+	MaxSize [2]int64
+	// MaxMessages limits the messages on State.ExpireSide; 0: no limit.
+	MaxMessages  int
+	ExpireUnread Tristate
+	// Trash says whether the side's store has a trash to be filled before
+	// expunging.
+	Trash [2]Trash
+}
+
+// Trash is what the configuration says about one store's trash.
+type Trash struct {
+	Enabled   bool
+	OnlyNew   bool // TrashNewOnly: only messages that were never propagated
+	RemoteNew bool // TrashRemoteNew: also those of the other store
+}
+
+// fillsTrash reports whether expunging side t involves copying to some trash,
+// and whether only of messages that were never propagated.
+func (r *Rules) fillsTrash(t syncstate.Side) (fills, onlyNew bool) {
+	if r.Trash[t].Enabled {
+		return true, r.Trash[t].OnlyNew
+	}
+	o := r.Trash[t.Other()]
+	return o.Enabled && o.RemoteNew, true
+}
+
+// Box is what was found on one side.
+type Box struct {
+	// Messages, ascending by UID.
+	Messages []mail.Meta
+	// Loaded are the UIDs that were asked for: a message in this set that is
+	// not in Messages does not exist.
+	Loaded mail.UIDSet
+	// Flags that the mailbox can hold.
+	Flags mail.Flags
+}
+
+// Input is everything a plan depends on. State.ExpireSide is the channel's.
+type Input struct {
+	State *syncstate.State
+	Rules Rules
+	Box   [2]Box
+}

@@ -1,0 +1,130 @@
+package plan
+
+import (
+	"isync/internal/mail"
+	"isync/internal/syncstate"
+)
+
+// Load is what has to be listed on one side.
+type Load struct {
+	// UIDs to list; a range that ends in mail.MaxUID means "to the end".
+	UIDs mail.UIDSet
+	// Flags are needed.
+	Flags bool
+	// SizesFrom: sizes are needed of messages from this UID on; 0: of none.
+	SizesFrom mail.UID
+}
+
+// Loads returns what has to be listed on each side so that Make can decide. It
+// asks for no more than the rules need.
+func Loads(st *syncstate.State, r Rules) [2]Load {
+	var out [2]Load
+	expiring := expirationRuns(st, r)
+	for _, t := range syncstate.Sides {
+		l := &out[t]
+		o := t.Other()
+		src, tgt := r.Ops[o], r.Ops[t]
+		switch {
+		case src.Old || tgt.Expunges():
+			l.UIDs = mail.UIDsFrom(1)
+		default:
+			from := mail.UID(1)
+			if t == st.KeepSide() {
+				from = st.MaxExpired + 1
+			}
+			if src.Gone || src.Flags || tgt.Gone || tgt.Flags || expiring {
+				l.addPaired(st, t, from)
+			}
+			if src.New {
+				l.UIDs.AddRange(st.MaxUID[t]+1, mail.MaxUID)
+			} else if expiring && t == st.KeepSide() {
+				l.addPending(st, t)
+			}
+			if src.Upgrade || tgt.Upgrade {
+				l.addUpgradable(st, t)
+			}
+			l.addPending(st, t)
+		}
+		l.Flags = src.Flags || tgt.Flags || tgt.Gone || tgt.Upgrade || src.Upgrade || src.Old || tgt.Expunges() || expiring ||
+			src.New && (src.Expunges() || tgt.Expunges())
+		if r.MaxSize[o] > 0 {
+			l.SizesFrom = sizesFrom(st, src, t)
+		}
+	}
+	return out
+}
+
+// addPaired adds the range of messages of side t that have a counterpart, from
+// a UID on, and the individual ones below it.
+func (l *Load) addPaired(st *syncstate.State, t syncstate.Side, from mail.UID) {
+	first, last := mail.MaxUID, mail.UID(0)
+	for r := range st.Live() {
+		u := r.UID[t]
+		if u == 0 || r.UID[t.Other()] == 0 && !r.Purge {
+			continue
+		}
+		if u < from {
+			l.UIDs.Add(u)
+			continue
+		}
+		first, last = min(first, u), max(last, u)
+	}
+	if last != 0 {
+		l.UIDs.AddRange(first, last)
+	}
+}
+
+// addPending adds the messages of side t whose copy is outstanding, and the
+// placeholders that are being replaced.
+func (l *Load) addPending(st *syncstate.State, t syncstate.Side) {
+	for r := range st.Live() {
+		if r.Has(syncstate.Pending) || r.Purge {
+			if u := r.UID[t]; u != 0 {
+				l.UIDs.Add(u)
+			}
+		}
+	}
+}
+
+// addUpgradable adds the messages of side t that are placeholders or have one
+// as their counterpart, or were skipped by an old version.
+func (l *Load) addUpgradable(st *syncstate.State, t syncstate.Side) {
+	for r := range st.Live() {
+		if u := r.UID[t]; u != 0 && r.Any(syncstate.FarPlaceholder|syncstate.NearPlaceholder|syncstate.Skipped) {
+			l.UIDs.Add(u)
+		}
+	}
+}
+
+// sizesFrom returns the lowest UID of side t whose size may matter; src are the
+// ops of the other side.
+func sizesFrom(st *syncstate.State, src Ops, t syncstate.Side) mail.UID {
+	var from mail.UID
+	switch {
+	case src.Old:
+		return 1
+	case src.New:
+		from = st.MaxUID[t] + 1
+	}
+	for r := range st.Live() {
+		if r.Has(syncstate.Pending) && !r.Upgrading && r.UID[t] != 0 && (from == 0 || r.UID[t] < from) {
+			from = r.UID[t]
+		}
+	}
+	return from
+}
+
+// expirationRuns reports whether the number of messages on the expire side is
+// to be looked at.
+func expirationRuns(st *syncstate.State, r Rules) bool {
+	o := r.Ops[st.ExpireSide]
+	if r.MaxMessages > 0 && (o.Old || o.New || o.Upgrade || o.Flags) {
+		return true
+	}
+	for r := range st.Live() {
+		if r.Has(syncstate.ExpireBegun) != r.Has(syncstate.Expired) {
+			return true // interrupted
+		}
+	}
+	return false
+}

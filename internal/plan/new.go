@@ -1,0 +1,134 @@
+package plan
+
+import (
+	"isync/internal/mail"
+	"isync/internal/syncstate"
+)
+
+// newMessages decides about the messages of side s that have no counterpart
+// (contract 3 §4), and raises the highest propagated UID of s.
+func (p *planner) newMessages(s syncstate.Side) {
+	top := max(p.State.NewMaxUID[s], p.State.MaxUID[s])
+	topping := true
+	for j := range p.Box[s].Messages {
+		m := &p.Box[s].Messages[j]
+		if i := p.owner[s][j]; i >= 0 {
+			if topping {
+				top = max(top, m.UID)
+			}
+			p.known(s, int(i), m)
+			continue
+		}
+		made := p.unknown(s, int32(j), m)
+		switch {
+		case made:
+			top = max(top, m.UID)
+		case s == p.State.KeepSide() && m.UID <= p.State.MaxExpired:
+		default:
+			topping = false
+		}
+	}
+	p.out.MaxUID[s] = top
+}
+
+// unknown decides about a message without a record; it reports whether one is
+// made.
+func (p *planner) unknown(s syncstate.Side, j int32, m *mail.Meta) bool {
+	ops := p.Rules.Ops[s.Other()]
+	if m.UID <= p.State.MaxUID[s] {
+		if !ops.Old {
+			return false
+		}
+		if s == p.State.KeepSide() && m.UID <= p.State.MaxExpired && !p.important(m.Flags) {
+			return false // it has expired, and nothing about it has changed
+		}
+	} else if !ops.New {
+		return false
+	}
+	if p.doomed(m.Flags) {
+		return true
+	}
+	r := &syncstate.Record{Status: syncstate.Pending}
+	r.UID[s] = m.UID
+	p.recs = append(p.recs, r)
+	w := work{msg: [2]int32{-1, -1}, status: syncstate.Pending, bits: bitCopy, to: s.Other()}
+	w.msg[s] = j
+	p.owner[s][j] = int32(len(p.recs) - 1)
+	p.log(syncstate.OpAdd, r, "new")
+	p.limitSize(s, r, &w, m)
+	p.works = append(p.works, w)
+	return true
+}
+
+// known decides about a message with a record, where the counterpart is not
+// there (yet).
+func (p *planner) known(s syncstate.Side, i int, m *mail.Meta) {
+	t := s.Other()
+	r, w := p.recs[i], &p.works[i]
+	if w.bits&(bitDropped|bitCopy) != 0 || r.UID[t] != 0 || r.Purge {
+		return
+	}
+	ops := p.Rules.Ops[t]
+	switch {
+	case r.Has(syncstate.Pending):
+		if p.doomed(m.Flags) {
+			p.abandon(s, i, r, w)
+			return
+		}
+	case r.Has(syncstate.Skipped):
+		if !ops.Upgrade || p.doomed(m.Flags) {
+			return
+		}
+		w.status = syncstate.Pending | syncstate.PlaceholderOn(t)
+		p.log(syncstate.OpStatus, r, "skipped by an old version", uint32(syncstate.Pending))
+		p.log(syncstate.OpPlaceholder, r, "skipped by an old version")
+		w.bits |= bitCopy
+		w.to = t
+		return
+	case ops.Old && t == p.State.ExpireSide && r.Any(syncstate.ExpireBegun|syncstate.Expired) && p.important(m.Flags):
+		if p.doomed(m.Flags) {
+			return
+		}
+		w.status = w.status&^(syncstate.ExpireBegun|syncstate.Expired) | syncstate.Pending
+		p.log(syncstate.OpStatus, r, "expired message has become important", uint32(w.status))
+	default:
+		return // it was there and is gone, or could not be stored
+	}
+	w.bits |= bitCopy
+	w.to = t
+	p.limitSize(s, r, w, m)
+}
+
+// abandon ends a pending copy of a message that would be expunged anyway.
+func (p *planner) abandon(s syncstate.Side, i int, r *syncstate.Record, w *work) {
+	if !r.Upgrading {
+		p.drop(i, "to be expunged anyway")
+		return
+	}
+	t := s.Other()
+	w.status = w.status&^syncstate.Pending | syncstate.PlaceholderOn(t)
+	p.log(syncstate.OpStatus, r, "upgrade of a message to be expunged is cancelled", uint32(w.status))
+}
+
+// limitSize turns the copy of a message that is too big into a placeholder.
+func (p *planner) limitSize(s syncstate.Side, r *syncstate.Record, w *work, m *mail.Meta) {
+	t := s.Other()
+	limit := p.Rules.MaxSize[t]
+	if limit <= 0 || m.Size <= limit || r.Upgrading || w.status&(syncstate.PlaceholderOn(t)|syncstate.PlaceholderOn(s)) != 0 {
+		return
+	}
+	w.status |= syncstate.PlaceholderOn(t)
+	p.log(syncstate.OpPlaceholder, r, "exceeds MaxSize")
+}
+
+// doomed reports whether a message would be removed at the end of the run, so
+// that copying it makes no sense.
+func (p *planner) doomed(f mail.Flags) bool {
+	ops := p.Rules.Ops
+	return f.Has(mail.FlagDeleted) && (ops[0].Expunges() || ops[1].Expunges())
+}
+
+// important reports whether a message is exempt from expiration.
+func (p *planner) important(f mail.Flags) bool {
+	return f.Has(mail.FlagFlagged) || !f.Has(mail.FlagSeen) && p.Rules.ExpireUnread != Yes
+}

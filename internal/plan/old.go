@@ -1,0 +1,156 @@
+package plan
+
+import (
+	"isync/internal/mail"
+	"isync/internal/syncstate"
+)
+
+// oldRecords decides about the records that exist already (contract 3 §3).
+func (p *planner) oldRecords() {
+	for i := range p.recs {
+		r, w := p.recs[i], &p.works[i]
+		if w.bits&bitDropped != 0 {
+			continue
+		}
+		p.oldRecord(i, r, w)
+	}
+}
+
+func (p *planner) oldRecord(i int, r *syncstate.Record, w *work) {
+	miss := [2]bool{p.missing(r, w, syncstate.Far), p.missing(r, w, syncstate.Near)}
+	switch {
+	case miss[syncstate.Far] && miss[syncstate.Near]:
+		p.drop(i, "neither side has it any more")
+		return
+	case r.Purge:
+		for _, t := range syncstate.Sides {
+			if w.msg[t] >= 0 {
+				p.purges = append(p.purges, purge{r, t, w.msg[t]})
+				w.msg[t] = -1
+			}
+		}
+		return
+	case r.Has(syncstate.Pending) || !r.Paired():
+		return // newMessages decides
+	}
+	for _, s := range syncstate.Sides {
+		if miss[s] {
+			p.goneOn(s, r, w)
+			return
+		}
+	}
+	if w.msg[syncstate.Far] < 0 && w.msg[syncstate.Near] < 0 {
+		return // not loaded
+	}
+	for _, t := range syncstate.Sides {
+		p.flagsTo(t, r, w)
+	}
+	for _, t := range syncstate.Sides {
+		if p.upgradable(t, r, w) {
+			p.upgrade(t, r, w)
+			return
+		}
+	}
+	for _, t := range syncstate.Sides {
+		p.onlyDeletion(t, w)
+	}
+}
+
+// goneOn handles a message that was paired and is missing on side s.
+func (p *planner) goneOn(s syncstate.Side, r *syncstate.Record, w *work) {
+	t := s.Other()
+	if s == p.State.ExpireSide && r.Any(syncstate.ExpireBegun|syncstate.Expired) {
+		if r.Status&(syncstate.ExpireBegun|syncstate.Expired) != syncstate.ExpireBegun|syncstate.Expired {
+			w.status |= syncstate.ExpireBegun | syncstate.Expired
+			p.log(syncstate.OpStatus, r, "expiration is final", uint32(w.status))
+		}
+		p.log(syncstate.OpUID(s), r, "expired message is gone", 0)
+		return
+	}
+	if !p.Rules.Ops[t].Gone {
+		return
+	}
+	if m := p.meta(w, t); m != nil {
+		if m.Flags&^mail.FlagDeleted != r.Flags&^mail.FlagDeleted && !r.Has(syncstate.PlaceholderOn(t)) || r.Flags&^m.Flags&mail.FlagDeleted != 0 {
+			p.notice("conflicting changes: message %d was changed on the %s side, but deleted on the %s side; the deletion wins", r.UID[t], t, s)
+		}
+	}
+	w.add[t] = mail.FlagDeleted
+	w.bits |= bitOrphan
+}
+
+// flagsTo decides which flag changes of the source are to be made on side t.
+func (p *planner) flagsTo(t syncstate.Side, r *syncstate.Record, w *work) {
+	s := t.Other()
+	m := p.meta(w, s)
+	if m == nil || !p.Rules.Ops[t].Flags {
+		return
+	}
+	flags := m.Flags
+	keep := func(f mail.Flags) { flags = flags&^f | r.Flags&f }
+	if s == p.State.ExpireSide && r.Any(syncstate.ExpireBegun|syncstate.Expired) {
+		keep(mail.FlagDeleted) // marked by us, not by the user
+	}
+	if r.Has(syncstate.PlaceholderOn(s)) {
+		keep(mail.FlagFlagged)             // asks for an upgrade
+		flags &^= mail.FlagSeen &^ r.Flags // looking at a placeholder is not reading
+	}
+	if r.Has(syncstate.PlaceholderOn(t)) {
+		keep(mail.FlagFlagged)
+	}
+	w.add[t] = p.holdable(flags&^r.Flags, t)
+	w.del[t] = r.Flags &^ flags
+}
+
+// onlyDeletion drops other changes of a message that is about to be expunged.
+func (p *planner) onlyDeletion(t syncstate.Side, w *work) {
+	if !p.Rules.Ops[t].Expunge {
+		return
+	}
+	if fills, onlyNew := p.Rules.fillsTrash(t); fills && !onlyNew {
+		return // the trash gets the flags
+	}
+	m := p.meta(w, t)
+	if m == nil {
+		return
+	}
+	if (m.Flags|w.add[t])&^w.del[t]&mail.FlagDeleted != 0 {
+		w.add[t] &= mail.FlagDeleted
+		w.del[t] = 0
+	}
+}
+
+// upgradable reports whether the record's message on side t is a placeholder
+// whose real message the user asked for by flagging it.
+func (p *planner) upgradable(t syncstate.Side, r *syncstate.Record, w *work) bool {
+	if !p.Rules.Ops[t].Upgrade || !r.Has(syncstate.PlaceholderOn(t)) {
+		return false
+	}
+	m := p.meta(w, t)
+	return m != nil && m.Flags.Has(mail.FlagFlagged) && p.meta(w, t.Other()) != nil
+}
+
+// upgrade splits the record: it becomes pending for the real message, and a new
+// one holds the placeholder, which is to be removed.
+func (p *planner) upgrade(t syncstate.Side, r *syncstate.Record, w *work) {
+	m := p.meta(w, t)
+	flags := m.Flags&^(mail.FlagFlagged|mail.FlagSeen) | r.Flags&mail.FlagSeen
+	old := &syncstate.Record{}
+	p.out.Log = append(p.out.Log, Logged{
+		Op: syncstate.OpUpgrade, Rec: r, Arg: [2]uint32{uint32(flags)}, Split: old, Why: "placeholder is flagged",
+	})
+	// flagsTo left out Flagged, which a placeholder does not take.
+	if p.Rules.Ops[t].Flags {
+		src := p.meta(w, t.Other()).Flags
+		add, del := p.holdable(src&^r.Flags, t), r.Flags&^src
+		if add|del != 0 {
+			p.log(syncstate.OpUpgradeFlags, r, "changed on the other side", uint32(add), uint32(del))
+		}
+	}
+	p.purges = append(p.purges, purge{old, t, w.msg[t]})
+	w.add[t], w.del[t] = 0, 0
+	w.msg[t] = -1
+	w.status = w.status&^(syncstate.FarPlaceholder|syncstate.NearPlaceholder) | syncstate.Pending
+	w.bits |= bitCopy
+	w.to = t
+}

@@ -1,0 +1,268 @@
+package plan
+
+import (
+	"fmt"
+
+	"isync/internal/mail"
+	"isync/internal/syncstate"
+)
+
+// Plan is what is to be done. Records it points to are those of the state it
+// was made for, or new ones of its own.
+type Plan struct {
+	// Log are changes to the state that take effect at once, in order.
+	Log []Logged
+	// Flags are the flag changes on each side, in record order.
+	Flags [2][]FlagChange
+	// Copies are the messages to be copied *to* each side, ascending by the
+	// UID of the source.
+	Copies [2][]Copy
+	// MaxUID are the candidates for the highest propagated UIDs, before any
+	// copy is confirmed.
+	MaxUID [2]mail.UID
+	// Notices tell the user about decisions worth knowing.
+	Notices []string
+	// Halt, if not nil, says why nothing at all may be done; the rest of the
+	// plan is empty.
+	Halt error
+}
+
+// Logged is a change to the state to be journaled and applied. The UIDs of a
+// record are filled in when it is logged.
+type Logged struct {
+	Op  syncstate.Op
+	Rec *syncstate.Record // for OpAdd: the new record
+	// Arg is the number, or the numbers, that follow the record's UIDs.
+	Arg [2]uint32
+	// Split receives the record that holds the placeholder (OpUpgrade).
+	Split *syncstate.Record
+	// Why is for the debug log.
+	Why string
+}
+
+// FlagChange changes the flags of a message, and the record as a consequence.
+type FlagChange struct {
+	Rec *syncstate.Record
+	UID mail.UID
+	// Add and Del are to be changed on the message; both may be 0 if it
+	// already is as it should be.
+	Add, Del mail.Flags
+	// RecAdd and RecDel change the record's flags once that is done.
+	RecAdd, RecDel mail.Flags
+	// Orphan: the counterpart is gone; the record loses it once that is done.
+	Orphan bool
+	// Expire: the record's status becomes Status once that is done.
+	Expire bool
+	Status syncstate.Status
+	// Purge: the message is an outdated placeholder.
+	Purge bool
+}
+
+// Copy is a message to be copied.
+type Copy struct {
+	Rec *syncstate.Record
+	// UID of the source message, on the other side.
+	UID mail.UID
+	// Placeholder: only a placeholder is to be stored.
+	Placeholder bool
+}
+
+// work is what is known about a record while planning.
+type work struct {
+	// msg is the index of the record's message in each side's listing, -1 if
+	// it has none or that was not listed.
+	msg      [2]int32
+	add, del [2]mail.Flags
+	status   syncstate.Status // as it will be once Plan.Log has taken effect
+	bits     uint8
+	to       syncstate.Side // with bitCopy: where to
+}
+
+const (
+	bitDropped = 1 << iota
+	bitOrphan  // its counterpart is gone, which is to be propagated
+	bitExpire  // it is to be expired
+	bitCopy    // it is to be copied
+)
+
+type planner struct {
+	Input
+	out Plan
+	// recs are the state's records and then the new ones; works go with them.
+	recs  []*syncstate.Record
+	works []work
+	// owner is the index in recs for each listed message, -1: unknown.
+	owner [2][]int32
+	// purges are the outdated placeholders that this plan splits off.
+	purges []purge
+	// unheld flags were noticed already.
+	noticed [2]mail.Flags
+}
+
+type purge struct {
+	rec  *syncstate.Record
+	side syncstate.Side
+	msg  int32
+}
+
+// Make decides what is to be done.
+func Make(in Input) *Plan {
+	p := &planner{Input: in}
+	p.match()
+	p.oldRecords()
+	for _, t := range syncstate.Sides {
+		p.newMessages(t.Other())
+	}
+	if err := p.expire(); err != nil {
+		return &Plan{Halt: err, Notices: p.out.Notices}
+	}
+	p.flagChanges()
+	p.copies()
+	return &p.out
+}
+
+// match finds each record's messages and each message's record.
+func (p *planner) match() {
+	p.recs = p.State.Records
+	p.works = make([]work, len(p.recs))
+	for _, t := range syncstate.Sides {
+		msgs := p.Box[t].Messages
+		owner := make([]int32, len(msgs))
+		for i := range owner {
+			owner[i] = -1
+		}
+		next := 0 // records mostly ascend: try the next message before searching
+		for i, r := range p.recs {
+			w := &p.works[i]
+			w.msg[t] = -1
+			w.status = r.Status
+			if r.Dead {
+				w.bits |= bitDropped
+				continue
+			}
+			u := r.UID[t]
+			if u == 0 {
+				continue
+			}
+			j := next
+			if j >= len(msgs) || msgs[j].UID != u {
+				if j = mail.FindMeta(msgs, u); j < 0 {
+					continue
+				}
+			}
+			next = j + 1
+			w.msg[t] = int32(j)
+			if owner[j] < 0 {
+				owner[j] = int32(i)
+			}
+		}
+		p.owner[t] = owner
+	}
+}
+
+// meta returns the listed message of a record on side t, or nil.
+func (p *planner) meta(w *work, t syncstate.Side) *mail.Meta {
+	if w.msg[t] < 0 {
+		return nil
+	}
+	return &p.Box[t].Messages[w.msg[t]]
+}
+
+// missing reports whether the record's message on side t is known not to
+// exist; true also if it never had one.
+func (p *planner) missing(r *syncstate.Record, w *work, t syncstate.Side) bool {
+	return r.UID[t] == 0 || w.msg[t] < 0 && p.Box[t].Loaded.Contains(r.UID[t])
+}
+
+func (p *planner) log(op syncstate.Op, r *syncstate.Record, why string, arg ...uint32) {
+	l := Logged{Op: op, Rec: r, Why: why}
+	copy(l.Arg[:], arg)
+	p.out.Log = append(p.out.Log, l)
+}
+
+func (p *planner) drop(i int, why string) {
+	p.works[i].bits |= bitDropped
+	p.log(syncstate.OpDrop, p.recs[i], why)
+}
+
+func (p *planner) notice(format string, args ...any) {
+	p.out.Notices = append(p.out.Notices, fmt.Sprintf(format, args...))
+}
+
+// holdable returns the flags that can be stored on side t, with a notice for
+// each flag, once, that can not.
+func (p *planner) holdable(f mail.Flags, t syncstate.Side) mail.Flags {
+	lost := f &^ p.Box[t].Flags &^ p.noticed[t]
+	if lost != 0 {
+		p.noticed[t] |= lost
+		for _, c := range lost.String() {
+			p.notice("%s side cannot hold flag '%c'; it is not propagated", t, c)
+		}
+	}
+	return f & p.Box[t].Flags
+}
+
+// flagChanges turns what was decided about flags into changes of messages.
+func (p *planner) flagChanges() {
+	for i, r := range p.recs {
+		w := &p.works[i]
+		if w.bits&bitDropped != 0 {
+			continue
+		}
+		for _, t := range syncstate.Sides {
+			if w.add[t]|w.del[t] == 0 && !(t == p.State.ExpireSide && w.bits&bitExpire != 0) {
+				continue
+			}
+			c := FlagChange{Rec: r, UID: r.UID[t], Add: w.add[t], Del: w.del[t], RecAdd: w.add[t], RecDel: w.del[t]}
+			if t == p.State.ExpireSide && w.bits&bitExpire != 0 {
+				// The record keeps to itself that the message was marked.
+				c.RecAdd &^= mail.FlagDeleted
+				c.RecDel &^= mail.FlagDeleted
+				c.Expire, c.Status = true, settled(w.status)
+			}
+			if w.bits&bitOrphan != 0 {
+				c.Orphan, c.RecAdd, c.RecDel = true, 0, 0
+			}
+			if m := p.meta(w, t); m != nil {
+				c.Add &^= m.Flags
+				c.Del &= m.Flags
+			}
+			p.out.Flags[t] = append(p.out.Flags[t], c)
+		}
+	}
+	for _, q := range p.purges {
+		m := &p.Box[q.side].Messages[q.msg]
+		p.out.Flags[q.side] = append(p.out.Flags[q.side], FlagChange{
+			Rec: q.rec, UID: m.UID, Add: mail.FlagDeleted &^ m.Flags, Purge: true,
+		})
+	}
+}
+
+// settled returns the status once a begun expiration (or its roll-back) is
+// done: Expired as ExpireBegun says.
+func settled(s syncstate.Status) syncstate.Status {
+	if s&syncstate.ExpireBegun != 0 {
+		return s | syncstate.Expired
+	}
+	return s &^ syncstate.Expired
+}
+
+// copies lists what is to be copied, in the order of the source.
+func (p *planner) copies() {
+	for _, t := range syncstate.Sides {
+		s := t.Other()
+		for j, m := range p.Box[s].Messages {
+			i := p.owner[s][j]
+			if i < 0 {
+				continue
+			}
+			w := &p.works[i]
+			if w.bits&(bitCopy|bitDropped) != bitCopy || w.to != t || w.status&syncstate.Pending == 0 {
+				continue
+			}
+			p.out.Copies[t] = append(p.out.Copies[t], Copy{
+				Rec: p.recs[i], UID: m.UID, Placeholder: w.status&syncstate.PlaceholderOn(t) != 0,
+			})
+		}
+	}
+}
