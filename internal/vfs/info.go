@@ -1,0 +1,69 @@
+package vfs
+
+import (
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// ChangeTime returns the time of the last change of a file's status (ctime),
+// or the modification time where the file system keeps none. The change time
+// of a directory moves with each of its entries and, unlike the modification
+// time, cannot be set back.
+func ChangeTime(fi fs.FileInfo) time.Time {
+	if m, ok := fi.Sys().(*MemInfo); ok {
+		return m.ChangeTime
+	}
+	if t, ok := sysChangeTime(fi); ok {
+		return t
+	}
+	return fi.ModTime()
+}
+
+// SameFile reports whether both describe the same file, as os.SameFile does,
+// for files of every implementation.
+func SameFile(a, b fs.FileInfo) bool {
+	ma, ok1 := a.Sys().(*MemInfo)
+	mb, ok2 := b.Sys().(*MemInfo)
+	if ok1 || ok2 {
+		return ok1 && ok2 && ma.fs == mb.fs && ma.Inode == mb.Inode
+	}
+	return os.SameFile(a, b)
+}
+
+// ReadFile returns the contents of a file.
+func ReadFile(fsys FS, name string) ([]byte, error) {
+	f, err := fsys.OpenFile(name, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
+}
+
+// MkdirAll creates a directory and those above it that are missing; with sync
+// it makes each new one durable. It is no error if the directory exists.
+func MkdirAll(fsys FS, dir string, perm fs.FileMode, sync bool) error {
+	fi, err := fsys.Stat(dir)
+	if err == nil && fi.IsDir() {
+		return nil
+	}
+	if err == nil || !os.IsNotExist(err) {
+		return fsys.Mkdir(dir, perm) // yields the fitting error
+	}
+	parent := filepath.Dir(dir)
+	if parent != dir {
+		if err := MkdirAll(fsys, parent, perm, sync); err != nil {
+			return err
+		}
+	}
+	if err := fsys.Mkdir(dir, perm); err != nil && !os.IsExist(err) {
+		return err
+	}
+	if !sync {
+		return nil
+	}
+	return fsys.SyncDir(parent)
+}

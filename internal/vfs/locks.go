@@ -1,0 +1,98 @@
+package vfs
+
+import (
+	"os"
+	"sync"
+)
+
+// lockTable keeps the locks of this process.
+//
+// It is needed because fcntl locks belong to the process: they do not exclude
+// two goroutines, and closing any descriptor of a file drops the lock that
+// another descriptor of the same file took. So a second holder waits for the
+// table, and a file that is locked through another descriptor is closed only
+// when that lock ends.
+type lockTable struct {
+	// mu is held for reading while a file is closed, so that no lock can be
+	// taken between the look at the table and the close.
+	mu   sync.RWMutex
+	held map[fileID]*heldLock
+}
+
+type heldLock struct {
+	holder   *os.File
+	released chan struct{} // closed when the lock ends
+	mu       sync.Mutex
+	deferred []*os.File // to be closed then
+}
+
+var locks = lockTable{held: make(map[fileID]*heldLock)}
+
+// lock takes the lock on f; it returns ErrLocked or a bare errno.
+func (t *lockTable) lock(f *os.File, wait bool) error {
+	id, err := identify(f)
+	if err != nil {
+		return err
+	}
+	h := &heldLock{holder: f, released: make(chan struct{})}
+	for {
+		t.mu.Lock()
+		other := t.held[id]
+		if other == nil {
+			t.held[id] = h
+			t.mu.Unlock()
+			break
+		}
+		t.mu.Unlock()
+		if other.holder == f {
+			return nil
+		}
+		if !wait {
+			return ErrLocked
+		}
+		<-other.released
+	}
+	if err := sysLock(f, wait); err != nil {
+		t.release(id, h)
+		return err
+	}
+	return nil
+}
+
+// release ends a lock whose holder has been closed, or never had it.
+func (t *lockTable) release(id fileID, h *heldLock) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, f := range h.deferred {
+		f.Close()
+	}
+	delete(t.held, id)
+	close(h.released)
+}
+
+// close closes f now, or as soon as nobody holds a lock on the same file
+// through another descriptor.
+func (t *lockTable) close(f *os.File) error {
+	t.mu.RLock()
+	if len(t.held) == 0 {
+		defer t.mu.RUnlock()
+		return f.Close()
+	}
+	id, err := identify(f)
+	h := t.held[id]
+	switch {
+	case err != nil || h == nil:
+		defer t.mu.RUnlock()
+		return f.Close()
+	case h.holder != f:
+		h.mu.Lock()
+		h.deferred = append(h.deferred, f)
+		h.mu.Unlock()
+		t.mu.RUnlock()
+		return nil
+	}
+	t.mu.RUnlock()
+	err = f.Close()
+	t.release(id, h)
+	return err
+}

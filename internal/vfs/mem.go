@@ -1,0 +1,418 @@
+package vfs
+
+import (
+	"hash/fnv"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Mem is a file system in memory that knows what would survive a power cut:
+// each file has bytes that were flushed and writes that were not, each
+// directory entries that were flushed and changes that were not. CrashClone
+// yields what a machine would find after it.
+//
+// It has no symbolic links, one user, and no umask. It counts time with the
+// given clock, as finely as that is.
+type Mem struct {
+	mu    sync.Mutex
+	clock func() time.Time
+	root  *memNode
+	inode uint64
+	// pending are the changes to directories that were not flushed, oldest
+	// first; some may have become durable meanwhile.
+	pending []*dirChange
+	// unlocked is signalled when a lock ends.
+	unlocked *sync.Cond
+}
+
+var _ FS = (*Mem)(nil)
+
+// MemInfo is the Sys value of the FileInfos of a Mem.
+type MemInfo struct {
+	Inode      uint64
+	ChangeTime time.Time
+	fs         *Mem
+}
+
+// memNode is a file or a directory.
+type memNode struct {
+	inode        uint64
+	mode         fs.FileMode
+	mtime, ctime time.Time
+
+	// of a file
+	data    []byte    // as programs see it
+	durable []byte    // as of the last flush
+	writes  []memEdit // what was done since
+	lock    *memFile
+
+	// of a directory
+	entries        map[string]*memNode
+	durableEntries map[string]*memNode // entries as flushed
+}
+
+// memEdit is a write at off, or a truncation to off if data is nil.
+type memEdit struct {
+	off  int64
+	data []byte
+}
+
+// dirChange is an indivisible change of one directory: entries set (or removed:
+// nil) together. It cannot survive without those it rests on.
+type dirChange struct {
+	dir     *memNode
+	set     map[string]*memNode
+	needs   []*dirChange
+	durable bool
+}
+
+// NewMem returns an empty file system with the directory "/". A nil clock means
+// time.Now.
+func NewMem(clock func() time.Time) *Mem {
+	if clock == nil {
+		clock = time.Now
+	}
+	m := &Mem{clock: clock}
+	m.unlocked = sync.NewCond(&m.mu)
+	m.root = m.newNode(fs.ModeDir | 0o755)
+	return m
+}
+
+func (m *Mem) newNode(mode fs.FileMode) *memNode {
+	m.inode++
+	now := m.clock()
+	n := &memNode{inode: m.inode, mode: mode, mtime: now, ctime: now}
+	if mode.IsDir() {
+		n.entries = make(map[string]*memNode)
+		n.durableEntries = make(map[string]*memNode)
+	}
+	return n
+}
+
+// clean makes a rooted path of name.
+func clean(name string) string {
+	return filepath.Clean("/" + filepath.ToSlash(name))
+}
+
+// find returns the node of a path.
+func (m *Mem) find(name string) (*memNode, error) {
+	n := m.root
+	for part := range strings.SplitSeq(clean(name), "/") {
+		if part == "" {
+			continue
+		}
+		if !n.mode.IsDir() {
+			return nil, syscall.ENOTDIR
+		}
+		if n = n.entries[part]; n == nil {
+			return nil, syscall.ENOENT
+		}
+	}
+	return n, nil
+}
+
+// findDir returns the directory that a path is in, and the name in there.
+func (m *Mem) findDir(name string) (*memNode, string, error) {
+	dir, base := filepath.Split(clean(name))
+	if base == "" {
+		return nil, "", syscall.EBUSY
+	}
+	d, err := m.find(dir)
+	if err == nil && !d.mode.IsDir() {
+		err = syscall.ENOTDIR
+	}
+	if len(base) > 255 {
+		err = syscall.ENAMETOOLONG
+	}
+	return d, base, err
+}
+
+// change records and makes a change of a directory.
+func (m *Mem) change(dir *memNode, set map[string]*memNode, needs ...*dirChange) *dirChange {
+	c := &dirChange{dir: dir, set: set, needs: needs}
+	m.pending = slices.DeleteFunc(m.pending, func(p *dirChange) bool { return p.durable })
+	for _, p := range m.pending {
+		if p.dir != dir {
+			continue
+		}
+		for name := range set {
+			if _, ok := p.set[name]; ok {
+				c.needs = append(c.needs, p)
+				break
+			}
+		}
+	}
+	m.pending = append(m.pending, c)
+	now := m.clock()
+	for name, n := range set {
+		if n == nil {
+			delete(dir.entries, name)
+		} else {
+			dir.entries[name] = n
+			n.ctime = now
+		}
+	}
+	dir.mtime, dir.ctime = now, now
+	return c
+}
+
+// flush makes a change durable, after those it rests on.
+func (c *dirChange) flush() {
+	if c.durable {
+		return
+	}
+	c.durable = true
+	for _, n := range c.needs {
+		n.flush()
+	}
+	for name, n := range c.set {
+		if n == nil {
+			delete(c.dir.durableEntries, name)
+		} else {
+			c.dir.durableEntries[name] = n
+		}
+	}
+}
+
+func pathError(op, name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &fs.PathError{Op: op, Path: name, Err: err}
+}
+
+func (m *Mem) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n, err := m.find(name)
+	switch {
+	case err == nil && flag&os.O_CREATE != 0 && flag&os.O_EXCL != 0:
+		return nil, pathError("open", name, syscall.EEXIST)
+	case err == nil && n.mode.IsDir() && flag&(os.O_WRONLY|os.O_RDWR) != 0:
+		return nil, pathError("open", name, syscall.EISDIR)
+	case err == syscall.ENOENT && flag&os.O_CREATE != 0:
+		dir, base, err := m.findDir(name)
+		if err != nil {
+			return nil, pathError("open", name, err)
+		}
+		n = m.newNode(perm.Perm())
+		m.change(dir, map[string]*memNode{base: n})
+	case err != nil:
+		return nil, pathError("open", name, err)
+	}
+	if flag&os.O_TRUNC != 0 {
+		n.truncate(0, m.clock())
+	}
+	return &memFile{fs: m, node: n, name: name, flag: flag}, nil
+}
+
+func (m *Mem) Mkdir(name string, perm fs.FileMode) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	dir, base, err := m.findDir(name)
+	if err == nil && dir.entries[base] != nil {
+		err = syscall.EEXIST
+	}
+	if err != nil {
+		return pathError("mkdir", name, err)
+	}
+	m.change(dir, map[string]*memNode{base: m.newNode(fs.ModeDir | perm.Perm())})
+	return nil
+}
+
+func (m *Mem) Remove(name string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	dir, base, err := m.findDir(name)
+	if err == nil {
+		n := dir.entries[base]
+		switch {
+		case n == nil:
+			err = syscall.ENOENT
+		case len(n.entries) > 0:
+			err = syscall.ENOTEMPTY
+		default:
+			m.change(dir, map[string]*memNode{base: nil})
+		}
+	}
+	return pathError("remove", name, err)
+}
+
+func (m *Mem) Rename(oldname, newname string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.rename(oldname, newname); err != nil {
+		return &os.LinkError{Op: "rename", Old: oldname, New: newname, Err: err}
+	}
+	return nil
+}
+
+// rename within one directory is one change. Across directories it is two, of
+// which the removal rests on the addition: a power cut may leave both names,
+// but never none.
+func (m *Mem) rename(oldname, newname string) error {
+	from, oldbase, err := m.findDir(oldname)
+	if err != nil {
+		return err
+	}
+	to, newbase, err := m.findDir(newname)
+	if err != nil {
+		return err
+	}
+	n, old := from.entries[oldbase], to.entries[newbase]
+	switch {
+	case n == nil:
+		return syscall.ENOENT
+	case n == old:
+		return nil
+	case old != nil && old.mode.IsDir() && !n.mode.IsDir():
+		return syscall.EISDIR
+	case old != nil && !old.mode.IsDir() && n.mode.IsDir():
+		return syscall.ENOTDIR
+	case old != nil && len(old.entries) > 0:
+		return syscall.ENOTEMPTY
+	case n.mode.IsDir() && strings.HasPrefix(clean(newname)+"/", clean(oldname)+"/"):
+		return syscall.EINVAL
+	}
+	if from == to {
+		m.change(from, map[string]*memNode{oldbase: nil, newbase: n})
+		return nil
+	}
+	added := m.change(to, map[string]*memNode{newbase: n})
+	m.change(from, map[string]*memNode{oldbase: nil}, added)
+	return nil
+}
+
+func (m *Mem) Stat(name string) (fs.FileInfo, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n, err := m.find(name)
+	if err != nil {
+		return nil, pathError("stat", name, err)
+	}
+	return m.info(n, filepath.Base(clean(name))), nil
+}
+
+func (m *Mem) ReadNames(dir string) ([]string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n, err := m.find(dir)
+	if err == nil && !n.mode.IsDir() {
+		err = syscall.ENOTDIR
+	}
+	if err != nil {
+		return nil, pathError("open", dir, err)
+	}
+	// Scrambled, but the same in each run: nobody shall rely on the order.
+	scramble := func(s string) uint64 {
+		h := fnv.New64a()
+		h.Write([]byte(s))
+		return h.Sum64()
+	}
+	names := slices.Collect(maps.Keys(n.entries))
+	slices.SortFunc(names, func(a, b string) int {
+		if scramble(a) < scramble(b) {
+			return -1
+		}
+		return 1
+	})
+	return names, nil
+}
+
+func (m *Mem) Chtimes(name string, _, mtime time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n, err := m.find(name)
+	if err != nil {
+		return pathError("chtimes", name, err)
+	}
+	n.mtime, n.ctime = mtime, m.clock()
+	return nil
+}
+
+func (m *Mem) SyncDir(dir string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n, err := m.find(dir)
+	if err == nil && !n.mode.IsDir() {
+		err = syscall.ENOTDIR
+	}
+	if err != nil {
+		return pathError("sync", dir, err)
+	}
+	m.flushDir(n)
+	return nil
+}
+
+func (m *Mem) flushDir(n *memNode) {
+	for _, c := range m.pending {
+		if c.dir == n {
+			c.flush()
+		}
+	}
+}
+
+// SyncAll makes everything durable.
+func (m *Mem) SyncAll() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, c := range m.pending {
+		c.flush()
+	}
+	m.pending = nil
+	var walk func(n *memNode)
+	walk = func(n *memNode) {
+		n.sync()
+		for _, e := range n.entries {
+			walk(e)
+		}
+	}
+	walk(m.root)
+}
+
+func (m *Mem) Lock(f File, wait bool) error {
+	mf, ok := f.(*memFile)
+	if !ok {
+		return pathError("lock", f.Name(), fs.ErrInvalid)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for mf.node.lock != nil && mf.node.lock != mf {
+		if !wait {
+			return ErrLocked
+		}
+		m.unlocked.Wait()
+	}
+	if mf.closed {
+		return pathError("lock", f.Name(), fs.ErrClosed)
+	}
+	mf.node.lock = mf
+	return nil
+}
+
+// memFileInfo implements fs.FileInfo.
+type memFileInfo struct {
+	name  string
+	size  int64
+	mode  fs.FileMode
+	mtime time.Time
+	sys   MemInfo
+}
+
+func (m *Mem) info(n *memNode, name string) fs.FileInfo {
+	return &memFileInfo{name, int64(len(n.data)), n.mode, n.mtime, MemInfo{n.inode, n.ctime, m}}
+}
+
+func (i *memFileInfo) Name() string       { return i.name }
+func (i *memFileInfo) Size() int64        { return i.size }
+func (i *memFileInfo) Mode() fs.FileMode  { return i.mode }
+func (i *memFileInfo) ModTime() time.Time { return i.mtime }
+func (i *memFileInfo) IsDir() bool        { return i.mode.IsDir() }
+func (i *memFileInfo) Sys() any           { return &i.sys }

@@ -1,0 +1,90 @@
+package vfs
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io/fs"
+	"sync"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// direntBuf is what one getdents64(2) call fills: 256 KiB hold some 4,000
+// names of messages.
+type direntBuf [256 << 10]byte
+
+var direntBufs = sync.Pool{New: func() any { return new(direntBuf) }}
+
+// readNames is (*os.File).Readdirnames(-1) without an allocation per name: the
+// names that one system call returns share one string.
+func readNames(dir string) ([]string, error) {
+	var fd int
+	err := retryIntr(func() (err error) {
+		fd, err = unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		return err
+	})
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: dir, Err: err}
+	}
+	defer unix.Close(fd)
+
+	buf := direntBufs.Get().(*direntBuf)
+	defer direntBufs.Put(buf)
+	var names []string
+	var packed []byte
+	for {
+		var n int
+		err := retryIntr(func() (err error) {
+			n, err = unix.Getdents(fd, buf[:])
+			return err
+		})
+		if err != nil {
+			return nil, &fs.PathError{Op: "readdirent", Path: dir, Err: err}
+		}
+		if n == 0 {
+			return names, nil
+		}
+		packed = packed[:0]
+		for rest := buf[:n]; len(rest) > 0; {
+			name, size := nextDirent(rest)
+			packed = append(packed, name...)
+			rest = rest[size:]
+		}
+		all := string(packed)
+		for rest := buf[:n]; len(rest) > 0; {
+			name, size := nextDirent(rest)
+			if len(name) > 0 {
+				names = append(names, all[:len(name)])
+				all = all[len(name):]
+			}
+			rest = rest[size:]
+		}
+	}
+}
+
+// nextDirent returns the name in the first record, empty for those to be left
+// out, and the size of the record.
+func nextDirent(b []byte) (name []byte, size int) {
+	const (
+		lenAt  = unsafe.Offsetof(unix.Dirent{}.Reclen)
+		nameAt = unsafe.Offsetof(unix.Dirent{}.Name)
+	)
+	size = int(binary.NativeEndian.Uint16(b[lenAt:]))
+	name = b[nameAt:size]
+	if i := bytes.IndexByte(name, 0); i >= 0 {
+		name = name[:i]
+	}
+	if s := string(name); s == "." || s == ".." || binary.NativeEndian.Uint64(b) == 0 {
+		name = nil // an inode number of 0 marks a removed entry
+	}
+	return name, size
+}
+
+func retryIntr(f func() error) error {
+	for {
+		if err := f(); err != unix.EINTR {
+			return err
+		}
+	}
+}

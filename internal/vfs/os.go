@@ -1,0 +1,56 @@
+package vfs
+
+import (
+	"io/fs"
+	"os"
+	"time"
+)
+
+// OS is the file system of the operating system. Every value of the type is the
+// same file system: the table of locks is one per process.
+type OS struct{}
+
+var _ FS = OS{}
+
+// osFile is an open file; closing it honours the table of locks.
+type osFile struct{ *os.File }
+
+func (OS) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
+	f, err := os.OpenFile(name, flag, perm)
+	if err != nil {
+		return nil, err
+	}
+	return &osFile{f}, nil
+}
+
+func (OS) Mkdir(name string, perm fs.FileMode) error { return os.Mkdir(name, perm) }
+
+func (OS) Remove(name string) error { return os.Remove(name) }
+
+func (OS) Rename(oldname, newname string) error { return os.Rename(oldname, newname) }
+
+func (OS) Stat(name string) (fs.FileInfo, error) { return os.Stat(name) }
+
+func (OS) ReadNames(dir string) ([]string, error) { return readNames(dir) }
+
+func (OS) Chtimes(name string, atime, mtime time.Time) error {
+	return os.Chtimes(name, atime, mtime)
+}
+
+func (OS) SyncDir(dir string) error { return syncDir(dir) }
+
+func (OS) Lock(f File, wait bool) error {
+	of, ok := f.(*osFile)
+	if !ok {
+		return &fs.PathError{Op: "lock", Path: f.Name(), Err: fs.ErrInvalid}
+	}
+	if err := locks.lock(of.File, wait); err != nil {
+		if err == ErrLocked {
+			return err
+		}
+		return &fs.PathError{Op: "lock", Path: f.Name(), Err: err}
+	}
+	return nil
+}
+
+func (f *osFile) Close() error { return locks.close(f.File) }

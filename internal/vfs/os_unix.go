@@ -1,0 +1,75 @@
+//go:build unix
+
+package vfs
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// fileID identifies a file within the machine.
+type fileID struct{ dev, ino uint64 }
+
+func identify(f *os.File) (fileID, error) {
+	fi, err := f.Stat()
+	if err != nil {
+		return fileID{}, err
+	}
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	if !ok {
+		return fileID{}, errors.ErrUnsupported
+	}
+	return fileID{uint64(st.Dev), uint64(st.Ino)}, nil
+}
+
+// sysLock takes a POSIX record lock on the whole file.
+func sysLock(f *os.File, wait bool) error {
+	cmd := unix.F_SETLK
+	if wait {
+		cmd = unix.F_SETLKW
+	}
+	lk := unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart}
+	for {
+		err := unix.FcntlFlock(f.Fd(), cmd, &lk)
+		switch {
+		case err == nil:
+			return nil
+		case err == unix.EINTR:
+		case !wait && (err == unix.EAGAIN || err == unix.EACCES):
+			return ErrLocked
+		default:
+			return err
+		}
+	}
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	err = d.Sync()
+	// Some file systems cannot flush a directory by itself, and say so; there
+	// is nothing more one can do on them.
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
+		return nil
+	}
+	if err != nil {
+		return &fs.PathError{Op: "sync", Path: dir, Err: bareErrno(err)}
+	}
+	return nil
+}
+
+func bareErrno(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}
