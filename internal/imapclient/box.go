@@ -1,0 +1,285 @@
+package imapclient
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"isync/internal/imapwire"
+	"isync/internal/mail"
+)
+
+// maxListBytes bounds what is kept of the answer to one LIST.
+const maxListBytes = 64 << 20
+
+// Mailbox names are UTF-8 with the server's own hierarchy delimiter everywhere
+// in this package; they are encoded as modified UTF-7 (or not, after ENABLE
+// UTF8=ACCEPT) on the way.
+
+// name turns a mailbox name as it came into UTF-8.
+func (c *Client) name(raw string) (string, error) {
+	if c.utf8.Load() {
+		return raw, nil
+	}
+	return imapwire.DecodeUTF7(raw)
+}
+
+// Namespace asks for the namespaces (RFC 2342). Prefixes have been decoded.
+func (c *Client) Namespace(ctx context.Context) (*imapwire.Namespace, error) {
+	var ns *imapwire.Namespace
+	cmd := &command{data: func(r *imapwire.Response, _ bool) bool {
+		if r.Kind != imapwire.KindNamespace {
+			return false
+		}
+		ns = r.Namespace
+		for _, list := range [][]imapwire.NamespaceEntry{ns.Personal, ns.Other, ns.Shared} {
+			for i, e := range list {
+				if name, err := c.name(e.Prefix); err == nil {
+					list[i].Prefix = name
+				}
+			}
+		}
+		return true
+	}}
+	ns, err := run(ctx, c, cmd, imapwire.NewCommand("NAMESPACE"), &ns)
+	if err == nil && ns == nil {
+		ns = new(imapwire.Namespace)
+	}
+	return ns, err
+}
+
+// ListRequest says which mailboxes to list.
+type ListRequest struct {
+	// Ref is the reference name, usually "".
+	Ref string
+	// Patterns are mailbox names with "*" and "%". More than one need
+	// LIST-EXTENDED.
+	Patterns []string
+	// Subscribed limits the list to subscribed mailboxes: LIST (SUBSCRIBED)
+	// where the server has LIST-EXTENDED, else LSUB.
+	Subscribed bool
+	// Select are further selection options, and Return the return options of
+	// LIST-EXTENDED (RFC 9051 §6.3.9): "SPECIAL-USE".
+	Select, Return []string
+	// Status, if not 0, asks for the status of each mailbox (LIST-STATUS).
+	Status imapwire.BoxItems
+}
+
+// ListEntry is a mailbox that the server lists.
+type ListEntry struct {
+	// Name is the decoded name. If it cannot be decoded, Err is set, Name is
+	// the raw one, and the mailbox cannot be used.
+	Name string
+	Err  error
+	// Attrs are the attributes as they came.
+	Attrs []string
+	// Delim is the hierarchy delimiter, "" for NIL; more than one character
+	// with some servers.
+	Delim string
+	// Status is not nil if it was asked for and given.
+	Status *imapwire.BoxStatus
+
+	raw string
+}
+
+// HasAttr tells whether the mailbox has an attribute, in any case.
+func (e *ListEntry) HasAttr(attr string) bool {
+	for _, a := range e.Attrs {
+		if strings.EqualFold(a, attr) {
+			return true
+		}
+	}
+	return false
+}
+
+// List is StartList and Wait.
+func (c *Client) List(ctx context.Context, req ListRequest) ([]ListEntry, error) {
+	p, err := c.StartList(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	return p.Wait(ctx)
+}
+
+// StartList starts a LIST or LSUB.
+func (c *Client) StartList(ctx context.Context, req ListRequest) (*Pending[[]ListEntry], error) {
+	verb, kind := "LIST", imapwire.KindList
+	sel := req.Select
+	if req.Subscribed {
+		if c.Caps().Has("LIST-EXTENDED") {
+			sel = append([]string{"SUBSCRIBED"}, sel...)
+		} else {
+			verb, kind = "LSUB", imapwire.KindLsub
+		}
+	}
+	text := imapwire.NewCommand(verb)
+	if len(sel) > 0 {
+		text.Raw("(" + strings.Join(sel, " ") + ")")
+	}
+	text.Mailbox(req.Ref, c.utf8.Load())
+	if err := c.patterns(text, req.Patterns); err != nil {
+		return nil, fmt.Errorf("%s: %w", verb, err)
+	}
+	ret := req.Return
+	if req.Status != 0 {
+		ret = append(ret[:len(ret):len(ret)], "STATUS ("+boxItems(req.Status)+")")
+	}
+	if len(ret) > 0 {
+		text.Raw("RETURN (" + strings.Join(ret, " ") + ")")
+	}
+	l := &listing{c: c, kind: kind, status: req.Status != 0}
+	return begin(ctx, c, &command{data: l.data, completed: l.completed}, text, &l.entries)
+}
+
+// patterns adds the patterns of a LIST.
+func (c *Client) patterns(text *imapwire.Command, patterns []string) error {
+	if len(patterns) == 1 {
+		text.Mailbox(patterns[0], c.utf8.Load())
+		return nil
+	}
+	list := []byte{'('}
+	for i, p := range patterns {
+		if i > 0 {
+			list = append(list, ' ')
+		}
+		if !c.utf8.Load() {
+			var err error
+			if p, err = imapwire.EncodeUTF7(p); err != nil {
+				return err
+			}
+		}
+		list = imapwire.AppendQuoted(list, p)
+	}
+	text.Raw(string(append(list, ')')))
+	return nil
+}
+
+// A listing gathers the answers to a LIST.
+type listing struct {
+	c       *Client
+	kind    imapwire.Kind
+	status  bool
+	entries []ListEntry
+	index   map[string]int // of entries by boxKey, made when needed
+	indexed int            // how many entries it covers
+	bytes   int
+	err     error
+}
+
+func (l *listing) data(r *imapwire.Response, head bool) bool {
+	switch {
+	case r.Kind == l.kind, r.Kind == imapwire.KindList && head:
+		l.bytes += len(r.List.Name) + 100
+		if l.bytes > maxListBytes {
+			l.err = fmt.Errorf("the server lists more than %d mailboxes", len(l.entries))
+			l.entries, l.index, l.indexed = nil, nil, 0
+		}
+		if l.err != nil {
+			return true
+		}
+		e := ListEntry{Attrs: r.List.Attrs, Delim: r.List.Delim, raw: r.List.Name}
+		if e.Name, e.Err = l.c.name(e.raw); e.Err != nil {
+			e.Name = e.raw
+		}
+		l.entries = append(l.entries, e)
+		return true
+	case r.Kind == imapwire.KindBoxStatus && l.status:
+		return l.addStatus(&r.Box)
+	}
+	return false
+}
+
+// addStatus notes the status of a mailbox, which comes after its LIST.
+func (l *listing) addStatus(box *imapwire.BoxStatus) bool {
+	if l.index == nil {
+		l.index = make(map[string]int)
+	}
+	for ; l.indexed < len(l.entries); l.indexed++ {
+		l.index[boxKey(l.entries[l.indexed].raw)] = l.indexed
+	}
+	i, ok := l.index[boxKey(box.Name)]
+	if !ok {
+		return false
+	}
+	l.entries[i].Status = new(*box)
+	return true
+}
+
+func (l *listing) completed(*imapwire.Response) error { return l.err }
+
+// boxItems are STATUS items in IMAP's words.
+func boxItems(items imapwire.BoxItems) string {
+	var names []string
+	for _, it := range []struct {
+		item imapwire.BoxItems
+		name string
+	}{
+		{imapwire.BoxMessages, "MESSAGES"},
+		{imapwire.BoxUIDNext, "UIDNEXT"},
+		{imapwire.BoxUIDValidity, "UIDVALIDITY"},
+		{imapwire.BoxUnseen, "UNSEEN"},
+		{imapwire.BoxHighestModSeq, "HIGHESTMODSEQ"},
+		{imapwire.BoxSize, "SIZE"},
+	} {
+		if items&it.item != 0 {
+			names = append(names, it.name)
+		}
+	}
+	return strings.Join(names, " ")
+}
+
+// Status is StartStatus and Wait.
+func (c *Client) Status(ctx context.Context, box string, items imapwire.BoxItems) (imapwire.BoxStatus, error) {
+	p, err := c.StartStatus(ctx, box, items)
+	if err != nil {
+		return imapwire.BoxStatus{}, err
+	}
+	return p.Wait(ctx)
+}
+
+// StartStatus asks for the status of a mailbox. What the server does not tell
+// is missing in Has, all of it if it sent nothing.
+func (c *Client) StartStatus(ctx context.Context, box string, items imapwire.BoxItems) (*Pending[imapwire.BoxStatus], error) {
+	raw := box
+	if !c.utf8.Load() {
+		var err error
+		if raw, err = imapwire.EncodeUTF7(box); err != nil {
+			return nil, fmt.Errorf("STATUS: %w", err)
+		}
+	}
+	var st imapwire.BoxStatus
+	cmd := &command{data: func(r *imapwire.Response, _ bool) bool {
+		if r.Kind != imapwire.KindBoxStatus || boxKey(r.Box.Name) != boxKey(raw) {
+			return false
+		}
+		st = r.Box
+		return true
+	}}
+	text := imapwire.NewCommand("STATUS").Mailbox(box, c.utf8.Load()).Raw("(" + boxItems(items) + ")")
+	return begin(ctx, c, cmd, text, &st)
+}
+
+// boxKey returns what is the same for all raw names of one mailbox: that of the
+// inbox is case-insensitive.
+func boxKey(raw string) string {
+	if strings.EqualFold(raw, mail.Inbox) {
+		return mail.Inbox
+	}
+	return raw
+}
+
+// Create creates a mailbox. If it exists already, servers say NO, perhaps with
+// imapwire.CodeAlreadyExists.
+func (c *Client) Create(ctx context.Context, box string) error {
+	return c.simple(ctx, imapwire.NewCommand("CREATE").Mailbox(box, c.utf8.Load()))
+}
+
+// Delete deletes a mailbox with all its messages.
+func (c *Client) Delete(ctx context.Context, box string) error {
+	return c.simple(ctx, imapwire.NewCommand("DELETE").Mailbox(box, c.utf8.Load()))
+}
+
+// Subscribe adds a mailbox to the subscribed ones.
+func (c *Client) Subscribe(ctx context.Context, box string) error {
+	return c.simple(ctx, imapwire.NewCommand("SUBSCRIBE").Mailbox(box, c.utf8.Load()))
+}

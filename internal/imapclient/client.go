@@ -1,0 +1,470 @@
+package imapclient
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"isync/internal/imapwire"
+)
+
+// logoutGrace is how long Logout waits for the server.
+const logoutGrace = 3 * time.Second
+
+// A Client is one connection to a server. It is safe for concurrent use. Close
+// or Logout must be called in the end, also after an error.
+type Client struct {
+	opts     Options
+	disabled Caps
+	link     *link
+	out      *outbox
+
+	slots   chan struct{} // holds one token per command under way
+	sending chan struct{} // holds a token while a command is being sent
+
+	dead       chan struct{} // closed when the connection is lost
+	readerDone chan struct{}
+	writerDone chan struct{}
+
+	mu      sync.Mutex
+	err     error // why it is dead
+	closed  bool  // the reader has ended: nothing can be queued any more
+	queue   atomic.Pointer[[]*command]
+	nextTag uint64
+	secrets []string // to be masked in what the server says
+	enabled Caps
+
+	caps    atomic.Pointer[Caps]
+	capsGen atomic.Uint64 // counts changes of caps
+	utf8    atomic.Bool   // UTF8=ACCEPT is on
+	authing atomic.Bool   // an AUTHENTICATE is under way
+	exists  atomic.Uint32
+	preauth bool
+	secure  atomic.Bool
+	deflate atomic.Bool
+
+	// Of the reader goroutine:
+	dec    *imapwire.Decoder
+	stream io.ReadWriter // what the decoder reads from
+	bye    *ByeError
+	cur    incoming
+}
+
+// Dial connects to a server: TCP, TLS as Security says, and the greeting. It
+// does not log in, but see Preauth.
+func Dial(ctx context.Context, opts Options) (*Client, error) {
+	if opts.Security != PlainText && opts.TLS == nil {
+		return nil, errors.New("imapclient: no TLS configuration")
+	}
+	conn, err := dial(ctx, &opts)
+	if err != nil {
+		return nil, err
+	}
+	c := newClient(conn, opts)
+	c.link.expect()
+	if opts.Security == ImplicitTLS {
+		t := tls.Client(c.link, opts.TLS)
+		if err := t.HandshakeContext(ctx); err != nil {
+			_ = conn.Close()
+			return nil, c.lost("the TLS handshake", noEOF(err))
+		}
+		c.stream = t
+		c.secure.Store(true)
+	}
+	c.dec = imapwire.NewDecoder(c.stream)
+	if opts.Hooks.Trace != nil {
+		c.dec.SetTrace(c.traceReceived)
+	}
+	c.out = newOutbox(c.stream)
+
+	greeting := &command{verb: "the greeting", greeting: true, done: make(chan struct{})}
+	c.queue.Store(&[]*command{greeting})
+	c.slots <- struct{}{}
+	go c.read()
+	go func() {
+		defer close(c.writerDone)
+		c.out.run(c.dead, c.link.expectEnd)
+	}()
+	if err := c.begin(ctx, greeting); err != nil {
+		_ = c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// begin waits for the greeting and starts TLS.
+func (c *Client) begin(ctx context.Context, greeting *command) error {
+	if err := c.wait(ctx, greeting); err != nil {
+		return err
+	}
+	if c.opts.Security != StartTLS {
+		return nil
+	}
+	if c.preauth {
+		return c.lost("", errors.New("the server considers us logged in before STARTTLS, which is unsafe"))
+	}
+	return c.startTLS(ctx)
+}
+
+func dial(ctx context.Context, opts *Options) (net.Conn, error) {
+	if opts.Dial != nil {
+		return opts.Dial(ctx)
+	}
+	d := net.Dialer{Timeout: opts.Timeout}
+	return d.DialContext(ctx, "tcp", net.JoinHostPort(opts.Host, strconv.Itoa(opts.Port)))
+}
+
+func newClient(conn net.Conn, opts Options) *Client {
+	depth := opts.PipelineDepth
+	if depth < 1 {
+		depth = DefaultPipelineDepth
+	}
+	c := &Client{
+		opts:       opts,
+		disabled:   Caps{},
+		link:       &link{Conn: conn, timeout: opts.Timeout},
+		slots:      make(chan struct{}, depth),
+		sending:    make(chan struct{}, 1),
+		dead:       make(chan struct{}),
+		readerDone: make(chan struct{}),
+		writerDone: make(chan struct{}),
+		enabled:    Caps{},
+	}
+	for _, name := range opts.DisableExtensions {
+		c.disabled[strings.ToUpper(name)] = struct{}{}
+	}
+	c.caps.Store(&Caps{})
+	c.stream = c.link
+	return c
+}
+
+// Close closes the connection at once and waits until its goroutines have
+// ended. It may be called more than once.
+func (c *Client) Close() error {
+	c.fail(ErrClosed)
+	<-c.readerDone
+	<-c.writerDone
+	return nil
+}
+
+// Logout says goodbye to the server, waiting a few seconds at most for its
+// answer, and closes the connection. Its error is that of the goodbye, which
+// is of no consequence.
+func (c *Client) Logout(ctx context.Context) error {
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(ctx, logoutGrace)
+	defer cancel()
+	err := c.simple(ctx, imapwire.NewCommand("LOGOUT"))
+	if _, ok := errors.AsType[*ByeError](err); ok {
+		return nil // some servers leave it at that
+	}
+	return err
+}
+
+// Done is closed when the connection is lost or closed.
+func (c *Client) Done() <-chan struct{} { return c.dead }
+
+// Err returns why the connection is lost, nil if it is not.
+func (c *Client) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// Caps returns the capabilities that the server has told of so far, without
+// the disabled ones.
+func (c *Client) Caps() Caps { return *c.caps.Load() }
+
+// Preauth tells whether the server greeted us as logged in already.
+func (c *Client) Preauth() bool { return c.preauth }
+
+// Secure tells whether the connection is encrypted by TLS.
+func (c *Client) Secure() bool { return c.secure.Load() }
+
+// Exists returns the number of messages in the selected mailbox, by the
+// server's latest word.
+func (c *Client) Exists() uint32 { return c.exists.Load() }
+
+// setCaps replaces the capabilities.
+func (c *Client) setCaps(list []string) {
+	caps := newCaps(list, c.disabled)
+	c.caps.Store(&caps)
+	c.capsGen.Add(1)
+}
+
+// fail ends the connection because of err. Only the first call counts.
+func (c *Client) fail(err error) {
+	c.mu.Lock()
+	first := c.err == nil
+	if first {
+		c.err = err
+		close(c.dead)
+	}
+	c.mu.Unlock()
+	if first {
+		_ = c.link.Conn.Close()
+	}
+}
+
+// lost makes a *ConnectionError of err, unless it is one.
+func (c *Client) lost(waiting string, err error) error {
+	if e, ok := errors.AsType[*ConnectionError](err); ok {
+		return e
+	}
+	return &ConnectionError{Host: c.opts.Host, Waiting: waiting, Err: err}
+}
+
+// noEOF names the end of the stream.
+func noEOF(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errPeerClosed
+	}
+	return err
+}
+
+// A command is one that is to be sent, or waits for its completion.
+type command struct {
+	tag      string
+	verb     string // for messages
+	greeting bool
+
+	// data is offered untagged data, on the reader goroutine, and tells whether
+	// it took it. head: no older command is under way.
+	data func(r *imapwire.Response, head bool) bool
+	// fetch is set for FETCH commands.
+	fetch *fetch
+	// completed is called with the tagged OK, on the reader goroutine.
+	completed func(r *imapwire.Response) error
+	// ended is called last, whatever the outcome, on the reader goroutine.
+	ended func()
+
+	cont chan string   // texts of continuations
+	done chan struct{} // closed when err is final
+	err  error
+}
+
+// Pending is a command under way with its result to come.
+type Pending[T any] struct {
+	c     *Client
+	cmd   *command
+	value *T
+}
+
+// Wait waits until the command is completed and returns its result. If ctx
+// ends before, the connection is closed. It may be called more than once.
+func (p *Pending[T]) Wait(ctx context.Context) (T, error) {
+	err := p.c.wait(ctx, p.cmd)
+	return *p.value, err
+}
+
+// Done is closed when Wait would not have to wait.
+func (p *Pending[T]) Done() <-chan struct{} { return p.cmd.done }
+
+func (c *Client) wait(ctx context.Context, cmd *command) error {
+	select {
+	case <-cmd.done:
+	case <-ctx.Done():
+		select {
+		case <-cmd.done:
+			return cmd.err
+		default:
+		}
+		c.fail(c.lost(cmd.verb, context.Cause(ctx)))
+		<-cmd.done
+	}
+	return cmd.err
+}
+
+// acquire takes a token, from a channel that is a semaphore.
+func (c *Client) acquire(ctx context.Context, sem chan<- struct{}, cmd *command) error {
+	select {
+	case sem <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case sem <- struct{}{}:
+		return nil
+	case <-c.dead:
+		return c.lost(cmd.verb, c.Err())
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// start sends a command. When it returns an error, the command's functions
+// will not be called any more.
+func (c *Client) start(ctx context.Context, cmd *command, text *imapwire.Command) error {
+	cmd.verb = text.Verb()
+	if err := text.Err(); err != nil {
+		return fmt.Errorf("%s: %w", cmd.verb, err)
+	}
+	if err := c.acquire(ctx, c.slots, cmd); err != nil {
+		return err
+	}
+	if err := c.acquire(ctx, c.sending, cmd); err != nil {
+		<-c.slots
+		return err
+	}
+	defer func() { <-c.sending }()
+	return c.send(ctx, cmd, text)
+}
+
+// startAlone is start for a command that must not share the line with any
+// other. On success the line remains reserved until release is called.
+func (c *Client) startAlone(ctx context.Context, cmd *command, text *imapwire.Command) (release func(), err error) {
+	cmd.verb = text.Verb()
+	if err := text.Err(); err != nil {
+		return nil, fmt.Errorf("%s: %w", cmd.verb, err)
+	}
+	if err := c.acquire(ctx, c.slots, cmd); err != nil {
+		return nil, err
+	}
+	if err := c.acquire(ctx, c.sending, cmd); err != nil {
+		<-c.slots
+		return nil, err
+	}
+	for _, earlier := range *c.queue.Load() {
+		select {
+		case <-earlier.done:
+		case <-ctx.Done():
+			<-c.sending
+			<-c.slots
+			return nil, context.Cause(ctx)
+		}
+	}
+	if err := c.send(ctx, cmd, text); err != nil {
+		<-c.sending
+		return nil, err
+	}
+	return func() { <-c.sending }, nil
+}
+
+// enqueue makes the reader know a command. Once queued, it gets completed
+// whatever happens.
+func (c *Client) enqueue(cmd *command) error {
+	cmd.done = make(chan struct{})
+	cmd.cont = make(chan string, 1)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || c.err != nil {
+		return c.lost(cmd.verb, c.err)
+	}
+	c.nextTag++
+	cmd.tag = "A" + strconv.FormatUint(c.nextTag, 10)
+	old := *c.queue.Load()
+	queue := append(make([]*command, 0, len(old)+1), old...)
+	queue = append(queue, cmd)
+	c.queue.Store(&queue)
+	c.link.expect()
+	return nil
+}
+
+// send queues and writes a command. The caller holds a slot, which it loses,
+// and the right to send.
+func (c *Client) send(ctx context.Context, cmd *command, text *imapwire.Command) error {
+	if err := c.enqueue(cmd); err != nil {
+		<-c.slots
+		return err
+	}
+	err := c.transmit(ctx, cmd, text)
+	if err == nil {
+		return nil
+	}
+	select {
+	case <-cmd.done:
+		// Refused before it was sent completely, or the connection is lost;
+		// either way cmd.err tells why.
+		return nil
+	default:
+	}
+	// Something of it may be on its way: there is no going back.
+	if b, ok := errors.AsType[*BodyError](err); ok {
+		b.Conn = &ConnectionError{Host: c.opts.Host, Waiting: cmd.verb, Err: errHalfSent}
+		c.fail(b.Conn)
+		<-cmd.done
+		return b
+	}
+	c.fail(&ConnectionError{Host: c.opts.Host, Waiting: cmd.verb, Err: err})
+	<-cmd.done
+	return cmd.err
+}
+
+// simple runs a command that has no data of its own.
+func (c *Client) simple(ctx context.Context, text *imapwire.Command) error {
+	cmd := new(command)
+	if err := c.start(ctx, cmd, text); err != nil {
+		return err
+	}
+	return c.wait(ctx, cmd)
+}
+
+// run runs a command and gives value, which its functions fill in.
+func run[T any](ctx context.Context, c *Client, cmd *command, text *imapwire.Command, value *T) (T, error) {
+	p, err := begin(ctx, c, cmd, text, value)
+	if err != nil {
+		var none T
+		return none, err
+	}
+	return p.Wait(ctx)
+}
+
+// begin starts a command.
+func begin[T any](ctx context.Context, c *Client, cmd *command, text *imapwire.Command, value *T) (*Pending[T], error) {
+	if err := c.start(ctx, cmd, text); err != nil {
+		return nil, err
+	}
+	return &Pending[T]{c: c, cmd: cmd, value: value}, nil
+}
+
+// literalSync tells whether a literal of that size has to wait for the server.
+func (c *Client) literalSync(size int64) bool {
+	caps := c.Caps()
+	if caps.Has("LITERAL+") {
+		return false
+	}
+	return !caps.Has("LITERAL-") || size > 4096
+}
+
+// maskSecrets replaces what must not be shown. The server might echo it.
+func (c *Client) maskSecrets(s string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, secret := range c.secrets {
+		s = strings.ReplaceAll(s, secret, mask)
+	}
+	return s
+}
+
+// addSecret masks s from now on.
+func (c *Client) addSecret(s string) {
+	// Masking every "a" would only make noise, and tell the password.
+	if len(s) < 3 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !slices.Contains(c.secrets, s) {
+		c.secrets = append(c.secrets, s)
+	}
+}
+
+// mask is shown instead of secrets.
+const mask = "****"
+
+func (c *Client) traceReceived(line []byte) {
+	s := string(line)
+	if c.authing.Load() && strings.HasPrefix(s, "+") {
+		s = "+ " + mask
+	}
+	c.opts.Hooks.Trace(Received, c.maskSecrets(s))
+}

@@ -1,0 +1,32 @@
+// Package imapclient is the client side of one IMAP connection: dialling, TLS,
+// login, and commands that may be pipelined.
+//
+// # Goroutines
+//
+// A Client owns two goroutines. The reader owns the decoder: it always drains
+// the socket, hands data to the command that waits for it, and completes
+// commands. The writer sends what commands have put into a bounded buffer. Both
+// end when the connection does; Close waits for them.
+//
+// Sinks and hooks run on the reader goroutine. While one runs nothing is read,
+// so a slow sink becomes back-pressure on the server. They must not call
+// methods of the Client.
+//
+// # Commands
+//
+// Methods block until the command is completed and may be called from several
+// goroutines. Start… methods return as soon as the command has been handed to
+// the writer, so that further ones can follow without waiting; at most
+// Options.PipelineDepth commands are under way at a time, further ones wait for
+// their turn. Every Pending must be waited for.
+//
+// # Errors
+//
+// A command that the server refuses fails with *ResponseError, and the
+// connection goes on. Everything that ends the connection is a
+// *ConnectionError, also for all commands still under way; it wraps *ByeError,
+// *TimeoutError, the context's error, or what the network said.
+//
+// Cancelling the context of a command that has begun closes the connection:
+// there is no other way to stop a server from answering.
+package imapclient

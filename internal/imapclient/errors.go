@@ -1,0 +1,135 @@
+package imapclient
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"isync/internal/imapwire"
+)
+
+// ErrClosed is why commands fail after Close.
+var ErrClosed = errors.New("connection is closed")
+
+// errNoMessages is why an APPEND of nothing fails.
+var errNoMessages = errors.New("nothing to append")
+
+// errHalfSent is why a connection was given up.
+var errHalfSent = errors.New("a message could not be sent completely")
+
+// errPeerClosed is how the end of the stream is told.
+var errPeerClosed = errors.New("the server closed the connection")
+
+// ResponseError is a command's NO or BAD.
+type ResponseError struct {
+	// Command is the command's verb, such as "UID FETCH".
+	Command string
+	Status  imapwire.Status // StatusNo or StatusBad
+	Code    imapwire.Code
+	Text    string
+}
+
+func (e *ResponseError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "server refused %s: %s", e.Command, e.Status)
+	if e.Code.Name != "" {
+		b.WriteString(" [" + e.Code.Name)
+		if e.Code.Args != "" {
+			b.WriteString(" " + e.Code.Args)
+		}
+		b.WriteString("]")
+	}
+	if e.Text != "" {
+		b.WriteString(" " + e.Text)
+	}
+	return b.String()
+}
+
+// ByeError says that the server ended the connection, and why.
+type ByeError struct {
+	Code imapwire.Code
+	Text string
+}
+
+func (e *ByeError) Error() string {
+	s := "server said goodbye"
+	if e.Code.Name != "" {
+		s += " [" + e.Code.Name + "]"
+	}
+	if e.Text != "" {
+		s += ": " + e.Text
+	}
+	return s
+}
+
+// TimeoutError says that the connection made no progress for too long.
+type TimeoutError struct {
+	// Sending: the server took no more data. Else it sent none.
+	Sending bool
+	After   time.Duration
+}
+
+func (e *TimeoutError) Error() string {
+	if e.Sending {
+		return fmt.Sprintf("server has taken no data for %v", e.After)
+	}
+	return fmt.Sprintf("server has sent nothing for %v", e.After)
+}
+
+// Timeout implements net.Error's method.
+func (e *TimeoutError) Timeout() bool { return true }
+
+// Temporary implements net.Error's method.
+func (e *TimeoutError) Temporary() bool { return true }
+
+// ConnectionError says that the connection is lost.
+type ConnectionError struct {
+	// Host is what Options called the server.
+	Host string
+	// Waiting is what was waited for, such as "UID FETCH" or "the greeting";
+	// "" for nothing.
+	Waiting string
+	Err     error
+}
+
+func (e *ConnectionError) Error() string {
+	s := "connection"
+	if e.Host != "" {
+		s += " to " + e.Host
+	}
+	s += " lost"
+	if e.Waiting != "" {
+		s += " while waiting for " + e.Waiting
+	}
+	return s + ": " + e.Err.Error()
+}
+
+func (e *ConnectionError) Unwrap() error { return e.Err }
+
+// BodyError wraps an error of the source of a message that was being appended.
+// Unless it also wraps a *ConnectionError nothing was sent, and the connection
+// goes on.
+type BodyError struct {
+	Err error
+	// Conn is set if the connection had to be given up, because the message
+	// was already half sent.
+	Conn *ConnectionError
+}
+
+func (e *BodyError) Error() string { return "cannot read the message: " + e.Err.Error() }
+
+// Unwrap returns the errors it wraps.
+func (e *BodyError) Unwrap() []error {
+	if e.Conn == nil {
+		return []error{e.Err}
+	}
+	return []error{e.Err, e.Conn}
+}
+
+// HasCode tells whether err is a command's NO or BAD with the response code of
+// that name, such as imapwire.CodeTryCreate.
+func HasCode(err error, name string) bool {
+	r, ok := errors.AsType[*ResponseError](err)
+	return ok && r.Code.Name == name
+}

@@ -1,0 +1,399 @@
+package imapclient
+
+import (
+	"context"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"isync/internal/imapwire"
+	"isync/internal/mail"
+)
+
+// Bounds on what is set aside for responses that come in pieces.
+const (
+	maxHeldBodies = 16
+	maxHeld       = 10_000
+)
+
+// BodyKind says which part of messages to fetch.
+type BodyKind uint8
+
+// The parts of a message. All leave \Seen alone.
+const (
+	NoBody     BodyKind = iota
+	FullBody            // BODY.PEEK[]
+	HeaderBody          // BODY.PEEK[HEADER]
+	FieldsBody          // BODY.PEEK[HEADER.FIELDS (…)]
+)
+
+// FetchRequest says what to fetch of which messages.
+type FetchRequest struct {
+	UIDs mail.UIDSet
+	// Items to fetch besides the UID: ItemFlags, ItemDate, ItemSize,
+	// ItemModSeq.
+	Items imapwire.Items
+	Body  BodyKind
+	// Fields are the names of the header fields for FieldsBody.
+	Fields []string
+	// ChangedSince, unless 0, leaves out messages that have not changed since
+	// (CONDSTORE).
+	ChangedSince mail.ModSeq
+	// Vanished, with ChangedSince, also asks for the UIDs among UIDs that were
+	// expunged since (QRESYNC must be enabled) and is given them, on the reader
+	// goroutine.
+	Vanished func(mail.UIDSet)
+}
+
+// Message is a message in the course of being fetched. It is valid only until
+// the sink returns.
+type Message struct {
+	imapwire.Fetch
+	// Body yields the part that was asked for, BodySize bytes of it. It is also
+	// an io.WriterTo. nil if the server sent none.
+	Body     io.Reader
+	BodySize int64
+}
+
+// Fetch is StartFetch and Wait.
+func (c *Client) Fetch(ctx context.Context, req FetchRequest, sink func(*Message) error) error {
+	p, err := c.StartFetch(ctx, req, sink)
+	if err != nil {
+		return err
+	}
+	_, err = p.Wait(ctx)
+	return err
+}
+
+// StartFetch starts a UID FETCH. The sink is called on the reader goroutine for
+// each message, while its body arrives.
+//
+// Only messages of req.UIDs are delivered, in the order in which the server
+// sends them. Message.Has tells what the server sent: usually all that was
+// asked for. If the items of a message come in several responses, or the body
+// before the rest, they are put together first (a large body goes to a spool
+// file). What is still incomplete at the end is delivered as it is, so the sink
+// must look at Has, and at Body: nil means that the server has no body for that
+// message, though it knows it.
+//
+// A request without a body may deliver a message again when its flags change
+// meanwhile; what comes later is newer. A body is delivered once.
+//
+// An error of the sink is what Wait returns; the messages that still come are
+// skipped.
+func (c *Client) StartFetch(ctx context.Context, req FetchRequest, sink func(*Message) error) (*Pending[struct{}], error) {
+	f := &fetch{req: req, sink: sink, want: req.Items&^imapwire.ItemNilBody | imapwire.ItemUID}
+	f.want &^= imapwire.ItemBody
+	if req.ChangedSince > 0 {
+		f.want |= imapwire.ItemModSeq
+	}
+	cmd := &command{fetch: f}
+	if req.Vanished != nil {
+		cmd.data = func(r *imapwire.Response, _ bool) bool {
+			if r.Kind != imapwire.KindVanished || !r.Earlier {
+				return false
+			}
+			req.Vanished(r.UIDs)
+			return true
+		}
+	}
+	return begin(ctx, c, cmd, f.command(), new(struct{}))
+}
+
+// command is the request in IMAP's words.
+func (f *fetch) command() *imapwire.Command {
+	items := []string{"UID"}
+	for _, it := range []struct {
+		item imapwire.Items
+		name string
+	}{
+		{imapwire.ItemFlags, "FLAGS"},
+		{imapwire.ItemModSeq, "MODSEQ"},
+		{imapwire.ItemDate, "INTERNALDATE"},
+		{imapwire.ItemSize, "RFC822.SIZE"},
+	} {
+		// CHANGEDSINCE implies MODSEQ (RFC 7162 §3.1.4.1).
+		if f.req.Items&it.item != 0 {
+			items = append(items, it.name)
+		}
+	}
+	switch f.req.Body {
+	case FullBody:
+		items = append(items, "BODY.PEEK[]")
+	case HeaderBody:
+		items = append(items, "BODY.PEEK[HEADER]")
+	case FieldsBody:
+		items = append(items, "BODY.PEEK[HEADER.FIELDS ("+strings.Join(f.req.Fields, " ")+")]")
+	}
+	text := imapwire.NewCommand("UID FETCH").Set(f.req.UIDs).Raw("(" + strings.Join(items, " ") + ")")
+	if f.req.ChangedSince > 0 {
+		mod := "(CHANGEDSINCE " + strconv.FormatUint(uint64(f.req.ChangedSince), 10)
+		if f.req.Vanished != nil {
+			mod += " VANISHED"
+		}
+		text.Raw(mod + ")")
+	}
+	return text
+}
+
+// A fetch is a FETCH command under way. It belongs to the reader goroutine.
+type fetch struct {
+	req  FetchRequest
+	sink func(*Message) error
+	want imapwire.Items // what each message should have, but for the body
+	err  error          // of the sink
+	msg  Message        // reused
+
+	// bodies are the messages whose body was delivered.
+	bodies mail.UIDSet
+	// held are messages that are not complete. order has them in the order in
+	// which they began to come, and some that are released already.
+	held       map[mail.UID]*partial
+	order      []*partial
+	heldBodies int
+}
+
+// A partial is what has come of a message so far.
+type partial struct {
+	imapwire.Fetch
+	body     *spool
+	released bool
+}
+
+// incoming is what the FETCH response that is being read has brought so far.
+type incoming struct {
+	delivered bool     // it is dealt with
+	body      *spool   // set aside
+	kind      BodyKind // what that is
+	sink      *fetch   // whose sink was called with the body
+}
+
+// drop forgets a body that nobody wants.
+func (in *incoming) drop() {
+	in.body.close()
+	*in = incoming{}
+}
+
+// wants tells whether a section is the one that was asked for.
+func (f *fetch) wants(s imapwire.Section) bool {
+	if s.Partial {
+		return false
+	}
+	switch f.req.Body {
+	case FullBody:
+		return s.Kind == imapwire.SectionAll
+	case HeaderBody:
+		return s.Kind == imapwire.SectionHeader
+	case FieldsBody:
+		return s.Kind == imapwire.SectionFields
+	}
+	return false
+}
+
+// body is called when a body begins to arrive.
+func (c *Client) body(m *imapwire.Fetch, s imapwire.Section, lit *imapwire.Literal) {
+	if c.cur.delivered || c.cur.body != nil {
+		return // a second one: nobody asked for that
+	}
+	for _, cmd := range *c.queue.Load() {
+		f := cmd.fetch
+		if f == nil || !f.wants(s) {
+			continue
+		}
+		known := m.Has&imapwire.ItemUID != 0
+		if known && (!f.req.UIDs.Contains(m.UID) || f.bodies.Contains(m.UID)) {
+			continue
+		}
+		if f.err != nil {
+			c.cur.delivered = known
+			return
+		}
+		whole := *m
+		held := f.held[m.UID]
+		if known && held != nil {
+			whole = merged(held.Fetch, *m)
+		}
+		if known && whole.Has&f.want == f.want {
+			if held != nil {
+				held.body.close() // superseded
+				f.remove(held)
+			}
+			c.cur.delivered, c.cur.sink = true, f
+			f.deliver(&whole, lit, lit.Size())
+			return
+		}
+		c.cur.kind = f.req.Body
+		c.cur.body = newSpool(c.opts.Spool)
+		c.cur.body.fill(lit)
+		return
+	}
+}
+
+// fetched is called with each FETCH response when it is complete.
+func (c *Client) fetched(r *imapwire.Response) {
+	if c.cur.delivered {
+		return
+	}
+	m := &r.Fetch
+	body := c.cur.body
+	c.cur.body = nil
+	queue := *c.queue.Load()
+	if len(queue) > 0 && queue[0].fetch == nil && queue[0].data != nil && queue[0].data(r, true) {
+		// A SELECT with QRESYNC.
+		body.close()
+		return
+	}
+	if m.Has&imapwire.ItemUID != 0 && m.UID != 0 {
+		for _, cmd := range queue {
+			f := cmd.fetch
+			if f == nil || body != nil && f.req.Body != c.cur.kind || !f.req.UIDs.Contains(m.UID) {
+				continue
+			}
+			f.take(m, body)
+			return
+		}
+	}
+	body.close()
+	if m.Has&imapwire.ItemUID != 0 && m.UID == 0 && c.opts.Hooks.Unknown != nil {
+		c.opts.Hooks.Unknown("FETCH", errZeroUID)
+	}
+	if c.opts.Hooks.Fetch != nil {
+		c.opts.Hooks.Fetch(m)
+	}
+}
+
+// take deals with a response about one of the messages asked for.
+func (f *fetch) take(m *imapwire.Fetch, body *spool) {
+	if f.err != nil {
+		body.close()
+		return
+	}
+	if f.bodies.Contains(m.UID) {
+		body.close()
+		return // perhaps its flags have changed meanwhile
+	}
+	held := f.held[m.UID]
+	if held == nil {
+		if m.Has&f.want == f.want && (body != nil || f.req.Body == NoBody) {
+			f.deliverSpool(m, body)
+			return
+		}
+		held = f.hold(m.UID)
+	}
+	held.Fetch = merged(held.Fetch, *m)
+	if body != nil {
+		if held.body == nil {
+			f.heldBodies++
+		}
+		held.body.close()
+		held.body = body
+	}
+	if held.Has&f.want == f.want && (held.body != nil || f.req.Body == NoBody) {
+		f.release(held)
+	}
+	for f.heldBodies > maxHeldBodies || len(f.held) > maxHeld {
+		f.releaseOldest()
+	}
+}
+
+// hold begins to put a message together.
+func (f *fetch) hold(uid mail.UID) *partial {
+	if f.held == nil {
+		f.held = make(map[mail.UID]*partial)
+	}
+	if len(f.order) >= 2*len(f.held)+100 {
+		f.order = slices.DeleteFunc(f.order, func(p *partial) bool { return p.released })
+	}
+	p := new(partial)
+	f.held[uid] = p
+	f.order = append(f.order, p)
+	return p
+}
+
+// merged adds what is new about a message to what is known.
+func merged(old, m imapwire.Fetch) imapwire.Fetch {
+	if m.Has&imapwire.ItemFlags == 0 {
+		m.Flags = old.Flags
+	}
+	if m.Has&imapwire.ItemModSeq == 0 {
+		m.ModSeq = old.ModSeq
+	}
+	if m.Has&imapwire.ItemDate == 0 {
+		m.Date = old.Date
+	}
+	if m.Has&imapwire.ItemSize == 0 {
+		m.Size = old.Size
+	}
+	m.Has |= old.Has
+	return m
+}
+
+// deliver hands a message to the sink.
+func (f *fetch) deliver(m *imapwire.Fetch, body io.Reader, size int64) {
+	f.msg = Message{Fetch: *m, Body: body, BodySize: size}
+	if body != nil {
+		f.bodies.Add(m.UID)
+	} else {
+		f.msg.Has &^= imapwire.ItemBody
+	}
+	f.err = f.sink(&f.msg)
+	f.msg = Message{}
+}
+
+func (f *fetch) deliverSpool(m *imapwire.Fetch, body *spool) {
+	defer body.close()
+	if body == nil {
+		f.deliver(m, nil, 0)
+		return
+	}
+	r, err := body.reader()
+	if err != nil {
+		f.err = err
+		return
+	}
+	f.deliver(m, r, body.size)
+}
+
+// remove forgets a held message, but for its body.
+func (f *fetch) remove(p *partial) {
+	delete(f.held, p.UID)
+	p.released = true
+	if p.body != nil {
+		f.heldBodies--
+	}
+}
+
+// release delivers a held message as it is.
+func (f *fetch) release(p *partial) {
+	f.remove(p)
+	if f.err != nil {
+		p.body.close()
+		return
+	}
+	f.deliverSpool(&p.Fetch, p.body)
+}
+
+func (f *fetch) releaseOldest() {
+	p := f.order[0]
+	f.order = f.order[1:]
+	if !p.released {
+		f.release(p)
+	}
+}
+
+// complete delivers all that is still held, when the server says that this was
+// all.
+func (f *fetch) complete() {
+	for len(f.order) > 0 {
+		f.releaseOldest()
+	}
+}
+
+// drop forgets all that is still held.
+func (f *fetch) drop() {
+	for _, p := range f.held {
+		p.body.close()
+	}
+	f.held, f.order, f.heldBodies = nil, nil, 0
+}

@@ -1,0 +1,119 @@
+package imapclient
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// A peer is the server's side of a connection, played by a test.
+type peer struct {
+	t    *testing.T
+	conn net.Conn
+	r    *bufio.Reader
+}
+
+// line reads a line without its line end; "" at the end.
+func (p *peer) line() string {
+	s, err := p.r.ReadString('\n')
+	if err != nil {
+		return ""
+	}
+	return strings.TrimRight(s, "\r\n")
+}
+
+// expect reads a command and returns its tag. The rest of the line must be want.
+func (p *peer) expect(want string) (tag string) {
+	p.t.Helper()
+	line := p.line()
+	tag, rest, _ := strings.Cut(line, " ")
+	if rest != want {
+		p.t.Errorf("server got %q, want %q", line, "TAG "+want)
+	}
+	return tag
+}
+
+// send writes lines; "\n" becomes CRLF.
+func (p *peer) send(format string, args ...any) {
+	s := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "\r\n")
+	if _, err := io.WriteString(p.conn, s); err != nil {
+		p.t.Logf("server cannot send %.40q: %v", s, err)
+	}
+}
+
+// answer expects a command and answers it: untagged lines, then OK.
+func (p *peer) answer(want, data string) {
+	p.t.Helper()
+	tag := p.expect(want)
+	p.send("%s%s OK done\n", data, tag)
+}
+
+// bytes reads n bytes.
+func (p *peer) bytes(n int) string {
+	b := make([]byte, n)
+	if _, err := io.ReadFull(p.r, b); err != nil {
+		p.t.Errorf("server: %v", err)
+	}
+	return string(b)
+}
+
+// connect dials a server whose side is played by serve, which runs on its own
+// goroutine and should return soon after the connection is closed. The greeting
+// tells of capabilities caps.
+func connect(t *testing.T, opts Options, caps string, serve func(p *peer)) *Client {
+	t.Helper()
+	c, err := tryConnect(t, opts, func(p *peer) {
+		p.send("* OK [CAPABILITY IMAP4rev1 %s] hello\n", caps)
+		serve(p)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func tryConnect(t *testing.T, opts Options, serve func(p *peer)) (*Client, error) {
+	t.Helper()
+	var wg sync.WaitGroup
+	if opts.Dial == nil {
+		opts.Dial = func(context.Context) (net.Conn, error) {
+			client, server := net.Pipe()
+			wg.Go(func() {
+				defer server.Close()
+				serve(&peer{t, server, bufio.NewReader(server)})
+			})
+			return client, nil
+		}
+	}
+	if opts.Host == "" {
+		opts.Host = "testhost"
+	}
+	c, err := Dial(t.Context(), opts)
+	t.Cleanup(func() {
+		if c != nil {
+			_ = c.Close()
+		}
+		wg.Wait()
+	})
+	return c, err
+}
+
+// idle waits until the client hangs up.
+func (p *peer) idle() { _, _ = io.Copy(io.Discard, p.r) }
+
+// ctx returns a context that ends with the test, or when it has hung for long.
+func testContext(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}

@@ -1,0 +1,145 @@
+package imapclient
+
+import (
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// sendChunk is how much is written to a connection at once, so that even a slow
+// line shows progress now and then.
+const sendChunk = 32 << 10
+
+// hangupGrace is how long the reader goes on without progress after the writer
+// has failed, to find the server's parting words, or after those.
+const hangupGrace = time.Second
+
+// A link is a connection whose reads and writes fail when there is no progress
+// for too long while something is waited for. Progress is a byte in either
+// direction; a reader that is busy elsewhere counts as progress.
+type link struct {
+	net.Conn
+	timeout time.Duration
+
+	mu      sync.Mutex
+	waiting int       // how many things are waited for
+	last    time.Time // of the latest progress
+	reading bool      // a Read is under way
+	queued  int       // bytes in the kernel's send queue when last looked at
+	hangup  error     // why the end is near
+}
+
+// expect notes that something is waited for from now on, and done that it is
+// not any more. done may only be called while no Read is under way.
+func (l *link) expect() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.waiting++
+	if l.waiting == 1 {
+		l.last = time.Now()
+		if l.reading {
+			l.arm()
+		}
+	}
+}
+
+func (l *link) done() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.waiting--
+}
+
+// arm sets the read deadline. Failing to is no problem of its own: the
+// connection is closed then.
+func (l *link) arm() {
+	switch {
+	case l.hangup != nil:
+		_ = l.SetReadDeadline(time.Now().Add(hangupGrace))
+	case l.timeout <= 0:
+	case l.waiting > 0:
+		_ = l.SetReadDeadline(l.last.Add(l.timeout))
+	default:
+		_ = l.SetReadDeadline(time.Time{})
+	}
+}
+
+// expectEnd makes reads end soon, with err unless they meet another end.
+func (l *link) expectEnd(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.hangup == nil {
+		l.hangup = err
+		l.arm()
+	}
+}
+
+func (l *link) Read(p []byte) (int, error) {
+	l.mu.Lock()
+	l.last = time.Now()
+	l.reading = true
+	for {
+		l.arm()
+		l.mu.Unlock()
+		n, err := l.Conn.Read(p)
+		l.mu.Lock()
+		now := time.Now()
+		if n > 0 {
+			l.last = now
+		}
+		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+			switch {
+			case l.hangup != nil:
+				err = l.hangup
+			case l.waiting == 0 || l.drained() || now.Sub(l.last) < l.timeout:
+				continue
+			default:
+				err = &TimeoutError{After: l.timeout}
+			}
+		}
+		l.reading = false
+		l.mu.Unlock()
+		return n, err
+	}
+}
+
+// drained tells whether the kernel has got rid of some of what was written
+// since it was last asked, which is progress too.
+func (l *link) drained() bool {
+	n := sendQueue(l.Conn)
+	moved := n > 0 && n != l.queued
+	l.queued = n
+	if moved {
+		l.last = time.Now()
+	}
+	return moved
+}
+
+func (l *link) Write(p []byte) (written int, err error) {
+	for len(p) > 0 {
+		if l.timeout > 0 {
+			_ = l.SetWriteDeadline(time.Now().Add(l.timeout))
+		}
+		n, err := l.Conn.Write(p[:min(len(p), sendChunk)])
+		written += n
+		p = p[n:]
+		now := time.Now()
+		l.mu.Lock()
+		if n > 0 {
+			l.last = now
+		}
+		stalled := l.reading && now.Sub(l.last) >= l.timeout
+		l.mu.Unlock()
+		if err == nil {
+			continue
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return written, err
+		}
+		if stalled {
+			return written, &TimeoutError{Sending: true, After: l.timeout}
+		}
+	}
+	return written, nil
+}

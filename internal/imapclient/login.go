@@ -1,0 +1,307 @@
+package imapclient
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/emersion/go-sasl"
+	"github.com/klauspost/compress/flate"
+
+	"isync/internal/imapwire"
+)
+
+// maxInitialResponse is the longest initial response that is sent within the
+// command, so that the line stays below what servers refuse.
+const maxInitialResponse = 7000
+
+// Capability asks for the capabilities, which Caps then returns.
+func (c *Client) Capability(ctx context.Context) error {
+	return c.simple(ctx, imapwire.NewCommand("CAPABILITY"))
+}
+
+// ensureCaps asks for the capabilities if none are known.
+func (c *Client) ensureCaps(ctx context.Context) error {
+	if len(c.Caps()) > 0 {
+		return nil
+	}
+	return c.Capability(ctx)
+}
+
+// startTLS encrypts the connection.
+func (c *Client) startTLS(ctx context.Context) error {
+	if err := c.ensureCaps(ctx); err != nil {
+		return err
+	}
+	if !c.Caps().Has("STARTTLS") {
+		return c.lost("", errors.New("STARTTLS is required but the server does not offer it"))
+	}
+	cmd := &command{completed: func(*imapwire.Response) error {
+		// What came in plain text behind the OK would count as if it had been
+		// encrypted; nobody honest sends anything.
+		if n := len(c.dec.Buffered()); n > 0 {
+			return c.lost("STARTTLS", fmt.Errorf("the server sent %d bytes of plain text behind its answer, which looks like an attack", n))
+		}
+		t := tls.Client(c.link, c.opts.TLS)
+		if err := t.HandshakeContext(ctx); err != nil {
+			return c.lost("the TLS handshake", noEOF(err))
+		}
+		c.replace(t, t)
+		c.secure.Store(true)
+		// Forget what was said before.
+		c.caps.Store(&Caps{})
+		return nil
+	}}
+	release, err := c.startAlone(ctx, cmd, imapwire.NewCommand("STARTTLS"))
+	if err != nil {
+		return err
+	}
+	defer release()
+	return c.wait(ctx, cmd)
+}
+
+// replace puts another layer between the connection and the decoder. It is
+// called on the reader goroutine while nothing is being sent.
+func (c *Client) replace(rw io.ReadWriter, w io.Writer) {
+	c.stream = rw
+	c.dec.Reset(rw)
+	c.out.swap(w)
+}
+
+// Compress turns on COMPRESS=DEFLATE (RFC 4978).
+func (c *Client) Compress(ctx context.Context) error {
+	if c.deflate.Load() {
+		return nil
+	}
+	cmd := &command{completed: func(*imapwire.Response) error {
+		w, err := flate.NewWriter(c.stream, flate.DefaultCompression)
+		if err != nil {
+			return c.lost("COMPRESS", err)
+		}
+		// Some of the compressed stream may be in the decoder's buffer already.
+		// zlib-based servers end what they send with partial flushes, after
+		// which a reader must not wait for more.
+		rest := bytes.NewReader(bytes.Clone(c.dec.Buffered()))
+		r := flate.NewReaderOpts(io.MultiReader(rest, c.stream), flate.WithPartialBlock())
+		c.replace(struct {
+			io.Reader
+			io.Writer
+		}{r, w}, w)
+		c.deflate.Store(true)
+		return nil
+	}}
+	release, err := c.startAlone(ctx, cmd, imapwire.NewCommand("COMPRESS").Raw("DEFLATE"))
+	if err != nil {
+		return err
+	}
+	defer release()
+	return c.wait(ctx, cmd)
+}
+
+// Login logs in with LOGIN. Whether that is allowed, by LOGINDISABLED for one,
+// is the caller's business. Afterwards the capabilities are known.
+func (c *Client) Login(ctx context.Context, user, password string) error {
+	c.addSecret(password)
+	gen := c.capsGen.Load()
+	text := imapwire.NewCommand("LOGIN").String(user).Secret(password)
+	if err := c.simple(ctx, text); err != nil {
+		return err
+	}
+	return c.loggedIn(ctx, gen)
+}
+
+// loggedIn asks for the capabilities unless they came with the login.
+func (c *Client) loggedIn(ctx context.Context, gen uint64) error {
+	if c.capsGen.Load() != gen && !c.rewrites() {
+		return nil
+	}
+	return c.Capability(ctx)
+}
+
+// rewrites tells whether the server has a proxy in front that rewrites texts
+// until it has seen the answer to a CAPABILITY command: Apple's.
+func (c *Client) rewrites() bool {
+	for name := range c.Caps() {
+		if strings.HasPrefix(name, "XAPPLE") {
+			return true
+		}
+	}
+	return false
+}
+
+// Authenticate logs in with a SASL mechanism. The initial response is sent with
+// the command if the server has SASL-IR (RFC 4959). Afterwards the capabilities
+// are known. If the mechanism itself fails, its error is returned and the
+// connection goes on.
+func (c *Client) Authenticate(ctx context.Context, mech sasl.Client) error {
+	name, ir, err := mech.Start()
+	if err != nil {
+		return fmt.Errorf("AUTHENTICATE %s: %w", name, err)
+	}
+	if err := c.ensureCaps(ctx); err != nil {
+		return err
+	}
+	gen := c.capsGen.Load()
+	if err := c.authenticate(ctx, mech, name, ir); err != nil {
+		return err
+	}
+	return c.loggedIn(ctx, gen)
+}
+
+func (c *Client) authenticate(ctx context.Context, mech sasl.Client, name string, ir []byte) error {
+	text := imapwire.NewCommand("AUTHENTICATE").Raw(name)
+	if ir != nil && len(ir) <= maxInitialResponse*3/4 && c.Caps().Has("SASL-IR") {
+		enc := base64.StdEncoding.EncodeToString(ir)
+		if enc == "" {
+			enc = "="
+		}
+		c.addSecret(enc)
+		text.SecretRaw(enc)
+		ir = nil
+	}
+	cmd := &command{ended: func() { c.authing.Store(false) }}
+	c.authing.Store(true)
+	release, err := c.startAlone(ctx, cmd, text)
+	if err != nil {
+		c.authing.Store(false)
+		return err
+	}
+	defer release()
+	for {
+		select {
+		case challenge := <-cmd.cont:
+			reply, err := respond(mech, &ir, challenge)
+			if err != nil {
+				return c.cancelAuth(ctx, cmd, fmt.Errorf("AUTHENTICATE %s: %w", name, err))
+			}
+			if err := c.authLine(ctx, base64.StdEncoding.EncodeToString(reply)); err != nil {
+				return err
+			}
+		case <-cmd.done:
+			return cmd.err
+		case <-ctx.Done():
+			return c.wait(ctx, cmd)
+		}
+	}
+}
+
+// respond answers a challenge. An initial response that is still to be sent
+// answers the first one, which is empty.
+func respond(mech sasl.Client, ir *[]byte, challenge string) ([]byte, error) {
+	if *ir != nil {
+		reply := *ir
+		*ir = nil
+		return reply, nil
+	}
+	dec, err := base64.StdEncoding.DecodeString(strings.TrimSpace(challenge))
+	if err != nil {
+		return nil, fmt.Errorf("server's challenge: %w", err)
+	}
+	return mech.Next(dec)
+}
+
+// cancelAuth makes the server give up the authentication.
+func (c *Client) cancelAuth(ctx context.Context, cmd *command, cause error) error {
+	if err := c.authLine(ctx, "*"); err != nil {
+		return err
+	}
+	err := c.wait(ctx, cmd)
+	if _, ok := errors.AsType[*ConnectionError](err); ok {
+		return err
+	}
+	return cause
+}
+
+// authLine sends a line of an authentication.
+func (c *Client) authLine(ctx context.Context, line string) error {
+	shown := line
+	if line != "*" {
+		shown = mask
+		c.addSecret(line)
+	}
+	if c.opts.Hooks.Trace != nil {
+		c.opts.Hooks.Trace(Sent, shown)
+	}
+	if err := c.out.put(ctx, c.dead, []byte(line+"\r\n")); err != nil {
+		c.fail(c.lost("AUTHENTICATE", err))
+		return c.lost("AUTHENTICATE", c.Err())
+	}
+	return nil
+}
+
+// Enable turns on extensions (RFC 5161) and tells which of them the server
+// confirmed. It may only be called before a mailbox is selected.
+func (c *Client) Enable(ctx context.Context, names ...string) (Caps, error) {
+	p, err := c.StartEnable(ctx, names...)
+	if err != nil {
+		return nil, err
+	}
+	return p.Wait(ctx)
+}
+
+// StartEnable starts an ENABLE.
+func (c *Client) StartEnable(ctx context.Context, names ...string) (*Pending[Caps], error) {
+	got := Caps{}
+	cmd := &command{data: func(r *imapwire.Response, _ bool) bool {
+		if r.Kind != imapwire.KindEnabled {
+			return false
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		next := Caps{}
+		for name := range c.enabled {
+			next[name] = struct{}{}
+		}
+		for _, name := range r.Caps {
+			got[name] = struct{}{}
+			next[name] = struct{}{}
+		}
+		c.enabled = next
+		if got.Has("UTF8=ACCEPT") || got.Has("UTF8=ONLY") {
+			c.utf8.Store(true)
+		}
+		return true
+	}}
+	return begin(ctx, c, cmd, imapwire.NewCommand("ENABLE").Raw(strings.Join(names, " ")), &got)
+}
+
+// Enabled returns what the server has confirmed to be enabled.
+func (c *Client) Enabled() Caps {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.enabled
+}
+
+// ID tells the server who we are and asks the same (RFC 2971). fields are names
+// and values by turns, at least one pair: some servers refuse less. The answer
+// has the same form.
+func (c *Client) ID(ctx context.Context, fields ...string) ([]string, error) {
+	text := imapwire.NewCommand("ID")
+	list := []byte{'('}
+	for i, f := range fields {
+		if i > 0 {
+			list = append(list, ' ')
+		}
+		list = imapwire.AppendQuoted(list, f)
+	}
+	text.Raw(string(append(list, ')')))
+	var answer []string
+	cmd := &command{data: func(r *imapwire.Response, _ bool) bool {
+		if r.Kind != imapwire.KindID {
+			return false
+		}
+		answer = r.ID
+		return true
+	}}
+	return run(ctx, c, cmd, text, &answer)
+}
+
+// Noop does nothing but give the server an opportunity to say something.
+func (c *Client) Noop(ctx context.Context) error {
+	return c.simple(ctx, imapwire.NewCommand("NOOP"))
+}

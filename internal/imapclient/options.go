@@ -1,0 +1,101 @@
+package imapclient
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"time"
+
+	"isync/internal/imapwire"
+	"isync/internal/mail"
+)
+
+// Security says how a connection is encrypted.
+type Security uint8
+
+// The ways to encrypt a connection.
+const (
+	// PlainText: not at all, or by the tunnel.
+	PlainText Security = iota
+	// StartTLS: begun with STARTTLS (RFC 9051 §6.2.1), which must succeed.
+	StartTLS
+	// ImplicitTLS: from the first byte (RFC 8314).
+	ImplicitTLS
+)
+
+// DefaultPipelineDepth is how many commands may be under way at a time unless
+// Options say otherwise.
+const DefaultPipelineDepth = 32
+
+// Options tell how to connect.
+type Options struct {
+	// Host and Port say where to connect to, unless Dial is set. Host is also
+	// what messages call the server.
+	Host string
+	Port int
+	// Dial opens the connection; nil dials TCP.
+	Dial func(ctx context.Context) (net.Conn, error)
+
+	Security Security
+	// TLS is needed unless Security is PlainText. See TLSOptions.
+	TLS *tls.Config
+
+	// Timeout is how long the connection may make no progress at all while
+	// something is waited for. 0 means for ever.
+	Timeout time.Duration
+
+	// PipelineDepth is how many commands may be under way at a time; 1 waits
+	// for each before the next is sent. 0 is DefaultPipelineDepth.
+	PipelineDepth int
+
+	// DisableExtensions are capabilities to ignore, in any case.
+	DisableExtensions []string
+
+	Hooks Hooks
+
+	// Spool returns a temporary file for a body that must be set aside, for
+	// the rare server that sends it before the message's UID. It is only used
+	// for large ones, is read and written from its start, and closed in the
+	// end. nil: an unlinked file in the system's temporary directory.
+	Spool func() (SpoolFile, error)
+}
+
+// SpoolFile is a temporary file.
+type SpoolFile interface {
+	io.ReadWriteSeeker
+	io.Closer
+}
+
+// Direction says who sent a traced line.
+type Direction uint8
+
+// The directions.
+const (
+	Sent Direction = iota
+	Received
+)
+
+// Hooks are told what no command asked for. Each may be nil. They run on the
+// reader goroutine and must not call the Client.
+type Hooks struct {
+	// Trace is shown each command and response, without its line end. Secrets
+	// are masked, and of literals only the size is shown. Commands are traced
+	// on the goroutine that sends them.
+	Trace func(dir Direction, line string)
+	// Alert is given texts that the server wants shown to the user (RFC 9051
+	// §7.1, ALERT).
+	Alert func(text string)
+	// Notice is given untagged NO and BAD, which are warnings.
+	Notice func(status imapwire.Status, code imapwire.Code, text string)
+	// Unknown is told about responses that were skipped: their first word, and
+	// why.
+	Unknown func(what string, err error)
+
+	// Exists, Expunge, Vanished and Fetch are given unsolicited data about the
+	// selected mailbox. Fetch must not keep f.
+	Exists   func(n uint32)
+	Expunge  func(seq uint32)
+	Vanished func(uids mail.UIDSet)
+	Fetch    func(f *imapwire.Fetch)
+}

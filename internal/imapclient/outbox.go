@@ -1,0 +1,99 @@
+package imapclient
+
+import (
+	"context"
+	"io"
+	"sync"
+)
+
+// outboxSize is how much may wait to be sent; whoever wants to send more waits.
+const outboxSize = 128 << 10
+
+// An outbox is a bounded buffer between those who send commands, one at a time,
+// and the writer goroutine. Everything that gathers while a write is under way
+// goes out with the next one.
+type outbox struct {
+	wake chan struct{} // there is something to write
+	room chan struct{} // there is room again
+
+	mu  sync.Mutex
+	w   io.Writer
+	buf []byte
+}
+
+// flushWriter is a writer that holds back data until it is flushed.
+type flushWriter interface {
+	io.Writer
+	Flush() error
+}
+
+func newOutbox(w io.Writer) *outbox {
+	return &outbox{wake: make(chan struct{}, 1), room: make(chan struct{}, 1), w: w}
+}
+
+// put hands p to the writer. dead is closed when the connection is lost.
+func (o *outbox) put(ctx context.Context, dead <-chan struct{}, p []byte) error {
+	for {
+		o.mu.Lock()
+		n := min(len(p), outboxSize-len(o.buf))
+		o.buf = append(o.buf, p[:n]...)
+		o.mu.Unlock()
+		notify(o.wake)
+		p = p[n:]
+		if len(p) == 0 {
+			return nil
+		}
+		select {
+		case <-o.room:
+		case <-dead:
+			return ErrClosed
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// swap makes the writer write to w from now on. Nothing may be waiting to be
+// written.
+func (o *outbox) swap(w io.Writer) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.w = w
+}
+
+// run writes until dead is closed. After an error, which is told to failed, it
+// throws away what it gets.
+func (o *outbox) run(dead <-chan struct{}, failed func(error)) {
+	var spare []byte
+	var broken bool
+	for {
+		select {
+		case <-o.wake:
+		case <-dead:
+			return
+		}
+		o.mu.Lock()
+		b, w := o.buf, o.w
+		o.buf = spare[:0]
+		o.mu.Unlock()
+		notify(o.room)
+		if len(b) > 0 && !broken {
+			_, err := w.Write(b)
+			if f, ok := w.(flushWriter); ok && err == nil {
+				err = f.Flush()
+			}
+			if err != nil {
+				broken = true
+				failed(err)
+			}
+		}
+		spare = b
+	}
+}
+
+func notify(ch chan<- struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,249 @@
+package imapclient
+
+import (
+	"errors"
+	"slices"
+
+	"isync/internal/imapwire"
+)
+
+// read is the reader goroutine.
+func (c *Client) read() {
+	defer close(c.readerDone)
+	var r imapwire.Response
+	for {
+		c.cur = incoming{}
+		err := c.dec.Read(&r, c.body)
+		if err == nil {
+			err = c.dispatch(&r)
+		} else if c.cur.sink != nil {
+			// The sink failed because its body broke off.
+			c.cur.sink.err = nil
+		}
+		if err != nil {
+			c.cur.drop()
+			c.end(err)
+			return
+		}
+	}
+}
+
+// end fails all commands after the connection has been lost because of err.
+func (c *Client) end(err error) {
+	queue := *c.queue.Load()
+	waiting := ""
+	if len(queue) > 0 {
+		waiting = queue[0].verb
+	}
+	if c.bye != nil {
+		// Whatever came after it is of no interest.
+		err = c.bye
+	}
+	c.fail(c.lost(waiting, noEOF(err)))
+
+	c.mu.Lock()
+	c.closed = true
+	queue = *c.queue.Load()
+	c.queue.Store(&[]*command{})
+	err = c.err
+	c.mu.Unlock()
+	for _, cmd := range queue {
+		c.finish(cmd, c.lost(cmd.verb, err))
+	}
+}
+
+// finish gives a command, which is not in the queue any more, its outcome.
+func (c *Client) finish(cmd *command, err error) {
+	cmd.err = err
+	if cmd.fetch != nil {
+		cmd.fetch.drop()
+		if cmd.fetch.err != nil {
+			cmd.err = cmd.fetch.err
+		}
+	}
+	if cmd.ended != nil {
+		cmd.ended()
+	}
+	c.link.done()
+	close(cmd.done)
+	<-c.slots
+}
+
+// dispatch gives a response to whom it concerns. Its error ends the connection.
+func (c *Client) dispatch(r *imapwire.Response) error {
+	switch r.Kind {
+	case imapwire.KindFetch:
+		c.fetched(r)
+		return nil
+	case imapwire.KindStatus:
+		if r.Tag != "" {
+			return c.tagged(r)
+		}
+		return c.untaggedStatus(r)
+	case imapwire.KindContinuation:
+		c.continuation(r)
+		return nil
+	case imapwire.KindUnknown:
+		c.cur.drop()
+		if c.opts.Hooks.Unknown != nil {
+			c.opts.Hooks.Unknown(r.Text, r.Err)
+		}
+		return nil
+	case imapwire.KindCapability:
+		c.setCaps(r.Caps)
+	}
+	if !c.offer(r) {
+		c.unsolicited(r)
+	}
+	return nil
+}
+
+// offer gives untagged data to the first command that wants it.
+func (c *Client) offer(r *imapwire.Response) bool {
+	for i, cmd := range *c.queue.Load() {
+		if cmd.data != nil && cmd.data(r, i == 0) {
+			return true
+		}
+	}
+	return false
+}
+
+// unsolicited deals with data about the selected mailbox.
+func (c *Client) unsolicited(r *imapwire.Response) {
+	h := &c.opts.Hooks
+	switch r.Kind {
+	case imapwire.KindExists:
+		c.exists.Store(r.Num)
+		if h.Exists != nil {
+			h.Exists(r.Num)
+		}
+	case imapwire.KindExpunge:
+		c.shrink(1)
+		if h.Expunge != nil {
+			h.Expunge(r.Num)
+		}
+	case imapwire.KindVanished:
+		if !r.Earlier {
+			c.shrink(r.UIDs.Len())
+		}
+		if h.Vanished != nil {
+			h.Vanished(r.UIDs)
+		}
+	}
+}
+
+// shrink notes that messages were expunged.
+func (c *Client) shrink(n uint64) {
+	have := c.exists.Load()
+	c.exists.Store(have - uint32(min(n, uint64(have))))
+}
+
+func (c *Client) untaggedStatus(r *imapwire.Response) error {
+	queue := *c.queue.Load()
+	if len(queue) > 0 && queue[0].greeting {
+		return c.greeted(queue[0], r)
+	}
+	c.statusCode(r)
+	switch r.Status {
+	case imapwire.StatusBye:
+		c.bye = &ByeError{Code: r.Code, Text: c.maskSecrets(r.Text)}
+		c.link.expectEnd(c.bye)
+		return nil
+	case imapwire.StatusPreauth:
+		return nil
+	}
+	if c.offer(r) {
+		return nil
+	}
+	if r.Status != imapwire.StatusOK && c.opts.Hooks.Notice != nil {
+		c.opts.Hooks.Notice(r.Status, r.Code, c.maskSecrets(r.Text))
+	}
+	return nil
+}
+
+// statusCode heeds the codes that matter wherever they come.
+func (c *Client) statusCode(r *imapwire.Response) {
+	switch r.Code.Name {
+	case imapwire.CodeAlert:
+		if c.opts.Hooks.Alert != nil {
+			c.opts.Hooks.Alert(c.maskSecrets(r.Text))
+		}
+	case imapwire.CodeCapability:
+		c.setCaps(r.Code.Caps)
+	}
+}
+
+// greeted completes the pseudo-command that stands for the greeting.
+func (c *Client) greeted(cmd *command, r *imapwire.Response) error {
+	c.statusCode(r)
+	switch r.Status {
+	case imapwire.StatusBye:
+		c.bye = &ByeError{Code: r.Code, Text: r.Text}
+		return c.bye
+	case imapwire.StatusPreauth:
+		c.preauth = true
+	case imapwire.StatusOK:
+	default:
+		return &ResponseError{Command: cmd.verb, Status: r.Status, Code: r.Code, Text: r.Text}
+	}
+	c.dequeue(cmd)
+	c.finish(cmd, nil)
+	return nil
+}
+
+// dequeue removes a command from the queue.
+func (c *Client) dequeue(cmd *command) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	old := *c.queue.Load()
+	i := slices.Index(old, cmd)
+	queue := slices.Concat(old[:i], old[i+1:])
+	c.queue.Store(&queue)
+}
+
+func (c *Client) tagged(r *imapwire.Response) error {
+	queue := *c.queue.Load()
+	i := slices.IndexFunc(queue, func(cmd *command) bool { return cmd.tag == r.Tag })
+	if i < 0 {
+		if c.opts.Hooks.Unknown != nil {
+			c.opts.Hooks.Unknown(r.Tag, errors.New("completes no command that is under way"))
+		}
+		return nil
+	}
+	cmd := queue[i]
+	c.statusCode(r)
+	var err error
+	if r.Status == imapwire.StatusOK {
+		if cmd.fetch != nil {
+			cmd.fetch.complete()
+		}
+		if cmd.completed != nil {
+			err = cmd.completed(r)
+		}
+	} else {
+		err = &ResponseError{Command: cmd.verb, Status: r.Status, Code: r.Code, Text: c.maskSecrets(r.Text)}
+	}
+	fatal, _ := errors.AsType[*ConnectionError](err)
+	if fatal != nil {
+		return fatal // which completes the command, too
+	}
+	c.dequeue(cmd)
+	c.finish(cmd, err)
+	return nil
+}
+
+// continuation wakes the command that is being sent.
+func (c *Client) continuation(r *imapwire.Response) {
+	queue := *c.queue.Load()
+	// Only the youngest can be waiting: nothing is sent behind it.
+	if len(queue) > 0 && queue[len(queue)-1].cont != nil {
+		select {
+		case queue[len(queue)-1].cont <- r.Text:
+			return
+		default:
+		}
+	}
+	if c.opts.Hooks.Unknown != nil {
+		c.opts.Hooks.Unknown("+", errors.New("continues no command that is being sent"))
+	}
+}

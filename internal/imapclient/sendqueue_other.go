@@ -1,0 +1,9 @@
+//go:build !linux
+
+package imapclient
+
+import "net"
+
+// sendQueue returns how many bytes wait in the kernel to be sent or
+// acknowledged; 0 because that cannot be told here.
+func sendQueue(net.Conn) int { return 0 }

@@ -1,0 +1,112 @@
+package imapclient
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+)
+
+// TLSOptions describe whom to trust and how to encrypt.
+type TLSOptions struct {
+	// ServerName is the host name, or address, that certificates must be for.
+	ServerName string
+	// SystemCerts trusts the certificate authorities of the system.
+	SystemCerts bool
+	// PEM holds further certificates. As authorities they are trusted in
+	// addition; and a server that presents exactly one of them as its own is
+	// accepted whatever that certificate's names and validity.
+	PEM []byte
+	// MinVersion and MaxVersion are TLS versions (tls.VersionTLS12); 0 leaves
+	// it to crypto/tls, which means at least 1.2.
+	MinVersion, MaxVersion uint16
+	// CipherSuites limits those of TLS 1.0 to 1.2; nil leaves it to crypto/tls.
+	CipherSuites []uint16
+	// ClientCert, if not nil, is shown to servers that ask for one.
+	ClientCert *tls.Certificate
+}
+
+// Config makes a configuration for crypto/tls. It should be shared by all
+// connections to the server: it holds session tickets.
+func (o TLSOptions) Config() (*tls.Config, error) {
+	var roots *x509.CertPool
+	if o.SystemCerts {
+		var err error
+		if roots, err = x509.SystemCertPool(); err != nil {
+			return nil, fmt.Errorf("cannot load the system's certificates: %w", err)
+		}
+	} else {
+		roots = x509.NewCertPool()
+	}
+	pinned, err := parsePEM(o.PEM)
+	if err != nil {
+		return nil, err
+	}
+	for _, cert := range pinned {
+		roots.AddCert(cert)
+	}
+	cfg := &tls.Config{
+		ServerName:         o.ServerName,
+		RootCAs:            roots,
+		MinVersion:         o.MinVersion,
+		MaxVersion:         o.MaxVersion,
+		CipherSuites:       o.CipherSuites,
+		ClientSessionCache: tls.NewLRUClientSessionCache(0),
+		// VerifyConnection does what this skips, and knows pinned certificates.
+		InsecureSkipVerify: true, //nolint:gosec // see VerifyConnection
+		VerifyConnection: func(cs tls.ConnectionState) error {
+			return verify(cs, o.ServerName, roots, pinned)
+		},
+	}
+	if o.ClientCert != nil {
+		cfg.Certificates = []tls.Certificate{*o.ClientCert}
+	}
+	return cfg, nil
+}
+
+// parsePEM reads the certificates in a PEM file; other things in it are
+// ignored.
+func parsePEM(data []byte) ([]*x509.Certificate, error) {
+	var certs []*x509.Certificate
+	for {
+		var block *pem.Block
+		if block, data = pem.Decode(data); block == nil {
+			return certs, nil
+		}
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("malformed certificate: %w", err)
+		}
+		certs = append(certs, cert)
+	}
+}
+
+// verify checks the certificate that the server presents.
+func verify(cs tls.ConnectionState, name string, roots *x509.CertPool, pinned []*x509.Certificate) error {
+	if len(cs.PeerCertificates) == 0 {
+		return errors.New("the server presents no certificate")
+	}
+	leaf := cs.PeerCertificates[0]
+	for _, cert := range pinned {
+		if bytes.Equal(cert.Raw, leaf.Raw) {
+			return nil
+		}
+	}
+	if name == "" {
+		return errors.New("no host name to check the server's certificate against")
+	}
+	between := x509.NewCertPool()
+	for _, cert := range cs.PeerCertificates[1:] {
+		between.AddCert(cert)
+	}
+	_, err := leaf.Verify(x509.VerifyOptions{DNSName: name, Roots: roots, Intermediates: between})
+	if err != nil {
+		return &tls.CertificateVerificationError{UnverifiedCertificates: cs.PeerCertificates, Err: err}
+	}
+	return nil
+}

@@ -1,0 +1,141 @@
+package imapclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"isync/internal/imapwire"
+)
+
+// errRefused says that the server refused a command before all of it was sent.
+var errRefused = errors.New("refused")
+
+// A sender puts the bytes of one command into the outbox, in large pieces.
+type sender struct {
+	ctx  context.Context //nolint:containedctx // lives for one call
+	c    *Client
+	held []byte
+	// left is how many bytes the current literal may still have.
+	left int64
+}
+
+// errLiteralLength says that a literal had not the length it promised.
+var errLiteralLength = errors.New("message has not the size that was announced")
+
+// Write takes bytes of a literal.
+func (s *sender) Write(p []byte) (int, error) {
+	if int64(len(p)) > s.left {
+		return 0, errLiteralLength
+	}
+	s.left -= int64(len(p))
+	if err := s.put(p); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+func (s *sender) put(p []byte) error {
+	if len(s.held)+len(p) < sendChunk {
+		s.held = append(s.held, p...)
+		return nil
+	}
+	if err := s.flush(); err != nil {
+		return err
+	}
+	if len(p) < sendChunk/2 {
+		s.held = append(s.held, p...)
+		return nil
+	}
+	return s.c.out.put(s.ctx, s.c.dead, p)
+}
+
+func (s *sender) flush() error {
+	if len(s.held) == 0 {
+		return nil
+	}
+	err := s.c.out.put(s.ctx, s.c.dead, s.held)
+	s.held = s.held[:0]
+	return err
+}
+
+// transmit writes a command that is in the queue.
+func (c *Client) transmit(ctx context.Context, cmd *command, text *imapwire.Command) error {
+	parts := text.Parts()
+	c.traceSent(cmd.tag, parts)
+	s := &sender{ctx: ctx, c: c, held: append(make([]byte, 0, 256), cmd.tag+" "...)}
+	for _, part := range parts {
+		if part.Literal == nil {
+			if err := s.put(part.Text); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := s.literal(cmd, part.Literal); err != nil {
+			return err
+		}
+	}
+	return s.flush()
+}
+
+func (s *sender) literal(cmd *command, l *imapwire.LiteralArg) error {
+	sync := s.c.literalSync(l.Size)
+	if err := s.put(imapwire.AppendLiteralHeader(nil, l.Size, sync)); err != nil {
+		return err
+	}
+	if sync {
+		if err := s.flush(); err != nil {
+			return err
+		}
+		select {
+		case <-cmd.cont:
+		case <-cmd.done:
+			return errRefused
+		case <-s.ctx.Done():
+			return context.Cause(s.ctx)
+		}
+	}
+	s.left = l.Size
+	_, err := l.Body.WriteTo(s)
+	switch {
+	case err == nil && s.left > 0:
+		err = errLiteralLength
+	case err == nil:
+		return nil
+	}
+	if s.ctx.Err() != nil {
+		return context.Cause(s.ctx)
+	}
+	select {
+	case <-s.c.dead:
+		return err
+	default:
+		return &BodyError{Err: err}
+	}
+}
+
+var _ io.Writer = (*sender)(nil)
+
+// traceSent shows a command.
+func (c *Client) traceSent(tag string, parts []imapwire.Part) {
+	if c.opts.Hooks.Trace == nil {
+		return
+	}
+	var b strings.Builder
+	b.WriteString(tag + " ")
+	for _, p := range parts {
+		switch {
+		case p.Literal != nil && p.Literal.Secret:
+			b.WriteString("{" + mask + "}")
+		case p.Literal != nil:
+			fmt.Fprintf(&b, "{%d}", p.Literal.Size)
+		case p.Secret:
+			b.WriteString(mask)
+		default:
+			b.Write(p.Text)
+		}
+	}
+	c.opts.Hooks.Trace(Sent, strings.TrimRight(b.String(), "\r\n"))
+}
