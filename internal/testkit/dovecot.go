@@ -1,0 +1,463 @@
+package testkit
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"text/template"
+	"time"
+)
+
+// Password is the password of every user of a Dovecot.
+const Password = "test \"pass\\word"
+
+// DovecotConfig says how a Dovecot is set up. The zero value is a good server
+// with one user, "user".
+type DovecotConfig struct {
+	// Users; all have the same Password.
+	Users []string
+	// Storage is the mailbox format: "sdbox" (the default), "mdbox" or
+	// "maildir", which makes sub-folders in the manner of the file system.
+	Storage string
+	// Separator is the hierarchy delimiter, "/" by default.
+	Separator string
+	// Prefix is the prefix of the personal namespace.
+	Prefix string
+	// Mechanisms are the SASL mechanisms; by default "plain login cram-md5
+	// scram-sha-1 scram-sha-256".
+	Mechanisms string
+	// RequireTLS disables plain text authentication without TLS.
+	RequireTLS bool
+	// Certificate is the server's; nil for a good one.
+	Certificate *Certificate
+	// ClientCA, if set, makes the server ask for client certificates.
+	ClientCA *CA
+	// Rawlog records what clients send; see Commands.
+	Rawlog bool
+	// Compress offers COMPRESS=DEFLATE.
+	Compress bool
+	// Capability, if set, replaces what the server says it can do after login;
+	// it still does the rest.
+	Capability string
+	// Extra lines for the end of the configuration file.
+	Extra string
+}
+
+// Dovecot is a running server.
+type Dovecot struct {
+	Host    string // an IP address
+	Port    int    // IMAP, with STARTTLS
+	TLSPort int    // IMAPS
+	CA      *CA    // which has signed the server's certificate unless that was given
+
+	cfg     DovecotConfig
+	dir     string
+	program string
+	mail    *account
+	proc    *process
+}
+
+// account is whom the mail belongs to.
+type account struct {
+	name, group string
+	uid, gid    int
+}
+
+// StartDovecot starts a Dovecot that is stopped with the test.
+func StartDovecot(tb testing.TB, cfg DovecotConfig) *Dovecot {
+	tb.Helper()
+	program := findProgram(tb, "dovecot", "dovecot-imapd")
+	if cfg.Users == nil {
+		cfg.Users = []string{"user"}
+	}
+	if cfg.Storage == "" {
+		cfg.Storage = "sdbox"
+	}
+	if cfg.Separator == "" {
+		cfg.Separator = "/"
+	}
+	if cfg.Mechanisms == "" {
+		cfg.Mechanisms = "plain login cram-md5 scram-sha-1 scram-sha-256"
+	}
+	d := &Dovecot{Host: "127.0.0.1", cfg: cfg, dir: shortTempDir(tb), program: program, CA: NewCA(tb)}
+	if cfg.RequireTLS {
+		// To Dovecot a connection between equal addresses is as good as TLS.
+		d.Host = "127.0.0.2"
+	}
+	if err := d.prepare(tb); err != nil {
+		tb.Fatalf("dovecot: %v", err)
+	}
+	// Registered before the first start: Restart replaces the process.
+	tb.Cleanup(func() {
+		if err := d.Stop(); err != nil {
+			tb.Errorf("dovecot: %v", err)
+		}
+		if tb.Failed() {
+			tb.Logf("log of dovecot:\n%s", d.Log())
+		}
+	})
+	if err := d.start(tb); err != nil {
+		tb.Fatalf("dovecot: %v\n%s", err, d.Log())
+	}
+	return d
+}
+
+// prepare makes the directories and files the server needs.
+func (d *Dovecot) prepare(tb testing.TB) error {
+	if err := os.Chmod(d.dir, 0o755); err != nil {
+		return err
+	}
+	if err := d.findAccount(); err != nil {
+		return err
+	}
+	for _, sub := range []string{"home", "users", "rawlog", "login"} {
+		if err := os.Mkdir(d.path(sub), 0o755); err != nil {
+			return err
+		}
+		if err := d.give(d.path(sub)); err != nil {
+			return err
+		}
+	}
+	// Written by the login processes, which run as yet another user.
+	if err := os.Chmod(d.path("login"), 0o777); err != nil {
+		return err
+	}
+	cert := d.cfg.Certificate
+	if cert == nil {
+		cert = d.CA.Issue(tb, CertConfig{})
+	}
+	files := map[string][]byte{"cert.pem": cert.PEM(), "key.pem": cert.KeyPEM(tb)}
+	if d.cfg.ClientCA != nil {
+		files["client-ca.pem"] = d.cfg.ClientCA.PEM()
+	}
+	for name, data := range files {
+		if err := os.WriteFile(d.path(name), data, 0o644); err != nil {
+			return err
+		}
+	}
+	for _, u := range d.cfg.Users {
+		d.AddUser(tb, u)
+	}
+	return nil
+}
+
+// findAccount finds whom the mail shall belong to: Dovecot does not let root
+// read mail.
+func (d *Dovecot) findAccount() error {
+	u, err := user.Current()
+	if err == nil && u.Uid == "0" {
+		u, err = user.Lookup("nobody")
+	}
+	if err != nil {
+		return err
+	}
+	g, err := user.LookupGroupId(u.Gid)
+	if err != nil {
+		return err
+	}
+	a := &account{name: u.Username, group: g.Name}
+	if _, err := fmt.Sscan(u.Uid+" "+u.Gid, &a.uid, &a.gid); err != nil {
+		return err
+	}
+	d.mail = a
+	return nil
+}
+
+func (d *Dovecot) path(name string) string { return filepath.Join(d.dir, name) }
+
+// give hands a directory over to the owner of the mail.
+func (d *Dovecot) give(path string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	return os.Chown(path, d.mail.uid, d.mail.gid)
+}
+
+// AddUser adds a user, also while the server runs.
+func (d *Dovecot) AddUser(tb testing.TB, name string) {
+	tb.Helper()
+	if err := d.addUser(name); err != nil {
+		tb.Fatalf("dovecot: adding user %s: %v", name, err)
+	}
+}
+
+func (d *Dovecot) addUser(name string) error {
+	raw := filepath.Join(d.path("rawlog"), name)
+	if err := os.Mkdir(raw, 0o755); err != nil {
+		return err
+	}
+	if err := d.give(raw); err != nil {
+		return err
+	}
+	// A file for each: Dovecot notices changes of one only with the clock's tick.
+	line := fmt.Sprintf("%s:{PLAIN}%s\n", name, Password)
+	return os.WriteFile(filepath.Join(d.path("users"), name), []byte(line), 0o644)
+}
+
+// start picks ports and starts the server; another program may snatch a port
+// in between, so it tries again.
+func (d *Dovecot) start(tb testing.TB) error {
+	var err error
+	for range 5 {
+		if d.Port, d.TLSPort, err = freePorts(d.Host); err != nil {
+			return err
+		}
+		if err = d.run(); err == nil {
+			return nil
+		}
+		_ = d.Stop()
+		if !strings.Contains(d.Log(), "already in use") {
+			return err
+		}
+		tb.Logf("dovecot: a port was taken, trying others")
+		if err := os.Remove(d.path("log")); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// run starts the server on its ports and waits until it answers.
+func (d *Dovecot) run() error {
+	var conf bytes.Buffer
+	if err := dovecotConf.Execute(&conf, d.vars()); err != nil {
+		return err
+	}
+	if err := os.WriteFile(d.path("dovecot.conf"), conf.Bytes(), 0o644); err != nil {
+		return err
+	}
+	// A file, not a pipe: its children keep it open longer than it runs.
+	out, err := os.Create(d.path("out"))
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	cmd := exec.Command(d.program, "-F", "-c", d.path("dovecot.conf"))
+	cmd.Stdout, cmd.Stderr = out, out
+	proc, err := start(cmd)
+	if err != nil {
+		return err
+	}
+	d.proc = proc
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		err := greeted(d.Addr())
+		switch {
+		case proc.ended():
+			said, _ := os.ReadFile(out.Name())
+			return fmt.Errorf("has ended: %v: %s", proc.err, said)
+		case err == nil:
+			return nil
+		case time.Now().After(deadline):
+			return fmt.Errorf("does not answer: %w", err)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// Stop stops the server, and returns when all of its processes have ended. The
+// mail is kept until the end of the test.
+func (d *Dovecot) Stop() error {
+	if d.proc == nil {
+		return nil
+	}
+	// Sessions end properly and leave the mail in order; the rest has nothing to
+	// lose, and is slow to end.
+	for _, pid := range d.sessions() {
+		_ = syscall.Kill(pid, syscall.SIGTERM)
+	}
+	err := errors.Join(d.waitGone(), d.proc.kill())
+	d.proc = nil
+	return err
+}
+
+// Restart starts the server again, on the same ports, after Stop.
+func (d *Dovecot) Restart(tb testing.TB) {
+	tb.Helper()
+	if err := d.Stop(); err != nil {
+		tb.Fatalf("dovecot: %v", err)
+	}
+	if err := d.run(); err != nil {
+		tb.Fatalf("dovecot: %v\n%s", err, d.Log())
+	}
+}
+
+// Addr is the address for IMAP, TLSAddr that for IMAPS.
+func (d *Dovecot) Addr() string { return net.JoinHostPort(d.Host, fmt.Sprint(d.Port)) }
+
+// TLSAddr is the address for IMAPS.
+func (d *Dovecot) TLSAddr() string { return net.JoinHostPort(d.Host, fmt.Sprint(d.TLSPort)) }
+
+// Dir is the directory that holds everything the server has.
+func (d *Dovecot) Dir() string { return d.dir }
+
+// Home is the home directory of a user.
+func (d *Dovecot) Home(name string) string { return filepath.Join(d.path("home"), name) }
+
+// Log returns what the server has logged.
+func (d *Dovecot) Log() string {
+	data, err := os.ReadFile(d.path("log"))
+	if err != nil {
+		return ""
+	}
+	return string(data)
+}
+
+// Doveadm runs doveadm on the server's configuration, with the given input,
+// and returns its output.
+func (d *Dovecot) Doveadm(tb testing.TB, stdin string, args ...string) string {
+	tb.Helper()
+	cmd := exec.Command(findProgram(tb, "doveadm", "dovecot-imapd"), append([]string{"-c", d.path("dovecot.conf")}, args...)...)
+	cmd.Stdin = strings.NewReader(stdin)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		tb.Fatalf("doveadm %q: %v: %s", args, err, &stderr)
+	}
+	return string(out)
+}
+
+// Kick throws out all sessions of a user and waits until they have ended.
+func (d *Dovecot) Kick(tb testing.TB, name string) {
+	tb.Helper()
+	d.Doveadm(tb, "", "kick", name)
+	if err := d.waitGone(); err != nil {
+		tb.Fatalf("dovecot: %v", err)
+	}
+}
+
+// freePorts finds two ports that are free right now.
+func freePorts(host string) (a, b int, err error) {
+	var ports [2]int
+	for i := range ports {
+		l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+		if err != nil {
+			return 0, 0, err
+		}
+		defer l.Close()
+		ports[i] = l.Addr().(*net.TCPAddr).Port
+	}
+	return ports[0], ports[1], nil
+}
+
+// greeted waits for the greeting of an IMAP server.
+func greeted(addr string) error {
+	conn, err := net.DialTimeout("tcp", addr, time.Second)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		return err
+	}
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil {
+		return err
+	}
+	if !strings.HasPrefix(line, "* OK") {
+		return fmt.Errorf("greeting %q", line)
+	}
+	return nil
+}
+
+// vars are what the template of the configuration needs.
+func (d *Dovecot) vars() map[string]any {
+	location := map[string]string{
+		"sdbox":   "sdbox:~/mail",
+		"mdbox":   "mdbox:~/mail",
+		"maildir": "maildir:~/mail:LAYOUT=fs:INBOX=~/inbox",
+	}[d.cfg.Storage]
+	if location == "" {
+		location = d.cfg.Storage
+	}
+	return map[string]any{
+		"Dir": d.dir, "Host": d.Host, "Port": d.Port, "TLSPort": d.TLSPort,
+		"Root": os.Geteuid() == 0, "Mail": map[string]any{"User": d.mail.name, "Group": d.mail.group, "UID": d.mail.uid, "GID": d.mail.gid},
+		"Location": location, "C": d.cfg,
+	}
+}
+
+// dovecotConf is the configuration. fsync is off, for speed, and so is
+// everything that slows down clients who fail to log in.
+var dovecotConf = template.Must(template.New("dovecot.conf").Parse(`
+base_dir = {{.Dir}}/run
+state_dir = {{.Dir}}/state
+log_path = {{.Dir}}/log
+instance_name = isync-test
+protocols = imap
+listen = {{.Host}}
+{{if not .Root}}
+default_internal_user = {{.Mail.User}}
+default_internal_group = {{.Mail.Group}}
+default_login_user = {{.Mail.User}}
+{{end}}
+ssl = {{if .C.RequireTLS}}required{{else}}yes{{end}}
+ssl_cert = <{{.Dir}}/cert.pem
+ssl_key = <{{.Dir}}/key.pem
+ssl_min_protocol = TLSv1.2
+{{if .C.ClientCA}}
+ssl_ca = <{{.Dir}}/client-ca.pem
+ssl_verify_client_cert = yes
+ssl_require_crl = no
+auth_ssl_username_from_cert = yes
+{{end}}
+disable_plaintext_auth = {{if .C.RequireTLS}}yes{{else}}no{{end}}
+auth_mechanisms = {{.C.Mechanisms}}
+auth_failure_delay = 0
+auth_verbose = yes
+mail_fsync = never
+mail_max_userip_connections = 50
+first_valid_uid = 1
+mail_location = {{.Location}}
+{{if .C.Rawlog}}rawlog_dir = {{.Dir}}/rawlog/%u{{end}}
+{{if .C.Capability}}imap_capability = {{.C.Capability}}{{end}}
+namespace inbox {
+  inbox = yes
+  separator = {{.C.Separator}}
+  prefix = {{.C.Prefix}}
+}
+passdb {
+  driver = passwd-file
+  args = scheme=PLAIN username_format=%u {{.Dir}}/users/%u
+}
+userdb {
+  driver = static
+  args = uid={{.Mail.UID}} gid={{.Mail.GID}} home={{.Dir}}/home/%u
+}
+service imap-login {
+  chroot =
+  {{if .C.Rawlog}}executable = imap-login -R {{.Dir}}/login{{end}}
+  inet_listener imap {
+    port = {{.Port}}
+  }
+  inet_listener imaps {
+    port = {{.TLSPort}}
+    ssl = yes
+  }
+}
+service anvil {
+  chroot =
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
+}
+service stats {
+  chroot =
+}
+{{if .C.Compress}}
+protocol imap {
+  mail_plugins = $mail_plugins imap_zlib
+}
+{{end}}
+{{.C.Extra}}
+`))

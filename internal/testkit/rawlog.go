@@ -1,0 +1,148 @@
+package testkit
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Commands returns the commands that clients sent while logged in as the user
+// since the start of the server (or since ForgetCommands): without their tags,
+// with "{}" in place of literals, session by session. It waits until all
+// sessions of the server have ended. The server must have been configured with
+// Rawlog.
+func (d *Dovecot) Commands(tb testing.TB, name string) []string {
+	tb.Helper()
+	return slices.Concat(d.Sessions(tb, name)...)
+}
+
+// Sessions is like Commands, but keeps the sessions apart.
+func (d *Dovecot) Sessions(tb testing.TB, name string) [][]string {
+	tb.Helper()
+	return d.rawlogs(tb, filepath.Join(d.path("rawlog"), name))
+}
+
+// LoginSessions returns what clients sent before they were logged in, one list
+// per connection.
+func (d *Dovecot) LoginSessions(tb testing.TB) [][]string {
+	tb.Helper()
+	return d.rawlogs(tb, d.path("login"))
+}
+
+// ForgetCommands makes Commands start anew.
+func (d *Dovecot) ForgetCommands(tb testing.TB) {
+	tb.Helper()
+	if err := d.waitGone(); err != nil {
+		tb.Fatalf("dovecot: %v", err)
+	}
+	err := filepath.WalkDir(d.dir, func(path string, e os.DirEntry, err error) error {
+		if err != nil || e.IsDir() || filepath.Ext(path) != ".in" && filepath.Ext(path) != ".out" {
+			return err
+		}
+		return os.Remove(path)
+	})
+	if err != nil {
+		tb.Fatalf("dovecot: %v", err)
+	}
+}
+
+func (d *Dovecot) rawlogs(tb testing.TB, dir string) [][]string {
+	tb.Helper()
+	if !d.cfg.Rawlog {
+		tb.Fatal("dovecot: Rawlog was not asked for")
+	}
+	if err := d.waitGone(); err != nil {
+		tb.Fatalf("dovecot: %v", err)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*.in"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var out [][]string
+	for _, f := range files {
+		data, err := os.ReadFile(f)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		if cmds := parseCommands(stripTimes(data)); len(cmds) > 0 {
+			out = append(out, cmds)
+		}
+	}
+	return out
+}
+
+var mailProcess = regexp.MustCompile(`Login: user=<.*, mpid=(\d+),`)
+
+// sessions returns the processes that serve a logged-in user. Their process
+// group tells them from others that have inherited their numbers.
+func (d *Dovecot) sessions() []int {
+	if d.proc == nil {
+		return nil
+	}
+	group := d.proc.cmd.Process.Pid
+	var pids []int
+	for _, m := range mailProcess.FindAllStringSubmatch(d.Log(), -1) {
+		if pid, err := strconv.Atoi(m[1]); err == nil && processGroup(pid) == group {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// waitGone waits until there are no more sessions.
+func (d *Dovecot) waitGone() error {
+	deadline := time.Now().Add(10 * time.Second)
+	for len(d.sessions()) > 0 {
+		if time.Now().After(deadline) {
+			return errors.New("sessions do not end")
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	return nil
+}
+
+var lineTime = regexp.MustCompile(`(?m)^\d{9,}\.\d{6} `)
+
+// stripTimes removes the time stamps that Dovecot puts before each line.
+func stripTimes(data []byte) []byte { return lineTime.ReplaceAll(data, nil) }
+
+var literalMark = regexp.MustCompile(`~?\{(\d+)[+-]?\}$`)
+
+// parseCommands splits what a client has sent into commands. Tags are dropped;
+// lines that are no commands (answers to SASL challenges, DONE) are kept.
+func parseCommands(data []byte) []string {
+	var out []string
+	cur, inLiteral := "", false
+	for len(data) > 0 {
+		line, rest, _ := bytes.Cut(data, []byte("\n"))
+		text := strings.TrimSuffix(string(line), "\r")
+		data = rest
+		if m := literalMark.FindStringSubmatch(text); m != nil {
+			n, _ := strconv.Atoi(m[1])
+			data = data[min(n, len(data)):]
+			cur += strings.TrimSuffix(text, m[0]) + "{}"
+			inLiteral = true
+			continue
+		}
+		cur += text
+		if !inLiteral && cur == "" {
+			continue
+		}
+		if _, cmd, ok := strings.Cut(cur, " "); ok {
+			cur = cmd
+		}
+		out = append(out, cur)
+		cur, inLiteral = "", false
+	}
+	if cur != "" {
+		out = append(out, cur+" (cut off)")
+	}
+	return out
+}

@@ -1,0 +1,37 @@
+package testkit
+
+import (
+	"crypto/tls"
+	"net"
+	"sync"
+	"testing"
+)
+
+// TLSServer starts a server on a loopback port that does the handshake of TLS
+// with the given certificate and closes the connection. It returns its address.
+func TLSServer(tb testing.TB, cert *Certificate) string {
+	tb.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			wg.Go(func() {
+				defer conn.Close()
+				// The client may refuse: that is what it is for.
+				_ = tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{cert.TLS()}}).Handshake()
+			})
+		}
+	})
+	tb.Cleanup(func() {
+		l.Close()
+		wg.Wait()
+	})
+	return l.Addr().String()
+}
