@@ -1,0 +1,101 @@
+package testkit
+
+import (
+	"io"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapclient"
+)
+
+// Mail is a message to be put onto a server.
+type Mail struct {
+	Body  string // with CRLF
+	Flags []string
+	Date  time.Time // zero: now
+}
+
+// Client logs in with an IMAP client of another make, to prepare and to check
+// what is on the server. It is closed with the test.
+func (d *Dovecot) Client(tb testing.TB, user string) *imapclient.Client {
+	tb.Helper()
+	c, err := imapclient.DialInsecure(d.Addr(), nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { c.Close() })
+	if err := c.Login(user, Password).Wait(); err != nil {
+		tb.Fatalf("login of %s: %v", user, err)
+	}
+	return c
+}
+
+// Seed puts messages into a mailbox, which is created if it is not there, and
+// returns their UIDs.
+func (d *Dovecot) Seed(tb testing.TB, user, mailbox string, msgs ...Mail) []uint32 {
+	tb.Helper()
+	c := d.Client(tb, user)
+	if mailbox != "INBOX" {
+		// It may exist; if anything else is wrong, what follows will show.
+		_ = c.Create(mailbox, nil).Wait()
+	}
+	cmds := make([]*imapclient.AppendCommand, len(msgs))
+	for i, m := range msgs {
+		opts := &imap.AppendOptions{Time: m.Date}
+		for _, f := range m.Flags {
+			opts.Flags = append(opts.Flags, imap.Flag(f))
+		}
+		cmds[i] = c.Append(mailbox, int64(len(m.Body)), opts)
+		if _, err := io.WriteString(cmds[i], m.Body); err != nil {
+			tb.Fatalf("append to %s: %v", mailbox, err)
+		}
+		if err := cmds[i].Close(); err != nil {
+			tb.Fatalf("append to %s: %v", mailbox, err)
+		}
+	}
+	uids := make([]uint32, len(msgs))
+	for i, cmd := range cmds {
+		data, err := cmd.Wait()
+		if err != nil {
+			tb.Fatalf("append to %s: %v", mailbox, err)
+		}
+		uids[i] = uint32(data.UID)
+	}
+	if err := c.Logout().Wait(); err != nil {
+		tb.Fatalf("logout: %v", err)
+	}
+	return uids
+}
+
+// Contents returns the messages of a mailbox by UID, with their flags as the
+// server lists them (including \\Recent).
+func (d *Dovecot) Contents(tb testing.TB, user, mailbox string) map[uint32]Mail {
+	tb.Helper()
+	c := d.Client(tb, user)
+	sel, err := c.Select(mailbox, &imap.SelectOptions{ReadOnly: true}).Wait()
+	if err != nil {
+		tb.Fatalf("select %s: %v", mailbox, err)
+	}
+	out := make(map[uint32]Mail)
+	if sel.NumMessages > 0 {
+		whole := &imap.FetchItemBodySection{Peek: true}
+		all, err := c.Fetch(imap.UIDSet{{Start: 1}}, &imap.FetchOptions{
+			UID: true, Flags: true, InternalDate: true, BodySection: []*imap.FetchItemBodySection{whole},
+		}).Collect()
+		if err != nil {
+			tb.Fatalf("fetch from %s: %v", mailbox, err)
+		}
+		for _, m := range all {
+			mail := Mail{Body: string(m.FindBodySection(whole)), Date: m.InternalDate}
+			for _, f := range m.Flags {
+				mail.Flags = append(mail.Flags, string(f))
+			}
+			out[uint32(m.UID)] = mail
+		}
+	}
+	if err := c.Logout().Wait(); err != nil {
+		tb.Fatalf("logout: %v", err)
+	}
+	return out
+}

@@ -1,0 +1,71 @@
+package testkit
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Mbsync is an mbsync that is installed on this machine: the one to compare
+// with.
+type Mbsync struct {
+	Path    string
+	Version string // such as "1.4.4"
+}
+
+// FindMbsync finds Debian's mbsync.
+func FindMbsync(tb testing.TB) *Mbsync {
+	tb.Helper()
+	path := findProgram(tb, "mbsync", "isync")
+	out, err := exec.Command(path, "--version").Output()
+	if err != nil {
+		tb.Fatalf("%s --version: %v", path, err)
+	}
+	m := regexp.MustCompile(`^isync (\S+)`).FindSubmatch(out)
+	if m == nil {
+		tb.Fatalf("%s --version: %q", path, out)
+	}
+	return &Mbsync{Path: path, Version: string(m[1])}
+}
+
+// MbsyncResult is the outcome of a run.
+type MbsyncResult struct {
+	Stdout, Stderr string
+	ExitCode       int
+}
+
+// Run runs mbsync with a configuration file of the given content in the
+// directory home, which also is its HOME, and returns when it has ended,
+// whatever its exit code.
+func (m *Mbsync) Run(tb testing.TB, home, config string, args ...string) MbsyncResult {
+	tb.Helper()
+	rc := filepath.Join(home, "mbsyncrc")
+	if err := os.WriteFile(rc, []byte(config), 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, m.Path, append([]string{"-c", rc}, args...)...)
+	cmd.Dir = home
+	for _, v := range os.Environ() {
+		if name, _, _ := strings.Cut(v, "="); !strings.HasPrefix(name, "XDG_") && name != "HOME" {
+			cmd.Env = append(cmd.Env, v)
+		}
+	}
+	cmd.Env = append(cmd.Env, "HOME="+home)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && (!errors.As(err, &exit) || ctx.Err() != nil) {
+		tb.Fatalf("mbsync: %v\n%s", errors.Join(err, ctx.Err()), &errs)
+	}
+	return MbsyncResult{Stdout: out.String(), Stderr: errs.String(), ExitCode: cmd.ProcessState.ExitCode()}
+}
