@@ -338,16 +338,17 @@ func (d *Dovecot) Kick(tb testing.TB, name string) {
 
 // freePorts finds two ports that are free right now.
 func freePorts(host string) (a, b int, err error) {
-	var ports [2]int
-	for i := range ports {
-		l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
-		if err != nil {
-			return 0, 0, err
-		}
-		defer l.Close()
-		ports[i] = l.Addr().(*net.TCPAddr).Port
+	la, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+	if err != nil {
+		return 0, 0, err
 	}
-	return ports[0], ports[1], nil
+	defer la.Close()
+	lb, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+	if err != nil {
+		return 0, 0, err
+	}
+	defer lb.Close()
+	return la.Addr().(*net.TCPAddr).Port, lb.Addr().(*net.TCPAddr).Port, nil
 }
 
 // greeted waits for the greeting of an IMAP server.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -367,12 +368,11 @@ func (p *player) wait() (string, error) {
 	for {
 		line, err := p.r.ReadString('\n')
 		rest.WriteString(line)
-		var timeout net.Error
-		switch {
-		case errors.As(err, &timeout) && timeout.Timeout():
+		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return rest.String(), errors.New("the client does not close the connection")
-		case err != nil: // closed, one way or another
-			return rest.String(), nil
+		}
+		if err != nil {
+			return rest.String(), nil //nolint:nilerr // closed, one way or another
 		}
 	}
 }

@@ -243,7 +243,7 @@ func (m *mailbox) SetFlags(ctx context.Context, changes []store.FlagChange, done
 	for i, c := range changes {
 		iop := Op{Kind: OpFlagItem, Box: m.name, UID: c.UID, Change: c}
 		var result error
-		q.push(func() error {
+		err := q.push(func() error {
 			result = m.setFlags(ctx, iop, c)
 			return fatalOnly(result)
 		}, func() error {
@@ -253,6 +253,9 @@ func (m *mailbox) SetFlags(ctx context.Context, changes []store.FlagChange, done
 			done(i, result)
 			return nil
 		})
+		if err != nil {
+			break // finish returns it
+		}
 	}
 	if err := q.finish(); err != nil {
 		return err
@@ -328,7 +331,7 @@ func (m *trashMailbox) Trash(ctx context.Context, uids []mail.UID, trash string,
 	for i, u := range uids {
 		iop := Op{Kind: OpTrashItem, Box: m.name, UID: u, Trash: trash}
 		var result error
-		q.push(func() error {
+		err := q.push(func() error {
 			result = m.trash(ctx, iop)
 			return fatalOnly(result)
 		}, func() error {
@@ -338,6 +341,9 @@ func (m *trashMailbox) Trash(ctx context.Context, uids []mail.UID, trash string,
 			done(i, result)
 			return nil
 		})
+		if err != nil {
+			break // finish returns it
+		}
 	}
 	if err := q.finish(); err != nil {
 		return err
