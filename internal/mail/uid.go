@@ -84,6 +84,27 @@ func (s *UIDSet) AddSet(o UIDSet) {
 	}
 }
 
+// Without returns the set of the UIDs that are in s but not in o.
+func (s UIDSet) Without(o UIDSet) UIDSet {
+	var out UIDSet
+	for _, r := range s {
+		first := uint64(r.First)
+		for _, x := range o {
+			if uint64(x.Last) < first || x.First > r.Last {
+				continue
+			}
+			if uint64(x.First) > first {
+				out = append(out, UIDRange{UID(first), x.First - 1})
+			}
+			first = uint64(x.Last) + 1
+		}
+		if first <= uint64(r.Last) {
+			out = append(out, UIDRange{UID(first), r.Last})
+		}
+	}
+	return out
+}
+
 // Contains reports whether u is in the set.
 func (s UIDSet) Contains(u UID) bool {
 	i, _ := slices.BinarySearchFunc(s, u, func(r UIDRange, u UID) int {

@@ -38,6 +38,17 @@ func TestUIDSetIsASet(t *testing.T) {
 				t.Fatalf("Contains(%d) = %v", u, s.Contains(u))
 			}
 		}
+		var minus UIDSet
+		for range rapid.IntRange(0, 5).Draw(t, "m") {
+			a := UID(rapid.Uint32Range(0, 60).Draw(t, "a"))
+			minus.AddRange(a, a+UID(rapid.Uint32Range(0, 9).Draw(t, "len")))
+		}
+		less := s.Without(minus)
+		for u := UID(1); u < 80; u++ {
+			if less.Contains(u) != (s.Contains(u) && !minus.Contains(u)) {
+				t.Fatalf("%v without %v: %v", s, minus, less)
+			}
+		}
 		bytes, uids := rapid.IntRange(1, 20).Draw(t, "bytes"), rapid.Uint64Range(0, 7).Draw(t, "uids")
 		var joined UIDSet
 		for _, p := range s.Split(bytes, uids) {

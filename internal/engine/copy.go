@@ -1,0 +1,314 @@
+package engine
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+
+	"isync/internal/mail"
+	"isync/internal/plan"
+	"isync/internal/store"
+	"isync/internal/syncstate"
+)
+
+// copier copies messages to one side.
+type copier struct {
+	*session
+	to     syncstate.Side
+	copies []plan.Copy
+	// seen tells which messages the source has returned.
+	seen []bool
+	// unread are messages that could not be read to their end. If the source
+	// as a whole has failed, they are tried again by the next run.
+	unread map[int]error
+	// failed is an error of the journal; guarded by mu.
+	failed error
+}
+
+// copyTo copies what the plan has for side t. Message bodies stream from the
+// source into the store; several may be on their way at once.
+func (s *session) copyTo(ctx context.Context, t syncstate.Side) error {
+	copies := s.plan.Copies[t]
+	if len(copies) == 0 {
+		return nil
+	}
+	c := &copier{session: s, to: t, copies: copies, seen: make([]bool, len(copies)), unread: make(map[int]error)}
+	app, err := s.boxes[t].Append(ctx, c.stored)
+	if err != nil {
+		return s.where(t, "storing messages", err)
+	}
+	if s.caps[t].NeedsSize && s.caps[t.Other()].NeedsSize {
+		// Both sides are servers: reading must never wait for writing, or two
+		// directions at once could wait for each other for ever.
+		err = c.copyBatches(ctx, app)
+	} else {
+		err = c.fetch(ctx, 0, len(copies), func(i int, in *store.Incoming) error { return c.put(ctx, app, i, in) })
+	}
+	ferr := app.Finish(ctx)
+	if ferr != nil {
+		ferr = s.where(t, "storing messages", ferr)
+	}
+	if err == nil && ferr == nil {
+		err = c.settle()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return joinErrors(err, ferr, c.failed)
+}
+
+// sinkError marks an error of the target on its way through the source's
+// Fetch.
+type sinkError struct{ error }
+
+func (e sinkError) Unwrap() error { return e.error }
+
+// fetch reads copies[from:to] and hands each message to the sink together with
+// its index.
+func (c *copier) fetch(ctx context.Context, from, to int, sink func(i int, in *store.Incoming) error) error {
+	items := make([]store.FetchItem, 0, to-from)
+	for _, cp := range c.copies[from:to] {
+		items = append(items, store.FetchItem{UID: cp.UID, HeaderOnly: cp.Placeholder})
+	}
+	err := c.boxes[c.to.Other()].Fetch(ctx, items, func(in *store.Incoming) error {
+		i, ok := slices.BinarySearchFunc(c.copies, in.UID, func(cp plan.Copy, u mail.UID) int { return cmp.Compare(cp.UID, u) })
+		if !ok || i < from || i >= to || c.seen[i] {
+			return nil // never asked for
+		}
+		c.seen[i] = true
+		if in.Err != nil {
+			c.unread[i] = in.Err
+			return nil
+		}
+		if err := sink(i, in); err != nil {
+			return sinkError{err}
+		}
+		return nil
+	})
+	var se sinkError
+	if errors.As(err, &se) {
+		return se.error
+	}
+	if err != nil {
+		return c.where(c.to.Other(), "reading messages", err)
+	}
+	return nil
+}
+
+// put stores one message, converting it on the way.
+func (c *copier) put(ctx context.Context, app store.Appender, i int, in *store.Incoming) error {
+	flags, conv, err := c.describe(i, in)
+	if err != nil {
+		return err
+	}
+	out, done, err := c.outgoing(i, in, flags, conv)
+	if err != nil {
+		return c.bodyFailed(i, err)
+	}
+	defer done()
+	return c.hand(ctx, app, i, out)
+}
+
+// hand gives a converted message to the store.
+func (c *copier) hand(ctx context.Context, app store.Appender, i int, out *store.Outgoing) error {
+	err := app.Put(ctx, out)
+	var be *store.BodyError
+	if errors.As(err, &be) {
+		return c.bodyFailed(i, be.Err)
+	}
+	if err != nil {
+		return c.where(c.to, "storing messages", err)
+	}
+	return nil
+}
+
+// bodyFailed notes that a message could not be read to its end.
+func (c *copier) bodyFailed(i int, err error) error {
+	if fatal(err) {
+		return c.where(c.to.Other(), "reading messages", err)
+	}
+	c.unread[i] = err
+	return nil
+}
+
+// smallMessage is the size up to which a message is converted in memory where
+// its size has to be known first.
+const smallMessage = 256 << 10
+
+// body writes a message as it is being converted.
+type body struct {
+	conv mail.Conversion
+	src  io.Reader
+}
+
+// readError marks errors of the source, which the store is to tell from its
+// own.
+type readError struct{ r io.Reader }
+
+func (r readError) Read(p []byte) (int, error) {
+	n, err := r.r.Read(p)
+	if err != nil && err != io.EOF {
+		err = &store.BodyError{Err: err}
+	}
+	return n, err
+}
+
+func (b *body) WriteTo(w io.Writer) (int64, error) { return b.conv.Copy(w, readError{b.src}) }
+
+// outgoing prepares a message for the target. done releases what it holds.
+// Its errors are those of reading the message.
+func (c *copier) outgoing(i int, in *store.Incoming, flags mail.Flags, conv mail.Conversion) (out *store.Outgoing, done func(), err error) {
+	out = &store.Outgoing{Key: i, Flags: flags, Size: -1}
+	if c.CopyArrivalDate {
+		out.Date = in.Date
+	}
+	done = func() {}
+	b := &body{conv: conv, src: in.Body}
+	if !c.caps[c.to].NeedsSize {
+		out.Body = b
+		return out, done, nil
+	}
+	if seeker, ok := in.Body.(io.Seeker); ok && in.Size > smallMessage && conv.Placeholder == nil {
+		// Two passes over the file: one to measure, one to send.
+		if out.Size, err = conv.Copy(io.Discard, in.Body); err != nil {
+			return nil, nil, err
+		}
+		if _, err = seeker.Seek(0, io.SeekStart); err != nil {
+			return nil, nil, err
+		}
+		out.Body = b
+		return out, done, nil
+	}
+	buf := bufferPool.Get().(*bytes.Buffer)
+	buf.Reset()
+	done = func() {
+		if buf.Cap() <= 4*smallMessage {
+			bufferPool.Put(buf)
+		}
+	}
+	if out.Size, err = b.WriteTo(buf); err != nil {
+		done()
+		return nil, nil, err
+	}
+	out.Body = buf
+	return out, done, nil
+}
+
+var bufferPool = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// describe decides with which flags a message is stored and how it is
+// converted, and journals the flags if there are any.
+func (c *copier) describe(i int, in *store.Incoming) (mail.Flags, mail.Conversion, error) {
+	s := c.session
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := c.copies[i].Rec
+	flags := in.Flags & s.found[c.to].Flags
+	if r.Upgrading {
+		flags = (r.CopyFlags | r.Add) &^ r.Del & s.found[c.to].Flags
+	} else if flags != r.CopyFlags {
+		if _, err := s.journal.log(syncstate.OpCopyFlags, r, uint32(flags)); err != nil {
+			return 0, mail.Conversion{}, err
+		}
+	}
+	conv := mail.Conversion{
+		FromCRLF: s.caps[c.to.Other()].CRLF,
+		ToCRLF:   s.caps[c.to].CRLF,
+		TUID:     r.TUID.String(),
+	}
+	if c.copies[i].Placeholder {
+		conv.Placeholder = &mail.Placeholder{Size: in.Size, Flagged: in.Flags.Has(mail.FlagFlagged)}
+		flags &^= mail.FlagFlagged
+	}
+	return flags, conv, nil
+}
+
+// stored is told by the target what became of each message.
+func (c *copier) stored(res store.AppendResult) {
+	s := c.session
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.failed != nil {
+		return
+	}
+	cp := c.copies[res.Key]
+	if res.Err != nil {
+		if !fatal(res.Err) {
+			c.failed = s.giveUp(c.to, cp, res.Err)
+		}
+		return
+	}
+	s.result.Counts[c.to].New++
+	s.emit(Event{Kind: Done, What: New, Side: c.to, UID: res.UID})
+	if res.UID != 0 {
+		_, c.failed = s.journal.log(syncstate.OpUID(c.to), cp.Rec, uint32(res.UID))
+	}
+}
+
+// giveUp drops the record of a message that cannot be propagated. The caller
+// holds mu.
+func (s *session) giveUp(to syncstate.Side, cp plan.Copy, why error) error {
+	s.result.Failed++
+	s.emit(Event{Kind: Failed, What: New, Side: to.Other(), UID: cp.UID, Err: why})
+	return s.drop(cp)
+}
+
+// drop removes the record of a message that is not copied after all.
+func (s *session) drop(cp plan.Copy) error {
+	_, err := s.journal.log(syncstate.OpDrop, cp.Rec)
+	return err
+}
+
+// settle decides about the messages that were not handed to the target,
+// although the source has done all it was asked: those that could not be read
+// fail, those that were not returned have vanished.
+func (c *copier) settle() error {
+	s := c.session
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, cp := range c.copies {
+		err, unread := c.unread[i]
+		switch {
+		case unread:
+			if err := s.giveUp(c.to, cp, fmt.Errorf("cannot be read: %w", err)); err != nil {
+				return err
+			}
+		case !c.seen[i]:
+			if err := s.drop(cp); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// findCopies identifies the copies in stores that do not report UIDs.
+func (s *session) findCopies(ctx context.Context) error {
+	for _, t := range syncstate.Sides {
+		recs := s.awaiting(t)
+		if len(recs) == 0 {
+			continue
+		}
+		if err := s.identify(ctx, t, recs); err != nil {
+			return err
+		}
+		if recs = s.awaiting(t); len(recs) == 0 {
+			continue
+		}
+		s.emit(Event{Kind: Warning, Side: t, Text: fmt.Sprintf("lost track of %d message(s) that were copied to the %s side", len(recs), t)})
+		for _, r := range recs {
+			// Not pending any more: the copy was made, whatever became of it.
+			if _, err := s.journal.log(syncstate.OpStatus, r, uint32(r.Status&^syncstate.Pending)); err != nil {
+				return err
+			}
+			if _, err := s.journal.log(syncstate.OpLost, r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,270 @@
+// Package engine synchronizes one pair of mailboxes: it opens them, lists what
+// the plan needs, carries the plan out and commits the new state.
+//
+// It owns the state file, its lock and its journal (docs/format.md). Whatever
+// changes the state is journaled before or right after it happens, in an order
+// that lets the next run continue after an interruption at any point:
+//
+//   - the temporary id of a copy is journaled, and flushed to disk, before the
+//     copy is made; the UID of the copy only after the store has confirmed it;
+//   - flags are journaled after they were set, since setting them again does
+//     no harm;
+//   - messages are expunged only after everything else is done, and the new
+//     state is written after that.
+//
+// Everything that touches state, journal or the listings during execution
+// holds session.mu, so that there is one writer at any time although both
+// directions run at once.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"isync/internal/mail"
+	"isync/internal/plan"
+	"isync/internal/store"
+	"isync/internal/syncstate"
+	"isync/internal/vfs"
+)
+
+// Presence is what is known about a mailbox before it is opened.
+type Presence int8
+
+// The values of Presence.
+const (
+	Unknown Presence = iota // to be found out by opening it
+	Present                 // it was listed
+	Absent                  // it was not listed
+)
+
+// Pair is a pair of mailboxes and what is to be done with it. Index 0 is the
+// far side, 1 the near side.
+type Pair struct {
+	Channel string
+	Store   [2]store.Store
+	Box     [2]string // canonical names
+	Known   [2]Presence
+	// Create and Remove say whether a mailbox may be created, or deleted, on
+	// the side.
+	Create, Remove [2]bool
+	Rules          plan.Rules
+	ExpireSide     syncstate.Side
+	TrashBox       [2]string
+	// CopyArrivalDate: copies keep the date of arrival.
+	CopyArrivalDate bool
+
+	// StatePath is the path of the state file.
+	StatePath string
+	FS        vfs.FS
+	// FSync: state and journal are flushed to disk where it matters.
+	FSync bool
+	// LogImplied: journal also what the commit implies (a test control).
+	LogImplied bool
+	// DryRun: decide, but change nothing.
+	DryRun bool
+	// BufferLimit bounds the bytes of message bodies held in memory where they
+	// cannot be streamed; 0: a default.
+	BufferLimit int64
+	// TUIDs yields the random bits of temporary ids.
+	TUIDs io.Reader
+	// Observer is told what happens; it may be called from several goroutines,
+	// but never concurrently.
+	Observer Observer
+}
+
+// Counts are the changes made, or planned in a dry run, on one side.
+type Counts struct {
+	New, Flags, Trashed, Expunged int
+}
+
+// Add adds o to c.
+func (c *Counts) Add(o Counts) {
+	c.New += o.New
+	c.Flags += o.Flags
+	c.Trashed += o.Trashed
+	c.Expunged += o.Expunged
+}
+
+// Result is what a run did.
+type Result struct {
+	// Counts of each side.
+	Counts [2]Counts
+	// Failed is the number of messages that could not be propagated.
+	Failed int
+	// Plan is what would be done; only in a dry run.
+	Plan *plan.Plan
+}
+
+// ErrBoxMissing says that a mailbox of the pair does not exist and may not be
+// created (or the other one removed).
+var ErrBoxMissing = errors.New("mailbox does not exist")
+
+// session is one run over one pair.
+type session struct {
+	*Pair
+	caps  [2]store.Caps
+	boxes [2]store.Mailbox // nil: absent, in a dry run
+
+	observing sync.Mutex // held while the observer is told something
+
+	mu      sync.Mutex // guards what follows during execution
+	state   *syncstate.State
+	journal *journal
+	found   [2]plan.Box // kept up to date while flags change
+	plan    *plan.Plan
+	result  Result
+}
+
+// Sync synchronizes the pair. The result is valid even if there is an error:
+// it tells what was done before. Errors are *store.StoreError if a store has
+// become unusable; others concern this pair only. Interrupting it by ctx, or
+// by killing the program, leaves everything such that the next run completes
+// the work.
+func Sync(ctx context.Context, p *Pair) (Result, error) {
+	s := &session{Pair: p}
+	err := s.run(ctx)
+	return s.result, err
+}
+
+func (s *session) run(ctx context.Context) (err error) {
+	defer func() {
+		// Leaving a mailbox takes no harm from a cancelled context.
+		if cerr := s.close(context.WithoutCancel(ctx)); err == nil {
+			err = cerr
+		}
+	}()
+	done, err := s.open(ctx)
+	if done || err != nil {
+		return err
+	}
+	if err := s.checkUIDValidity(ctx); err != nil {
+		return err
+	}
+	if err := s.resume(ctx); err != nil {
+		return err
+	}
+	if err := s.load(ctx); err != nil {
+		return err
+	}
+	s.plan = plan.Make(s.input())
+	for _, n := range s.plan.Notices {
+		s.emit(Event{Kind: Notice, Text: n})
+	}
+	if s.plan.Halt != nil {
+		return s.plan.Halt
+	}
+	if s.DryRun {
+		s.result.Plan = s.plan
+		s.countPlan()
+		return nil
+	}
+	if err := s.execute(ctx); err != nil {
+		return err
+	}
+	expunged, err := s.finish(ctx)
+	if err != nil {
+		return err
+	}
+	return s.commit(expunged)
+}
+
+func (s *session) input() plan.Input {
+	return plan.Input{State: s.state, Rules: s.Rules, Box: s.found}
+}
+
+// close leaves the mailboxes and releases the state.
+func (s *session) close(ctx context.Context) error {
+	var errs []error
+	for _, b := range s.boxes {
+		if b != nil {
+			errs = append(errs, b.Close(ctx))
+		}
+	}
+	if s.journal != nil {
+		errs = append(errs, s.journal.close())
+	}
+	return errors.Join(errs...)
+}
+
+// load lists both mailboxes at the same time.
+func (s *session) load(ctx context.Context) error {
+	loads := plan.Loads(s.state, s.Rules)
+	return both(func(t syncstate.Side) error {
+		l := loads[t]
+		s.found[t].Loaded = l.UIDs
+		if s.boxes[t] == nil { // it would be created
+			s.found[t].Flags = mail.AllFlags
+			return nil
+		}
+		s.found[t].Flags = s.boxes[t].Info().Flags
+		if l.UIDs.Empty() {
+			return nil
+		}
+		list, err := s.boxes[t].Scan(ctx, store.Need{UIDs: l.UIDs, Flags: l.Flags, SizesFrom: l.SizesFrom})
+		if err != nil {
+			return s.where(t, "listing messages", err)
+		}
+		s.found[t].Messages = list.Messages
+		s.emit(Event{Kind: Loaded, Side: t, N: len(list.Messages)})
+		return nil
+	})
+}
+
+// countPlan fills in the counts of a dry run.
+func (s *session) countPlan() {
+	for _, t := range syncstate.Sides {
+		c := &s.result.Counts[t]
+		c.New = len(s.plan.Copies[t])
+		for _, f := range s.plan.Flags[t] {
+			if f.Add|f.Del != 0 {
+				c.Flags++
+			}
+		}
+	}
+}
+
+// both runs f for both sides at the same time and joins the errors.
+func both(f func(t syncstate.Side) error) error {
+	var errs [2]error
+	var wg sync.WaitGroup
+	wg.Add(1)
+	go func() {
+		defer wg.Done()
+		errs[syncstate.Far] = f(syncstate.Far)
+	}()
+	errs[syncstate.Near] = f(syncstate.Near)
+	wg.Wait()
+	return joinErrors(errs[:]...)
+}
+
+// joinErrors joins errors; a single one is returned as it is.
+func joinErrors(errs ...error) error {
+	var first error
+	n := 0
+	for _, e := range errs {
+		if e != nil {
+			if n++; n == 1 {
+				first = e
+			}
+		}
+	}
+	if n <= 1 {
+		return first
+	}
+	return errors.Join(errs...)
+}
+
+// where adds to an error of a store what was being done, unless the error says
+// itself where it happened.
+func (s *session) where(t syncstate.Side, doing string, err error) error {
+	var se *store.StoreError
+	var be *store.BoxError
+	if errors.As(err, &se) || errors.As(err, &be) {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	return fmt.Errorf("%s: %w", doing, &store.BoxError{Store: s.Store[t].Name(), Box: s.Box[t], Err: err})
+}

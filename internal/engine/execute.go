@@ -1,0 +1,215 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"isync/internal/mail"
+	"isync/internal/plan"
+	"isync/internal/store"
+	"isync/internal/syncstate"
+)
+
+// execute carries out the plan up to, but without, trashing and expunging:
+// what is only a matter of the state first, then flag changes and copies in
+// both directions at the same time.
+func (s *session) execute(ctx context.Context) error {
+	if err := s.logPlan(); err != nil {
+		return err
+	}
+	if err := s.prepareCopies(); err != nil {
+		return err
+	}
+	for _, t := range syncstate.Sides {
+		s.emit(Event{Kind: Planned, What: New, Side: t, N: len(s.plan.Copies[t])})
+	}
+	var wg sync.WaitGroup
+	var errs [4]error
+	for _, t := range syncstate.Sides {
+		wg.Add(2)
+		go func() {
+			defer wg.Done()
+			errs[t] = s.changeFlags(ctx, t)
+		}()
+		go func() {
+			defer wg.Done()
+			errs[2+t] = s.copyTo(ctx, t)
+		}()
+	}
+	wg.Wait()
+	if err := joinErrors(errs[:]...); err != nil {
+		return err
+	}
+	return s.findCopies(ctx)
+}
+
+// logPlan journals and applies the changes of the state that need nothing done
+// first.
+func (s *session) logPlan() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.journal.held = true
+	for _, l := range s.plan.Log {
+		s.emit(Event{Kind: Debug, Text: l.Why, UID: l.Rec.UID[0]})
+		args := l.Arg[:argCount(l.Op)]
+		rec := l.Rec
+		if l.Op == syncstate.OpAdd {
+			args = []uint32{uint32(rec.UID[0]), uint32(rec.UID[1])}
+			if err := s.journal.add(rec, args); err != nil {
+				return err
+			}
+			continue
+		}
+		got, err := s.journal.log(l.Op, rec, args...)
+		if err != nil {
+			return err
+		}
+		if l.Op == syncstate.OpUpgrade {
+			s.adoptSplit(l.Split, got)
+		}
+	}
+	for _, t := range syncstate.Sides {
+		s.state.NewMaxUID[t] = max(s.state.NewMaxUID[t], s.plan.MaxUID[t])
+	}
+	return nil
+}
+
+// adoptSplit makes the plan speak of the record that was split off.
+func (s *session) adoptSplit(planned, real *syncstate.Record) {
+	for t := range s.plan.Flags {
+		for i := range s.plan.Flags[t] {
+			if s.plan.Flags[t][i].Rec == planned {
+				s.plan.Flags[t][i].Rec = real
+			}
+		}
+	}
+}
+
+// argCount returns how many numbers follow the UIDs of the record in an entry
+// that a plan may hold.
+func argCount(op syncstate.Op) int {
+	switch op {
+	case syncstate.OpFarUID, syncstate.OpNearUID, syncstate.OpFlags, syncstate.OpStatus, syncstate.OpUpgrade:
+		return 1
+	case syncstate.OpUpgradeFlags:
+		return 2
+	}
+	return 0
+}
+
+// prepareCopies gives every message to be copied its temporary id and makes
+// them durable, together with where to look for them.
+func (s *session) prepareCopies() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	copies := 0
+	for _, t := range syncstate.Sides {
+		if len(s.plan.Copies[t]) == 0 {
+			continue
+		}
+		copies += len(s.plan.Copies[t])
+		if next := s.boxes[t].Info().UIDNext; next != s.state.UIDNext[t] {
+			if _, err := s.journal.log(syncstate.OpUIDNext, nil, uint32(t), uint32(next)); err != nil {
+				return err
+			}
+		}
+		for _, c := range s.plan.Copies[t] {
+			id, err := newTUID(s.TUIDs)
+			if err != nil {
+				return err
+			}
+			if err := s.journal.logTUID(c.Rec, id); err != nil {
+				return err
+			}
+		}
+	}
+	s.journal.held = false
+	if copies == 0 {
+		return s.journal.flush()
+	}
+	return s.journal.sync()
+}
+
+// changeFlags carries out the flag changes on side t.
+func (s *session) changeFlags(ctx context.Context, t syncstate.Side) error {
+	all := s.plan.Flags[t]
+	var changes []store.FlagChange
+	var index []int // into all
+	s.mu.Lock()
+	for i := range all {
+		c := &all[i]
+		if c.Add|c.Del == 0 {
+			if err := s.flagsChanged(t, c); err != nil {
+				s.mu.Unlock()
+				return err
+			}
+			continue
+		}
+		changes = append(changes, store.FlagChange{UID: c.UID, Add: c.Add, Remove: c.Del})
+		index = append(index, i)
+	}
+	s.mu.Unlock()
+	if len(changes) == 0 {
+		return nil
+	}
+	s.emit(Event{Kind: Planned, What: Flags, Side: t, N: len(changes)})
+	var failed error // of the journal
+	err := s.boxes[t].SetFlags(ctx, changes, func(i int, err error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		c := &all[index[i]]
+		switch {
+		case failed != nil || errors.Is(err, store.ErrGone):
+			return // the next run sees that it is gone
+		case err != nil:
+			if !fatal(err) {
+				s.result.Failed++
+				s.emit(Event{Kind: Failed, What: Flags, Side: t, UID: c.UID, Err: err})
+			}
+			return
+		}
+		s.result.Counts[t].Flags++
+		s.emit(Event{Kind: Done, What: Flags, Side: t, UID: c.UID})
+		failed = s.flagsChanged(t, c)
+	})
+	if err != nil {
+		err = s.where(t, "changing flags", err)
+	}
+	return joinErrors(err, failed)
+}
+
+// flagsChanged journals what follows from a flag change that was made. The
+// caller holds mu.
+func (s *session) flagsChanged(t syncstate.Side, c *plan.FlagChange) error {
+	if i := mail.FindMeta(s.found[t].Messages, c.UID); i >= 0 {
+		m := &s.found[t].Messages[i]
+		m.Flags = (m.Flags | c.Add) &^ c.Del
+	}
+	var err error
+	switch {
+	case c.Purge:
+		if !c.Rec.Purged {
+			_, err = s.journal.log(syncstate.OpPurged, c.Rec)
+		}
+		return err
+	case c.Orphan:
+		_, err = s.journal.log(syncstate.OpUID(t.Other()), c.Rec, 0)
+		return err
+	}
+	if f := (c.Rec.Flags | c.RecAdd) &^ c.RecDel; f != c.Rec.Flags {
+		if _, err := s.journal.log(syncstate.OpFlags, c.Rec, uint32(f)); err != nil {
+			return err
+		}
+	}
+	if c.Expire && c.Rec.Status != c.Status {
+		_, err = s.journal.log(syncstate.OpStatus, c.Rec, uint32(c.Status))
+	}
+	return err
+}
+
+// fatal reports whether an error means that a whole store is unusable.
+func fatal(err error) bool {
+	var se *store.StoreError
+	return errors.As(err, &se) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}

@@ -1,0 +1,99 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"isync/internal/mail"
+	"isync/internal/plan"
+	"isync/internal/store"
+	"isync/internal/syncstate"
+)
+
+var errNoUIDPlus = errors.New("ExpungeSolo needs a server that can expunge selectively (UIDPLUS)")
+
+// finish fills the trashes and expunges, after everything else has been done.
+// It returns what was expunged.
+func (s *session) finish(ctx context.Context) (expunged [2]mail.UIDSet, err error) {
+	if !s.Rules.Ops[0].Expunges() && !s.Rules.Ops[1].Expunges() {
+		return expunged, nil
+	}
+	c := plan.Close(s.input())
+	var wg sync.WaitGroup
+	var errs [2]error
+	for _, t := range syncstate.Sides {
+		if c.Expunge[t].Empty() {
+			continue
+		}
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			expunged[t], errs[t] = s.expunge(ctx, t, c.Expunge[t], c.Trash[t], c.RemoteTrash[t])
+		}()
+	}
+	wg.Wait()
+	return expunged, joinErrors(errs[:]...)
+}
+
+// expunge fills the trash with messages of side t and removes them.
+func (s *session) expunge(ctx context.Context, t syncstate.Side, uids mail.UIDSet, own, remote []mail.UID) (mail.UIDSet, error) {
+	selective := s.caps[t].SelectiveExpunge
+	if !selective && s.Rules.Ops[t].ExpungeSolo {
+		return nil, s.where(t, "expunging", errNoUIDPlus)
+	}
+	if !selective && len(own)+len(remote) > 0 {
+		s.emit(Event{Kind: Notice, Side: t, Text: fmt.Sprintf(
+			"the %s side server cannot expunge selectively (no UIDPLUS); trashing is prone to race conditions", t)})
+	}
+	kept, err := s.fillTrash(ctx, t, own, remote)
+	if err != nil {
+		return nil, err
+	}
+	if !kept.Empty() {
+		if !selective {
+			s.emit(Event{Kind: Warning, Side: t, Text: fmt.Sprintf(
+				"nothing is expunged from the %s side, since messages could not be trashed", t)})
+			return nil, nil
+		}
+		uids = uids.Without(kept)
+	}
+	n := int(uids.Len())
+	if n == 0 {
+		return nil, nil
+	}
+	s.emit(Event{Kind: Planned, What: Expunge, Side: t, N: n})
+	req := store.RemoveRequest{UIDs: uids}
+	if !selective {
+		req = store.RemoveRequest{All: true}
+	}
+	if err := s.boxes[t].Remove(ctx, req); err != nil {
+		return nil, s.where(t, "expunging", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.result.Counts[t].Expunged += n
+	s.emit(Event{Kind: Done, What: Expunge, Side: t, N: n})
+	return uids, nil
+}
+
+// commit brings the state to its final form and writes it, if anything has
+// changed.
+func (s *session) commit(expunged [2]mail.UIDSet) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range syncstate.Sides {
+		if u := s.state.NewMaxUID[t]; u > s.state.MaxUID[t] {
+			if err := s.journal.logImplied(syncstate.OpMaxUID, nil, uint32(t), uint32(u)); err != nil {
+				return err
+			}
+		}
+	}
+	for _, l := range plan.Prune(s.input(), expunged) {
+		if err := s.journal.logImplied(l.Op, l.Rec, l.Arg[:argCount(l.Op)]...); err != nil {
+			return err
+		}
+	}
+	return s.journal.commit()
+}

@@ -1,0 +1,82 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"isync/internal/mail"
+	"isync/internal/store"
+	"isync/internal/syncstate"
+)
+
+// resume looks for the copies that an interrupted run made without being able
+// to journal their UIDs. Those that are not found are copied again.
+func (s *session) resume(ctx context.Context) error {
+	for _, t := range syncstate.Sides {
+		pending := s.awaiting(t)
+		if len(pending) == 0 {
+			continue
+		}
+		if s.boxes[t] == nil { // a dry run over a mailbox that is not there
+			continue
+		}
+		if err := s.identify(ctx, t, pending); err != nil {
+			return err
+		}
+		for _, r := range s.awaiting(t) {
+			if s.DryRun {
+				r.TUID = syncstate.TUID{}
+				continue
+			}
+			if _, err := s.journal.log(syncstate.OpLost, r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// awaiting returns the records whose copy on side t may have been made, but is
+// not identified.
+func (s *session) awaiting(t syncstate.Side) []*syncstate.Record {
+	var out []*syncstate.Record
+	for r := range s.state.Live() {
+		if r.Has(syncstate.Pending) && r.UID[t] == 0 && !r.TUID.IsZero() {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// identify finds the copies of records on side t by their temporary ids, among
+// the messages that were added since copying began, and journals their UIDs.
+func (s *session) identify(ctx context.Context, t syncstate.Side, recs []*syncstate.Record) error {
+	from := max(s.state.UIDNext[t], 1)
+	list, err := s.boxes[t].Scan(ctx, store.Need{UIDs: mail.UIDsFrom(from), TUIDs: true})
+	if err != nil {
+		return s.where(t, "looking for the copies of an interrupted run", err)
+	}
+	byID := make(map[string]mail.UID, len(list.TUIDs))
+	for u, id := range list.TUIDs {
+		if old, ok := byID[id]; !ok || u < old {
+			byID[id] = u
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range recs {
+		u := byID[r.TUID.String()]
+		if u == 0 {
+			continue
+		}
+		s.emit(Event{Kind: Debug, Side: t, UID: u, Text: fmt.Sprintf("found the copy of %s message %d", t.Other(), r.UID[t.Other()])})
+		if s.DryRun {
+			s.state.Apply(r, syncstate.Entry{Op: syncstate.OpUID(t), N: [4]uint32{uint32(r.UID[0]), uint32(r.UID[1]), uint32(u)}})
+			continue
+		}
+		if _, err := s.journal.log(syncstate.OpUID(t), r, uint32(u)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

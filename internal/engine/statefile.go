@@ -1,0 +1,391 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"isync/internal/mail"
+	"isync/internal/syncstate"
+	"isync/internal/vfs"
+)
+
+// ErrLocked says that another run is working on the same pair.
+var ErrLocked = errors.New("channel is locked")
+
+// stateFiles are the state file of a pair and its companions: path.lock,
+// path.new and path.journal.
+type stateFiles struct {
+	fs   vfs.FS
+	path string
+	sync bool
+	lock vfs.File // nil: not locked
+}
+
+func (f *stateFiles) newPath() string     { return f.path + ".new" }
+func (f *stateFiles) journalPath() string { return f.path + ".journal" }
+func (f *stateFiles) lockPath() string    { return f.path + ".lock" }
+
+// exists reports whether there is a state, or the journal of a first run.
+func (f *stateFiles) exists() (bool, error) {
+	for _, p := range []string{f.path, f.newPath()} {
+		_, err := f.fs.Stat(p)
+		if err == nil {
+			return true, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return false, fmt.Errorf("looking for the sync state: %w", err)
+		}
+	}
+	return false, nil
+}
+
+// acquire takes the lock, creating the directory if it is missing.
+func (f *stateFiles) acquire() error {
+	if err := f.makeDirs(filepath.Dir(f.path)); err != nil {
+		return fmt.Errorf("creating the sync state directory: %w", err)
+	}
+	for {
+		l, err := f.fs.OpenFile(f.lockPath(), os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return fmt.Errorf("creating the lock file: %w", err)
+		}
+		if err := f.fs.Lock(l, false); err != nil {
+			_ = l.Close()
+			if errors.Is(err, vfs.ErrLocked) {
+				return ErrLocked
+			}
+			return fmt.Errorf("locking the sync state: %w", err)
+		}
+		// Whoever had the lock before may have removed the file just now; then
+		// a lock on it excludes nobody.
+		if mine, err := l.Stat(); err == nil {
+			if there, err := f.fs.Stat(f.lockPath()); err == nil && vfs.SameFile(mine, there) {
+				f.lock = l
+				return nil
+			}
+		}
+		_ = l.Close()
+	}
+}
+
+// makeDirs creates a directory and what is missing above it, durably.
+func (f *stateFiles) makeDirs(dir string) error {
+	if _, err := f.fs.Stat(dir); err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	parent := filepath.Dir(dir)
+	if parent != dir {
+		if err := f.makeDirs(parent); err != nil {
+			return err
+		}
+	}
+	if err := f.fs.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return f.syncDir(parent)
+}
+
+// release gives up the lock and removes the lock file.
+func (f *stateFiles) release() error {
+	if f.lock == nil {
+		return nil
+	}
+	// Removed while still locked: whoever opens it now waits for nothing.
+	rerr := f.fs.Remove(f.lockPath())
+	cerr := f.lock.Close()
+	f.lock = nil
+	if rerr != nil && !errors.Is(rerr, fs.ErrNotExist) {
+		return fmt.Errorf("removing the lock file: %w", rerr)
+	}
+	return cerr
+}
+
+// read returns the contents of a file; ok is false if there is none.
+func (f *stateFiles) read(path string) (data []byte, ok bool, err error) {
+	file, err := f.fs.OpenFile(path, os.O_RDONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("opening the sync state: %w", err)
+	}
+	defer file.Close()
+	data, err = io.ReadAll(file)
+	if err != nil {
+		return nil, false, fmt.Errorf("reading the sync state: %w", err)
+	}
+	return data, true, nil
+}
+
+// loaded is a state as found on disk.
+type loaded struct {
+	state *syncstate.State
+	// journalEnd is the length of the journal that was replayed; 0: none.
+	journalEnd int
+	// torn describes a piece of the journal that was cut off by a crash.
+	torn error
+}
+
+// load reads the state and replays the journal of an interrupted run on it. A
+// journal without path.new belongs to a run that was committed; it is ignored.
+func (f *stateFiles) load(expireSide syncstate.Side) (loaded, error) {
+	out := loaded{state: syncstate.New(expireSide)}
+	data, ok, err := f.read(f.path)
+	if err != nil {
+		return out, err
+	}
+	if ok {
+		if out.state, err = syncstate.Parse(f.path, data, expireSide); err != nil {
+			return out, err
+		}
+	}
+	if _, err := f.fs.Stat(f.newPath()); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return out, nil
+		}
+		return out, fmt.Errorf("looking for an interrupted run: %w", err)
+	}
+	data, ok, err = f.read(f.journalPath())
+	if err != nil || !ok {
+		return out, err
+	}
+	out.journalEnd, out.torn, err = syncstate.Replay(out.state, f.journalPath(), data)
+	return out, err
+}
+
+// remove deletes the state, the lock excepted.
+func (f *stateFiles) remove() error {
+	// The state goes last: as long as it is there, the deletion of a mailbox
+	// that was begun is known to be unfinished.
+	for _, p := range []string{f.journalPath(), f.newPath(), f.path} {
+		if err := f.fs.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("removing the sync state: %w", err)
+		}
+	}
+	return f.syncDir(filepath.Dir(f.path))
+}
+
+func (f *stateFiles) syncDir(dir string) error {
+	if !f.sync {
+		return nil
+	}
+	if err := f.fs.SyncDir(dir); err != nil {
+		return fmt.Errorf("flushing directory %s: %w", dir, err)
+	}
+	return nil
+}
+
+// write replaces the state: write new, flush, rename, flush the directory. The
+// journal is obsolete from then on.
+func (f *stateFiles) write(st *syncstate.State) error {
+	n, err := f.fs.OpenFile(f.newPath(), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return fmt.Errorf("creating the new sync state: %w", err)
+	}
+	_, err = n.Write(st.AppendTo(make([]byte, 0, 256+16*len(st.Records))))
+	if err == nil && f.sync {
+		err = n.Sync()
+	}
+	if cerr := n.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return fmt.Errorf("writing the new sync state: %w", err)
+	}
+	if err := f.fs.Rename(f.newPath(), f.path); err != nil {
+		return fmt.Errorf("committing the new sync state: %w", err)
+	}
+	return f.syncDir(filepath.Dir(f.path))
+}
+
+// journal records what happens. The file is created with the first entry, so
+// that a run without changes writes nothing. Not safe for concurrent use.
+type journal struct {
+	files *stateFiles
+	state *syncstate.State
+	// implied: also write what the commit implies.
+	implied bool
+
+	file vfs.File // nil: nothing was written yet
+	end  int      // length of the journal that is continued
+	buf  []byte
+	held bool  // entries are collected until flush
+	err  error // once writing failed, nothing more is written
+
+	// dirty: something has changed that is to be committed.
+	dirty bool
+}
+
+// begin creates the files, or opens those of the run that is continued.
+func (j *journal) begin() error {
+	f := j.files
+	fresh := j.end == 0
+	if fresh {
+		// A journal of a committed run would become valid with path.new.
+		if err := f.fs.Remove(f.journalPath()); err == nil {
+			if err := f.syncDir(filepath.Dir(f.path)); err != nil {
+				return err
+			}
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("removing an obsolete journal: %w", err)
+		}
+	}
+	file, err := f.fs.OpenFile(f.journalPath(), os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("creating the journal: %w", err)
+	}
+	j.file = file
+	if fresh {
+		j.buf = append(j.buf, syncstate.JournalVersion+"\n"...)
+		n, err := f.fs.OpenFile(f.newPath(), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+		if err != nil {
+			return fmt.Errorf("creating the new sync state: %w", err)
+		}
+		if err := n.Close(); err != nil {
+			return fmt.Errorf("creating the new sync state: %w", err)
+		}
+		return f.syncDir(filepath.Dir(f.path))
+	}
+	if err := file.Truncate(int64(j.end)); err != nil { // a torn line goes
+		return fmt.Errorf("continuing the journal: %w", err)
+	}
+	if _, err := file.Seek(int64(j.end), io.SeekStart); err != nil {
+		return fmt.Errorf("continuing the journal: %w", err)
+	}
+	return nil
+}
+
+// log journals an entry about a record (nil: about none) and applies it.
+func (j *journal) log(op syncstate.Op, rec *syncstate.Record, args ...uint32) (*syncstate.Record, error) {
+	e := syncstate.Entry{Op: op}
+	n := e.N[:0]
+	if rec != nil {
+		n = append(n, uint32(rec.UID[syncstate.Far]), uint32(rec.UID[syncstate.Near]))
+	}
+	n = append(n, args...)
+	copy(e.N[:], n)
+	return j.append(e, rec)
+}
+
+// add journals a new record and appends it to the state.
+func (j *journal) add(rec *syncstate.Record, uids []uint32) error {
+	e := syncstate.Entry{Op: syncstate.OpAdd}
+	copy(e.N[:], uids)
+	_, err := j.append(e, rec)
+	return err
+}
+
+// logTUID journals the temporary id of a record's copy.
+func (j *journal) logTUID(rec *syncstate.Record, id syncstate.TUID) error {
+	e := syncstate.Entry{Op: syncstate.OpTUID, TUID: id}
+	e.N[0], e.N[1] = uint32(rec.UID[syncstate.Far]), uint32(rec.UID[syncstate.Near])
+	_, err := j.append(e, rec)
+	return err
+}
+
+// logImplied applies an entry that the commit implies; it is written only as a
+// test control.
+func (j *journal) logImplied(op syncstate.Op, rec *syncstate.Record, args ...uint32) error {
+	if j.implied {
+		_, err := j.log(op, rec, args...)
+		return err
+	}
+	e := syncstate.Entry{Op: op}
+	n := e.N[:0]
+	if rec != nil {
+		n = append(n, uint32(rec.UID[syncstate.Far]), uint32(rec.UID[syncstate.Near]))
+	}
+	copy(e.N[:], append(n, args...))
+	j.state.Apply(rec, e)
+	j.dirty = true
+	return nil
+}
+
+func (j *journal) append(e syncstate.Entry, rec *syncstate.Record) (*syncstate.Record, error) {
+	if j.err != nil {
+		return nil, j.err
+	}
+	if j.file == nil {
+		if j.err = j.begin(); j.err != nil {
+			return nil, j.err
+		}
+	}
+	j.dirty = true
+	j.buf = e.AppendTo(j.buf)
+	if !j.held || len(j.buf) > 64<<10 {
+		if err := j.flush(); err != nil {
+			return nil, err
+		}
+	}
+	return j.state.Apply(rec, e), nil
+}
+
+// flush writes the entries that were collected.
+func (j *journal) flush() error {
+	if j.err != nil || len(j.buf) == 0 {
+		return j.err
+	}
+	if _, err := j.file.Write(j.buf); err != nil {
+		j.err = fmt.Errorf("writing the journal: %w", err)
+		return j.err
+	}
+	j.buf = j.buf[:0]
+	return nil
+}
+
+// sync makes the journal durable.
+func (j *journal) sync() error {
+	if err := j.flush(); err != nil || j.file == nil || !j.files.sync {
+		return err
+	}
+	if err := j.file.Sync(); err != nil {
+		j.err = fmt.Errorf("flushing the journal: %w", err)
+	}
+	return j.err
+}
+
+// commit writes the state and removes the journal.
+func (j *journal) commit() error {
+	if err := j.flush(); err != nil {
+		return err
+	}
+	if !j.dirty && j.end == 0 {
+		return nil
+	}
+	if err := j.files.write(j.state); err != nil {
+		return err
+	}
+	if err := j.files.fs.Remove(j.files.journalPath()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("removing the journal: %w", err)
+	}
+	return nil
+}
+
+// close closes the journal as it is and releases the lock.
+func (j *journal) close() error {
+	err := j.flush()
+	if j.file != nil {
+		if cerr := j.file.Close(); err == nil {
+			err = cerr
+		}
+	}
+	return joinErrors(err, j.files.release())
+}
+
+// newTUID makes a temporary id: 72 random bits in 12 characters.
+func newTUID(r io.Reader) (syncstate.TUID, error) {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+	var id syncstate.TUID
+	var b [mail.TUIDLen]byte
+	if _, err := io.ReadFull(r, b[:]); err != nil {
+		return id, fmt.Errorf("making a temporary id: %w", err)
+	}
+	for i, c := range b {
+		id[i] = alphabet[c&63]
+	}
+	return id, nil
+}

@@ -1,0 +1,126 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"isync/internal/mail"
+	"isync/internal/store"
+	"isync/internal/syncstate"
+)
+
+// fillTrash copies messages of side t that are about to be expunged: own to
+// the trash of the side's own store, remote to that of the other store. It
+// returns the messages that could not be copied, which must stay.
+func (s *session) fillTrash(ctx context.Context, t syncstate.Side, own, remote []mail.UID) (kept mail.UIDSet, err error) {
+	if len(own)+len(remote) == 0 {
+		return nil, nil
+	}
+	s.emit(Event{Kind: Planned, What: Trash, Side: t, N: len(own) + len(remote)})
+	var failed error // of the journal
+	// trashed is told what became of each message.
+	trashed := func(uid mail.UID, err error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		switch {
+		case failed != nil || errors.Is(err, store.ErrGone):
+		case err != nil:
+			kept.Add(uid)
+			if !fatal(err) {
+				s.result.Failed++
+				s.emit(Event{Kind: Failed, What: Trash, Side: t, UID: uid, Err: err})
+			}
+		default:
+			s.result.Counts[t].Trashed++
+			s.emit(Event{Kind: Done, What: Trash, Side: t, UID: uid})
+			_, failed = s.journal.log(syncstate.OpTrashed, nil, uint32(t), uint32(uid))
+		}
+	}
+	if len(own) > 0 {
+		tr, ok := s.boxes[t].(store.Trasher)
+		if !ok {
+			return nil, s.where(t, "trashing", errors.New("this store has no trash"))
+		}
+		err = tr.Trash(ctx, own, s.TrashBox[t], func(i int, err error) { trashed(own[i], err) })
+		if err != nil {
+			err = s.where(t, "trashing", err)
+		}
+	}
+	if err == nil && len(remote) > 0 {
+		err = s.trashRemotely(ctx, t, remote, trashed)
+	}
+	return kept, joinErrors(err, failed)
+}
+
+// trashRemotely copies messages of side t to the trash of the other store,
+// unchanged but for their line ends.
+func (s *session) trashRemotely(ctx context.Context, t syncstate.Side, uids []mail.UID, trashed func(mail.UID, error)) (err error) {
+	o := t.Other()
+	box, err := s.openTrash(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if cerr := box.Close(context.WithoutCancel(ctx)); err == nil {
+			err = cerr
+		}
+	}()
+	app, err := box.Append(ctx, func(r store.AppendResult) { trashed(uids[r.Key], r.Err) })
+	if err != nil {
+		return s.where(o, "trashing", err)
+	}
+	index := make(map[mail.UID]int, len(uids))
+	items := make([]store.FetchItem, len(uids))
+	for i, u := range uids {
+		index[u] = i
+		items[i] = store.FetchItem{UID: u}
+	}
+	err = s.boxes[t].Fetch(ctx, items, func(in *store.Incoming) error {
+		i, ok := index[in.UID]
+		if !ok {
+			return nil
+		}
+		delete(index, in.UID)
+		if in.Err != nil {
+			trashed(in.UID, in.Err)
+			return nil
+		}
+		data := &spool{}
+		defer data.Close()
+		b := &body{src: in.Body}
+		b.conv.FromCRLF, b.conv.ToCRLF = s.caps[t].CRLF, s.caps[o].CRLF
+		n, err := b.WriteTo(data)
+		if err != nil {
+			trashed(in.UID, err)
+			return data.err
+		}
+		return app.Put(ctx, &store.Outgoing{Key: i, Flags: in.Flags &^ mail.FlagDeleted, Date: in.Date, Size: n, Body: data})
+	})
+	if err != nil {
+		err = s.where(t, "trashing", err)
+	}
+	if ferr := app.Finish(ctx); ferr != nil {
+		err = joinErrors(err, s.where(o, "trashing", ferr))
+	}
+	return err
+}
+
+// openTrash opens the trash mailbox of a side's store, creating it if need be.
+func (s *session) openTrash(ctx context.Context, t syncstate.Side) (store.Mailbox, error) {
+	name := s.TrashBox[t]
+	fail := func(err error) error {
+		return fmt.Errorf("opening trash: %w", &store.BoxError{Store: s.Store[t].Name(), Box: name, Err: err})
+	}
+	box, err := s.Store[t].Open(ctx, name, store.OpenRequest{})
+	if errors.Is(err, store.ErrNoBox) {
+		if err := s.Store[t].Create(ctx, name); err != nil {
+			return nil, fail(err)
+		}
+		box, err = s.Store[t].Open(ctx, name, store.OpenRequest{})
+	}
+	if err != nil {
+		return nil, fail(err)
+	}
+	return box, nil
+}
