@@ -1,0 +1,140 @@
+package engine_test
+
+import "testing"
+
+// The basic rules of synchronization, one case a sentence of docs/format.md
+// and the manual.
+var basicScenarios = []scenario{
+	{
+		name: "first pull creates the near box", rules: "sync create-near",
+		far: "1:A 3:B:F 4:C:S", near: "!", state: "!",
+		wantFar: "1:A 3:B:F 4:C:S", wantNear: "1:A 2:B:F 3:C:S", wantState: "pulled=4 pushed=3 1-1 3-2:F 4-3:S",
+	},
+	{
+		name: "first push creates the far box", rules: "sync create-far",
+		far: "!", near: "1:A:FS 2:B", state: "!",
+		wantFar: "1:A:FS 2:B", wantNear: "1:A:FS 2:B", wantState: "pulled=2 pushed=2 1-1:FS 2-2",
+	},
+	{
+		name: "both sides have new messages", rules: "sync",
+		far: "1:A 2:B", near: "1:X 2:Y", state: "!",
+		wantFar: "1:A 2:B 3:X 4:Y", wantNear: "1:X 2:Y 3:A 4:B", wantState: "pulled=4 pushed=4 3-1 4-2 1-3 2-4",
+	},
+	{
+		name: "missing box and no Create", rules: "sync",
+		far: "1:A", near: "!", state: "!", wantErr: "near side mailbox 'box' cannot be opened",
+		wantFar: "1:A", wantNear: "!", wantState: "!",
+	},
+	{
+		name: "neither box exists", rules: "sync create-near create-far",
+		far: "!", near: "!", state: "!", wantErr: "neither far side mailbox",
+		wantFar: "!", wantNear: "!", wantState: "!",
+	},
+	{
+		name: "nothing to do", rules: "sync expunge-far expunge-near",
+		far: "1:A:S 2:B", near: "1:A:S 2:B", state: "pulled=2 pushed=2 1-1:S 2-2",
+		wantFar: "1:A:S 2:B", wantNear: "1:A:S 2:B", wantState: "pulled=2 pushed=2 1-1:S 2-2",
+	},
+	{
+		name: "flags go both ways", rules: "sync",
+		far: "1:A:S 2:B:F 3:C", near: "1:A 2:B:FR 3:C:PDF", state: "pulled=3 pushed=3 1-1 2-2:F 3-3:P",
+		wantFar: "1:A:S 2:B:FR 3:C:DF", wantNear: "1:A:S 2:B:FR 3:C:DF", wantState: "pulled=3 pushed=3 1-1:S 2-2:FR 3-3:DF",
+	},
+	{
+		name: "the same change on both sides", rules: "sync",
+		far: "1:A:S", near: "1:A:S", state: "pulled=1 pushed=1 1-1",
+		wantFar: "1:A:S", wantNear: "1:A:S", wantState: "pulled=1 pushed=1 1-1:S",
+	},
+	{
+		name: "removed flags go too", rules: "sync",
+		far: "1:A", near: "1:A:FS", state: "pulled=1 pushed=1 1-1:FS",
+		wantFar: "1:A", wantNear: "1:A", wantState: "pulled=1 pushed=1 1-1",
+	},
+	{
+		name: "pull only flags", rules: "pull-flags",
+		far: "1:A:S 2:B", near: "1:A 2:B:F 3:N", state: "pulled=2 pushed=2 1-1 2-2",
+		wantFar: "1:A:S 2:B", wantNear: "1:A:S 2:B:F 3:N", wantState: "pulled=2 pushed=2 1-1:S 2-2",
+	},
+	{
+		name: "deletion marks the counterpart", rules: "sync",
+		far: "2:B", near: "1:A 2:B", state: "pulled=2 pushed=2 1-1 2-2",
+		wantFar: "2:B", wantNear: "1:A:T 2:B", wantState: "pulled=2 pushed=2 0-1 2-2",
+	},
+	{
+		name: "deletion and expunge", rules: "sync expunge-near expunge-far",
+		far: "2:B", near: "1:A:S 2:B", state: "pulled=2 pushed=2 1-1:S 2-2",
+		wantFar: "2:B", wantNear: "2:B", wantState: "pulled=2 pushed=2 2-2",
+	},
+	{
+		name: "deletions both ways with expunge", rules: "sync expunge-near expunge-far",
+		far: "2:B 3:C:T", near: "1:A 3:C", state: "pulled=3 pushed=3 1-1 2-2 3-3",
+		wantFar: "", wantNear: "", wantState: "pulled=3 pushed=3",
+	},
+	{
+		name: "deletion is not propagated without Gone", rules: "pull-new push-new pull-flags push-flags",
+		far: "2:B", near: "1:A 2:B", state: "pulled=2 pushed=2 1-1 2-2",
+		wantFar: "2:B", wantNear: "1:A 2:B", wantState: "pulled=2 pushed=2 1-1 2-2",
+	},
+	{
+		name: "both sides gone", rules: "sync",
+		far: "2:B next=9", near: "2:B", state: "pulled=2 pushed=2 1-1 2-2",
+		wantFar: "2:B", wantNear: "2:B", wantState: "pulled=2 pushed=2 2-2",
+	},
+	{
+		name: "changed on one side, deleted on the other", rules: "sync expunge-near expunge-far",
+		far: "", near: "1:A:F", state: "pulled=1 pushed=1 1-1",
+		wantFar: "", wantNear: "", wantState: "pulled=1 pushed=1",
+	},
+	{
+		name: "an orphan is left alone", rules: "sync",
+		far: "2:B", near: "1:A:T 2:B", state: "pulled=2 pushed=2 0-1 2-2",
+		wantFar: "2:B", wantNear: "1:A:T 2:B", wantState: "pulled=2 pushed=2 0-1 2-2",
+	},
+	{
+		name: "messages marked deleted are not copied when expunging", rules: "sync expunge-near expunge-far",
+		far: "1:A:T 2:B", near: "", state: "!",
+		wantFar: "2:B", wantNear: "1:B", wantState: "pulled=2 pushed=1 2-1",
+	},
+	{
+		name: "messages marked deleted are copied when not expunging", rules: "sync",
+		far: "1:A:T 2:B", near: "", state: "!",
+		wantFar: "1:A:T 2:B", wantNear: "1:A:T 2:B", wantState: "pulled=2 pushed=2 1-1:T 2-2",
+	},
+	{
+		name: "expunge near only, marked far", rules: "sync expunge-near",
+		far: "1:A:T", near: "1:A", state: "pulled=1 pushed=1 1-1",
+		wantFar: "1:A:T", wantNear: "", wantState: "pulled=1 pushed=1 1-0:T",
+	},
+	{
+		name: "only new messages", rules: "pull-new",
+		far: "1:A:S 2:B 3:C", near: "1:A 3:Y", state: "pulled=2 pushed=2 1-1 2-2",
+		wantFar: "1:A:S 2:B 3:C", wantNear: "1:A 3:Y 4:C", wantState: "pulled=3 pushed=2 1-1 2-2 3-4",
+	},
+	{
+		name: "old messages need Old", rules: "pull-old",
+		far: "1:A 2:B 3:C", near: "2:B", state: "pulled=2 pushed=2 2-2",
+		wantFar: "1:A 2:B 3:C", wantNear: "2:B 3:A", wantState: "pulled=2 pushed=3 2-2 1-3",
+	},
+	{
+		name: "old and new in order of UIDs", rules: "pull-old pull-new",
+		far: "1:A 2:B 3:C", near: "2:B", state: "pulled=2 pushed=2 2-2",
+		wantFar: "1:A 2:B 3:C", wantNear: "2:B 3:A 4:C", wantState: "pulled=3 pushed=4 2-2 1-3 3-4",
+	},
+	{
+		name: "watermarks that were lost are found again", rules: "sync",
+		far: "1:A 2:B", near: "1:A 2:B", state: "pulled=0 pushed=0 1-1 2-2",
+		wantFar: "1:A 2:B", wantNear: "1:A 2:B", wantState: "pulled=2 pushed=2 1-1 2-2",
+	},
+	{
+		name: "many new messages both ways", rules: "sync expunge-far expunge-near",
+		far: "5:A 6:B:S 7:C:T 8:D 9:E:F", near: "11:P 12:Q:S 13:R 14:U", state: "!",
+		wantFar: "5:A 6:B:S 8:D 9:E:F 10:P 11:Q:S 12:R 13:U", wantNear: "11:P 12:Q:S 13:R 14:U 15:A 16:B:S 17:D 18:E:F",
+		wantState: "pulled=13 pushed=18 10-11 11-12:S 12-13 13-14 5-15 6-16:S 8-17 9-18:F",
+	},
+}
+
+func TestRules(t *testing.T) {
+	for _, sc := range basicScenarios {
+		t.Run(sc.name, func(t *testing.T) { runScenario(t, sc) })
+	}
+}
