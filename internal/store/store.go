@@ -72,9 +72,11 @@ type Caps struct {
 
 // ListRequest limits a listing to what is needed.
 type ListRequest struct {
-	// Inbox: the inbox and its children are wanted.
+	// Inbox: the inbox and its children are wanted, wherever they live.
 	Inbox bool
-	// Others: everything but the inbox and its children is wanted.
+	// Others: everything that lives under the store's Path is wanted. That
+	// includes the inbox and its children if they live there as well, as they
+	// do in an IMAP store without a prefix.
 	Others bool
 }
 
