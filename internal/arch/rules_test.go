@@ -67,7 +67,7 @@ var rooms = map[string]room{
 	"internal/channel": {
 		imports: []string{
 			"internal/mail", "internal/config", "internal/store",
-			"internal/syncstate", "internal/plan", "internal/engine",
+			"internal/syncstate", "internal/plan", "internal/engine", "internal/vfs",
 		},
 		libs: true,
 	},

@@ -61,21 +61,11 @@ type Observer interface {
 	// ChannelStarted: the channel has so many pairs of mailboxes.
 	ChannelStarted(channel string, pairs int)
 	// PairStarted and PairDone enclose the events of a pair.
-	PairStarted(Pair)
-	PairDone(Pair, engine.Result, error)
+	PairStarted(engine.PairName)
+	PairDone(engine.PairName, engine.Result, error)
 	// ChannelFailed: the channel, or what is left of it, cannot be
 	// synchronized.
 	ChannelFailed(channel string, err error)
-}
-
-// Pair names a pair of mailboxes.
-type Pair struct {
-	Channel string
-	Store   [2]string
-	Box     [2]string // canonical, as in the stores
-	// Name is the mailbox's name without the prefixes of the sides; "" if the
-	// channel has no patterns.
-	Name string
 }
 
 // Summary is what a run did.
@@ -178,7 +168,7 @@ func (r *runner) open(c *config.Channel) (st [2]store.Store, err error) {
 
 // target is a pair of mailboxes to be synchronized.
 type target struct {
-	Pair
+	engine.PairName
 	stores [2]store.Store
 	known  [2]engine.Presence
 }
@@ -223,7 +213,7 @@ func (r *runner) pairs(ctx context.Context, s Selection) ([]target, error) {
 // pair synchronizes one pair. It returns false if the channel cannot go on.
 func (r *runner) pair(ctx context.Context, s Selection, t target) bool {
 	r.sum.Boxes++
-	r.Observer.PairStarted(t.Pair)
+	r.Observer.PairStarted(t.PairName)
 	p, err := r.enginePair(s, t)
 	var res engine.Result
 	if err == nil {
@@ -235,7 +225,7 @@ func (r *runner) pair(ctx context.Context, s Selection, t target) bool {
 	for i := range r.sum.Counts {
 		r.sum.Counts[i].Add(res.Counts[i])
 	}
-	r.Observer.PairDone(t.Pair, res, err)
+	r.Observer.PairDone(t.PairName, res, err)
 	return err == nil || !r.note(s.Channel, err) && ctx.Err() == nil
 }
 

@@ -42,6 +42,16 @@ const (
 	Expunge
 )
 
+// PairName names a pair of mailboxes.
+type PairName struct {
+	Channel string
+	Store   [2]string
+	Box     [2]string // canonical, as in the stores
+	// Name is the mailbox's name without the prefixes of the sides; "" if the
+	// channel has no patterns.
+	Name string
+}
+
 // Event is something that happened in a run.
 type Event struct {
 	Kind    EventKind
