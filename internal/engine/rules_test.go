@@ -134,7 +134,5 @@ var basicScenarios = []scenario{
 }
 
 func TestRules(t *testing.T) {
-	for _, sc := range basicScenarios {
-		t.Run(sc.name, func(t *testing.T) { runScenario(t, sc) })
-	}
+	runAll(t, basicScenarios)
 }

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -41,7 +42,7 @@ type scenario struct {
 	far, near, state             string
 	wantFar, wantNear, wantState string
 	wantTrash                    string // messages in the trashes, "far: … near: …"
-	wantErr                      string
+	wantErr                      string // of the first run
 }
 
 // world is what a run works on, and what survives it.
@@ -377,6 +378,9 @@ func (w *world) run(c config, m mode, k *killer, seed uint64, opts ...func(*engi
 		o(p)
 	}
 	res, err := engine.Sync(context.Background(), p)
+	if errors.Is(err, engine.ErrBoxMissing) && w.text(c.xside) == nothingLeft {
+		err = nil // the pair was removed, which is what the next run complains of
+	}
 	return res, l, err
 }
 
@@ -389,6 +393,8 @@ func (r randReader) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
+const nothingLeft = "far:   !\nnear:  !\nstate: !\ntrash:  / \n"
+
 // text is everything about a world that two runs must agree on.
 func (w *world) text(x syncstate.Side) string {
 	return fmt.Sprintf("far:   %s\nnear:  %s\nstate: %s\ntrash: %s / %s\n",
@@ -400,7 +406,11 @@ func trashText(d *mem.Disk) string {
 		var names []string
 		for f := range strings.FieldsSeq(s) {
 			_, rest, _ := strings.Cut(f, ":")
-			names = append(names, rest)
+			// A copy that was made just before the program was killed is made
+			// again: better twice in the trash than not at all.
+			if !slices.Contains(names, rest) {
+				names = append(names, rest)
+			}
 		}
 		return strings.Join(names, " ")
 	}
@@ -469,7 +479,7 @@ func runScenario(t *testing.T, sc scenario) {
 			want := w.text(c.xside)
 			idempotent(t, w, c, m, want)
 			// Killed after every step, the next run ends in the same state.
-			for n := 1; n <= k.count; n++ {
+			for n := 1; n <= k.count && !t.Failed(); n++ {
 				w := start.clone()
 				dead := &killer{n: n}
 				_, _, err := w.run(c, m, dead, 1)

@@ -30,6 +30,9 @@ func (p *planner) oldRecord(i int, r *syncstate.Record, w *work) {
 			}
 		}
 		return
+	case r.Upgrading:
+		p.flagsOfUpgrade(r, w)
+		return
 	case r.Has(syncstate.Pending) || !r.Paired():
 		return // newMessages decides
 	}
@@ -102,6 +105,18 @@ func (p *planner) flagsTo(t syncstate.Side, r *syncstate.Record, w *work) {
 	w.del[t] = r.Flags &^ flags
 }
 
+// flagsOfUpgrade continues an upgrade that was interrupted: what had changed on
+// the placeholder still has to go to the source. CopyFlags remembers it.
+func (p *planner) flagsOfUpgrade(r *syncstate.Record, w *work) {
+	s := r.Target().Other()
+	if p.meta(w, s) == nil || !p.Rules.Ops[s].Flags {
+		return
+	}
+	flags := r.CopyFlags | r.Flags&mail.FlagFlagged
+	w.add[s] = p.holdable(flags&^r.Flags, s)
+	w.del[s] = r.Flags &^ flags
+}
+
 // onlyDeletion drops other changes of a message that is about to be expunged.
 func (p *planner) onlyDeletion(t syncstate.Side, w *work) {
 	if !p.Rules.Ops[t].Expunge {
@@ -134,7 +149,7 @@ func (p *planner) upgradable(t syncstate.Side, r *syncstate.Record, w *work) boo
 // one holds the placeholder, which is to be removed.
 func (p *planner) upgrade(t syncstate.Side, r *syncstate.Record, w *work) {
 	m := p.meta(w, t)
-	flags := m.Flags&^(mail.FlagFlagged|mail.FlagSeen) | r.Flags&mail.FlagSeen
+	flags := m.Flags &^ mail.FlagFlagged &^ (mail.FlagSeen &^ r.Flags)
 	old := &syncstate.Record{}
 	p.out.Log = append(p.out.Log, Logged{
 		Op: syncstate.OpUpgrade, Rec: r, Arg: [2]uint32{uint32(flags)}, Split: old, Why: "placeholder is flagged",

@@ -1,0 +1,203 @@
+package engine_test
+
+import "testing"
+
+// Placeholders and their upgrade.
+var sizeScenarios = []scenario{
+	{
+		name: "big message becomes a placeholder", rules: "sync maxsize-near",
+		far: "1:A* 2:B 3:C*:FS", near: "", state: "!",
+		wantFar: "1:A* 2:B 3:C*:FS", wantNear: "1:A? 2:B 3:C?:S", wantState: "pulled=3 pushed=3 1-1:> 2-2 3-3:>FS",
+	},
+	{
+		name: "big message becomes a placeholder on the far side", rules: "sync maxsize-far",
+		far: "", near: "1:A* 2:B", state: "!",
+		wantFar: "1:A? 2:B", wantNear: "1:A* 2:B", wantState: "pulled=2 pushed=2 1-1:< 2-2",
+	},
+	{
+		name: "looking at a placeholder does not read the message", rules: "sync",
+		far: "1:A* 2:B*:S", near: "1:A?:RS 2:B?", state: "pulled=2 pushed=2 1-1:> 2-2:>S",
+		wantFar: "1:A*:R 2:B*", wantNear: "1:A?:RS 2:B?", wantState: "pulled=2 pushed=2 1-1:>R 2-2:>",
+	},
+	{
+		name: "Flagged stays on its side of a placeholder", rules: "pull-flags push-flags",
+		far: "1:A*:F 2:B*", near: "1:A? 2:B?:F", state: "pulled=2 pushed=2 1-1:> 2-2:>",
+		wantFar: "1:A*:F 2:B*", wantNear: "1:A? 2:B?:F", wantState: "pulled=2 pushed=2 1-1:> 2-2:>",
+	},
+	{
+		name: "flagging a placeholder fetches the message", rules: "sync maxsize-near",
+		far: "1:A* 2:B", near: "1:A?:F 2:B", state: "pulled=2 pushed=2 1-1:> 2-2",
+		wantFar: "1:A* 2:B", wantNear: "1:A?:FT 2:B 3:A*", wantState: "pulled=2 pushed=3 1-3 2-2",
+	},
+	{
+		name: "upgrade with expunge", rules: "sync maxsize-near expunge-near",
+		far: "1:A* 2:B", near: "1:A?:FS 2:B", state: "pulled=2 pushed=2 1-1:> 2-2",
+		wantFar: "1:A* 2:B", wantNear: "2:B 3:A*", wantState: "pulled=2 pushed=3 1-3 2-2",
+	},
+	{
+		name: "upgrade merges flags of both sides", rules: "sync maxsize-near",
+		far: "1:A*:RS", near: "1:A?:DF", state: "pulled=1 pushed=1 1-1:>",
+		wantFar: "1:A*:DRS", wantNear: "1:A?:DFT 2:A*:DRS", wantState: "pulled=1 pushed=2 1-2:DRS",
+	},
+	{
+		name: "no upgrade without the operation", rules: "pull-new pull-flags push-flags maxsize-near",
+		far: "1:A*", near: "1:A?:F", state: "pulled=1 pushed=1 1-1:>",
+		wantFar: "1:A*", wantNear: "1:A?:F", wantState: "pulled=1 pushed=1 1-1:>",
+	},
+	{
+		name: "skipped by an old version", rules: "sync maxsize-near",
+		far: "1:A* 2:B*", near: "", state: "pulled=2 pushed=0 1-0:^ 2-0:^",
+		wantFar: "1:A* 2:B*", wantNear: "1:A? 2:B?", wantState: "pulled=2 pushed=2 1-1:> 2-2:>",
+	},
+	{
+		name: "placeholder of a deleted message", rules: "sync expunge-near",
+		far: "", near: "1:A?", state: "pulled=1 pushed=1 1-1:>",
+		wantFar: "", wantNear: "", wantState: "pulled=1 pushed=1",
+	},
+}
+
+// Expiration.
+var expireScenarios = []scenario{
+	{
+		name: "the oldest expire", rules: "sync max=2 unread=yes",
+		far: "1:A:S 2:B:S 3:C:S 4:D:S", near: "1:A:S 2:B:S", state: "pulled=2 pushed=2 1-1:S 2-2:S",
+		wantFar: "1:A:S 2:B:S 3:C:S 4:D:S", wantNear: "1:A:ST 2:B:ST 3:C:S 4:D:S",
+		wantState: "pulled=4 pushed=4 expired=2 1-1:~S 2-2:~S 3-3:S 4-4:S",
+	},
+	{
+		name: "expired and expunged", rules: "sync max=2 unread=yes expunge-near",
+		far: "1:A:S 2:B:S 3:C:S 4:D:S", near: "1:A:S 2:B:S", state: "pulled=2 pushed=2 1-1:S 2-2:S",
+		wantFar: "1:A:S 2:B:S 3:C:S 4:D:S", wantNear: "3:C:S 4:D:S",
+		wantState: "pulled=4 pushed=4 expired=2 3-3:S 4-4:S",
+	},
+	{
+		name: "first sync copies only as many as may stay", rules: "sync max=2 unread=yes",
+		far: "1:A:S 2:B:S 3:C:S 4:D", near: "", state: "!",
+		wantFar: "1:A:S 2:B:S 3:C:S 4:D", wantNear: "1:C:S 2:D",
+		wantState: "pulled=4 pushed=2 expired=2 3-1:S 4-2",
+	},
+	{
+		name: "unread and flagged messages are kept", rules: "sync max=1 unread=no",
+		far: "1:A 2:B:FS 3:C:S 4:D:S", near: "", state: "!",
+		wantFar: "1:A 2:B:FS 3:C:S 4:D:S", wantNear: "1:A 2:B:FS 3:D:S",
+		wantState: "pulled=4 pushed=3 expired=3 1-1 2-2:FS 4-3:S",
+	},
+	{
+		name: "too many unread and no decision", rules: "sync max=2",
+		far: "1:A 2:B 3:C 4:D:S", near: "", state: "!", wantErr: "set ExpireUnread",
+		wantFar: "1:A 2:B 3:C 4:D:S", wantNear: "", wantState: "!",
+	},
+	{
+		name: "expired message that was flagged comes back", rules: "sync max=1 unread=yes",
+		far: "1:A:S 2:B:S", near: "1:A:FST 2:B:S", state: "pulled=2 pushed=2 expired=1 1-1:~S 2-2:S",
+		wantFar: "1:A:FS 2:B:S", wantNear: "1:A:FS 2:B:S",
+		wantState: "pulled=2 pushed=2 expired=1 1-1:FS 2-2:S",
+	},
+	{
+		name: "an expired message that is gone is no deletion", rules: "sync max=1 unread=yes",
+		far: "1:A:S 2:B:S", near: "2:B:S", state: "pulled=2 pushed=2 expired=1 1-1:~S 2-2:S",
+		wantFar: "1:A:S 2:B:S", wantNear: "2:B:S",
+		wantState: "pulled=2 pushed=2 expired=1 2-2:S",
+	},
+	{
+		name: "limit on the far side", rules: "sync max=2 unread=yes xside=far",
+		far: "1:A:S 2:B:S 3:C:S", near: "1:A:S 2:B:S 3:C:S", state: "pulled=3 pushed=3 1-1:S 2-2:S 3-3:S",
+		wantFar: "1:A:ST 2:B:S 3:C:S", wantNear: "1:A:S 2:B:S 3:C:S",
+		wantState: "pulled=3 pushed=3 expired=1 1-1:~S 2-2:S 3-3:S",
+	},
+	{
+		name: "expired messages are brought back by Old when they become important", rules: "pull-old pull-flags push-flags max=1 unread=yes",
+		far: "1:A:FS 2:B:S", near: "2:B:S", state: "pulled=2 pushed=2 expired=1 2-2:S",
+		wantFar: "1:A:FS 2:B:S", wantNear: "2:B:S 3:A:FS",
+		wantState: "pulled=2 pushed=3 expired=1 2-2:S 1-3:FS",
+	},
+}
+
+// Expunging, trashing, removing of mailboxes.
+var closingScenarios = []scenario{
+	{
+		name: "trash near", rules: "sync expunge-near trash-near",
+		far: "2:B", near: "1:A:S 2:B", state: "pulled=2 pushed=2 1-1:S 2-2",
+		wantFar: "2:B", wantNear: "2:B", wantState: "pulled=2 pushed=2 2-2", wantTrash: "far:  near: A:S",
+	},
+	{
+		name: "trash both sides", rules: "sync expunge-near expunge-far trash-near trash-far",
+		far: "1:A:T 2:B:T", near: "1:A", state: "pulled=1 pushed=1 1-1",
+		wantFar: "", wantNear: "", wantState: "pulled=2 pushed=1", wantTrash: "far: A B near: A",
+	},
+	{
+		name: "trash only what exists nowhere else", rules: "sync expunge-near expunge-far trashnew-far",
+		far: "1:A:T 2:B:T", near: "1:A", state: "pulled=1 pushed=1 1-1",
+		wantFar: "", wantNear: "", wantState: "pulled=2 pushed=1", wantTrash: "far: B near:",
+	},
+	{
+		name: "placeholders are not trashed", rules: "sync expunge-near trash-near",
+		far: "", near: "1:A?:S", state: "pulled=1 pushed=1 1-1:>",
+		wantFar: "", wantNear: "", wantState: "pulled=1 pushed=1",
+	},
+	{
+		name: "expunge solo spares paired messages", rules: "pull-new push-new solo-near",
+		far: "1:A", near: "1:A:T 2:B:T", state: "pulled=1 pushed=2 1-1 0-2",
+		wantFar: "1:A", wantNear: "1:A:T", wantState: "pulled=1 pushed=2 1-1",
+	},
+	{
+		name: "expunge solo removes what is marked on both sides and goes on the other", rules: "sync solo-near expunge-far",
+		far: "1:A:T", near: "1:A", state: "pulled=1 pushed=1 1-1",
+		wantFar: "", wantNear: "", wantState: "pulled=1 pushed=1",
+	},
+	{
+		name: "removed mailbox", rules: "sync remove-near",
+		far: "!", near: "", state: "pulled=1 pushed=1",
+		wantFar: "!", wantNear: "!", wantState: "!",
+	},
+	{
+		name: "removed mailbox, the other one is not empty", rules: "sync remove-near",
+		far: "!", near: "1:A", state: "pulled=1 pushed=1 1-1",
+		wantFar: "!", wantNear: "1:A", wantState: "pulled=1 pushed=1 1-1",
+	},
+	{
+		name: "removed mailbox and no Remove", rules: "sync create-far",
+		far: "!", near: "", state: "pulled=1 pushed=1", wantErr: "far side mailbox 'box' cannot be opened any more",
+		wantFar: "!", wantNear: "", wantState: "pulled=1 pushed=1",
+	},
+}
+
+// UIDVALIDITY.
+var validityScenarios = []scenario{
+	{
+		name: "recovery", rules: "sync",
+		far: "val=7 1:A 2:B 3:C", near: "1:A 2:B 3:C", state: "pulled=3 pushed=3 1-1 2-2 3-3",
+		wantFar: "1:A 2:B 3:C", wantNear: "1:A 2:B 3:C", wantState: "pulled=3 pushed=3 1-1 2-2 3-3",
+	},
+	{
+		name: "genuine change", rules: "sync",
+		far: "val=7 1:X 2:B 3:C", near: "1:A 2:B 3:C", state: "pulled=3 pushed=3 1-1 2-2 3-3", wantErr: "genuinely on the far side",
+		wantFar: "1:X 2:B 3:C", wantNear: "1:A 2:B 3:C", wantState: "pulled=3 pushed=3 1-1 2-2 3-3",
+	},
+	{
+		name: "too little evidence", rules: "sync",
+		far: "val=7 1:A", near: "1:A 2:B 3:C", state: "pulled=3 pushed=3 1-1 2-2 3-3", wantErr: "unable to recover",
+		wantFar: "1:A", wantNear: "1:A 2:B 3:C", wantState: "pulled=3 pushed=3 1-1 2-2 3-3",
+	},
+	{
+		name: "both changed", rules: "sync",
+		far: "val=7 1:A", near: "val=8 1:A", state: "pulled=1 pushed=1 1-1", wantErr: "both sides",
+		wantFar: "1:A", wantNear: "1:A", wantState: "pulled=1 pushed=1 1-1",
+	},
+	{
+		name: "empty box recovers", rules: "sync",
+		far: "val=7", near: "", state: "pulled=3 pushed=3",
+		wantFar: "", wantNear: "", wantState: "pulled=3 pushed=3",
+	},
+}
+
+func TestSizes(t *testing.T)       { runAll(t, sizeScenarios) }
+func TestExpiration(t *testing.T)  { runAll(t, expireScenarios) }
+func TestClosing(t *testing.T)     { runAll(t, closingScenarios) }
+func TestUIDValidity(t *testing.T) { runAll(t, validityScenarios) }
+
+func runAll(t *testing.T, list []scenario) {
+	for _, sc := range list {
+		t.Run(sc.name, func(t *testing.T) { runScenario(t, sc) })
+	}
+}
