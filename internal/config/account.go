@@ -1,0 +1,236 @@
+package config
+
+import (
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const maxInt = math.MaxInt32
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// passKeyword is the one keyword whose arguments are never shown.
+const passKeyword = "Pass"
+
+var accountKeywords = []keyword{
+	{Keyword: Keyword{Name: "Host", Args: "host"}, apply: (*stmt).applyHost},
+	{Keyword: Keyword{Name: "Port", Args: "port"}, apply: func(st *stmt, d *draft) { st.setInt(&d.account.Port, 1, math.MaxUint16) }},
+	{Keyword: Keyword{Name: "Timeout", Args: "seconds"}, apply: (*stmt).applyTimeout},
+	{Keyword: Keyword{Name: "User", Args: "name"}, apply: func(st *stmt, d *draft) { d.account.User = st.arg() }},
+	{Keyword: Keyword{Name: "UserCmd", Args: "[+]command"}, apply: func(st *stmt, d *draft) { st.setCommand(&d.account.UserCmd) }},
+	{Keyword: Keyword{Name: passKeyword, Args: "password"}, apply: func(st *stmt, d *draft) { d.account.Pass = NewSecret(st.arg()) }},
+	{Keyword: Keyword{Name: "PassCmd", Args: "[+]command"}, apply: func(st *stmt, d *draft) { st.setCommand(&d.account.PassCmd) }},
+	{Keyword: Keyword{Name: "UseKeychain", Args: "yes|no"}, apply: func(st *stmt, d *draft) { st.setBool(&d.account.UseKeychain) }},
+	{Keyword: Keyword{Name: "Tunnel", Args: "command"}, apply: func(st *stmt, d *draft) { d.account.Tunnel = st.arg() }},
+	{Keyword: Keyword{Name: "AuthMechs", Alias: "AuthMech", Args: "mechanism|* ...", List: true}, apply: (*stmt).applyAuthMechs},
+	{Keyword: Keyword{Name: "TLSType", Args: "None|STARTTLS|IMAPS"}, apply: func(st *stmt, d *draft) {
+		st.setChoice(tlsTypeNames, func(i int) { d.account.TLS = TLSType(i) })
+	}},
+	{Keyword: Keyword{Name: "TLSVersions", Args: "{+|-}1.0|1.1|1.2|1.3 ...", List: true}, apply: (*stmt).applyTLSVersions},
+	{Keyword: Keyword{Name: "SystemCertificates", Args: "yes|no"}, apply: func(st *stmt, d *draft) { st.setBool(&d.account.SystemCertificates) }},
+	{Keyword: Keyword{Name: "CertificateFile", Args: "path"}, apply: (*stmt).applyCertificateFile},
+	{Keyword: Keyword{Name: "ClientCertificate", Args: "path"}, apply: func(st *stmt, d *draft) { st.setPath(&d.account.ClientCertificate) }},
+	{Keyword: Keyword{Name: "ClientKey", Args: "path"}, apply: func(st *stmt, d *draft) { st.setPath(&d.account.ClientKey) }},
+	{Keyword: Keyword{Name: "CipherString", Args: "ciphers"}, apply: func(st *stmt, d *draft) { d.account.CipherString = st.arg() }},
+	{Keyword: Keyword{Name: "PipelineDepth", Args: "number"}, apply: func(st *stmt, d *draft) { st.setInt(&d.account.PipelineDepth, 1, maxInt) }},
+	{Keyword: Keyword{Name: "DisableExtensions", Alias: "DisableExtension", Args: "extension ...", List: true}, apply: (*stmt).applyDisableExtensions},
+
+	{Keyword: Keyword{Name: "SSLType", Args: "None|STARTTLS|IMAPS", Deprecated: true, Use: "TLSType"}, rename: true},
+	{Keyword: Keyword{Name: "SSLVersions", Alias: "SSLVersion", Args: "[TLSv1] [TLSv1.1] [TLSv1.2] [TLSv1.3]", List: true, Deprecated: true, Use: "TLSVersions"}, apply: (*stmt).applySSLVersions},
+	{Keyword: Keyword{Name: "RequireCRAM", Args: "yes|no", Deprecated: true, Use: "AuthMechs CRAM-MD5"}, apply: (*stmt).applyRequireCRAM},
+	{Keyword: Keyword{Name: "UseIMAPS", Args: "yes|no", Deprecated: true, Use: "TLSType IMAPS"}, apply: func(st *stmt, d *draft) { st.setLegacyType(&d.legacy.useIMAPS) }},
+	{Keyword: Keyword{Name: "RequireSSL", Args: "yes|no", Deprecated: true, Use: "TLSType STARTTLS"}, apply: func(st *stmt, d *draft) { st.setLegacyType(&d.legacy.requireSSL) }},
+	{Keyword: Keyword{Name: "UseSSLv2", Args: "yes|no", Deprecated: true}, apply: (*stmt).applyUseSSL},
+	{Keyword: Keyword{Name: "UseSSLv3", Args: "yes|no", Deprecated: true}, apply: (*stmt).applyUseSSL},
+	{Keyword: Keyword{Name: "UseTLSv1", Args: "yes|no", Deprecated: true, Use: "TLSVersions +1.0"}, apply: func(st *stmt, d *draft) { st.applyUseTLS(d, TLS10) }},
+	{Keyword: Keyword{Name: "UseTLSv1.1", Args: "yes|no", Deprecated: true, Use: "TLSVersions +1.1"}, apply: func(st *stmt, d *draft) { st.applyUseTLS(d, TLS11) }},
+	{Keyword: Keyword{Name: "UseTLSv1.2", Args: "yes|no", Deprecated: true, Use: "TLSVersions +1.2"}, apply: func(st *stmt, d *draft) { st.applyUseTLS(d, TLS12) }},
+}
+
+// newAccount returns an account with the defaults that do not depend on other
+// keywords.
+func newAccount() Account {
+	return Account{
+		Timeout:            20 * time.Second,
+		TLSVersions:        DefaultTLSVersions,
+		SystemCertificates: true,
+	}
+}
+
+// setCommand takes a shell command that prints something.
+func (st *stmt) setCommand(dst *string) {
+	if strings.TrimSpace(strings.TrimPrefix(st.arg(), "+")) == "" {
+		st.errorf(st.arg(), "%s: the command is empty", st.kw.Name)
+		return
+	}
+	*dst = st.arg()
+}
+
+func (st *stmt) applyHost(d *draft) {
+	host := st.arg()
+	scheme, rest, found := strings.Cut(host, ":")
+	switch {
+	case found && strings.EqualFold(scheme, "imaps"):
+		d.legacy.imapsHost = st.pos
+		fallthrough
+	case found && strings.EqualFold(scheme, "imap"):
+		host = strings.TrimPrefix(rest, "//")
+		lines := []string{"Host " + quoteArg(host)}
+		if strings.EqualFold(scheme, "imaps") && !d.legacy.useIMAPS.yes() {
+			lines = append(lines, "TLSType IMAPS")
+		}
+		st.rewrite("Host "+scheme+":", lines...)
+	}
+	if host == "" {
+		st.errorf(st.arg(), "Host %s names no host", quote(st.arg()))
+		return
+	}
+	d.account.Host = host
+}
+
+func (st *stmt) applyTimeout(d *draft) {
+	var seconds int
+	st.setInt(&seconds, 0, maxInt)
+	if !st.failed {
+		d.account.Timeout = time.Duration(seconds) * time.Second
+	}
+}
+
+func (st *stmt) applyAuthMechs(d *draft) {
+	for _, t := range st.args {
+		mech := strings.ToUpper(t.text)
+		if mech != "*" && !isAtom(mech) {
+			st.errorf(t.text, "invalid authentication mechanism %s", quote(t.text))
+			continue
+		}
+		if !slices.Contains(d.account.AuthMechs, mech) {
+			d.account.AuthMechs = append(d.account.AuthMechs, mech)
+		}
+	}
+}
+
+func (st *stmt) applyTLSVersions(d *draft) {
+	for _, t := range st.args {
+		sign, number := "", t.text
+		if strings.HasPrefix(number, "+") || strings.HasPrefix(number, "-") {
+			sign, number = number[:1], number[1:]
+		}
+		v := tlsVersion(number)
+		switch {
+		case v == 0:
+			st.errorf(t.text, "invalid TLS version %s", quote(t.text)).Hint = "known are: 1.0, 1.1, 1.2, 1.3, each with + or - before it"
+		case sign == "+":
+			d.account.TLSVersions |= v
+		case sign == "-":
+			d.account.TLSVersions &^= v
+		default:
+			st.errorf(t.text, "TLS version %s without a sign", quote(t.text)).Hint = "write +" + number + " to allow it, -" + number + " to forbid it"
+		}
+	}
+}
+
+func (st *stmt) applyCertificateFile(d *draft) {
+	path, ok := st.path(st.args[0])
+	if !ok {
+		return
+	}
+	data, err := st.p.env.readFile(path)
+	if err != nil {
+		st.errorf(st.arg(), "cannot read CertificateFile %s: %w", quote(st.arg()), err)
+		return
+	}
+	d.account.Certificates = append(d.account.Certificates, CertificateFile{Path: path, Data: data, Pos: st.pos})
+}
+
+// knownExtensions are the capabilities that it may make sense to disable; they
+// serve to point out typing errors.
+var knownExtensions = []string{
+	"ACL", "APPENDLIMIT", "BINARY", "CATENATE", "CHILDREN", "COMPRESS", "COMPRESS=DEFLATE", "CONDSTORE",
+	"CREATE-SPECIAL-USE", "ENABLE", "ESEARCH", "ESORT", "I18NLEVEL=1", "ID", "IDLE", "INPROGRESS", "LIST-EXTENDED",
+	"LIST-METADATA", "LIST-MYRIGHTS", "LIST-STATUS", "LITERAL+", "LITERAL-", "LOGIN-REFERRALS", "METADATA", "MOVE",
+	"MULTIAPPEND", "MULTISEARCH", "NAMESPACE", "NOTIFY", "OBJECTID", "PARTIAL", "PREVIEW", "QRESYNC", "QUOTA", "REPLACE",
+	"SASL-IR", "SAVEDATE", "SEARCH=FUZZY", "SEARCHRES", "SORT", "SPECIAL-USE", "STATUS=SIZE", "THREAD=REFERENCES",
+	"THREAD=ORDEREDSUBJECT", "UIDBATCHES", "UIDONLY", "UIDPLUS", "UNAUTHENTICATE", "UNSELECT", "URLAUTH", "UTF8=ACCEPT",
+	"UTF8=ONLY", "WITHIN", "X-GM-EXT-1", "XLIST", "IMAP4REV2",
+}
+
+func (st *stmt) applyDisableExtensions(d *draft) {
+	for _, t := range st.args {
+		name := strings.ToUpper(t.text)
+		if !isAtom(name) {
+			st.errorf(t.text, "invalid IMAP extension %s", quote(t.text))
+			continue
+		}
+		if !slices.Contains(knownExtensions, name) && !strings.HasPrefix(name, "AUTH=") && !strings.HasPrefix(name, "X") {
+			text := "unknown IMAP extension " + quote(t.text)
+			if near := nearest(name, knownExtensions); near != "" {
+				text += ", did you mean " + near + "?"
+			}
+			st.p.warn(st.pos, text)
+		}
+		d.account.DisableExtensions = append(d.account.DisableExtensions, name)
+	}
+}
+
+// finishAccount checks an account as a whole and fills in what depends on
+// several keywords. For an account inside a store, d is the store's section.
+func (p *parser) finishAccount(d *draft) {
+	a := &d.account
+	a.Name, a.At = d.name, d.pos
+	p.finishLegacy(d)
+	if !d.has("Host") && !d.has("Tunnel") {
+		what := "Host nor Tunnel"
+		if a.Inline {
+			what = "Account, Host nor Tunnel"
+		}
+		p.errorf(d.pos, d.name, "%s has neither %s", d.label(), what)
+	}
+	p.exclusive(d, "User", "UserCmd")
+	passwords := []string{"Pass", "PassCmd"}
+	if a.UseKeychain {
+		passwords = append(passwords, "UseKeychain")
+	}
+	p.exclusive(d, passwords...)
+
+	if !d.has("TLSType") {
+		a.TLS = TLSStartTLS
+		if a.Tunnel != "" {
+			a.TLS = TLSNone
+		}
+	}
+	if a.Port == 0 {
+		a.Port = 143
+		if a.TLS == TLSIMAPS {
+			a.Port = 993
+		}
+	}
+	if a.TLSVersions == 0 {
+		p.errorf(d.given.Pos("TLSVersions"), "", "%s: no TLS version is left", d.label())
+	}
+	if len(a.AuthMechs) == 0 {
+		a.AuthMechs = []string{"*"}
+	}
+	a.Given = d.given
+}
+
+// exclusive reports keywords that are given together but exclude each other.
+func (p *parser) exclusive(d *draft, keywords ...string) {
+	var first string
+	for _, k := range keywords {
+		pos := d.given.Pos(k)
+		switch {
+		case !pos.IsSet():
+		case first == "":
+			first = k
+		default:
+			if other := d.given.Pos(first); other.Line > pos.Line {
+				p.errorf(other, first, "%s has both %s and %s", d.label(), k, first)
+			} else {
+				p.errorf(pos, k, "%s has both %s and %s", d.label(), first, k)
+			}
+		}
+	}
+}

@@ -1,0 +1,469 @@
+package config
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+var channelKeywords = []keyword{
+	{Keyword: Keyword{Name: "Far", Args: ":store:[mailbox]"}, apply: func(st *stmt, d *draft) { st.applyEnd(d, Far) }},
+	{Keyword: Keyword{Name: "Near", Args: ":store:[mailbox]"}, apply: func(st *stmt, d *draft) { st.applyEnd(d, Near) }},
+	{Keyword: Keyword{Name: "Patterns", Alias: "Pattern", Args: "[!]pattern ...", List: true}, apply: (*stmt).applyPatterns},
+	{Keyword: Keyword{Name: "MaxSize", Args: "size[k|m][b]"}, apply: func(st *stmt, d *draft) { st.setSize(&d.maxSize) }},
+
+	{Keyword: Keyword{Name: "Master", Args: ":store:[mailbox]", Deprecated: true, Use: "Far"}, rename: true},
+	{Keyword: Keyword{Name: "Slave", Args: ":store:[mailbox]", Deprecated: true, Use: "Near"}, rename: true},
+}
+
+// defaultKeywords may stand in a channel, or in the global part as defaults for
+// all channels.
+var defaultKeywords = []keyword{
+	{Keyword: Keyword{Name: "Sync", Args: "None|[Pull] [Push] [New] [Old] [Upgrade] [Gone] [Flags] [Full] [PullNew] ...", List: true}, apply: (*stmt).applySync},
+	{Keyword: Keyword{Name: "Create", Args: "None|Far|Near|Both", List: true}, apply: func(st *stmt, d *draft) { st.applyBoxOp(d, OpCreate) }},
+	{Keyword: Keyword{Name: "Remove", Args: "None|Far|Near|Both", List: true}, apply: func(st *stmt, d *draft) { st.applyBoxOp(d, OpRemove) }},
+	{Keyword: Keyword{Name: "Expunge", Args: "None|Far|Near|Both", List: true}, apply: func(st *stmt, d *draft) { st.applyBoxOp(d, OpExpunge) }},
+	{Keyword: Keyword{Name: "ExpungeSolo", Args: "None|Far|Near|Both", List: true}, apply: func(st *stmt, d *draft) { st.applyBoxOp(d, OpExpungeSolo) }},
+	{Keyword: Keyword{Name: "MaxMessages", Args: "count"}, apply: func(st *stmt, d *draft) { st.setInt(&d.defaults.maxMessages, 0, maxInt) }},
+	{Keyword: Keyword{Name: "ExpireUnread", Args: "yes|no"}, apply: (*stmt).applyExpireUnread},
+	{Keyword: Keyword{Name: "ExpireSide", Args: "Far|Near"}, apply: (*stmt).applyExpireSide},
+	{Keyword: Keyword{Name: "CopyArrivalDate", Args: "yes|no"}, apply: func(st *stmt, d *draft) { st.setBool(&d.defaults.copyArrivalDate) }},
+	{Keyword: Keyword{Name: "SyncState", Args: "*|path"}, apply: (*stmt).applySyncState},
+}
+
+var globalKeywords = []keyword{
+	{Keyword: Keyword{Name: "FSync", Args: "yes|no"}, apply: func(st *stmt, d *draft) { st.setBool(&d.global.FSync) }},
+	{Keyword: Keyword{Name: "FieldDelimiter", Args: "character"}, apply: func(st *stmt, d *draft) { st.setDelimiter(&d.global.FieldDelimiter) }},
+	{Keyword: Keyword{Name: "BufferLimit", Args: "size[k|m][b]"}, apply: (*stmt).applyBufferLimit},
+}
+
+var groupKeywords = []keyword{
+	{Keyword: Keyword{Name: "Channels", Alias: "Channel", Args: "channel[:box,...] ...", List: true}, apply: func(st *stmt, d *draft) { st.addMembers(d, st.args) }},
+}
+
+// defaults are the options that a channel takes over from the global part if
+// it does not give them itself.
+type defaults struct {
+	ops             Ops
+	maxMessages     int
+	expireUnread    Tristate
+	expireSide      Side
+	copyArrivalDate bool
+	syncState       SyncState
+}
+
+func (st *stmt) applyBufferLimit(d *draft) {
+	limit := d.global.BufferLimit
+	st.setSize(&limit)
+	if limit == 0 {
+		st.errorf(st.arg(), "BufferLimit %s: there must be some memory to work with", quote(st.arg()))
+		return
+	}
+	d.global.BufferLimit = limit
+}
+
+func (st *stmt) applyEnd(d *draft, side Side) {
+	if rest, ok := strings.CutPrefix(st.arg(), ":"); ok {
+		if store, _, ok := strings.Cut(rest, ":"); ok && store != "" {
+			d.refs[side] = st.args[0]
+			return
+		}
+	}
+	e := st.errorf(st.arg(), "malformed mailbox %s for %s", quote(st.arg()), st.kw.Name)
+	e.Hint = "write :store: or :store:mailbox"
+	if !strings.Contains(st.arg(), ":") {
+		e.Hint = "write " + st.kw.Name + " " + quoteArg(":"+st.arg()+":")
+	}
+}
+
+func (st *stmt) applyPatterns(d *draft) {
+	for _, t := range st.args {
+		pat := ParsePattern(t.text)
+		pat.Pos = st.pos
+		d.channel.Patterns = append(d.channel.Patterns, pat)
+	}
+}
+
+// syncWord is one of the words of Sync, by itself or as the type in a compound.
+type syncWord struct {
+	name string
+	dirs Sides
+	ops  OpSet
+	use  string // the present spelling of a deprecated one
+}
+
+var syncWords = []syncWord{
+	{name: "None"},
+	{name: "Noop"},
+	{name: "Pull", dirs: 1 << Pull},
+	{name: "Push", dirs: 1 << Push},
+	{name: "New", ops: OpNew},
+	{name: "Old", ops: OpOld},
+	{name: "Upgrade", ops: OpUpgrade},
+	{name: "Gone", ops: OpGone},
+	{name: "Flags", ops: OpFlags},
+	{name: "Full", ops: OpFull},
+	{name: "All", ops: OpFull},
+	{name: "ReNew", ops: OpUpgrade, use: "Upgrade"},
+	{name: "Delete", ops: OpGone, use: "Gone"},
+}
+
+// syncWordNames lists all present words of Sync, for suggestions.
+func syncWordNames() []string {
+	var names []string
+	for _, w := range syncWords {
+		if w.use == "" {
+			names = append(names, w.name)
+		}
+	}
+	for _, dir := range []string{"Pull", "Push"} {
+		for _, w := range syncWords {
+			if w.ops != 0 && w.use == "" && w.name != "All" {
+				names = append(names, dir+w.name)
+			}
+		}
+	}
+	return names
+}
+
+// parseSyncWord reads a word of Sync, a compound too. For a deprecated one, use
+// is what to write.
+func parseSyncWord(word string) (dirs Sides, ops OpSet, use string, ok bool) {
+	for _, w := range syncWords {
+		if strings.EqualFold(w.name, word) {
+			return w.dirs, w.ops, w.use, true
+		}
+	}
+	for _, dir := range syncWords {
+		if dir.dirs == NoSide || len(word) <= len(dir.name) || !strings.EqualFold(word[:len(dir.name)], dir.name) {
+			continue
+		}
+		for _, w := range syncWords {
+			if w.ops != 0 && w.name != "All" && strings.EqualFold(w.name, word[len(dir.name):]) {
+				if w.use != "" {
+					use = dir.name + w.use
+				}
+				return dir.dirs, w.ops, use, true
+			}
+		}
+	}
+	return 0, 0, "", false
+}
+
+// opsRef makes a reference for the OpsBuilder.
+func (st *stmt) opsRef(d *draft, t token) int {
+	d.opsAt = append(d.opsAt, opsPlace{st.pos, t.text})
+	return len(d.opsAt) - 1
+}
+
+func (st *stmt) applySync(d *draft) {
+	for _, t := range st.args {
+		dirs, ops, use, ok := parseSyncWord(t.text)
+		if !ok {
+			st.unknownWord(t.text, syncWordNames())
+			continue
+		}
+		if use != "" {
+			st.rename(t, use)
+		}
+		d.ops.Sync(dirs, ops, st.opsRef(d, t))
+	}
+}
+
+// sideWords are the spellings of a side as an argument.
+var sideWords = []struct {
+	name  string
+	sides Sides
+	use   string
+}{
+	{"None", NoSide, ""},
+	{"Far", FarSide, ""},
+	{"Near", NearSide, ""},
+	{"Both", BothSides, ""},
+	{"Master", FarSide, "Far"},
+	{"Slave", NearSide, "Near"},
+}
+
+// sides reads an argument that names sides; all tells whether None and Both are
+// possible.
+func (st *stmt) sides(t token, all bool) (s Sides, ok bool) {
+	var known []string
+	for _, w := range sideWords {
+		if !all && (w.sides == NoSide || w.sides == BothSides) {
+			continue
+		}
+		if strings.EqualFold(w.name, t.text) {
+			if w.use != "" {
+				st.rename(t, w.use)
+			}
+			return w.sides, true
+		}
+		if w.use == "" {
+			known = append(known, w.name)
+		}
+	}
+	st.unknownWord(t.text, known)
+	return 0, false
+}
+
+func (st *stmt) applyBoxOp(d *draft, option OpSet) {
+	for _, t := range st.args {
+		if sides, ok := st.sides(t, true); ok {
+			d.ops.Box(option, sides, st.opsRef(d, t))
+		}
+	}
+}
+
+func (st *stmt) applyExpireUnread(d *draft) {
+	if v, ok := st.bool(); ok {
+		d.defaults.expireUnread = No
+		if v {
+			d.defaults.expireUnread = Yes
+		}
+	}
+}
+
+func (st *stmt) applyExpireSide(d *draft) {
+	if sides, ok := st.sides(st.args[0], false); ok {
+		d.defaults.expireSide = Far
+		if sides == NearSide {
+			d.defaults.expireSide = Near
+		}
+	}
+}
+
+func (st *stmt) applySyncState(d *draft) {
+	if st.arg() == "*" {
+		d.defaults.syncState = SyncState{Kind: StateInBox}
+		return
+	}
+	path, ok := st.path(st.args[0])
+	if !ok {
+		return
+	}
+	d.defaults.syncState = SyncState{Kind: StateGlobal, Prefix: path}
+	if d.kind.name != "" {
+		d.defaults.syncState.Kind = StatePrefix
+	}
+}
+
+func (st *stmt) addMembers(d *draft, words []token) {
+	for _, t := range words {
+		ref, ok := ParseChannelRef(t.text, false)
+		if !ok {
+			st.errorf(t.text, "malformed channel %s", quote(t.text)).Hint = "write channel or channel:box,box"
+			continue
+		}
+		d.group.Members = append(d.group.Members, Member{ChannelRef: ref, Pos: st.pos})
+	}
+}
+
+// buildOps combines the words for operations and reports what does not fit.
+func (p *parser) buildOps(d *draft) {
+	ops, errs := d.ops.Build()
+	for _, err := range errs {
+		at := d.opsAt[err.Ref]
+		p.errorf(at.pos, at.word, "%w: %s", err, quote(at.word))
+	}
+	d.defaults.ops = ops
+	if err := ops.Check(); err != nil {
+		p.expungeConflict(d.given, d.kind.name == "", d.name, err)
+	}
+}
+
+func (p *parser) expungeConflict(given Given, global bool, name string, err error) {
+	pos, word := given.Pos("ExpungeSolo"), "ExpungeSolo"
+	if other := given.Pos("Expunge"); other.Line > pos.Line {
+		pos, word = other, "Expunge"
+	}
+	if global {
+		p.errorf(pos, word, "%w", err)
+	} else {
+		p.errorf(pos, word, "Channel %s: %w", quote(name), err)
+	}
+}
+
+// finishGlobal takes the global part into the model, before the first section.
+func (p *parser) finishGlobal(d *draft) {
+	p.buildOps(d)
+	d.global.Given = d.given
+	p.cfg.Global = d.global
+	p.globals = d.defaults
+}
+
+// channelDraft is a channel whose ends are looked up when all stores are known.
+type channelDraft struct {
+	*Channel
+	refs    [2]token
+	maxSize int64
+}
+
+// finishChannel checks a channel and adds it to the model, still without its
+// stores.
+func (p *parser) finishChannel(d *draft) {
+	p.buildOps(d)
+	c := &d.channel
+	c.Name, c.At, c.Given = d.name, d.pos, d.given
+	for _, side := range []string{"Far", "Near"} {
+		if !d.has(side) {
+			p.errorf(d.pos, d.name, "%s has no %s", d.label(), side).Hint = "add a line: " + side + " :store:"
+		}
+	}
+	p.inherit(c, d.defaults)
+	if d.name == "" {
+		return
+	}
+	if first := p.cfg.Channel(d.name); first != nil {
+		p.duplicate(d, first.At)
+	}
+	p.cfg.Channels = append(p.cfg.Channels, c)
+	p.channels = append(p.channels, channelDraft{c, d.refs, d.maxSize})
+}
+
+// inherit sets the options that a channel shares with the global part.
+func (p *parser) inherit(c *Channel, own defaults) {
+	global := p.globals
+	c.Ops = own.ops.Over(global.ops).Over(DefaultOps())
+	if own.ops.Check() == nil && global.ops.Check() == nil {
+		if err := c.Ops.Check(); err != nil {
+			p.expungeConflict(c.Given, false, c.Name, err)
+		}
+	}
+	take := func(keyword string) *defaults {
+		if c.Pos(keyword).IsSet() {
+			return &own
+		}
+		return &global
+	}
+	c.MaxMessages = take("MaxMessages").maxMessages
+	c.ExpireUnread = take("ExpireUnread").expireUnread
+	c.ExpireSide = take("ExpireSide").expireSide
+	c.CopyArrivalDate = take("CopyArrivalDate").copyArrivalDate
+	c.SyncState = take("SyncState").syncState
+	for _, kw := range defaultKeywords {
+		if at := p.cfg.Global.Pos(kw.Name); at.IsSet() && !c.Pos(kw.Name).IsSet() {
+			c.set(kw.Name, at)
+		}
+	}
+}
+
+func (p *parser) finishGroup(d *draft) {
+	g := &d.group
+	g.Name, g.At = d.name, d.pos
+	if d.name == "" {
+		return
+	}
+	if first := p.cfg.Group(d.name); first != nil {
+		p.duplicate(d, first.At)
+	}
+	p.cfg.Groups = append(p.cfg.Groups, g)
+}
+
+// resolveChannels connects the channels to their stores.
+func (p *parser) resolveChannels() {
+	var stores []string
+	for _, s := range p.cfg.Stores {
+		stores = append(stores, s.Name)
+	}
+	for _, c := range p.channels {
+		for side, end := range []*End{&c.Far, &c.Near} {
+			ref := c.refs[side].text
+			if ref == "" {
+				continue // reported already
+			}
+			keyword := []string{"Far", "Near"}[side]
+			name, box, _ := strings.Cut(ref[1:], ":")
+			*end = End{Store: p.cfg.Store(name), Box: box, Pos: c.Pos(keyword)}
+			if end.Store == nil {
+				e := p.errorf(end.Pos, ref, "Channel %s: unknown store %s", quote(c.Name), quote(name))
+				if near := nearest(name, stores); near != "" {
+					e.Hint = "did you mean " + near + "?"
+				}
+				continue
+			}
+			if at := c.Pos("MaxSize"); at.IsSet() {
+				p.setMaxSize(end.Store, c.maxSize, at)
+			}
+		}
+	}
+}
+
+// setMaxSize lets a channel set the limit of one of its stores.
+func (p *parser) setMaxSize(s *Store, size int64, at Pos) {
+	if old := s.Pos("MaxSize"); old.IsSet() && old != at && s.MaxSize != size {
+		p.warn(at, "MaxSize changes the limit of "+s.Label()+" that line "+itoa(old.Line)+" has set")
+	}
+	s.MaxSize = size
+	s.set("MaxSize", at)
+}
+
+// resolveGroups connects the groups to their channels.
+func (p *parser) resolveGroups() {
+	for _, g := range p.cfg.Groups {
+		for i := range g.Members {
+			m := &g.Members[i]
+			if m.Channel = p.cfg.Channel(m.Name); m.Channel != nil {
+				continue
+			}
+			text := "Group " + quote(g.Name) + ": unknown channel " + quote(m.Name)
+			var names []string
+			for _, c := range p.cfg.Channels {
+				names = append(names, c.Name)
+			}
+			if near := nearest(m.Name, names); near != "" {
+				text += ", did you mean " + near + "?"
+			}
+			p.warn(m.Pos, text)
+		}
+	}
+}
+
+// legacyStateDir and stateDir are where state files are without SyncState.
+const (
+	legacyStateDir = ".mbsync"
+	stateDir       = "isync"
+)
+
+// resolveSyncState decides about the default place of state files, if any
+// channel needs it.
+func (p *parser) resolveSyncState() {
+	i := slices.IndexFunc(p.cfg.Channels, func(c *Channel) bool { return !c.Pos("SyncState").IsSet() })
+	if i < 0 {
+		return
+	}
+	c := p.cfg.Channels[i]
+	prefix, err := p.defaultSyncState()
+	if err != nil {
+		p.errorf(c.At, c.Name, "Channel %s has no SyncState, and there is no default: %w", quote(c.Name), err).
+			Hint = "add a line to the beginning of the file: SyncState directory/"
+		return
+	}
+	for _, c := range p.cfg.Channels {
+		if !c.Pos("SyncState").IsSet() {
+			c.SyncState = SyncState{Kind: StateGlobal, Prefix: prefix}
+		}
+	}
+}
+
+// defaultSyncState returns the directory for state files, the one of former
+// versions if only that exists.
+func (p *parser) defaultSyncState() (string, error) {
+	state, err := p.env.xdgDir("XDG_STATE_HOME", filepath.Join(".local", "state"))
+	if err != nil {
+		return "", err
+	}
+	state = filepath.Join(state, stateDir)
+	home, err := p.env.home("")
+	if err != nil {
+		return state + string(filepath.Separator), nil // nothing old to be found
+	}
+	legacy := filepath.Join(home, legacyStateDir)
+	if p.env.exists(legacy) {
+		if p.env.exists(state) {
+			return "", fmt.Errorf("both %s and %s exist; delete one of them or set SyncState", legacy, state)
+		}
+		state = legacy
+	}
+	return state + string(filepath.Separator), nil
+}

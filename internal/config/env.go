@@ -1,0 +1,118 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Env is the part of the world that a configuration depends on. Functions that
+// are nil know nothing: no variable is set, no home directory is known, no file
+// exists.
+type Env struct {
+	// Getenv returns an environment variable, "" if it is not set.
+	Getenv func(name string) string
+	// Home returns the home directory of a user, of the current one for "".
+	Home func(user string) (string, error)
+	// Getwd returns the current directory. If it is nil or fails, a relative
+	// name of the configuration file makes relative paths.
+	Getwd func() (string, error)
+	// ReadFile returns the contents of a file.
+	ReadFile func(path string) ([]byte, error)
+	// Exists reports whether there is something of that name.
+	Exists func(path string) bool
+	// Windows: file names must not contain a colon.
+	Windows bool
+}
+
+func (e Env) getenv(name string) string {
+	if e.Getenv == nil {
+		return ""
+	}
+	return e.Getenv(name)
+}
+
+func (e Env) home(user string) (string, error) {
+	if e.Home == nil {
+		return "", errors.New("home directories are unknown")
+	}
+	dir, err := e.Home(user)
+	if err == nil && dir == "" {
+		err = errors.New("it is empty")
+	}
+	switch {
+	case err == nil:
+		return dir, nil
+	case user == "":
+		return "", fmt.Errorf("cannot find the home directory: %w", err)
+	}
+	return "", fmt.Errorf("cannot find the home directory of %s: %w", quote(user), err)
+}
+
+func (e Env) readFile(path string) ([]byte, error) {
+	if e.ReadFile == nil {
+		return nil, errors.New("files cannot be read")
+	}
+	return e.ReadFile(path)
+}
+
+func (e Env) exists(path string) bool { return e.Exists != nil && e.Exists(path) }
+
+// absolute makes a path absolute if it can.
+func (e Env) absolute(path string) string {
+	if filepath.IsAbs(path) || e.Getwd == nil {
+		return path
+	}
+	wd, err := e.Getwd()
+	if err != nil {
+		return path
+	}
+	return filepath.Join(wd, path)
+}
+
+// resolve expands a leading "~" or "~user" and makes what is still relative
+// start at dir. The last component, which may be a mere part of a name, stays
+// untouched, as does a trailing slash.
+func (e Env) resolve(dir, path string) (string, error) {
+	if strings.HasPrefix(path, "~") {
+		user, rest := path[1:], ""
+		if i := strings.IndexFunc(user, isSeparator); i >= 0 {
+			user, rest = user[:i], user[i:]
+		}
+		home, err := e.home(user)
+		if err != nil {
+			return "", err
+		}
+		if rest == "" {
+			return filepath.Clean(home), nil
+		}
+		path = home + rest
+	}
+	if !filepath.IsAbs(path) {
+		path = dir + string(filepath.Separator) + path
+	}
+	i := strings.LastIndexFunc(path, isSeparator)
+	parent := filepath.Clean(path[:i+1])
+	if !isSeparator(rune(parent[len(parent)-1])) {
+		parent += string(filepath.Separator)
+	}
+	return parent + path[i+1:], nil
+}
+
+func isSeparator(r rune) bool { return r < 0x80 && os.IsPathSeparator(uint8(r)) }
+
+// xdgDir returns a directory of the XDG base directory specification: the value
+// of the variable if it is an absolute path, else the default below the home
+// directory.
+func (e Env) xdgDir(variable, fallback string) (string, error) {
+	if dir := e.getenv(variable); filepath.IsAbs(dir) {
+		return filepath.Clean(dir), nil
+	}
+	home, err := e.home("")
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(home, fallback), nil
+}

@@ -1,0 +1,443 @@
+package config
+
+import (
+	"bytes"
+	"cmp"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Parse reads a configuration. The name is that of the file, for messages and
+// for relative paths; the file itself is not touched. The error, if any, is an
+// ErrorList, and there is no Config then; there may be notices all the same.
+// Both are in the order of lines. The result depends on nothing but the
+// arguments.
+func Parse(name string, data []byte, env Env) (*Config, []Notice, error) {
+	p := &parser{
+		env:     env,
+		noticed: make(map[string]int),
+		cfg:     &Config{File: name, Dir: filepath.Dir(env.absolute(name))},
+	}
+	p.run(data)
+	slices.SortStableFunc(p.notices, func(a, b Notice) int { return cmp.Compare(a.Pos.Line, b.Pos.Line) })
+	if len(p.errs) > 0 {
+		slices.SortStableFunc(p.errs, func(a, b *Error) int { return cmp.Compare(a.Pos.Line, b.Pos.Line) })
+		return nil, p.notices, p.errs
+	}
+	return p.cfg, p.notices, nil
+}
+
+// parser reads one file.
+type parser struct {
+	env     Env
+	cfg     *Config
+	errs    ErrorList
+	notices []Notice
+	noticed map[string]int // index of the notice of a deprecated spelling
+
+	line     int
+	globals  defaults
+	sec      *draft // the section being read, nil between sections
+	inGlobal bool   // still in front of all sections
+	last     *draft // the section that ended last
+
+	channels    []channelDraft
+	accountRefs []accountRef
+}
+
+// accountRef is a store that waits for its account.
+type accountRef struct {
+	pos   Pos
+	name  string
+	store *IMAPStore
+}
+
+func (p *parser) errorf(pos Pos, word, format string, args ...any) *Error {
+	e := errorAt(pos, word, format, args...)
+	p.errs = append(p.errs, e)
+	return e
+}
+
+func (p *parser) warn(pos Pos, text string) {
+	p.notices = append(p.notices, Notice{Severity: Warning, Pos: pos, Text: text})
+}
+
+// deprecated gives notice of an old spelling, once for all its occurrences.
+func (p *parser) deprecated(pos Pos, spelling string, lines []string) {
+	key := canonicalKeyword(spelling)
+	// Compounds count as their second part.
+	for _, dir := range []string{"pull", "push"} {
+		key = strings.TrimPrefix(key, dir)
+	}
+	if i, ok := p.noticed[key]; ok {
+		n := &p.notices[i]
+		if pos.Line != n.Pos.Line && !slices.Contains(n.AlsoAt, pos.Line) {
+			n.AlsoAt = append(n.AlsoAt, pos.Line)
+		}
+		return
+	}
+	text := quote(spelling) + " is deprecated"
+	if len(lines) == 0 {
+		text += " and has no effect here: delete the line"
+	}
+	p.noticed[key] = len(p.notices)
+	p.notices = append(p.notices, Notice{Severity: Deprecated, Pos: pos, Text: text, Replacement: lines})
+}
+
+// duplicate warns of a second section with the same name.
+func (p *parser) duplicate(d *draft, first Pos) {
+	p.warn(d.pos, d.label()+" exists already in line "+itoa(first.Line)+"; its name refers to that one")
+}
+
+func (p *parser) run(data []byte) {
+	p.inGlobal = true
+	p.sec = p.newDraft(&sectionKinds()[0], Pos{File: p.cfg.File, Line: 1}, "")
+	p.sec.global = Global{FSync: true, FieldDelimiter: ':', BufferLimit: 10 << 20}
+	if p.env.Windows {
+		p.sec.global.FieldDelimiter = ';'
+	}
+	p.sec.defaults.expireSide = Near
+
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	if !utf8.Valid(data) {
+		p.warnNotUTF8(data)
+	}
+	for len(data) > 0 {
+		var line []byte
+		line, data, _ = bytes.Cut(data, []byte("\n"))
+		p.line++
+		p.readLine(strings.TrimSuffix(string(line), "\r"))
+	}
+	p.endSection()
+	p.endGlobal()
+
+	p.resolveAccounts()
+	p.resolveChannels()
+	p.resolveGroups()
+	p.resolveSyncState()
+}
+
+// warnNotUTF8 tells about the first line in another character set: names of
+// mailboxes are UTF-8.
+func (p *parser) warnNotUTF8(data []byte) {
+	for i, line := range bytes.Split(data, []byte("\n")) {
+		if !utf8.Valid(line) {
+			p.warn(Pos{p.cfg.File, i + 1}, "the file is not valid UTF-8; mailbox names beyond ASCII will not match")
+			return
+		}
+	}
+}
+
+func (p *parser) pos() Pos { return Pos{p.cfg.File, p.line} }
+
+// readLine takes one line without its end.
+func (p *parser) readLine(line string) {
+	body := strings.TrimLeft(line, " \t\v\f\r")
+	switch {
+	case body == "":
+		p.endSection()
+		return
+	case body[0] == '#':
+		return
+	}
+	toks, lexErr := lexLine(line)
+	if lexErr == errNUL {
+		p.errorf(p.pos(), "", "%s in the line", lexErr)
+		return
+	}
+	st := &stmt{p: p, pos: p.pos(), line: line, key: toks[0], args: toks[1:]}
+	p.interpret(st, lexErr)
+}
+
+// interpret finds out what kind of line it is and applies it.
+func (p *parser) interpret(st *stmt, lexErr lexError) {
+	kind := sectionNamed(st.key.text)
+	if p.sec != nil {
+		st.kw = p.sec.kind.keyword(st.key.text)
+		// Channel begins a section, but in a Group it is a keyword.
+		if st.kw != nil {
+			kind = nil
+		}
+	}
+	p.warnCurly(st, kind != nil)
+	if lexErr != "" {
+		p.lexFailed(st, lexErr)
+		if kind == nil {
+			return
+		}
+	}
+	switch {
+	case kind != nil:
+		p.beginSection(st, kind)
+	case p.sec == nil:
+		p.stray(st)
+	case st.kw == nil:
+		p.unknown(st)
+	default:
+		p.applyKeyword(st)
+	}
+}
+
+// lexFailed reports a line that could not be cut into words.
+func (p *parser) lexFailed(st *stmt, lexErr lexError) {
+	if p.sec != nil && st.kw != nil {
+		p.sec.spoil(st.kw)
+	}
+	if len(st.args) == 0 || st.secretLike() {
+		p.errorf(st.pos, st.shownKey(), "%s after %s", lexErr, quote(st.shownKey()))
+		return
+	}
+	word := st.args[len(st.args)-1].text
+	p.errorf(st.pos, word, "%s in %s", lexErr, quote(word))
+}
+
+// secretLike reports whether the arguments could hold a password: also where
+// the keyword is misspelled or stands in the wrong place.
+func (st *stmt) secretLike() bool {
+	word := strings.ToLower(st.key.text)
+	return strings.Contains(word, "pass") && word != "passcmd" || nearest(word, []string{passKeyword}) != ""
+}
+
+// shownKey returns the first word of the line as messages may show it. A
+// misplaced quote may have glued a password to it.
+func (st *stmt) shownKey() string {
+	word := st.key.text
+	i := 0
+	for i+len(passKeyword) <= len(word) && !strings.EqualFold(word[i:i+len(passKeyword)], passKeyword) {
+		i++
+	}
+	if i+len(passKeyword) > len(word) || st.kw != nil || nearest(word, allNames()) != "" {
+		return word
+	}
+	return word[:i+len(passKeyword)] + "..."
+}
+
+// warnCurly shows how to write what stands between curly quotes.
+func (p *parser) warnCurly(st *stmt, header bool) {
+	toks := append([]token{st.key}, st.args...)
+	known := header || st.kw != nil
+	for _, span := range curlySpans(st.line, toks) {
+		text := "curly quotes do not quote, they are part of the word: write straight ones"
+		if known && !st.secretLike() {
+			text = "curly quotes do not quote, they are part of the word: write " + straighten(span)
+		}
+		p.warn(st.pos, text)
+	}
+}
+
+// beginSection starts a section; a section that is not finished ends here, but
+// that is an error because other readers of the file take it differently.
+func (p *parser) beginSection(st *stmt, kind *sectionKind) {
+	st.kw = nil
+	if p.sec != nil && !p.inGlobal {
+		p.errorf(st.pos, st.key.text, "%s begins in the middle of %s", kind.name, p.sec.label()).
+			Hint = "put an empty line before it"
+		p.endSection()
+	}
+	p.endGlobal()
+	name := ""
+	switch {
+	case len(st.args) == 0:
+		p.errorf(st.pos, st.key.text, "missing name after %s", quote(st.key.text))
+	case st.args[0].text == "":
+		p.errorf(st.pos, st.key.text, "empty name after %s", quote(st.key.text))
+	default:
+		name = st.args[0].text
+	}
+	if len(st.args) > 1 && kind.args == "" {
+		p.excess(st.pos, kind.name, st.args[1].text)
+	}
+	d := p.newDraft(kind, st.pos, name)
+	p.sec = d
+	if kind.args != "" && len(st.args) > 1 {
+		st.addMembers(d, st.args[1:])
+	}
+}
+
+func (p *parser) excess(pos Pos, keyword, word string) {
+	p.errorf(pos, word, "excess token %s after the argument of %s", quote(word), keyword).
+		Hint = "an argument that contains spaces needs double quotes around it"
+}
+
+// newDraft returns an empty section of a kind with its defaults.
+func (p *parser) newDraft(kind *sectionKind, pos Pos, name string) *draft {
+	d := &draft{kind: kind, pos: pos, name: name, bad: make(map[string]bool), account: newAccount()}
+	switch kind.name {
+	case "IMAPStore":
+		d.store.IMAP = &IMAPStore{UseNamespace: true}
+	case "MaildirStore":
+		d.store.Maildir = &MaildirStore{}
+	}
+	return d
+}
+
+// endSection finishes the section being read. Empty lines between global
+// options do not end anything.
+func (p *parser) endSection() {
+	d := p.sec
+	if d == nil || p.inGlobal {
+		return
+	}
+	p.sec, p.last = nil, d
+	switch d.kind.name {
+	case "IMAPAccount":
+		p.finishAccount(d)
+		if d.name == "" {
+			return
+		}
+		if first := p.cfg.Account(d.name); first != nil {
+			p.duplicate(d, first.At)
+		}
+		p.cfg.Accounts = append(p.cfg.Accounts, &d.account)
+	case "IMAPStore", "MaildirStore":
+		p.finishStore(d)
+	case "Channel":
+		p.finishChannel(d)
+	case "Group":
+		p.finishGroup(d)
+	}
+}
+
+// endGlobal finishes the global part when the first section begins.
+func (p *parser) endGlobal() {
+	if !p.inGlobal {
+		return
+	}
+	d := p.sec
+	p.inGlobal, p.sec = false, nil
+	p.finishGlobal(d)
+}
+
+// spoil notes that a keyword was meant.
+func (d *draft) spoil(kw *keyword) {
+	name := kw.Name
+	if kw.rename {
+		name = kw.Use
+	}
+	d.bad[canonicalKeyword(name)] = true
+}
+
+// applyKeyword applies a line to the section being read.
+func (p *parser) applyKeyword(st *stmt) {
+	d := p.sec
+	if st.kw.rename {
+		st.rename(st.key, st.kw.Use)
+		st.kw = d.kind.keyword(st.kw.Use)
+	}
+	if len(st.args) == 0 {
+		d.spoil(st.kw)
+		p.errorf(st.pos, st.key.text, "missing argument after %s", quote(st.key.text))
+		return
+	}
+	if !st.kw.List && len(st.args) > 1 {
+		d.spoil(st.kw)
+		if st.secretLike() {
+			p.errorf(st.pos, "", "excess token after the argument of %s", st.kw.Name).
+				Hint = "a password that contains spaces needs double quotes around it"
+		} else {
+			p.excess(st.pos, st.kw.Name, st.args[1].text)
+		}
+		return
+	}
+	st.kw.apply(st, d)
+	if st.failed {
+		d.spoil(st.kw)
+	} else {
+		d.given.set(st.kw.Name, st.pos)
+	}
+	st.finish()
+}
+
+// stray reports a line that is neither in a section nor begins one.
+func (p *parser) stray(st *stmt) {
+	word := st.shownKey()
+	global := sectionKinds()[0].keyword(word) != nil
+	var e *Error
+	switch {
+	case global:
+		e = p.errorf(st.pos, word, "global option %s after a section has begun", quote(word))
+		e.Hint = "move it to the beginning of the file, or write it into the section"
+	case len(sectionsWith(word)) > 0:
+		e = p.errorf(st.pos, word, "keyword %s outside of any section", quote(word))
+	default:
+		p.suggest(p.errorf(st.pos, word, "unknown keyword %s", quote(word)), allNames())
+		return
+	}
+	if p.last != nil && p.last.kind.keyword(word) != nil {
+		e.Hint = "an empty line has ended " + p.last.label() + " that began in line " + itoa(p.last.pos.Line)
+	}
+}
+
+// unknown reports a keyword that the section being read does not have.
+func (p *parser) unknown(st *stmt) {
+	word, d := st.shownKey(), p.sec
+	if p.inGlobal {
+		if sections := sectionsWith(word); len(sections) > 0 {
+			p.errorf(st.pos, word, "keyword %s before any section", quote(word)).
+				Hint = "it belongs into a section: " + strings.Join(sections, ", ")
+			return
+		}
+		names := d.kind.names()
+		for _, k := range sectionKinds()[1:] {
+			names = append(names, k.name)
+		}
+		p.suggest(p.errorf(st.pos, word, "unknown keyword %s", quote(word)), append(names, allNames()...))
+		return
+	}
+	e := p.errorf(st.pos, word, "unknown keyword %s in %s", quote(word), d.label())
+	if sections := sectionsWith(word); len(sections) > 0 {
+		e.Hint = "it belongs into a section: " + strings.Join(sections, ", ")
+		return
+	}
+	if sectionKinds()[0].keyword(word) != nil {
+		e.Hint = "it is a global option and belongs to the beginning of the file"
+		return
+	}
+	if near := p.suggest(e, d.kind.names()); near != "" {
+		d.spoil(d.kind.keyword(near))
+		return
+	}
+	p.suggest(e, allNames())
+}
+
+// suggest adds the nearest of the candidates to an error, and returns it.
+func (p *parser) suggest(e *Error, candidates []string) string {
+	near := nearest(straighten(e.Word), candidates)
+	if near != "" {
+		e.Hint = "did you mean " + near + "?"
+	}
+	return near
+}
+
+// allNames returns every keyword there is, those that begin sections first.
+func allNames() []string {
+	var names []string
+	for _, k := range sectionKinds()[1:] {
+		names = append(names, k.name)
+	}
+	for _, k := range sectionKinds() {
+		names = append(names, k.names()...)
+	}
+	return names
+}
+
+// resolveAccounts connects the stores to their accounts.
+func (p *parser) resolveAccounts() {
+	var names []string
+	for _, a := range p.cfg.Accounts {
+		if !a.Inline {
+			names = append(names, a.Name)
+		}
+	}
+	for _, ref := range p.accountRefs {
+		if ref.store.Account = p.cfg.Account(ref.name); ref.store.Account != nil {
+			continue
+		}
+		e := p.errorf(ref.pos, ref.name, "unknown IMAPAccount %s", quote(ref.name))
+		if near := nearest(ref.name, names); near != "" {
+			e.Hint = "did you mean " + near + "?"
+		}
+	}
+}

@@ -1,0 +1,53 @@
+package config
+
+import "strings"
+
+// maxSuggest is the length in bytes above which no suggestions are made; all
+// known words are shorter, and the cost grows with the square.
+const maxSuggest = 40
+
+// nearest returns the candidate that word is most likely a typing error for,
+// or "". Case does not matter. Of equally near ones the first wins.
+func nearest(word string, candidates []string) string {
+	if word == "" || len(word) > maxSuggest {
+		return ""
+	}
+	w := strings.ToLower(word)
+	// One slip per three letters is a typing error; more is another word.
+	best, limit := "", max(1, len(w)/3)
+	for _, c := range candidates {
+		if len(c) > maxSuggest {
+			continue
+		}
+		if d := editDistance(w, strings.ToLower(c)); d <= limit {
+			best, limit = c, d-1
+		}
+	}
+	return best
+}
+
+// editDistance counts the insertions, deletions, replacements and swaps of
+// neighbours that turn a into b (optimal string alignment), in bytes.
+func editDistance(a, b string) int {
+	prev2 := make([]int, len(b)+1)
+	prev := make([]int, len(b)+1)
+	cur := make([]int, len(b)+1)
+	for j := range prev {
+		prev[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		cur[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			cur[j] = min(prev[j]+1, cur[j-1]+1, prev[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				cur[j] = min(cur[j], prev2[j-2]+1)
+			}
+		}
+		prev2, prev, cur = prev, cur, prev2
+	}
+	return prev[len(b)]
+}

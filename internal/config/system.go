@@ -1,0 +1,40 @@
+package config
+
+import (
+	"os"
+	"os/user"
+	"runtime"
+)
+
+// SystemEnv returns the real world.
+func SystemEnv() Env {
+	return Env{
+		Getenv:   os.Getenv,
+		Home:     systemHome,
+		Getwd:    os.Getwd,
+		ReadFile: os.ReadFile,
+		Exists: func(path string) bool {
+			_, err := os.Stat(path)
+			return err == nil
+		},
+		Windows: runtime.GOOS == "windows",
+	}
+}
+
+func systemHome(name string) (string, error) {
+	if name != "" {
+		u, err := user.Lookup(name)
+		if err != nil {
+			return "", err
+		}
+		return u.HomeDir, nil
+	}
+	if dir, err := os.UserHomeDir(); err == nil && dir != "" {
+		return dir, nil
+	}
+	u, err := user.Current()
+	if err != nil {
+		return "", err
+	}
+	return u.HomeDir, nil
+}
