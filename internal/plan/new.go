@@ -45,11 +45,15 @@ func (p *planner) unknown(s syncstate.Side, j int32, m *mail.Meta) bool {
 	} else if !ops.New {
 		return false
 	}
-	if p.doomed(m.Flags) {
-		return true
-	}
 	r := &syncstate.Record{Status: syncstate.Pending}
 	r.UID[s] = m.UID
+	if p.doomed(m.Flags) {
+		// Journaled all the same: once it is expunged, only the journal knows
+		// that its UID was seen.
+		p.log(syncstate.OpAdd, r, "new")
+		p.log(syncstate.OpDrop, r, "to be expunged anyway")
+		return true
+	}
 	p.recs = append(p.recs, r)
 	w := work{msg: [2]int32{-1, -1}, status: syncstate.Pending, bits: bitCopy, to: s.Other()}
 	w.msg[s] = j
