@@ -1,0 +1,321 @@
+package maildir
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"isync/internal/mail"
+	"isync/internal/store"
+	"isync/internal/vfs"
+)
+
+// The bounds of what is made durable in one go.
+const (
+	maxGroup      = 64
+	maxGroupBytes = 8 << 20
+	maxGroupAge   = time.Second
+	// flushers is how many files are flushed at the same time.
+	flushers = 8
+)
+
+// sequence numbers the files that this process has made.
+var sequence atomic.Uint64
+
+// newName returns a name for a new message; without a UID if that is 0.
+func (s *Store) newName(u mail.UID, flags mail.Flags) string {
+	b := strconv.AppendInt(nil, s.opts.Clock().Unix(), 10)
+	b = append(b, '.')
+	b = strconv.AppendInt(b, int64(s.opts.Pid), 10)
+	b = append(b, '_')
+	b = strconv.AppendUint(b, sequence.Add(1), 10)
+	b = append(b, '.')
+	b = append(b, s.host...)
+	if u != 0 {
+		b = append(b, uidMark...)
+		b = strconv.AppendUint(b, uint64(u), 10)
+	}
+	b = append(b, s.opts.InfoDelimiter, '2', ',')
+	return string(flags.AppendTo(b))
+}
+
+// newDir returns where a new message belongs.
+func newDir(flags mail.Flags) uint8 {
+	if flags.Has(mail.FlagSeen) {
+		return inCur
+	}
+	return inNew
+}
+
+// appender stores messages.
+//
+// With FSync, messages are written to tmp and flushed by a few goroutines, for
+// which commit waits; a group of them then gets its UIDs, is moved into place,
+// made durable, and completed. Without there is nothing to gain from groups,
+// and each message is committed by itself.
+type appender struct {
+	m    *mailbox
+	done func(store.AppendResult)
+
+	group []*pending
+	bytes int64
+	since time.Time // of the oldest in the group
+	// broken is set when nothing more can be stored.
+	broken error
+
+	flushing sync.WaitGroup
+	slots    chan struct{} // one per flusher at work
+}
+
+// pending is a message that has been written to tmp.
+type pending struct {
+	key   int
+	tmp   string // path
+	name  string // without UID
+	flags mail.Flags
+	entry entry // in its place, once it is there
+	err   error
+}
+
+// Append implements store.Mailbox.
+func (m *mailbox) Append(ctx context.Context, done func(store.AppendResult)) (store.Appender, error) {
+	if err := m.begin(ctx, true); err != nil {
+		return nil, err
+	}
+	return &appender{m: m, done: done, slots: make(chan struct{}, flushers)}, nil
+}
+
+// Put implements store.Appender.
+func (a *appender) Put(ctx context.Context, msg *store.Outgoing) error {
+	s := a.m.store
+	if len(a.group) > 0 && s.opts.Clock().Sub(a.since) > maxGroupAge {
+		a.commit(ctx)
+	}
+	if a.broken != nil {
+		return a.broken
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	p, size, err := a.write(ctx, msg)
+	if err != nil {
+		return a.m.error(err)
+	}
+	if len(a.group) == 0 {
+		a.since = s.opts.Clock()
+	}
+	a.group = append(a.group, p)
+	a.bytes += size
+	if !s.opts.FSync || len(a.group) >= maxGroup || a.bytes >= maxGroupBytes {
+		a.commit(ctx)
+	}
+	return nil
+}
+
+// Finish implements store.Appender. Messages that were accepted are committed
+// even if the context has ended; it only cuts the waiting for others short.
+func (a *appender) Finish(ctx context.Context) error {
+	a.commit(ctx)
+	return a.broken
+}
+
+// write writes a message to tmp.
+func (a *appender) write(ctx context.Context, msg *store.Outgoing) (*pending, int64, error) {
+	p, f, err := a.m.createTmp(msg.Flags)
+	if err != nil {
+		return nil, 0, fmt.Errorf("cannot store message: %w", err)
+	}
+	p.key = msg.Key
+	size, err := writeBody(ctx, f, msg)
+	if err == nil && !msg.Date.IsZero() {
+		if err = a.m.store.fs.Chtimes(p.tmp, msg.Date, msg.Date); err != nil {
+			err = fmt.Errorf("cannot store message: %w", err)
+		}
+	}
+	if err == nil && a.m.store.opts.FSync {
+		a.flush(p, f)
+		return p, size, nil
+	}
+	if cerr := f.Close(); err == nil && cerr != nil {
+		err = fmt.Errorf("cannot store message: %w", cerr)
+	}
+	if err != nil {
+		a.m.discard(p)
+		return nil, 0, err
+	}
+	return p, size, nil
+}
+
+// createTmp creates a file for a message.
+func (m *mailbox) createTmp(flags mail.Flags) (*pending, vfs.File, error) {
+	for {
+		name := m.store.newName(0, flags)
+		p := &pending{name: name, flags: flags, tmp: filepath.Join(m.dir, "tmp", name)}
+		f, err := m.store.fs.OpenFile(p.tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err == nil || !errors.Is(err, os.ErrExist) {
+			return p, f, err
+		}
+	}
+}
+
+// discard removes the file of a message that will not be stored. If that fails,
+// it is removed from tmp a day later.
+func (m *mailbox) discard(p *pending) { _ = m.store.fs.Remove(p.tmp) }
+
+// flush makes the contents of a message durable, and closes it, in the
+// background.
+func (a *appender) flush(p *pending, f vfs.File) {
+	a.slots <- struct{}{}
+	a.flushing.Go(func() {
+		defer func() { <-a.slots }()
+		err := f.Sync()
+		if cerr := f.Close(); err == nil {
+			err = cerr
+		}
+		if err != nil {
+			p.err = fmt.Errorf("cannot store message: %w", err)
+		}
+	})
+}
+
+// writers gather the small writes that a message may begin with.
+var writers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 32<<10) }}
+
+// writeBody writes the message to the file. An error of the message's own is a
+// *store.BodyError.
+func writeBody(ctx context.Context, f io.Writer, msg *store.Outgoing) (int64, error) {
+	out := &fileWriter{ctx: ctx, w: f}
+	bw := writers.Get().(*bufio.Writer)
+	defer func() {
+		bw.Reset(nil)
+		writers.Put(bw)
+	}()
+	bw.Reset(out)
+	_, err := msg.Body.WriteTo(bw)
+	if err == nil {
+		err = bw.Flush()
+	}
+	switch {
+	case out.err != nil:
+		return out.n, out.err
+	case err != nil:
+		return out.n, &store.BodyError{Err: err}
+	case msg.Size >= 0 && out.n != msg.Size:
+		return out.n, &store.BodyError{Err: fmt.Errorf("message has %d bytes instead of %d", out.n, msg.Size)}
+	}
+	return out.n, nil
+}
+
+// fileWriter remembers what went wrong with the file, so as to tell it from
+// what went wrong with the message.
+type fileWriter struct {
+	ctx context.Context //nolint:containedctx // lives as long as one call
+	w   io.Writer
+	n   int64
+	err error
+}
+
+func (w *fileWriter) Write(p []byte) (int, error) {
+	if err := w.ctx.Err(); err != nil {
+		w.err = err
+		return 0, err
+	}
+	n, err := w.w.Write(p)
+	w.n += int64(n)
+	if err != nil {
+		w.err = fmt.Errorf("cannot store message: %w", err)
+	}
+	return n, err
+}
+
+// commit stores the group and completes its messages.
+func (a *appender) commit(ctx context.Context) {
+	a.flushing.Wait()
+	group := a.group
+	a.group, a.bytes = nil, 0
+	var good []*pending
+	for _, p := range group {
+		if p.err == nil {
+			good = append(good, p)
+		}
+	}
+	if len(good) > 0 {
+		if err := a.m.place(ctx, good); err != nil {
+			err = a.m.error(fmt.Errorf("cannot store messages: %w", err))
+			for _, p := range good {
+				if p.err == nil {
+					p.err = err
+				}
+			}
+			a.broken = err
+		}
+	}
+	for _, p := range group {
+		r := store.AppendResult{Key: p.key, Err: p.err}
+		if p.err != nil {
+			a.m.discard(p)
+		} else if !a.m.store.opts.NoUIDs {
+			r.UID = p.entry.uid
+		}
+		a.done(r)
+	}
+}
+
+// place gives UIDs to messages that are in tmp, in order, and moves them to
+// where they belong, durably. A message that could not be moved has err set. If
+// place itself fails, none of them is there.
+func (m *mailbox) place(ctx context.Context, group []*pending) error {
+	u, err := m.lockUIDs(ctx)
+	if err != nil {
+		return err
+	}
+	defer u.close()
+	next, err := reserve(u.highest, len(group))
+	if err != nil {
+		return err
+	}
+	if err := u.raise(u.highest + mail.UID(len(group))); err != nil {
+		return err
+	}
+	touched := m.move(group, next, u.highest)
+	err = m.syncDirs(touched)
+	if err == nil {
+		return nil
+	}
+	// They may or may not survive; take them back, as far as that is possible.
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, p := range group {
+		if p.err == nil {
+			_ = m.store.fs.Remove(m.pathOf(p.entry))
+			m.forget(p.entry.uid)
+		}
+	}
+	return err
+}
+
+// move moves messages from tmp to where they belong, with UIDs from next on.
+func (m *mailbox) move(group []*pending, next, highest mail.UID) (touched [2]bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.uids.highest = highest
+	for _, p := range group {
+		p.entry = entry{name: withUID(p.name, m.store.opts.InfoDelimiter, next), uid: next, flags: p.flags, dir: newDir(p.flags)}
+		next++
+		if err := m.store.fs.Rename(p.tmp, m.pathOf(p.entry)); err != nil {
+			p.err = fmt.Errorf("cannot store message: %w", err)
+			continue
+		}
+		touched[p.entry.dir] = true
+		m.update(p.entry)
+	}
+	return touched
+}

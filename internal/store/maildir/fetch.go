@@ -1,0 +1,229 @@
+package maildir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"isync/internal/mail"
+	"isync/internal/store"
+	"isync/internal/vfs"
+)
+
+// openMessage opens the message e, wherever it is by now, and returns it as it
+// is found. The file is nil if there is none any more. An error that wraps
+// errListing is one of the mailbox, any other one of this message.
+func (m *mailbox) openMessage(ctx context.Context, e entry) (entry, vfs.File, error) {
+	for range maxListings {
+		f, err := m.store.fs.OpenFile(m.pathOf(e), os.O_RDONLY, 0)
+		if !isMissing(err) {
+			return e, f, err
+		}
+		var ok bool
+		if e, ok, err = m.follow(ctx, e); err != nil || !ok {
+			return e, nil, err
+		}
+	}
+	return e, nil, fmt.Errorf("cannot open '%s': it keeps moving", m.pathOf(e))
+}
+
+// errListing marks errors of listing the mailbox again.
+var errListing = errors.New("cannot list mailbox again")
+
+// follow is findAgain for those that do not hold m.mu.
+func (m *mailbox) follow(ctx context.Context, old entry) (entry, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e, ok, err := m.findAgain(ctx, old)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errListing, err)
+	}
+	return e, ok, err
+}
+
+// Fetch implements store.Mailbox.
+func (m *mailbox) Fetch(ctx context.Context, items []store.FetchItem, sink func(*store.Incoming) error) error {
+	if err := m.begin(ctx, false); err != nil {
+		return err
+	}
+	for _, it := range items {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		m.mu.Lock()
+		e, ok, err := m.find(ctx, it.UID)
+		m.mu.Unlock()
+		if err != nil {
+			return m.error(err)
+		}
+		if !ok {
+			continue
+		}
+		e, f, err := m.openMessage(ctx, e)
+		switch {
+		case errors.Is(err, errListing):
+			return m.error(err)
+		case err != nil:
+			err = sink(&store.Incoming{UID: it.UID, Flags: e.flags, Err: err})
+		case f == nil:
+			continue
+		default:
+			err = m.deliver(e, f, it, sink)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deliver hands an open message to the sink, and closes it.
+func (m *mailbox) deliver(e entry, f vfs.File, it store.FetchItem, sink func(*store.Incoming) error) error {
+	defer f.Close()
+	in := store.Incoming{UID: e.uid, Flags: e.flags}
+	fi, err := f.Stat()
+	if err == nil && !fi.Mode().IsRegular() {
+		err = &fs.PathError{Op: "read", Path: f.Name(), Err: errors.New("not a file")}
+	}
+	if err != nil {
+		in.Err = err
+		return sink(&in)
+	}
+	in.Date, in.Size = fi.ModTime(), fi.Size()
+	body := &body{file: f, limit: -1}
+	if it.HeaderOnly {
+		body.limit, err = headerLines(f, func([]byte, bool) {})
+		if err == nil {
+			_, err = f.Seek(0, io.SeekStart)
+		}
+		if err != nil {
+			in.Err = err
+			return sink(&in)
+		}
+	}
+	in.Body = body
+	return sink(&in)
+}
+
+// body is a message, or its header, being read.
+type body struct {
+	file  vfs.File
+	pos   int64
+	limit int64 // negative: none
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	if b.limit >= 0 {
+		if b.pos >= b.limit {
+			return 0, io.EOF
+		}
+		p = p[:min(int64(len(p)), b.limit-b.pos)]
+	}
+	n, err := b.file.Read(p)
+	b.pos += int64(n)
+	return n, err
+}
+
+func (b *body) Seek(offset int64, whence int) (int64, error) {
+	if whence == io.SeekEnd && b.limit >= 0 {
+		offset, whence = offset+b.limit, io.SeekStart
+	}
+	pos, err := b.file.Seek(offset, whence)
+	if err == nil {
+		b.pos = pos
+	}
+	return pos, err
+}
+
+// addDetails adds to a listing what only the files themselves tell. Messages
+// that have vanished meanwhile are taken out of it.
+func (m *mailbox) addDetails(ctx context.Context, l *store.Listing, need store.Need, found []entry) error {
+	headers := need.TUIDs || need.MessageIDs
+	if need.TUIDs {
+		l.TUIDs = make(map[mail.UID]string)
+	}
+	if need.MessageIDs {
+		l.MessageIDs = make(map[mail.UID]string)
+	}
+	kept := l.Messages[:0]
+	for i, e := range found {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		meta := l.Messages[i]
+		there, err := true, error(nil)
+		switch sized := need.SizesFrom != 0 && e.uid >= need.SizesFrom; {
+		case headers:
+			there, err = m.readDetails(ctx, l, need, e, &meta)
+		case sized:
+			meta.Size, there, err = m.size(ctx, e)
+		}
+		if err != nil {
+			return err
+		}
+		if there {
+			kept = append(kept, meta)
+		}
+	}
+	if found != nil {
+		l.Messages = kept
+	}
+	return nil
+}
+
+// size returns the size of a message; ok is false if it is gone.
+func (m *mailbox) size(ctx context.Context, e entry) (size int64, ok bool, err error) {
+	for range maxListings {
+		fi, err := m.store.fs.Stat(m.pathOf(e))
+		if err == nil {
+			return fi.Size(), true, nil
+		}
+		if !isMissing(err) {
+			return 0, false, err
+		}
+		if e, ok, err = m.follow(ctx, e); err != nil || !ok {
+			return 0, false, err
+		}
+	}
+	return 0, false, fmt.Errorf("cannot look at '%s': it keeps moving", m.pathOf(e))
+}
+
+// readDetails reads the header of a message into the listing; ok is false if it
+// is gone. One that cannot be read has no header fields; whoever fetches it
+// will hear why.
+func (m *mailbox) readDetails(ctx context.Context, l *store.Listing, need store.Need, e entry, meta *mail.Meta) (ok bool, err error) {
+	e, f, err := m.openMessage(ctx, e)
+	switch {
+	case errors.Is(err, errListing):
+		return false, err
+	case err != nil:
+		m.store.warn("cannot read the header of message %d in mailbox '%s': %v", e.uid, m.name, err)
+		return true, nil
+	case f == nil:
+		return false, nil
+	}
+	defer f.Close()
+	meta.Flags = e.flags
+	if need.SizesFrom != 0 && e.uid >= need.SizesFrom {
+		fi, err := f.Stat()
+		if err != nil {
+			return false, err
+		}
+		meta.Size = fi.Size()
+	}
+	h, err := readFields(f)
+	if err != nil {
+		m.store.warn("cannot read the header of message %d in mailbox '%s': %v", e.uid, m.name, err)
+		return true, nil
+	}
+	if need.TUIDs && h.tuid != "" {
+		l.TUIDs[e.uid] = h.tuid
+	}
+	if need.MessageIDs && h.messageID != "" {
+		l.MessageIDs[e.uid] = h.messageID
+	}
+	return true, nil
+}

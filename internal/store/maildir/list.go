@@ -1,0 +1,235 @@
+package maildir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"isync/internal/mail"
+	"isync/internal/store"
+)
+
+// maxDepth is how deep mailboxes may be nested.
+const maxDepth = 10
+
+// List implements store.Store.
+func (s *Store) List(ctx context.Context, req store.ListRequest) ([]store.Box, error) {
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	w := walker{s: s}
+	err := w.list(ctx, req)
+	switch {
+	case err == nil:
+		return w.boxes, nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	}
+	return nil, s.storeError(err)
+}
+
+// walker collects mailboxes.
+type walker struct {
+	s     *Store
+	boxes []store.Box
+}
+
+func (w *walker) list(ctx context.Context, req store.ListRequest) error {
+	o := &w.s.opts
+	if req.Inbox {
+		isBox, err := w.isBox(o.Inbox)
+		if err != nil {
+			return err
+		}
+		if isBox {
+			w.add(mail.Inbox)
+		}
+	}
+	if o.SubFolders == SubFoldersMaildirPP {
+		return w.listPlusPlus(req)
+	}
+	if req.Inbox {
+		if err := w.below(ctx, o.Inbox, mail.Inbox, 1); err != nil {
+			return err
+		}
+	}
+	if !req.Others {
+		return nil
+	}
+	if o.Path == "" {
+		return errors.New("the store has no Path")
+	}
+	return w.listPath(ctx)
+}
+
+// add adds a mailbox that is there.
+func (w *walker) add(name string) {
+	if strings.HasSuffix(name, ".lock") {
+		w.s.warn("ignoring mailbox '%s': names ending in '.lock' are reserved", name)
+		return
+	}
+	w.boxes = append(w.boxes, store.Box{Name: name})
+}
+
+// isBox tells whether there is a mailbox in dir.
+func (w *walker) isBox(dir string) (bool, error) {
+	fi, err := w.s.fs.Stat(filepath.Join(dir, "cur"))
+	if isMissing(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("cannot list mailboxes: %w", err)
+	}
+	return fi.IsDir(), nil
+}
+
+// listPath lists what is below Path.
+func (w *walker) listPath(ctx context.Context) error {
+	dir, prefix := filepath.Split(w.s.opts.Path)
+	if dir == "" {
+		dir = "."
+	}
+	names, err := w.s.fs.ReadNames(dir)
+	if isMissing(err) {
+		return fmt.Errorf("cannot open Path: %w; create it (mkdir -p '%s') if this is not a typo", err, filepath.Clean(dir))
+	}
+	if err != nil {
+		return fmt.Errorf("cannot list Path: %w", err)
+	}
+	for _, n := range names {
+		box, ok := strings.CutPrefix(n, prefix)
+		if !ok || box == "" || n == "lost+found" {
+			continue
+		}
+		path := filepath.Join(dir, n)
+		switch {
+		case path == w.s.opts.Inbox:
+			continue
+		case box == mail.Inbox:
+			if isBox, err := w.isBox(path); err != nil || isBox {
+				w.s.warn("ignoring '%s': INBOX is in '%s'", path, w.s.opts.Inbox)
+			}
+			continue
+		case w.s.opts.SubFolders == SubFoldersLegacy && box[0] == '.':
+			continue
+		}
+		// Path may be a Maildir itself.
+		if isPart(box) {
+			if isBox, err := w.isBox(path); err != nil || !isBox {
+				continue
+			}
+		}
+		if err := w.visit(ctx, path, box, 1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// visit lists the directory path, which is at the given depth, as the mailbox
+// or container of the given name, and what is below it.
+func (w *walker) visit(ctx context.Context, path, name string, depth int) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if !utf8.ValidString(name) {
+		w.s.warn("ignoring '%q': its name is not valid UTF-8", path)
+		return nil
+	}
+	isBox, err := w.isBox(path)
+	if err != nil {
+		return err
+	}
+	if isBox {
+		if depth > 1 && w.s.opts.SubFolders == SubFoldersNone {
+			return fmt.Errorf("found sub-folder '%s' in '%s', but the store does not specify a SubFolders style", name, path)
+		}
+		w.add(name)
+	}
+	return w.below(ctx, path, name, depth)
+}
+
+// below lists what is in the directory of a mailbox or container.
+func (w *walker) below(ctx context.Context, dir, name string, depth int) error {
+	entries, err := w.s.fs.ReadNames(dir)
+	if isMissing(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("cannot list mailboxes: %w", err)
+	}
+	if depth > maxDepth {
+		return fmt.Errorf("'%s' is too deeply nested: a symlink loop?", dir)
+	}
+	for _, n := range entries {
+		path := filepath.Join(dir, n)
+		sub := n
+		if w.s.opts.SubFolders == SubFoldersLegacy {
+			var dot bool
+			if sub, dot = strings.CutPrefix(n, "."); !dot || sub == "" {
+				continue
+			}
+		} else if isPart(n) || n == uidFileName {
+			continue
+		}
+		if path == w.s.opts.Inbox {
+			continue
+		}
+		if err := w.visit(ctx, path, name+"/"+sub, depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// listPlusPlus lists the folders of the Maildir++ layout.
+func (w *walker) listPlusPlus(req store.ListRequest) error {
+	dir := w.s.opts.Inbox
+	entries, err := w.s.fs.ReadNames(dir)
+	if isMissing(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("cannot list mailboxes: %w", err)
+	}
+	for _, n := range entries {
+		name, dot := strings.CutPrefix(n, ".")
+		if !dot || name == "" {
+			continue
+		}
+		isBox, err := w.isBox(filepath.Join(dir, n))
+		if err != nil {
+			return err
+		}
+		if !isBox {
+			continue
+		}
+		name, inbox := strings.CutPrefix(name, ".")
+		parts := strings.Split(name, ".")
+		switch {
+		case slices.Contains(parts, ""):
+			w.s.warn("ignoring '%s': a part of its name is empty", filepath.Join(dir, n))
+			continue
+		case !inbox && parts[0] == mail.Inbox:
+			w.s.warn("ignoring '%s': sub-folders of INBOX are named '..sub'", filepath.Join(dir, n))
+			continue
+		case !utf8.ValidString(name):
+			w.s.warn("ignoring '%q': its name is not valid UTF-8", filepath.Join(dir, n))
+			continue
+		case strings.Contains(name, "/"):
+			continue
+		}
+		name = strings.Join(parts, "/")
+		if inbox {
+			name = mail.Inbox + "/" + name
+		}
+		if inbox && req.Inbox || !inbox && req.Others {
+			w.add(name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,412 @@
+package maildir
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"isync/internal/mail"
+	"isync/internal/store"
+	"isync/internal/vfs"
+)
+
+// The directories that hold messages, as indices.
+const (
+	inNew = iota
+	inCur
+)
+
+var subDirs = [2]string{inNew: "new", inCur: "cur"}
+
+// entry is a message as last seen. It is kept small: there may be millions.
+type entry struct {
+	name  string
+	uid   mail.UID // 0: has none yet
+	flags mail.Flags
+	dir   uint8 // inNew or inCur
+}
+
+// mailbox is an open mailbox.
+//
+// Locks are taken in this order: that of .uidvalidity, mu. Under mu nothing of
+// this mailbox is renamed, added, or removed but by its holder, so a listing
+// is disturbed by other programs only.
+type mailbox struct {
+	store    *Store
+	name     string
+	dir      string
+	readOnly bool
+
+	mu      sync.Mutex
+	closed  bool
+	uids    uidState // highest: as far as we know
+	entries []entry  // ascending by UID, as last listed
+	listed  [2]listing
+	// complete is the highest UID that cannot turn up any more if it is not in
+	// entries.
+	complete mail.UID
+	// provisional are the UIDs that unnumbered messages of a read-only mailbox
+	// have been given, by path within the mailbox.
+	provisional map[string]mail.UID
+	// unborn: the mailbox is read-only and has no UIDVALIDITY yet.
+	unborn bool
+}
+
+var (
+	_ store.Mailbox = (*mailbox)(nil)
+	_ store.Trasher = (*mailbox)(nil)
+)
+
+// staleAfter is the age from which on files in tmp are left-overs.
+const staleAfter = 24 * time.Hour
+
+// Open implements store.Store.
+func (s *Store) Open(ctx context.Context, box string, req store.OpenRequest) (store.Mailbox, error) {
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	dir, err := s.BoxPath(box)
+	if err != nil {
+		return nil, err
+	}
+	m := &mailbox{store: s, name: box, dir: dir, readOnly: req.ReadOnly}
+	if err := m.open(ctx); err != nil {
+		return nil, s.boxError(box, err)
+	}
+	return m, nil
+}
+
+func (m *mailbox) open(ctx context.Context) error {
+	fi, err := m.store.fs.Stat(m.path(inCur, ""))
+	switch {
+	case isMissing(err):
+		return store.ErrNoBox
+	case err != nil:
+		return fmt.Errorf("cannot open mailbox: %w", err)
+	case !fi.IsDir():
+		return fmt.Errorf("'%s' is not a directory", m.path(inCur, ""))
+	}
+	if m.readOnly {
+		return m.openReadOnly(ctx)
+	}
+	for _, sub := range []string{"new", "tmp"} {
+		dir := filepath.Join(m.dir, sub)
+		if _, err := m.store.fs.Stat(dir); isMissing(err) {
+			if err := vfs.MkdirAll(m.store.fs, dir, 0o700, m.store.opts.FSync); err != nil {
+				return fmt.Errorf("cannot complete mailbox: %w", err)
+			}
+		}
+	}
+	if err := m.cleanTmp(); err != nil {
+		return err
+	}
+	u, err := m.store.lockUIDs(ctx, m.dir, true)
+	switch err {
+	case nil:
+		defer u.close()
+	case errNoUIDs, errTornUIDs:
+		defer u.close()
+		if err := m.initUIDs(ctx, u, err); err != nil {
+			return err
+		}
+	default:
+		return err
+	}
+	m.uids = u.uidState
+	return nil
+}
+
+// openReadOnly finds out the UIDVALIDITY without writing anything.
+func (m *mailbox) openReadOnly(ctx context.Context) error {
+	st, err := m.store.readUIDs(m.dir)
+	switch err {
+	case nil:
+		m.uids = st
+		return nil
+	case errNoUIDs, errTornUIDs:
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.uids.validity = m.store.newValidity()
+		m.unborn = true
+		if lerr := m.list(ctx); lerr != nil {
+			return lerr
+		}
+		if err == errTornUIDs && m.anyUID() {
+			return m.tornError()
+		}
+		return nil
+	}
+	return err
+}
+
+func (m *mailbox) tornError() error {
+	return fmt.Errorf("cannot read UIDVALIDITY: %s is incomplete, but there are messages with UIDs; "+
+		"to start anew with a new UIDVALIDITY, remove it", filepath.Join(m.dir, uidFileName))
+}
+
+// initUIDs makes a new UIDVALIDITY; why is errNoUIDs or errTornUIDs.
+//
+// Messages may have UIDs nevertheless: they were copied here, or the file was
+// lost. They keep them if they are unambiguous, so that the pairs of an earlier
+// synchronization can be recovered by comparing messages.
+func (m *mailbox) initUIDs(ctx context.Context, u *uidFile, why error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.list(ctx); err != nil {
+		return err
+	}
+	if why == errTornUIDs && m.anyUID() {
+		return m.tornError()
+	}
+	m.store.notice("mailbox '%s' has no UIDVALIDITY, creating a new one", m.name)
+	highest, ambiguous := m.keepUIDs()
+	if err := m.dropUIDs(ambiguous); err != nil {
+		return err
+	}
+	m.listed = [2]listing{}
+	return u.init(uidState{m.store.newValidity(), highest})
+}
+
+func (m *mailbox) anyUID() bool {
+	return slices.ContainsFunc(m.entries, func(e entry) bool { return nameUID(e.name) != 0 })
+}
+
+// maxKeptUID bounds the UIDs that are kept with a new UIDVALIDITY, lest an
+// absurd one leaves no numbers to go on with.
+const maxKeptUID = 1 << 31
+
+// keepUIDs returns the highest UID that can be kept with a new UIDVALIDITY, and
+// the messages that cannot keep theirs. Their UIDs are cleared in m.entries,
+// which stays sorted.
+func (m *mailbox) keepUIDs() (highest mail.UID, ambiguous []entry) {
+	drop := make(map[int]bool)
+	for i, e := range m.entries {
+		switch {
+		case e.uid == 0:
+		case e.uid > maxKeptUID:
+			drop[i] = true
+		case i > 0 && m.entries[i-1].uid == e.uid:
+			drop[i-1], drop[i] = true, true
+		}
+		if e.uid <= maxKeptUID {
+			highest = e.uid
+		}
+	}
+	for i := range drop {
+		ambiguous = append(ambiguous, m.entries[i])
+		m.entries[i].uid = 0
+	}
+	sortEntries(m.entries)
+	return highest, ambiguous
+}
+
+// dropUIDs takes the UIDs out of the names of messages.
+func (m *mailbox) dropUIDs(entries []entry) error {
+	var touched [2]bool
+	for _, e := range entries {
+		target := m.path(int(e.dir), withoutUID(e.name))
+		if _, err := m.store.fs.Stat(target); err == nil {
+			target = m.path(int(e.dir), m.store.newName(0, nameFlags(e.name, m.store.opts.InfoDelimiter)))
+		}
+		err := m.store.fs.Rename(m.path(int(e.dir), e.name), target)
+		if err != nil && !isMissing(err) {
+			return err
+		}
+		touched[e.dir] = true
+	}
+	return m.syncDirs(touched)
+}
+
+// cleanTmp removes what deliveries have left behind in tmp.
+func (m *mailbox) cleanTmp() error {
+	dir := filepath.Join(m.dir, "tmp")
+	names, err := m.store.fs.ReadNames(dir)
+	if err != nil {
+		return err
+	}
+	now := m.store.opts.Clock()
+	removed := 0
+	for _, n := range names {
+		path := filepath.Join(dir, n)
+		fi, err := m.store.fs.Stat(path)
+		if err != nil || !fi.Mode().IsRegular() || now.Sub(vfs.ChangeTime(fi)) <= staleAfter {
+			continue
+		}
+		if err := m.store.fs.Remove(path); err != nil {
+			if isMissing(err) {
+				continue
+			}
+			return err
+		}
+		removed++
+	}
+	if removed > 0 {
+		m.store.notice("removed %d file(s) older than 24 hours from '%s'", removed, dir)
+	}
+	return nil
+}
+
+// begin starts a call.
+func (m *mailbox) begin(ctx context.Context, writes bool) error {
+	if err := m.store.begin(ctx); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.closed:
+		return m.error(errors.New("mailbox is closed"))
+	case writes && m.readOnly:
+		return m.error(errors.New("mailbox is opened read-only"))
+	}
+	return nil
+}
+
+func (m *mailbox) error(err error) error { return m.store.boxError(m.name, err) }
+
+// Info implements store.Mailbox.
+func (m *mailbox) Info() store.Info {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	next := m.uids.highest + mail.UID(len(m.provisional))
+	if next < mail.MaxUID {
+		next++
+	}
+	return store.Info{UIDValidity: m.uids.validity, UIDNext: next, Flags: mail.AllFlags}
+}
+
+// Close implements store.Mailbox.
+func (m *mailbox) Close(context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed = true
+	m.entries = nil
+	return nil
+}
+
+// path returns the path of a file in new or cur, or of the directory itself.
+func (m *mailbox) path(dir int, name string) string {
+	const sep = string(filepath.Separator)
+	p := m.dir + sep + subDirs[dir]
+	if name == "" {
+		return p
+	}
+	return p + sep + name
+}
+
+func (m *mailbox) pathOf(e entry) string { return m.path(int(e.dir), e.name) }
+
+// syncDirs makes the entries of new and cur durable, where touched. cur comes
+// first: it is where messages move to.
+func (m *mailbox) syncDirs(touched [2]bool) error {
+	for _, d := range []int{inCur, inNew} {
+		if touched[d] {
+			if err := m.store.syncDir(m.path(d, "")); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// lockUIDs locks the UIDs of the open mailbox, takes over what others have
+// assigned, and makes sure that it still is the same mailbox. m.mu must not be
+// held.
+func (m *mailbox) lockUIDs(ctx context.Context) (*uidFile, error) {
+	u, err := m.store.lockUIDs(ctx, m.dir, false)
+	if err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if u.validity != m.uids.validity {
+		u.close()
+		return nil, fmt.Errorf("UIDVALIDITY changed from %d to %d while the mailbox was open", m.uids.validity, u.validity)
+	}
+	m.uids.highest = max(m.uids.highest, u.highest)
+	return u, nil
+}
+
+// sortEntries sorts by UID; messages with the same one, or none, by name.
+func sortEntries(entries []entry) {
+	slices.SortFunc(entries, func(a, b entry) int {
+		if a.uid != b.uid {
+			return cmp.Compare(a.uid, b.uid)
+		}
+		return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.dir, b.dir))
+	})
+}
+
+// search returns the index of a UID in m.entries, or where it would be.
+func (m *mailbox) search(u mail.UID) (int, bool) {
+	return slices.BinarySearchFunc(m.entries, u, func(e entry, u mail.UID) int { return cmp.Compare(e.uid, u) })
+}
+
+// find returns the message with the UID, listing the mailbox again if it may
+// have turned up since. m.mu is held.
+func (m *mailbox) find(ctx context.Context, u mail.UID) (entry, bool, error) {
+	i, ok := m.search(u)
+	if ok {
+		return m.entries[i], true, nil
+	}
+	if u <= m.complete {
+		return entry{}, false, nil
+	}
+	if err := m.list(ctx); err != nil {
+		return entry{}, false, err
+	}
+	if i, ok = m.search(u); !ok {
+		return entry{}, false, nil
+	}
+	return m.entries[i], true, nil
+}
+
+// findAgain returns where the message went that is not called like old any
+// more. m.mu is held.
+func (m *mailbox) findAgain(ctx context.Context, old entry) (entry, bool, error) {
+	if i, ok := m.search(old.uid); ok && m.entries[i] != old {
+		return m.entries[i], true, nil // somebody else here has found it already
+	}
+	if err := m.list(ctx); err != nil {
+		return entry{}, false, err
+	}
+	i, ok := m.search(old.uid)
+	if !ok {
+		return entry{}, false, nil
+	}
+	if m.entries[i] != old {
+		return m.entries[i], true, nil
+	}
+	// It has not moved. Either it is a symbolic link to nowhere, which is no
+	// message, or something else was missing.
+	_, err := m.store.fs.Stat(m.pathOf(old))
+	switch {
+	case isMissing(err):
+		return entry{}, false, nil
+	case err == nil:
+		err = fmt.Errorf("cannot access '%s' as expected", m.pathOf(old))
+	}
+	return entry{}, false, err
+}
+
+// update replaces (or, if e.uid is not there yet, adds) a message in m.entries.
+func (m *mailbox) update(e entry) {
+	i, ok := m.search(e.uid)
+	if ok {
+		m.entries[i] = e
+		return
+	}
+	m.entries = slices.Insert(m.entries, i, e)
+}
+
+// forget removes a message from m.entries.
+func (m *mailbox) forget(u mail.UID) {
+	if i, ok := m.search(u); ok {
+		m.entries = slices.Delete(m.entries, i, i+1)
+	}
+}

@@ -1,0 +1,355 @@
+package maildir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"isync/internal/mail"
+	"isync/internal/store"
+	"isync/internal/vfs"
+)
+
+// listing describes when a directory was listed.
+type listing struct {
+	info fs.FileInfo // of the directory, just before; nil: not listed yet
+	// trusted: a change since would have given the directory another time.
+	trusted bool
+}
+
+// same tells whether the directory is still as it was when listed, as far as
+// its times tell.
+func (l listing) same(now fs.FileInfo) bool {
+	return l.info != nil && vfs.SameFile(l.info, now) &&
+		vfs.ChangeTime(l.info).Equal(vfs.ChangeTime(now)) && l.info.ModTime().Equal(now.ModTime())
+}
+
+const (
+	// tick is how far the time stamps of a file system lag behind the clock at
+	// most: one timer tick of a slow kernel.
+	tick = 11 * time.Millisecond
+	// maxListings is how often a directory that changes while it is being
+	// listed is listed again.
+	maxListings = 50
+)
+
+// list brings m.entries up to date with the directories, listing those that may
+// have changed. Messages without a UID get none (a provisional one if the
+// mailbox is read-only). m.mu is held.
+func (m *mailbox) list(ctx context.Context) error {
+	fresh := m.store.isCreated(m.dir)
+	changed := false
+	for range maxListings {
+		stale, err := m.stale()
+		if err != nil {
+			return err
+		}
+		if len(stale) == 0 {
+			return m.finishList(changed)
+		}
+		changed = true
+		for _, d := range stale {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := m.listDir(ctx, d, fresh); err != nil {
+				return err
+			}
+		}
+	}
+	m.listed = [2]listing{}
+	return errors.New("the mailbox keeps changing while it is being listed")
+}
+
+// finishList sorts m.entries after listing.
+func (m *mailbox) finishList(changed bool) error {
+	// What was listed too shortly after a change is good for this time only.
+	for d := range m.listed {
+		if !m.listed[d].trusted {
+			m.listed[d].info = nil
+		}
+	}
+	if !changed {
+		return nil
+	}
+	sortEntries(m.entries)
+	if m.unborn {
+		highest, _ := m.keepUIDs()
+		m.uids.highest = max(m.uids.highest, highest)
+	}
+	if m.readOnly {
+		if err := m.numberProvisionally(); err != nil {
+			return err
+		}
+	}
+	m.complete = m.uids.highest
+	if n := len(m.entries); n > 0 {
+		m.complete = max(m.complete, m.entries[n-1].uid)
+	}
+	return nil
+}
+
+// stale returns the directories that must be listed (again). new comes first:
+// messages move from there to cur, and so are not missed.
+func (m *mailbox) stale() ([]int, error) {
+	var stale []int
+	for d := range subDirs {
+		fi, err := m.store.fs.Stat(m.path(d, ""))
+		switch {
+		case err == nil:
+			if m.listed[d].same(fi) {
+				continue
+			}
+		case d == inNew && isMissing(err) && m.readOnly:
+			m.dropDir(d)
+			continue
+		case isMissing(err):
+			return nil, fmt.Errorf("mailbox has vanished: %w", err)
+		default:
+			return nil, err
+		}
+		m.listed[d] = listing{info: fi}
+		stale = append(stale, d)
+	}
+	return stale, nil
+}
+
+// dropDir removes the messages in one of the directories from m.entries.
+func (m *mailbox) dropDir(d int) {
+	m.entries = slices.DeleteFunc(m.entries, func(e entry) bool { return int(e.dir) == d })
+}
+
+// listDir reads one of the directories into m.entries, after stale has noted
+// its times. fresh tells that nobody but us can have been there.
+func (m *mailbox) listDir(ctx context.Context, d int, fresh bool) error {
+	trusted, err := m.settle(ctx, m.listed[d].info, fresh)
+	if err != nil {
+		return err
+	}
+	m.listed[d].trusted = trusted
+	names, err := m.store.fs.ReadNames(m.path(d, ""))
+	if err != nil {
+		return err
+	}
+	m.dropDir(d)
+	m.entries = slices.Grow(m.entries, len(names))
+	for _, n := range names {
+		if !isMessageName(n) {
+			continue
+		}
+		m.entries = append(m.entries, entry{
+			name: n, uid: nameUID(n), flags: nameFlags(n, m.store.opts.InfoDelimiter), dir: uint8(d),
+		})
+	}
+	return nil
+}
+
+// settle waits until any further change of a directory is certain to give it
+// another time. It returns false if that is not so, because waiting was not
+// allowed (or, for a fresh directory, not worth while).
+func (m *mailbox) settle(ctx context.Context, dir fs.FileInfo, fresh bool) (bool, error) {
+	changed := vfs.ChangeTime(dir)
+	now := m.store.opts.Clock()
+	wait := changed.Add(tick).Sub(now)
+	if changed.Nanosecond() == 0 {
+		// A file system that counts whole seconds, to all appearance.
+		wait = changed.Add(time.Second + tick).Sub(now)
+	}
+	if wait <= 0 {
+		return true, nil
+	}
+	if m.store.opts.NoDelay || fresh {
+		return false, nil
+	}
+	if wait > tick {
+		// Longer than that only by a clock that is ahead of ours, which
+		// no waiting helps against.
+		wait = min(wait, time.Second+tick)
+		m.store.notice("waiting %v because mailbox '%s' was modified just now", wait.Round(time.Millisecond), m.name)
+	}
+	return true, sleep(ctx, wait)
+}
+
+// Scan implements store.Mailbox.
+func (m *mailbox) Scan(ctx context.Context, need store.Need) (*store.Listing, error) {
+	if err := m.begin(ctx, false); err != nil {
+		return nil, err
+	}
+	l := &store.Listing{}
+	found, err := m.scan(ctx, need, l)
+	if err == nil {
+		err = m.addDetails(ctx, l, need, found)
+	}
+	if err != nil {
+		return nil, m.error(err)
+	}
+	return l, nil
+}
+
+// scan lists the mailbox, numbers what has no UID, and puts the messages that
+// are needed into l. It returns them too if more must be known of them than
+// their names tell.
+func (m *mailbox) scan(ctx context.Context, need store.Need, l *store.Listing) ([]entry, error) {
+	var u *uidFile
+	if !m.readOnly {
+		var err error
+		if u, err = m.lockUIDs(ctx); err != nil {
+			return nil, err
+		}
+		defer u.close()
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.list(ctx); err != nil {
+		return nil, err
+	}
+	if err := m.vet(ctx); err != nil {
+		return nil, err
+	}
+	if u != nil {
+		if err := m.number(ctx, u); err != nil {
+			return nil, err
+		}
+	}
+	m.store.scanned(m.dir)
+	var found []entry
+	for _, r := range need.UIDs {
+		from, _ := m.search(max(r.First, 1))
+		to, last := m.search(r.Last)
+		if last {
+			to++
+		}
+		l.Messages = slices.Grow(l.Messages, to-from)
+		for _, e := range m.entries[from:to] {
+			l.Messages = append(l.Messages, mail.Meta{UID: e.uid, Flags: e.flags})
+		}
+		if need.SizesFrom != 0 || need.TUIDs || need.MessageIDs {
+			found = append(found, m.entries[from:to]...)
+		}
+	}
+	return found, nil
+}
+
+// vet checks that every UID is used once and was assigned. m.mu is held, and
+// (but read-only) the lock of the UIDs.
+func (m *mailbox) vet(ctx context.Context) error {
+	for again := false; ; again = true {
+		problems, halfMoved, err := m.problems()
+		switch {
+		case err != nil:
+			return err
+		case len(halfMoved) > 0:
+			if err := m.finishMoves(halfMoved); err != nil {
+				return err
+			}
+			continue
+		case len(problems) == 0:
+			return nil
+		case again || m.store.opts.NoDelay:
+			return describe(problems)
+		}
+		// Messages that are moved during the listing can be seen twice, were
+		// it not for the times of the directories. Do not rely on these only.
+		m.listed = [2]listing{}
+		if err := m.list(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// describe makes one error of several problems.
+func describe(problems []string) error {
+	const enough = 10
+	more := ""
+	if n := len(problems) - enough; n > 0 {
+		problems, more = problems[:enough], fmt.Sprintf("; and %d more", n)
+	}
+	return errors.New(strings.Join(problems, "; ") + more)
+}
+
+// problems looks for wrong UIDs, and for pairs of names of one file that a
+// power cut in the middle of a move has left.
+func (m *mailbox) problems() (problems []string, halfMoved []entry, err error) {
+	highest := m.uids.highest
+	if n := len(m.entries); n == 0 || m.entries[n-1].uid <= highest && !m.duplicates() {
+		return nil, nil, nil
+	}
+	for i, e := range m.entries {
+		if e.uid == 0 {
+			continue
+		}
+		if _, assigned := m.provisional[m.short(e)]; e.uid > highest && !assigned {
+			problems = append(problems, fmt.Sprintf("UID %d of '%s' is above the highest assigned UID %d; "+
+				"to get it a new UID, rename it to '%s'", e.uid, m.short(e), highest, withoutUID(e.name)))
+		}
+		if i == 0 || m.entries[i-1].uid != e.uid {
+			continue
+		}
+		old := m.entries[i-1]
+		same, err := m.halfMoved(old, e)
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case same && old.dir == inNew:
+			halfMoved = append(halfMoved, old)
+		case same:
+			halfMoved = append(halfMoved, e)
+		default:
+			problems = append(problems, fmt.Sprintf("duplicate UID %d: '%s' and '%s'; "+
+				"to get the latter a new UID, rename it to '%s'", e.uid, m.short(old), m.short(e), withoutUID(e.name)))
+		}
+	}
+	return problems, halfMoved, nil
+}
+
+// duplicates tells whether any UID is used more than once.
+func (m *mailbox) duplicates() bool {
+	for i := 1; i < len(m.entries); i++ {
+		if u := m.entries[i].uid; u == m.entries[i-1].uid && u != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// short returns the path of a message within the mailbox.
+func (m *mailbox) short(e entry) string { return filepath.Join(subDirs[e.dir], e.name) }
+
+// halfMoved tells whether a and b, which have the same UID, are the old and the
+// new name of one file.
+func (m *mailbox) halfMoved(a, b entry) (bool, error) {
+	if a.dir == b.dir || baseName(a.name) != baseName(b.name) {
+		return false, nil
+	}
+	fa, err := m.store.fs.Stat(m.pathOf(a))
+	if err == nil {
+		var fb fs.FileInfo
+		if fb, err = m.store.fs.Stat(m.pathOf(b)); err == nil {
+			return vfs.SameFile(fa, fb), nil
+		}
+	}
+	if isMissing(err) {
+		return false, nil
+	}
+	return false, err
+}
+
+// finishMoves removes the old names of messages that are in cur already.
+func (m *mailbox) finishMoves(old []entry) error {
+	var touched [2]bool
+	for _, e := range old {
+		if !m.readOnly {
+			if err := m.store.fs.Remove(m.pathOf(e)); err != nil && !isMissing(err) {
+				return err
+			}
+			touched[e.dir] = true
+		}
+		m.entries = slices.DeleteFunc(m.entries, func(o entry) bool { return o == e })
+	}
+	return m.syncDirs(touched)
+}

@@ -1,0 +1,326 @@
+// Package maildir keeps mailboxes as Maildir trees: one file per message, the
+// flags in its name, and a UID in its name too.
+//
+// A mailbox is a directory with the sub-directories cur, new, and tmp; the
+// presence of cur is what makes it one. A file name is
+//
+//	<unique>[,U=<uid>][<delim>2,<flags>]
+//
+// where <delim> is ":" (";" where the file system wants that) and <flags> are
+// the letters DFPRST in alphabetical order, after which other programs' letters
+// are kept. Our own unique parts are <seconds>.<pid>_<n>.<host>.
+//
+// The file .uidvalidity in the mailbox holds two lines: the UIDVALIDITY, and
+// the highest UID ever assigned. It is guarded by an fcntl write lock while UIDs
+// are assigned and while the mailbox is listed, and is written in place, so
+// that the lock means the same to all programs. Naming scheme, file and lock
+// are shared with every other mbsync; mail user agents know nothing of them and
+// rename, add, and remove files at any time.
+//
+// Durability (with Options.FSync): a message is reported as stored, trashed,
+// renamed, or removed only once its bytes and its directory entry survive a
+// power cut, and .uidvalidity on disk is never below a UID that is visible in a
+// durable file name. What is asked of the file system beyond package vfs: a
+// rename across directories may leave both names after a power cut, but never
+// none.
+//
+// Messages end their lines in LF. Nothing here looks into them but for the
+// header fields that a scan asks for.
+package maildir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"isync/internal/store"
+	"isync/internal/vfs"
+)
+
+// SubFolders tells how mailboxes within mailboxes are laid out.
+type SubFolders uint8
+
+// The layouts. "top/sub" and "INBOX/sub" are, in this order:
+const (
+	SubFoldersNone      SubFolders = iota // not possible
+	SubFoldersVerbatim                    // Path/top/sub, Inbox/sub
+	SubFoldersMaildirPP                   // Inbox/.top.sub, Inbox/..sub
+	SubFoldersLegacy                      // Path/top/.sub, Inbox/.sub
+)
+
+// Options describe a store.
+type Options struct {
+	// Name is the store's name in the configuration.
+	Name string
+	// Path is put before the names of all mailboxes but INBOX and its children,
+	// as it is: it usually ends in "/", but may also end in a name prefix.
+	Path string
+	// Inbox is the directory of INBOX.
+	Inbox string
+	// InfoDelimiter separates the flags from the rest of a name; 0 means ':'.
+	InfoDelimiter byte
+	SubFolders    SubFolders
+	// AltMap asks for UIDs in a database instead of the names.
+	AltMap bool
+	// FSync makes everything durable before it is reported as done.
+	FSync bool
+
+	// FS is the file system, by default that of the operating system.
+	FS vfs.FS
+	// Clock tells the time, by default time.Now. It must not lag behind the
+	// clock that the file system uses.
+	Clock func() time.Time
+	// Host and Pid go into the names of messages; by default they are those of
+	// this machine and process. Host is cut at its first dot.
+	Host string
+	Pid  int
+
+	// Notice and Warn, if set, are given texts for the user. They may be called
+	// on any goroutine.
+	Notice, Warn func(text string)
+
+	// NoDelay: do not wait until changes of a directory are certain to be seen
+	// (a control for tests).
+	NoDelay bool
+	// NoUIDs: do not report the UIDs of stored messages (a control for tests).
+	NoUIDs bool
+}
+
+// Store is a tree of Maildirs.
+type Store struct {
+	opts Options
+	fs   vfs.FS
+	host string // as it goes into names
+
+	mu      sync.Mutex
+	closed  bool
+	warned  map[string]bool
+	created map[string]bool // directories of mailboxes made by this Store, until scanned
+}
+
+var (
+	_ store.Store = (*Store)(nil)
+	_ store.Local = (*Store)(nil)
+)
+
+// New returns the store. It looks at nothing yet.
+func New(o Options) (*Store, error) {
+	s := &Store{opts: o, fs: o.FS, warned: make(map[string]bool), created: make(map[string]bool)}
+	switch {
+	case o.AltMap:
+		return nil, s.storeError(errors.New("AltMap is not supported yet; leave it out to keep the UIDs in the file names"))
+	case o.Inbox == "":
+		return nil, s.storeError(errors.New("no Inbox given"))
+	case o.SubFolders == SubFoldersMaildirPP && o.Path != "":
+		return nil, s.storeError(errors.New("Path cannot be combined with SubFolders Maildir++: all mailboxes are below Inbox")) //nolint:staticcheck // Path is a keyword
+	case o.SubFolders > SubFoldersLegacy:
+		return nil, s.storeError(fmt.Errorf("unknown SubFolders style %d", o.SubFolders))
+	}
+	s.opts.Inbox = filepath.Clean(o.Inbox)
+	if s.fs == nil {
+		s.fs = vfs.OS{}
+	}
+	if s.opts.InfoDelimiter == 0 {
+		s.opts.InfoDelimiter = ':'
+	}
+	if s.opts.Clock == nil {
+		s.opts.Clock = time.Now
+	}
+	if s.opts.Pid == 0 {
+		s.opts.Pid = os.Getpid()
+	}
+	if o.Host == "" {
+		// Without one the names still are unique on this machine.
+		o.Host, _ = os.Hostname()
+	}
+	s.host = cleanHost(o.Host)
+	return s, nil
+}
+
+// cleanHost makes a host name fit into file names.
+func cleanHost(host string) string {
+	host, _, _ = strings.Cut(host, ".")
+	host = strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_':
+			return r
+		}
+		return '_'
+	}, host)
+	if host == "" {
+		return "localhost"
+	}
+	return host[:min(len(host), 64)]
+}
+
+// Name implements store.Store.
+func (s *Store) Name() string { return s.opts.Name }
+
+// Caps implements store.Store.
+func (s *Store) Caps(ctx context.Context) (store.Caps, error) {
+	if err := s.begin(ctx); err != nil {
+		return store.Caps{}, err
+	}
+	return store.Caps{ReportsUIDs: !s.opts.NoUIDs, SelectiveExpunge: true}, nil
+}
+
+// Close implements store.Store.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	return nil
+}
+
+// begin starts a call.
+func (s *Store) begin(ctx context.Context) error {
+	s.mu.Lock()
+	closed := s.closed
+	s.mu.Unlock()
+	if closed {
+		return s.storeError(errors.New("store is closed"))
+	}
+	return ctx.Err()
+}
+
+func (s *Store) storeError(err error) error { return &store.StoreError{Store: s.opts.Name, Err: err} }
+
+// boxError wraps what makes a mailbox unusable; the end of a context is passed
+// through.
+func (s *Store) boxError(box string, err error) error {
+	var be *store.BoxError
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &be) {
+		return err
+	}
+	return &store.BoxError{Store: s.opts.Name, Box: box, Err: err}
+}
+
+func (s *Store) notice(format string, args ...any) {
+	if s.opts.Notice != nil {
+		s.opts.Notice(fmt.Sprintf("store '%s': ", s.opts.Name) + fmt.Sprintf(format, args...))
+	}
+}
+
+// warn warns, once for each text.
+func (s *Store) warn(format string, args ...any) {
+	text := fmt.Sprintf("store '%s': ", s.opts.Name) + fmt.Sprintf(format, args...)
+	s.mu.Lock()
+	again := s.warned[text]
+	s.warned[text] = true
+	s.mu.Unlock()
+	if !again && s.opts.Warn != nil {
+		s.opts.Warn(text)
+	}
+}
+
+// syncDir makes the entries of a directory durable if that is wanted.
+func (s *Store) syncDir(dir string) error {
+	if !s.opts.FSync {
+		return nil
+	}
+	return s.fs.SyncDir(dir)
+}
+
+// Create implements store.Store.
+func (s *Store) Create(ctx context.Context, box string) error {
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	dir, err := s.BoxPath(box)
+	if err != nil {
+		return err
+	}
+	_, err = s.fs.Stat(filepath.Join(dir, "cur"))
+	isNew := isMissing(err)
+	// Last comes cur, which makes it a mailbox.
+	for _, sub := range []string{"tmp", "new", "cur"} {
+		if err := vfs.MkdirAll(s.fs, filepath.Join(dir, sub), 0o700, s.opts.FSync); err != nil {
+			return s.boxError(box, fmt.Errorf("cannot create mailbox: %w", err))
+		}
+	}
+	if isNew {
+		s.mu.Lock()
+		s.created[dir] = true
+		s.mu.Unlock()
+	}
+	return nil
+}
+
+// isCreated tells whether this Store has made the mailbox in dir itself, and it
+// was not scanned since.
+func (s *Store) isCreated(dir string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.created[dir]
+}
+
+// scanned ends that.
+func (s *Store) scanned(dir string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.created, dir)
+}
+
+// Delete implements store.Store. What else there is in the directory of the
+// mailbox is left alone.
+func (s *Store) Delete(ctx context.Context, box string) error {
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	dir, err := s.BoxPath(box)
+	if err != nil {
+		return err
+	}
+	return s.boxError(box, s.deleteBox(dir))
+}
+
+func (s *Store) deleteBox(dir string) error {
+	if _, err := s.fs.Stat(filepath.Join(dir, "cur")); isMissing(err) {
+		return store.ErrNoBox
+	}
+	// Directories that are not empty refuse to go, so no message can be lost,
+	// whoever delivers meanwhile.
+	for _, sub := range []string{"new", "cur"} {
+		err := s.fs.Remove(filepath.Join(dir, sub))
+		if err == nil || isMissing(err) {
+			continue
+		}
+		if sub == "cur" { // still a mailbox, so complete it again
+			if merr := s.fs.Mkdir(filepath.Join(dir, "new"), 0o700); merr != nil {
+				return errors.Join(fmt.Errorf("cannot delete mailbox: %w", err), merr)
+			}
+		}
+		return fmt.Errorf("cannot delete mailbox: %w", err)
+	}
+	tmp := filepath.Join(dir, "tmp")
+	names, err := s.fs.ReadNames(tmp)
+	if err != nil && !isMissing(err) {
+		return err
+	}
+	left := []string{".uidvalidity", "tmp"}
+	for _, n := range names {
+		left = append(left, filepath.Join("tmp", n))
+	}
+	for i := len(left) - 1; i >= 0; i-- {
+		if err := s.fs.Remove(filepath.Join(dir, left[i])); err != nil && !isMissing(err) {
+			return fmt.Errorf("cannot delete mailbox completely: %w", err)
+		}
+	}
+	if err := s.syncDir(dir); err != nil {
+		return err
+	}
+	// Sub-folders, or other things, may still be in there.
+	if err := s.fs.Remove(dir); err == nil {
+		return s.syncDir(filepath.Dir(dir))
+	}
+	return nil
+}
+
+// isMissing tells whether a file is missing, or its directory.
+func isMissing(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNotDir) }

@@ -1,0 +1,132 @@
+package maildir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"isync/internal/mail"
+)
+
+// Trash implements store.Trasher. Messages are moved; they lose their UID, and
+// the mark of deletion. If the trash is on another file system they are copied,
+// and still must be removed.
+func (m *mailbox) Trash(ctx context.Context, uids []mail.UID, trash string, done func(int, error)) error {
+	if err := m.begin(ctx, true); err != nil {
+		return err
+	}
+	if trash == m.name {
+		return m.error(errors.New("the mailbox is its own trash"))
+	}
+	dir, err := m.store.BoxPath(trash)
+	if err != nil {
+		return err
+	}
+	if err := m.store.Create(ctx, trash); err != nil {
+		return err
+	}
+	bin := &mailbox{store: m.store, name: trash, dir: dir}
+
+	results := make([]error, len(uids))
+	var from, to [2]bool
+	n := 0
+	var fatal error
+	for ; n < len(uids); n++ {
+		if fatal = ctx.Err(); fatal != nil {
+			break
+		}
+		err := m.trashOne(ctx, uids[n], bin, &from, &to)
+		if errors.Is(err, errListing) {
+			fatal = err
+			break
+		}
+		results[n] = err
+	}
+	// The trash first: a message must not be gone before it is there.
+	err = bin.syncDirs(to)
+	if serr := m.syncDirs(from); err == nil {
+		err = serr
+	}
+	for i := range n {
+		if err != nil && results[i] == nil {
+			results[i] = err
+		}
+		done(i, results[i])
+	}
+	if fatal == nil {
+		fatal = err
+	}
+	return m.error(fatal)
+}
+
+// trashOne moves one message to the trash, and notes which directories were
+// changed.
+func (m *mailbox) trashOne(ctx context.Context, u mail.UID, bin *mailbox, from, to *[2]bool) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.withMessage(ctx, u, func(e entry) error {
+		target := e
+		flags := e.flags &^ mail.FlagDeleted
+		target.name = m.trashName(e, flags)
+		err := m.store.fs.Rename(m.pathOf(e), bin.pathOf(target))
+		if errors.Is(err, errCrossDevice) {
+			to[target.dir] = true
+			return m.copyTo(ctx, e, bin, target)
+		}
+		if err != nil {
+			return err
+		}
+		from[e.dir], to[target.dir] = true, true
+		m.forget(e.uid)
+		return nil
+	})
+}
+
+// trashName returns a fresh name for a message with the given flags, and those
+// of others that it has.
+func (m *mailbox) trashName(e entry, flags mail.Flags) string {
+	delim := m.store.opts.InfoDelimiter
+	fresh := m.store.newName(0, 0)
+	start, end, ok := infoAt(e.name, delim)
+	if ok {
+		fresh += e.name[start:end]
+	}
+	return withFlags(fresh, delim, flags)
+}
+
+// copyTo copies a message to another mailbox.
+func (m *mailbox) copyTo(ctx context.Context, e entry, bin *mailbox, target entry) (err error) {
+	src, err := m.store.fs.OpenFile(m.pathOf(e), os.O_RDONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	fi, err := src.Stat()
+	if err != nil {
+		return err
+	}
+	p, dst, err := bin.createTmp(target.flags)
+	if err != nil {
+		return fmt.Errorf("cannot copy message to trash: %w", err)
+	}
+	_, err = io.Copy(&fileWriter{ctx: ctx, w: dst}, src)
+	if err == nil {
+		err = m.store.fs.Chtimes(p.tmp, fi.ModTime(), fi.ModTime())
+	}
+	if err == nil && m.store.opts.FSync {
+		err = dst.Sync()
+	}
+	if cerr := dst.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = m.store.fs.Rename(p.tmp, bin.pathOf(target))
+	}
+	if err != nil {
+		bin.discard(p)
+		return fmt.Errorf("cannot copy message to trash: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,224 @@
+package maildir
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"isync/internal/mail"
+	"isync/internal/vfs"
+)
+
+// uidFileName is the file in a mailbox that holds its UIDVALIDITY and the
+// highest UID ever assigned in it.
+const uidFileName = ".uidvalidity"
+
+// uidState is what the file says.
+type uidState struct {
+	validity uint32
+	highest  mail.UID
+}
+
+// format returns the contents of the file.
+func (s uidState) format() []byte {
+	b := strconv.AppendUint(nil, uint64(s.validity), 10)
+	b = append(b, '\n')
+	b = strconv.AppendUint(b, uint64(s.highest), 10)
+	return append(b, '\n')
+}
+
+var (
+	// errNoUIDs: the file holds nothing.
+	errNoUIDs = errors.New("no UIDVALIDITY")
+	// errTornUIDs: the file holds what a power cut may have left of the very
+	// first thing written to it.
+	errTornUIDs = errors.New("incomplete UIDVALIDITY")
+)
+
+// parseUIDs reads the contents of the file. Any white space may separate the
+// two numbers, and what follows them is ignored, as other programs do. It
+// returns errNoUIDs, errTornUIDs, or another error if there are no two numbers.
+func parseUIDs(b []byte) (uidState, error) {
+	if len(b) == 0 {
+		return uidState{}, errNoUIDs
+	}
+	text, _, _ := bytes.Cut(b, []byte{0})
+	fields := bytes.Fields(text)
+	if len(fields) < 2 {
+		digits := bytes.TrimSuffix(text, []byte{'\n'})
+		if len(bytes.Trim(digits, "0123456789")) == 0 {
+			return uidState{}, errTornUIDs
+		}
+		return uidState{}, fmt.Errorf("cannot read UIDVALIDITY: %q are not two numbers", clip(b))
+	}
+	validity, err1 := strconv.ParseUint(string(fields[0]), 10, 32)
+	highest, err2 := strconv.ParseUint(string(fields[1]), 10, 32)
+	if err1 != nil || err2 != nil || validity == 0 {
+		return uidState{}, fmt.Errorf("cannot read UIDVALIDITY: %q are not two numbers", clip(b))
+	}
+	return uidState{uint32(validity), mail.UID(highest)}, nil
+}
+
+func clip(b []byte) []byte { return b[:min(len(b), 60)] }
+
+// uidFile is the open and locked file.
+type uidFile struct {
+	uidState
+	store *Store
+	file  vfs.File
+	raw   []byte
+}
+
+// lockUIDs opens and locks the file of the mailbox in dir, waiting for others
+// that have it. With create it is made if it is missing. The state is
+// valid only if err is nil; with errNoUIDs and errTornUIDs the file is returned
+// nevertheless.
+func (s *Store) lockUIDs(ctx context.Context, dir string, create bool) (*uidFile, error) {
+	flag := os.O_RDWR
+	if create {
+		flag |= os.O_CREATE
+	}
+	path := filepath.Join(dir, uidFileName)
+	f, err := s.fs.OpenFile(path, flag, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	u := &uidFile{store: s, file: f}
+	if err := s.waitLock(ctx, f); err != nil {
+		f.Close()
+		return nil, err
+	}
+	if u.raw, err = io.ReadAll(io.LimitReader(f, 128)); err != nil {
+		f.Close()
+		return nil, err
+	}
+	u.uidState, err = parseUIDs(u.raw)
+	switch {
+	case err == nil:
+		return u, nil
+	case create && (err == errNoUIDs || err == errTornUIDs):
+		return u, err
+	}
+	f.Close()
+	return nil, fmt.Errorf("%s: %w", path, err)
+}
+
+// waitLock takes the lock on f. It asks again and again instead of blocking, so
+// that the wait can be canceled.
+func (s *Store) waitLock(ctx context.Context, f vfs.File) error {
+	const patience = 2 * time.Second
+	waited, told := time.Duration(0), false
+	for pause := time.Millisecond; ; pause = min(pause*2, 50*time.Millisecond) {
+		err := s.fs.Lock(f, false)
+		if !errors.Is(err, vfs.ErrLocked) {
+			return err
+		}
+		if waited > patience && !told {
+			told = true
+			s.notice("waiting for another program that uses '%s'", filepath.Dir(f.Name()))
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+		waited += pause
+	}
+}
+
+// sleep waits for d, or until the context ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// close ends the lock.
+func (u *uidFile) close() { u.file.Close() }
+
+// init writes the first contents of the file, durably.
+func (u *uidFile) init(s uidState) error {
+	if err := u.write(s.format()); err != nil {
+		return err
+	}
+	u.uidState = s
+	return u.store.syncDir(filepath.Dir(u.file.Name()))
+}
+
+// raise makes highest the highest UID assigned, durably.
+//
+// The file is written in place. A power cut may leave any prefix of the new
+// bytes, and in no case may the file then name a UID below the present one.
+// That holds while the number of digits stays, as the new number is higher; to
+// get more digits the number is first extended by nines.
+func (u *uidFile) raise(highest mail.UID) error {
+	s := u.uidState
+	if highest <= s.highest {
+		return nil
+	}
+	s.highest = highest
+	now, next := u.format(), s.format()
+	if more := len(next) - len(now); more > 0 && bytes.Equal(u.raw, now) && u.store.opts.FSync {
+		nines := append(now[:len(now)-1:len(now)-1], bytes.Repeat([]byte{'9'}, more)...)
+		if err := u.write(append(nines, '\n')); err != nil {
+			return err
+		}
+	}
+	if err := u.write(next); err != nil {
+		return err
+	}
+	u.uidState = s
+	return nil
+}
+
+// write replaces the contents of the file.
+func (u *uidFile) write(b []byte) error {
+	if _, err := u.file.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	if _, err := u.file.Write(b); err != nil {
+		return err
+	}
+	if len(b) < len(u.raw) {
+		if err := u.file.Truncate(int64(len(b))); err != nil {
+			return err
+		}
+	}
+	u.raw = b
+	if !u.store.opts.FSync {
+		return nil
+	}
+	return u.file.Sync()
+}
+
+// readUIDs reads the file without a lock and without changing anything.
+func (s *Store) readUIDs(dir string) (uidState, error) {
+	path := filepath.Join(dir, uidFileName)
+	b, err := vfs.ReadFile(s.fs, path)
+	if isMissing(err) {
+		return uidState{}, errNoUIDs
+	}
+	if err != nil {
+		return uidState{}, err
+	}
+	st, err := parseUIDs(b[:min(len(b), 128)])
+	if err != nil && err != errNoUIDs && err != errTornUIDs {
+		err = fmt.Errorf("%s: %w", path, err)
+	}
+	return st, err
+}
+
+// newValidity returns a UIDVALIDITY for now.
+func (s *Store) newValidity() uint32 {
+	return uint32(min(max(s.opts.Clock().Unix(), 1), math.MaxUint32))
+}
