@@ -1,0 +1,99 @@
+package arch
+
+import (
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"isync/internal/config"
+)
+
+// fenced returns the code blocks of a Markdown text.
+func fenced(text string) []string {
+	var blocks []string
+	for i, part := range strings.Split("\n"+text, "\n```") {
+		if i%2 == 1 {
+			_, code, _ := strings.Cut(part, "\n") // behind the language
+			blocks = append(blocks, code+"\n")
+		}
+	}
+	return blocks
+}
+
+// The configuration that the README promises to be enough is one.
+func TestReadmeConfiguration(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := config.Env{Home: func(string) (string, error) { return "/home/someone", nil }}
+	found := 0
+	for _, code := range fenced(string(text)) {
+		if !strings.Contains(code, "\nChannel ") {
+			continue
+		}
+		found++
+		cfg, notices, err := config.Parse("README.md", []byte(code), env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range notices {
+			t.Errorf("notice: %s", n)
+		}
+		if len(cfg.Channels) != 1 || len(cfg.Stores) != 2 {
+			t.Errorf("got %d channels and %d stores, want 1 and 2", len(cfg.Channels), len(cfg.Stores))
+		}
+	}
+	if found != 1 {
+		t.Errorf("found %d configurations in README.md, want 1", found)
+	}
+}
+
+var link = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
+
+// Links within the documents lead somewhere.
+func TestLinks(t *testing.T) {
+	root := filepath.Join("..", "..")
+	var docs []string
+	for _, pattern := range []string{"*.md", "docs/*.md"} {
+		files, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		docs = append(docs, files...)
+	}
+	links := 0
+	for _, doc := range docs {
+		text, err := os.ReadFile(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			links++
+			if _, err := os.Stat(filepath.Join(filepath.Dir(doc), m[1])); err != nil {
+				t.Errorf("%s: %v", doc, err)
+			}
+		}
+	}
+	if links == 0 {
+		t.Error("no links found")
+	}
+}
+
+// Every room is on the map.
+func TestRoomsAreDocumented(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "ARCHITECTURE.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range rooms {
+		// Stores are listed together, as "internal/store/imap, …/maildir".
+		short := "…/" + path.Base(name)
+		if s := string(text); !strings.Contains(s, "`"+name+"`") && !strings.Contains(s, "`"+short+"`") {
+			t.Errorf("docs/ARCHITECTURE.md does not tell what %s knows", name)
+		}
+	}
+}
