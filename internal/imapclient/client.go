@@ -73,7 +73,7 @@ func Dial(ctx context.Context, opts Options) (*Client, error) {
 	c.link.expect()
 	if opts.Security == ImplicitTLS {
 		t := tls.Client(c.link, opts.TLS)
-		if err := t.HandshakeContext(ctx); err != nil {
+		if err := c.link.handshake(func() error { return t.HandshakeContext(ctx) }); err != nil {
 			_ = conn.Close()
 			return nil, c.lost("the TLS handshake", noEOF(err))
 		}
@@ -247,7 +247,7 @@ type command struct {
 	// ended is called last, whatever the outcome, on the reader goroutine.
 	ended func()
 
-	cont chan string   // texts of continuations
+	cont chan string   // texts of continuations; nil if there are none
 	done chan struct{} // closed when err is final
 	err  error
 }
@@ -353,7 +353,6 @@ func (c *Client) startAlone(ctx context.Context, cmd *command, text *imapwire.Co
 // whatever happens.
 func (c *Client) enqueue(cmd *command) error {
 	cmd.done = make(chan struct{})
-	cmd.cont = make(chan string, 1)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed || c.err != nil {
@@ -372,6 +371,10 @@ func (c *Client) enqueue(cmd *command) error {
 // send queues and writes a command. The caller holds a slot, which it loses,
 // and the right to send.
 func (c *Client) send(ctx context.Context, cmd *command, text *imapwire.Command) error {
+	hasLiteral := func(p imapwire.Part) bool { return p.Literal != nil }
+	if slices.ContainsFunc(text.Parts(), hasLiteral) {
+		cmd.cont = make(chan string, 1)
+	}
 	if err := c.enqueue(cmd); err != nil {
 		<-c.slots
 		return err

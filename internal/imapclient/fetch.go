@@ -245,11 +245,7 @@ func (c *Client) fetched(r *imapwire.Response) {
 		return
 	}
 	if m.Has&imapwire.ItemUID != 0 && m.UID != 0 {
-		for _, cmd := range queue {
-			f := cmd.fetch
-			if f == nil || body != nil && f.req.Body != c.cur.kind || !f.req.UIDs.Contains(m.UID) {
-				continue
-			}
+		if f := c.recipient(queue, m, body); f != nil {
 			f.take(m, body)
 			return
 		}
@@ -261,6 +257,25 @@ func (c *Client) fetched(r *imapwire.Response) {
 	if c.opts.Hooks.Fetch != nil {
 		c.opts.Hooks.Fetch(m)
 	}
+}
+
+// recipient returns the command that a response belongs to: the oldest of those
+// that need nothing more of that message, else the oldest that asked for it.
+func (c *Client) recipient(queue []*command, m *imapwire.Fetch, body *spool) *fetch {
+	var first *fetch
+	for _, cmd := range queue {
+		f := cmd.fetch
+		if f == nil || body != nil && f.req.Body != c.cur.kind || !f.req.UIDs.Contains(m.UID) {
+			continue
+		}
+		if m.Has&f.want == f.want && (body != nil || f.req.Body == NoBody) {
+			return f
+		}
+		if first == nil {
+			first = f
+		}
+	}
+	return first
 }
 
 // take deals with a response about one of the messages asked for.

@@ -87,7 +87,7 @@ func tryConnect(t *testing.T, opts Options, serve func(p *peer)) (*Client, error
 	var wg sync.WaitGroup
 	if opts.Dial == nil {
 		opts.Dial = func(context.Context) (net.Conn, error) {
-			client, server := net.Pipe()
+			client, server := pipe(t, opts.Security != PlainText)
 			wg.Go(func() {
 				defer server.Close()
 				serve(&peer{t, server, bufio.NewReader(server)})
@@ -106,6 +106,26 @@ func tryConnect(t *testing.T, opts Options, serve func(p *peer)) (*Client, error
 		wg.Wait()
 	})
 	return c, err
+}
+
+// pipe returns two ends of a connection. TLS needs one with buffers: it writes
+// alerts to peers that are writing, too.
+func pipe(t *testing.T, buffered bool) (client, server net.Conn) {
+	if !buffered {
+		return net.Pipe()
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	if client, err = net.Dial("tcp", ln.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	if server, err = ln.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	return client, server
 }
 
 // idle waits until the client hangs up.

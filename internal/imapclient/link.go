@@ -27,6 +27,7 @@ type link struct {
 	waiting int       // how many things are waited for
 	last    time.Time // of the latest progress
 	reading bool      // a Read is under way
+	sole    bool      // one goroutine does all reading and writing
 	queued  int       // bytes in the kernel's send queue when last looked at
 	hangup  error     // why the end is near
 }
@@ -49,6 +50,18 @@ func (l *link) done() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.waiting--
+}
+
+// handshake runs f, which reads and writes, with nobody else doing so.
+func (l *link) handshake(f func() error) error {
+	set := func(sole bool) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.sole = sole
+	}
+	set(true)
+	defer set(false)
+	return f()
 }
 
 // arm sets the read deadline. Failing to is no problem of its own: the
@@ -117,6 +130,11 @@ func (l *link) drained() bool {
 }
 
 func (l *link) Write(p []byte) (written int, err error) {
+	l.mu.Lock()
+	if l.sole {
+		l.last = time.Now()
+	}
+	l.mu.Unlock()
 	for len(p) > 0 {
 		if l.timeout > 0 {
 			_ = l.SetWriteDeadline(time.Now().Add(l.timeout))
@@ -129,7 +147,7 @@ func (l *link) Write(p []byte) (written int, err error) {
 		if n > 0 {
 			l.last = now
 		}
-		stalled := l.reading && now.Sub(l.last) >= l.timeout
+		stalled := (l.reading || l.sole) && now.Sub(l.last) >= l.timeout
 		l.mu.Unlock()
 		if err == nil {
 			continue

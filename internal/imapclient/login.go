@@ -48,7 +48,7 @@ func (c *Client) startTLS(ctx context.Context) error {
 			return c.lost("STARTTLS", fmt.Errorf("the server sent %d bytes of plain text behind its answer, which looks like an attack", n))
 		}
 		t := tls.Client(c.link, c.opts.TLS)
-		if err := t.HandshakeContext(ctx); err != nil {
+		if err := c.link.handshake(func() error { return t.HandshakeContext(ctx) }); err != nil {
 			return c.lost("the TLS handshake", noEOF(err))
 		}
 		c.replace(t, t)
@@ -161,10 +161,11 @@ func (c *Client) authenticate(ctx context.Context, mech sasl.Client, name string
 			enc = "="
 		}
 		c.addSecret(enc)
+		c.addSecret(secretIn(ir))
 		text.SecretRaw(enc)
 		ir = nil
 	}
-	cmd := &command{ended: func() { c.authing.Store(false) }}
+	cmd := &command{cont: make(chan string, 1), ended: func() { c.authing.Store(false) }}
 	c.authing.Store(true)
 	release, err := c.startAlone(ctx, cmd, text)
 	if err != nil {
@@ -179,6 +180,7 @@ func (c *Client) authenticate(ctx context.Context, mech sasl.Client, name string
 			if err != nil {
 				return c.cancelAuth(ctx, cmd, fmt.Errorf("AUTHENTICATE %s: %w", name, err))
 			}
+			c.addSecret(secretIn(reply))
 			if err := c.authLine(ctx, base64.StdEncoding.EncodeToString(reply)); err != nil {
 				return err
 			}
@@ -188,6 +190,17 @@ func (c *Client) authenticate(ctx context.Context, mech sasl.Client, name string
 			return c.wait(ctx, cmd)
 		}
 	}
+}
+
+// secretIn returns the part of a response that must not be shown: what follows
+// the last NUL (PLAIN), the token (OAUTHBEARER, XOAUTH2), else all of it.
+func secretIn(reply []byte) string {
+	s := string(reply)
+	if _, token, ok := strings.Cut(s, "Bearer "); ok {
+		token, _, _ = strings.Cut(token, "\x01")
+		return token
+	}
+	return s[strings.LastIndexByte(s, 0)+1:]
 }
 
 // respond answers a challenge. An initial response that is still to be sent
