@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"isync/internal/mail"
@@ -98,8 +99,9 @@ func argCount(op syncstate.Op) int {
 	return 0
 }
 
-// prepareCopies gives every message to be copied its temporary id and makes
-// them durable, together with where to look for them.
+// prepareCopies gives every message to be copied its temporary id. It makes
+// everything durable that must not be forgotten once the stores are changed:
+// the ids and where to look for them, and why messages get marked deleted.
 func (s *session) prepareCopies() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -125,10 +127,22 @@ func (s *session) prepareCopies() error {
 		}
 	}
 	s.journal.held = false
-	if copies == 0 {
+	if copies == 0 && !s.marksSilently() {
 		return s.journal.flush()
 	}
 	return s.journal.sync()
+}
+
+// marksSilently reports whether a message is to be marked deleted without that
+// being a deletion to be propagated. If only the mark survived a power cut, the
+// next run would take it for the user's.
+func (s *session) marksSilently() bool {
+	for _, list := range s.plan.Flags {
+		if slices.ContainsFunc(list, func(c plan.FlagChange) bool { return c.Expire || c.Purge }) {
+			return true
+		}
+	}
+	return false
 }
 
 // changeFlags carries out the flag changes on side t.
