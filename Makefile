@@ -7,8 +7,8 @@ LDFLAGS  := -s -w -X isync/internal/cli.version=$(VERSION)
 PACKAGES ?= ./...
 # Seconds are enough to notice a silly mistake; give it hours before a release.
 FUZZTIME ?= 30s
-# How long each of the long crash sweeps may go on.
-SWEEP    ?= 2m
+# How many random histories, cuts or faults each of the long sweeps tries.
+SWEEP    ?= 5000
 DEMOFLAGS ?=
 TESTFLAGS ?=
 
@@ -50,8 +50,10 @@ bench: ## run the Go benchmarks
 	@echo 'Go benchmarks only; a side-by-side run against the C original is not there yet.'
 	$(GO) test -run '^$$' -bench . -benchmem $(PACKAGES)
 
-crash: servers ## run the long crash sweeps, each for at most SWEEP (default 2m)
-	ISYNC_TEST_APT=1 ISYNC_SWEEP=$(SWEEP) $(GO) test -count=1 -timeout 6h -run 'Sweep' $(TESTFLAGS) $(PACKAGES)
+crash: servers ## run the long crash sweeps: SWEEP random tries each (default 5000)
+	@dirs=$$(grep -rl --include='*_test.go' ISYNC_SWEEP . | xargs -r -n1 dirname | sort -u); \
+	[ -n "$$dirs" ] || { echo 'make crash: no test looks at ISYNC_SWEEP' >&2; exit 1; }; \
+	set -x; ISYNC_TEST_APT=1 ISYNC_SWEEP=$(SWEEP) $(GO) test -count=1 -timeout 6h $(TESTFLAGS) $$dirs
 
 fuzz: ## run every fuzz target for FUZZTIME (default 30s)
 	GO='$(GO)' FUZZTIME='$(FUZZTIME)' tools/fuzz.sh $(PACKAGES)
