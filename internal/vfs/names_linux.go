@@ -75,7 +75,8 @@ func nextDirent(b []byte) (name []byte, size int) {
 	if i := bytes.IndexByte(name, 0); i >= 0 {
 		name = name[:i]
 	}
-	if s := string(name); s == "." || s == ".." || binary.NativeEndian.Uint64(b) == 0 {
+	isDots := len(name) <= 2 && bytes.Equal(name, []byte("..")[:len(name)])
+	if isDots || binary.NativeEndian.Uint64(b) == 0 {
 		name = nil // an inode number of 0 marks a removed entry
 	}
 	return name, size

@@ -79,6 +79,10 @@ func withFlags(name string, delim byte, flags mail.Flags) string {
 		b = append(b, delim, '2', ',')
 		return string(flags.AppendTo(b))
 	}
+	if strings.HasPrefix(name[start-1:], uidMark) && strings.Index(name, uidMark) == start-1 {
+		// The flags would tear the mark of the UID apart, so that moves first.
+		return withFlags(withUID(withoutUID(name), delim, nameUID(name)), delim, flags)
+	}
 	b = append(b, name[:start]...)
 	b = flags.AppendTo(b)
 	for _, c := range []byte(name[start:end]) {

@@ -95,10 +95,13 @@ func (s *Store) lockUIDs(ctx context.Context, dir string, create bool) (*uidFile
 		f.Close()
 		return nil, err
 	}
-	if u.raw, err = io.ReadAll(io.LimitReader(f, 128)); err != nil {
+	buf := make([]byte, 128)
+	n, err := f.Read(buf)
+	if err != nil && err != io.EOF {
 		f.Close()
 		return nil, err
 	}
+	u.raw = buf[:n]
 	u.uidState, err = parseUIDs(u.raw)
 	switch {
 	case err == nil:
