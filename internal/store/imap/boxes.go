@@ -1,0 +1,315 @@
+package imap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"sync"
+
+	"isync/internal/imapclient"
+	"isync/internal/imapwire"
+	"isync/internal/mail"
+	"isync/internal/store"
+)
+
+// layoutCache has the layout of the names once it is known, and the names that
+// were listed.
+type layoutCache struct {
+	mu     sync.Mutex
+	known  *layout
+	listed map[string]string // canonical name → name on the server
+}
+
+// getLayout finds out how names look like on the server.
+func (s *Store) getLayout(ctx context.Context) (*layout, error) {
+	s.layout.mu.Lock()
+	l := s.layout.known
+	s.layout.mu.Unlock()
+	if l != nil {
+		return l, nil
+	}
+	err := s.share(ctx, func(c *imapclient.Client) error {
+		var err error
+		l, err = s.askLayout(ctx, c)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.layout.mu.Lock()
+	defer s.layout.mu.Unlock()
+	s.layout.known = l
+	return l, nil
+}
+
+func (s *Store) askLayout(ctx context.Context, c *imapclient.Client) (*layout, error) {
+	l := &layout{delim: s.opts.Delimiter}
+	wantPrefix := s.opts.UseNamespace && !s.opts.HasPath
+	if s.opts.HasPath {
+		l.prefix = s.opts.Path
+	}
+	if (wantPrefix || l.delim == "") && c.Caps().Has("NAMESPACE") {
+		ns, err := c.Namespace(ctx)
+		if err != nil && isLost(err) {
+			return nil, err
+		}
+		if err == nil && len(ns.Personal) > 0 {
+			if wantPrefix {
+				l.prefix = ns.Personal[0].Prefix
+			}
+			if l.delim == "" {
+				l.delim = ns.Personal[0].Delim
+			}
+		}
+	}
+	if l.delim != "" {
+		return l, nil
+	}
+	// An empty pattern asks for the delimiter (RFC 9051 §6.3.9).
+	entries, err := c.List(ctx, imapclient.ListRequest{Patterns: []string{""}})
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if l.delim == "" {
+			l.delim = e.Delim
+		}
+	}
+	return l, nil
+}
+
+// serverName returns what the server calls a mailbox.
+func (s *Store) serverName(ctx context.Context, box string) (string, error) {
+	if box == mail.Inbox {
+		return mail.Inbox, nil
+	}
+	s.layout.mu.Lock()
+	name, ok := s.layout.listed[box]
+	s.layout.mu.Unlock()
+	if ok {
+		return name, nil
+	}
+	l, err := s.getLayout(ctx)
+	if err != nil {
+		return "", s.storeError(err)
+	}
+	name, err = l.server(box)
+	return name, s.boxError(box, err)
+}
+
+// selectable reports whether what is listed is a mailbox.
+func selectable(e *imapclient.ListEntry) bool {
+	return !e.HasAttr(`\NoSelect`) && !e.HasAttr(`\NonExistent`)
+}
+
+// List implements store.Store.
+func (s *Store) List(ctx context.Context, req store.ListRequest) ([]store.Box, error) {
+	l, err := s.getLayout(ctx)
+	if err != nil {
+		return nil, s.storeError(err)
+	}
+	var entries []imapclient.ListEntry
+	err = s.share(ctx, func(c *imapclient.Client) error {
+		entries = nil
+		var pending []*imapclient.Pending[[]imapclient.ListEntry]
+		var first error
+		for _, p := range l.patterns(req.Inbox, req.Others) {
+			cmd, err := c.StartList(ctx, imapclient.ListRequest{Patterns: []string{p}, Subscribed: s.opts.SubscribedOnly})
+			if err != nil {
+				first = err
+				break
+			}
+			pending = append(pending, cmd)
+		}
+		for _, cmd := range pending {
+			part, err := cmd.Wait(ctx)
+			if first == nil {
+				first = err
+			}
+			entries = append(entries, part...)
+		}
+		return first
+	})
+	if err != nil {
+		return nil, s.storeError(fmt.Errorf("listing mailboxes: %w", err))
+	}
+	return s.boxes(l, req, entries)
+}
+
+// boxes makes canonical names of what was listed.
+func (s *Store) boxes(l *layout, req store.ListRequest, entries []imapclient.ListEntry) ([]store.Box, error) {
+	var out []store.Box
+	listed := make(map[string]string)
+	for i := range entries {
+		e := &entries[i]
+		if !selectable(e) {
+			continue
+		}
+		name, err := e.Name, e.Err
+		if err == nil {
+			name, err = l.canonical(e.Name, e.Delim)
+		}
+		switch {
+		case errors.Is(err, errSkip):
+			continue
+		case errors.Is(err, errAttack):
+			return nil, s.storeError(fmt.Errorf("%w: %q", err, shorten(e.Name)))
+		case err != nil:
+			s.warn(fmt.Sprintf("ignoring mailbox %q: %v", shorten(e.Name), err))
+			continue
+		}
+		if old, dup := listed[name]; dup {
+			if old != e.Name {
+				s.warn(fmt.Sprintf("ignoring mailbox %q: it has the same name as %q", shorten(e.Name), shorten(old)))
+			}
+			continue
+		}
+		listed[name] = e.Name
+		if inbox := mail.IsInbox(name); inbox && req.Inbox || !inbox && req.Others {
+			out = append(out, store.Box{Name: name})
+		}
+	}
+	s.layout.mu.Lock()
+	defer s.layout.mu.Unlock()
+	if s.layout.listed == nil {
+		s.layout.listed = listed
+	}
+	for name, server := range listed {
+		s.layout.listed[name] = server
+	}
+	return out, nil
+}
+
+// shorten makes a name fit for a message.
+func shorten(name string) string {
+	if len(name) > 200 {
+		return strings.ToValidUTF8(name[:200], "") + "…"
+	}
+	return name
+}
+
+// exists asks whether there is a mailbox of that name on the server.
+func exists(ctx context.Context, c *imapclient.Client, name string) (bool, error) {
+	entries, err := c.List(ctx, imapclient.ListRequest{Patterns: []string{name}})
+	if err != nil {
+		return false, err
+	}
+	for i := range entries {
+		e := &entries[i]
+		// The name may hold wildcards.
+		same := e.Name == name || strings.EqualFold(e.Name, mail.Inbox) && strings.EqualFold(name, mail.Inbox)
+		if same && selectable(e) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// notThere are words in the refusals of servers that know no response codes,
+// some of which list a mailbox that is not there if it has children.
+var notThere = regexp.MustCompile(`(?i)(does ?n[o']t exist|nonexistent|non-existent|not found|unknown mailbox|no such mailbox|invalid mailbox)`)
+
+// missing reports whether err, from a command about a mailbox, means that there
+// is no such mailbox. Servers that do not say are asked.
+func missing(ctx context.Context, c *imapclient.Client, name string, err error) bool {
+	r, ok := errors.AsType[*imapclient.ResponseError](err)
+	if !ok || r.Status != imapwire.StatusNo {
+		return false
+	}
+	switch r.Code.Name {
+	case imapwire.CodeNonexistent, imapwire.CodeTryCreate:
+		return true
+	case "":
+		if notThere.MatchString(r.Text) {
+			return true
+		}
+	}
+	there, err := exists(ctx, c, name)
+	return err == nil && !there
+}
+
+// Create implements store.Store.
+func (s *Store) Create(ctx context.Context, box string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if box == mail.Inbox {
+		return nil // there always is one (RFC 9051 §5.1)
+	}
+	name, err := s.serverName(ctx, box)
+	if err != nil {
+		return err
+	}
+	err = s.share(ctx, func(c *imapclient.Client) error { return s.create(ctx, c, name) })
+	if err != nil {
+		return s.boxError(box, fmt.Errorf("creating it: %w", err))
+	}
+	return nil
+}
+
+// create creates a mailbox by its name on the server.
+func (s *Store) create(ctx context.Context, c *imapclient.Client, name string) error {
+	err := c.Create(ctx, name)
+	if _, ok := errors.AsType[*imapclient.ResponseError](err); ok {
+		if imapclient.HasCode(err, imapwire.CodeAlreadyExists) {
+			err = nil
+		} else if there, lerr := exists(ctx, c, name); lerr == nil && there {
+			err = nil
+		}
+	}
+	if err == nil && s.opts.SubscribedOnly {
+		// Else it would not be there the next time.
+		err = c.Subscribe(ctx, name)
+	}
+	return err
+}
+
+var errNotEmpty = errors.New("mailbox is not empty")
+
+// Delete implements store.Store.
+func (s *Store) Delete(ctx context.Context, box string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	name, err := s.serverName(ctx, box)
+	if err != nil {
+		return err
+	}
+	s.unselect(ctx, name)
+	err = s.share(ctx, func(c *imapclient.Client) error {
+		st, err := c.Status(ctx, name, imapwire.BoxMessages)
+		switch {
+		case err != nil && missing(ctx, c, name, err):
+			return store.ErrNoBox
+		case err != nil:
+			return err
+		case st.Has&imapwire.BoxMessages == 0:
+			return errors.New("server does not tell whether the mailbox is empty")
+		case st.Messages > 0:
+			return errNotEmpty
+		}
+		return c.Delete(ctx, name)
+	})
+	if err != nil {
+		return s.boxError(box, fmt.Errorf("deleting it: %w", err))
+	}
+	return nil
+}
+
+// unselect makes sure that a mailbox is not selected in idle sessions: servers
+// freeze the status of selected mailboxes, and some refuse to delete them.
+func (s *Store) unselect(ctx context.Context, name string) {
+	for _, sess := range s.pool.idleWith(name) {
+		err := errors.ErrUnsupported
+		if sess.client.Caps().Has("UNSELECT") {
+			err = sess.client.Unselect(ctx)
+		}
+		if err != nil {
+			_ = sess.client.Logout(ctx)
+		}
+		sess.selected = ""
+		s.pool.putExclusive(sess)
+	}
+}

@@ -1,0 +1,33 @@
+// Package imap is the store whose mailboxes are on an IMAP server.
+//
+// # Sessions
+//
+// A store has a pool of sessions, which it opens as they are needed. An open
+// mailbox has a session of its own, in which it is selected; closing it gives
+// the session back. What needs no selected mailbox (listing, creating,
+// deleting) shares a session with whoever has one. The very first login is made
+// alone, and after one that failed there is no second: wrong passwords lock
+// accounts. A server that refuses further sessions is content with those it
+// has granted: who wants another one waits until one is given back. Whoever
+// holds a mailbox while opening another one of the same store should therefore
+// make sure that Options.MaxSessions has room for both.
+//
+// # Names
+//
+// Canonical names have "/" between their components and INBOX for the inbox.
+// On the server a prefix may be put before them (but not before INBOX), and
+// its own delimiter between the components. Names that have no canonical form
+// are left out of listings, with a warning; one that would leave the store
+// ("..") makes the listing fail.
+//
+// # Trust
+//
+// What is missing in an answer is not taken for gone: a listing that is shorter
+// than the server's own count, or lacks flags that were asked for, is an error
+// of the mailbox; a message that was not sent is asked for once more before it
+// counts as vanished.
+//
+// Goroutines: each Appender has one that waits for the answers, until Finish
+// returns; Close has one for each session it says goodbye to. All others belong
+// to package imapclient.
+package imap

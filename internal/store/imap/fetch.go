@@ -1,0 +1,238 @@
+package imap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"isync/internal/imapclient"
+	"isync/internal/imapwire"
+	"isync/internal/mail"
+	"isync/internal/store"
+)
+
+// maxFetch is how many messages one command reads, and fetchAhead how many
+// commands are sent before the first is answered. Together they keep the line
+// busy, while a reader that has had enough does not have to wait for everything.
+const (
+	maxFetch   = 1000
+	fetchAhead = 2
+)
+
+// Fetch implements store.Mailbox. Where the server fails over a message, the
+// others of its command may come after later ones.
+func (m *mailbox) Fetch(ctx context.Context, items []store.FetchItem, sink func(*store.Incoming) error) error {
+	sess, err := m.use(ctx)
+	if err != nil {
+		return err
+	}
+	f := &fetcher{box: m, client: sess.client, sink: sink}
+	if err := f.run(ctx, batches(items)); err != nil {
+		return err
+	}
+	return f.settle(ctx)
+}
+
+// batch is what one command reads.
+type batch struct {
+	set    mail.UIDSet
+	header bool // only
+}
+
+// batches divides the items into commands that keep their order.
+func batches(items []store.FetchItem) []batch {
+	var out []batch
+	var cur batch
+	last := mail.UID(0)
+	flush := func() {
+		for _, set := range cur.set.Split(maxSet, maxFetch) {
+			out = append(out, batch{set, cur.header})
+		}
+		cur = batch{}
+	}
+	for _, it := range items {
+		if it.UID <= last || it.HeaderOnly != cur.header {
+			flush()
+			cur.header = it.HeaderOnly
+		}
+		cur.set.Add(it.UID)
+		last = it.UID
+	}
+	flush()
+	return out
+}
+
+func (b batch) request() imapclient.FetchRequest {
+	r := imapclient.FetchRequest{UIDs: b.set, Items: imapwire.ItemFlags | imapwire.ItemDate, Body: imapclient.FullBody}
+	if b.header {
+		r.Items |= imapwire.ItemSize
+		r.Body = imapclient.HeaderBody
+	}
+	return r
+}
+
+// fetcher is a Fetch under way.
+type fetcher struct {
+	box    *mailbox
+	client *imapclient.Client
+	sink   func(*store.Incoming) error
+
+	// Of the reader goroutine until the commands have been waited for:
+	in      store.Incoming // reused
+	stopped error          // of the sink
+	seen    mail.UIDSet    // what the sink was given
+
+	// left are batches with what was not sent of them, and why.
+	left []unanswered
+}
+
+// unanswered are messages that were not sent.
+type unanswered struct {
+	batch
+	err error // of the command; nil if the server thinks that all is well
+}
+
+// errNoText is why a message cannot be read if the server does not say.
+var errNoText = errors.New("server does not send the message")
+
+// run reads the batches, several commands at a time.
+func (f *fetcher) run(ctx context.Context, todo []batch) error {
+	type running struct {
+		batch
+		pending *imapclient.Pending[struct{}]
+	}
+	var under []running
+	var failed error
+	wait := func() {
+		r := under[0]
+		under = under[1:]
+		_, err := r.pending.Wait(ctx)
+		if failed == nil {
+			failed = f.answered(r.batch, err)
+		}
+	}
+	for _, b := range todo {
+		if len(under) == fetchAhead {
+			wait()
+		}
+		if failed != nil {
+			break
+		}
+		p, err := f.client.StartFetch(ctx, b.request(), f.deliver)
+		if err != nil {
+			failed = f.box.fail("reading messages", err)
+			break
+		}
+		under = append(under, running{b, p})
+	}
+	for len(under) > 0 {
+		wait()
+	}
+	return failed
+}
+
+// answered looks at the outcome of a command.
+func (f *fetcher) answered(b batch, err error) error {
+	switch {
+	case isLost(err):
+		return f.box.fail("reading messages", err)
+	case f.stopped != nil:
+		return f.stopped
+	case err != nil && !refused(err):
+		return f.box.fail("reading messages", err)
+	}
+	rest := unanswered{batch{nil, b.header}, err}
+	for u := range b.set.All() {
+		if !f.seen.Contains(u) {
+			rest.set.Add(u)
+		}
+	}
+	if !rest.set.Empty() {
+		f.left = append(f.left, rest)
+	}
+	return nil
+}
+
+// deliver hands a message to the sink, on the reader goroutine.
+func (f *fetcher) deliver(msg *imapclient.Message) error {
+	if f.stopped != nil {
+		return f.stopped
+	}
+	if msg.Body == nil || msg.Has&imapwire.ItemFlags == 0 {
+		return nil // see settle
+	}
+	f.seen.Add(msg.UID)
+	f.in = store.Incoming{UID: msg.UID, Flags: msg.Flags, Date: msg.Date, Size: msg.Size, Body: msg.Body}
+	if msg.Has&imapwire.ItemSize == 0 {
+		f.in.Size = msg.BodySize
+	}
+	f.stopped = f.sink(&f.in)
+	return f.stopped
+}
+
+// settle deals with messages that were not sent. Those that are not there any
+// more are nobody's fault; the others are asked for one by one, and those that
+// do not come even then are given to the sink with an error.
+func (f *fetcher) settle(ctx context.Context) error {
+	left := f.left
+	f.left = nil
+	if len(left) == 0 {
+		return nil
+	}
+	there, err := f.stillThere(ctx, left)
+	if err != nil {
+		return f.box.fail("reading messages", err)
+	}
+	var single []batch
+	reasons := make(map[mail.UID]error)
+	for _, l := range left {
+		for u := range l.set.All() {
+			if there.Contains(u) {
+				single = append(single, batch{mail.NewUIDSet(u), l.header})
+				reasons[u] = l.err
+			}
+		}
+	}
+	if err := f.run(ctx, single); err != nil {
+		return err
+	}
+	for _, l := range f.left {
+		u := l.set[0].First
+		if l.err == nil {
+			l.err = reasons[u]
+		}
+		if l.err == nil {
+			l.err = errNoText
+		}
+		f.in = store.Incoming{UID: u, Err: l.err}
+		if err := f.sink(&f.in); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stillThere asks which of the messages exist.
+func (f *fetcher) stillThere(ctx context.Context, left []unanswered) (mail.UIDSet, error) {
+	// Lets the server tell us what has vanished; before that it may pretend
+	// otherwise.
+	if err := f.client.Noop(ctx); err != nil {
+		return nil, err
+	}
+	var all, there mail.UIDSet
+	for _, l := range left {
+		all.AddSet(l.set)
+	}
+	f.box.listing.Lock()
+	defer f.box.listing.Unlock()
+	for _, set := range all.Split(maxSet, 0) {
+		err := f.client.Fetch(ctx, imapclient.FetchRequest{UIDs: set}, func(msg *imapclient.Message) error {
+			there.Add(msg.UID)
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("looking for messages that were not sent: %w", err)
+		}
+	}
+	return there, nil
+}

@@ -1,0 +1,268 @@
+package imap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"isync/internal/imapclient"
+	"isync/internal/imapwire"
+	"isync/internal/mail"
+	"isync/internal/store"
+)
+
+// mailbox implements store.Mailbox and store.Trasher.
+type mailbox struct {
+	store    *Store
+	box      string // canonical
+	name     string // on the server
+	readOnly bool
+
+	// listing is held while messages are listed, for one listing at a time.
+	listing sync.Mutex
+
+	mu   sync.Mutex
+	sess *session // nil when closed
+	info store.Info
+	// fresh: this side has done nothing since the SELECT that would make its
+	// answers outdated. arrived is session.arrived as of then.
+	fresh   bool
+	arrived uint64
+}
+
+var (
+	_ store.Mailbox = (*mailbox)(nil)
+	_ store.Trasher = (*mailbox)(nil)
+)
+
+// Open implements store.Store.
+func (s *Store) Open(ctx context.Context, box string, req store.OpenRequest) (store.Mailbox, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	name, err := s.serverName(ctx, box)
+	if err != nil {
+		return nil, err
+	}
+	m := &mailbox{store: s, box: box, name: name, readOnly: req.ReadOnly}
+	if err := m.open(ctx); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// open takes a session and selects the mailbox in it.
+func (m *mailbox) open(ctx context.Context) error {
+	s := m.store
+	for {
+		sess, used, err := s.pool.exclusive(ctx)
+		if err != nil {
+			return s.storeError(err)
+		}
+		err = m.selectBox(ctx, sess)
+		if err == nil {
+			return nil
+		}
+		sess.selected = ""
+		s.pool.putExclusive(sess)
+		if !used || !isLost(err) || ctx.Err() != nil {
+			return s.boxError(m.box, err)
+		}
+		// The connection had died while it was idle.
+	}
+}
+
+// selectBox selects the mailbox and learns what there is to know.
+func (m *mailbox) selectBox(ctx context.Context, sess *session) error {
+	c := sess.client
+	opts := imapclient.SelectOptions{ReadOnly: m.readOnly}
+	sel, err := c.Select(ctx, m.name, opts)
+	if unsafeLogin(err) && c.Caps().Has("ID") {
+		if _, err := c.ID(ctx, "name", "isync"); err != nil {
+			return err
+		}
+		sel, err = c.Select(ctx, m.name, opts)
+	}
+	if err != nil {
+		if missing(ctx, c, m.name, err) {
+			return store.ErrNoBox
+		}
+		return err
+	}
+	sess.selected = m.name
+	switch {
+	case sel.UIDValidity == 0:
+		return errors.New("server does not tell the UIDVALIDITY of the mailbox, so that messages cannot be told apart")
+	case sel.UIDNotSticky:
+		return errors.New("server does not keep the UIDs of messages in this mailbox")
+	}
+	next := sel.UIDNext
+	if next == 0 {
+		if next, err = askUIDNext(ctx, sess, sel.Exists); err != nil {
+			return err
+		}
+	}
+	flags := sel.Settable()
+	if m.readOnly {
+		// What is permanent is not told then: an EXAMINE changes nothing. Guess,
+		// for the sake of an instructive dry run.
+		flags = sel.Flags.Flags | mail.FlagForwarded
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.sess, m.arrived, m.fresh = sess, sess.arrived(), true
+	m.info = store.Info{UIDValidity: sel.UIDValidity, UIDNext: next, Flags: flags}
+	return nil
+}
+
+// unsafeLogin recognizes servers that want to be told the name of the client
+// (RFC 2971) before they let it at the mail.
+func unsafeLogin(err error) bool {
+	r, ok := errors.AsType[*imapclient.ResponseError](err)
+	return ok && strings.Contains(strings.ToLower(r.Text), "unsafe login")
+}
+
+// askUIDNext finds out the UIDNEXT that the server has not told: that of the
+// last message, plus one.
+func askUIDNext(ctx context.Context, sess *session, exists uint32) (mail.UID, error) {
+	if exists == 0 {
+		return 1, nil
+	}
+	// A range that ends in "*" includes the last message even if that is below
+	// the range; then it comes as if unasked.
+	sess.takeHighest()
+	var last mail.UID
+	end := mail.UIDSet{{First: mail.MaxUID - 1, Last: mail.MaxUID}}
+	err := sess.client.Fetch(ctx, imapclient.FetchRequest{UIDs: end}, func(f *imapclient.Message) error {
+		last = max(last, f.UID)
+		return nil
+	})
+	last = max(last, sess.takeHighest())
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("finding the last message: %w", err)
+	case last == 0:
+		return 0, errors.New("server tells neither UIDNEXT nor its last message")
+	case last == mail.MaxUID:
+		return last, nil
+	}
+	return last + 1, nil
+}
+
+// Info implements store.Mailbox.
+func (m *mailbox) Info() store.Info {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.info
+}
+
+var (
+	errBoxClosed = errors.New("mailbox is closed")
+	errReadOnly  = errors.New("mailbox was opened read-only")
+)
+
+// use returns the session for a call.
+func (m *mailbox) use(ctx context.Context) (*session, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.sess == nil {
+		return nil, m.store.boxError(m.box, errBoxClosed)
+	}
+	return m.sess, nil
+}
+
+// change is use for a call that changes the mailbox.
+func (m *mailbox) change(ctx context.Context) (*session, error) {
+	if m.readOnly {
+		return nil, m.store.boxError(m.box, errReadOnly)
+	}
+	sess, err := m.use(ctx)
+	if err == nil {
+		m.mu.Lock()
+		m.fresh = false
+		m.mu.Unlock()
+	}
+	return sess, err
+}
+
+// fail wraps the error of a call.
+func (m *mailbox) fail(what string, err error) error {
+	if err == nil || classified(err) {
+		return err
+	}
+	return m.store.boxError(m.box, fmt.Errorf("%s: %w", what, err))
+}
+
+// reconnect replaces the session, whose connection had to be given up.
+func (m *mailbox) reconnect(ctx context.Context) error {
+	m.mu.Lock()
+	old, validity := m.sess, m.info.UIDValidity
+	m.sess = nil
+	m.mu.Unlock()
+	m.store.pool.putExclusive(old)
+	if err := m.open(ctx); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fresh = false
+	if m.info.UIDValidity != validity {
+		return m.store.boxError(m.box, errors.New("UIDVALIDITY has changed while the mailbox was open"))
+	}
+	return nil
+}
+
+// Close implements store.Mailbox. The mailbox remains selected until the
+// session gets another use: that expunges nothing, and costs nothing.
+func (m *mailbox) Close(context.Context) error {
+	m.mu.Lock()
+	sess := m.sess
+	m.sess = nil
+	m.mu.Unlock()
+	if sess == nil {
+		return m.store.boxError(m.box, errBoxClosed)
+	}
+	m.store.pool.putExclusive(sess)
+	return nil
+}
+
+// maxSet is how long a set of UIDs in a command may be; some servers refuse
+// command lines of more than 8000 bytes.
+const maxSet = 7000
+
+// refused tells whether a command was refused, as opposed to everything that
+// ends the connection.
+func refused(err error) bool {
+	_, ok := errors.AsType[*imapclient.ResponseError](err)
+	return ok
+}
+
+// noteUID raises UIDNEXT above a message that there is.
+func (m *mailbox) noteUID(u mail.UID) {
+	if u == mail.MaxUID {
+		u--
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.info.UIDNext = max(m.info.UIDNext, u+1)
+}
+
+// want are the items of a FETCH, without the UID.
+type want struct {
+	items  imapwire.Items
+	fields []string // header fields
+}
+
+// request makes a FETCH of it.
+func (w want) request(set mail.UIDSet) imapclient.FetchRequest {
+	r := imapclient.FetchRequest{UIDs: set, Items: w.items}
+	if len(w.fields) > 0 {
+		r.Body, r.Fields = imapclient.FieldsBody, w.fields
+	}
+	return r
+}

@@ -1,0 +1,133 @@
+package imap
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"isync/internal/mail"
+)
+
+// layout is how canonical names and names on the server correspond.
+type layout struct {
+	prefix string // before all names but those of the inbox
+	delim  string // between components; "" if there are none, or it is unknown
+}
+
+// errAttack is why a listing with ".." in it is refused.
+var errAttack = errors.New(`the server lists a mailbox name with a ".." component, which looks like an attack`)
+
+// errSkip says to leave a name out, without a word.
+var errSkip = errors.New("not of this store")
+
+// canonical returns the canonical form of a name that the server has listed
+// with a delimiter. Its error is errSkip, errAttack, or a reason to warn.
+func (l *layout) canonical(name, delim string) (string, error) {
+	if l.delim != "" {
+		delim = l.delim
+	}
+	// Both "INBOX." as a prefix and INBOX itself are usual; the prefix comes
+	// first, since it makes the inbox's children the mailboxes of the store.
+	rest, prefixed := strings.CutPrefix(name, l.prefix)
+	switch {
+	case l.prefix == "":
+	case prefixed:
+		if rest == "" {
+			return "", errSkip // the root itself, with its delimiter
+		}
+	case !isInbox(name, delim):
+		return "", errSkip
+	}
+	if strings.HasSuffix(rest, ".lock") {
+		return "", errSkip // left behind by some servers
+	}
+	parts := []string{rest}
+	if delim != "" {
+		parts = strings.Split(rest, delim)
+	}
+	for _, part := range parts {
+		if err := checkComponent(part); err != nil {
+			return "", err
+		}
+	}
+	canonical := strings.Join(parts, "/")
+	if l.prefix != "" && prefixed {
+		if mail.IsInbox(canonical) {
+			return "", errors.New("it cannot be told from the inbox")
+		}
+		return canonical, nil
+	}
+	return mail.CanonicalBox(canonical), nil
+}
+
+func checkComponent(part string) error {
+	switch part {
+	case "":
+		return errors.New("empty component")
+	case ".":
+		return errors.New(`component "."`)
+	case "..":
+		return errAttack
+	}
+	if strings.Contains(part, "/") {
+		return errors.New(`reserved character "/" in it`)
+	}
+	for _, r := range part {
+		if r < ' ' || r == 0x7f {
+			return errors.New("control character in it")
+		}
+	}
+	return nil
+}
+
+// isInbox reports whether a name on the server is the inbox or below it.
+func isInbox(name, delim string) bool {
+	head := name
+	if delim != "" {
+		head, _, _ = strings.Cut(name, delim)
+	}
+	return strings.EqualFold(head, mail.Inbox)
+}
+
+// server returns what the server calls a mailbox.
+func (l *layout) server(box string) (string, error) {
+	parts := strings.Split(box, "/")
+	prefix := l.prefix
+	switch {
+	case parts[0] == mail.Inbox:
+		prefix = ""
+	case prefix == "" && strings.EqualFold(parts[0], mail.Inbox):
+		return "", fmt.Errorf("the server takes %q for the inbox", parts[0])
+	}
+	if len(parts) > 1 && l.delim == "" {
+		return "", errors.New("the server has no sub-folders")
+	}
+	for i, part := range parts {
+		if err := checkComponent(part); err != nil {
+			return "", err
+		}
+		if i == 0 && part == mail.Inbox {
+			continue
+		}
+		if l.delim != "" && strings.Contains(part, l.delim) {
+			return "", fmt.Errorf("%q is the server's hierarchy delimiter", l.delim)
+		}
+	}
+	return prefix + strings.Join(parts, l.delim), nil
+}
+
+// patterns returns the LIST patterns that together cover the request.
+func (l *layout) patterns(inbox, others bool) []string {
+	under := l.prefix + "*"
+	switch {
+	case !others && !inbox:
+		return nil
+	case !others:
+		return []string{mail.Inbox + "*"}
+	case !inbox || l.prefix == "":
+		return []string{under}
+	case len(l.prefix) >= len(mail.Inbox) && strings.EqualFold(l.prefix[:len(mail.Inbox)], mail.Inbox):
+		return []string{mail.Inbox + "*"}
+	}
+	return []string{mail.Inbox + "*", under}
+}

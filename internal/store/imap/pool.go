@@ -1,0 +1,366 @@
+package imap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"isync/internal/imapclient"
+	"isync/internal/imapwire"
+	"isync/internal/mail"
+)
+
+// session is a connection that is logged in.
+type session struct {
+	client *imapclient.Client
+
+	// users is how many have taken the session, guarded by pool.mu; exclusive
+	// says that one of them is a mailbox. selected is the mailbox, by its name
+	// on the server, that is or was selected.
+	users     int
+	exclusive bool
+	selected  string
+
+	mu       sync.Mutex
+	highest  mail.UID // that any unsolicited FETCH has told
+	arrivals uint64   // counts announcements of new messages
+}
+
+// noteFetch looks at a FETCH that nobody has asked for.
+func (s *session) noteFetch(f *imapwire.Fetch) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f.Has&imapwire.ItemUID != 0 {
+		s.highest = max(s.highest, f.UID)
+	}
+}
+
+// noteExists counts announcements of new messages.
+func (s *session) noteExists() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.arrivals++
+}
+
+// arrived returns how many announcements there were.
+func (s *session) arrived() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.arrivals
+}
+
+// takeHighest returns the highest UID noted since it was last called.
+func (s *session) takeHighest() mail.UID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	u := s.highest
+	s.highest = 0
+	return u
+}
+
+// lost reports whether the connection is gone.
+func (s *session) lost() bool { return s.client.Err() != nil }
+
+// errNoLogin is what happens to servers that want a login and get none.
+var errNoLogin = errors.New("the server wants a login, but there is none to offer")
+
+// errClosed is why calls fail after Close.
+var errClosed = errors.New("store is closed")
+
+// pool has the sessions of a store.
+type pool struct {
+	opts *Options
+	// first holds a token while the first login is being tried.
+	first chan struct{}
+
+	mu       sync.Mutex
+	sessions []*session
+	dialing  int           // connections in the making
+	limit    int           // of sessions and those in the making; 0: none
+	loggedIn bool          // a login has succeeded
+	refused  error         // a login has failed: there will be no other
+	closed   bool          //
+	change   chan struct{} // closed, and replaced, when one may look again
+}
+
+func newPool(o *Options) *pool {
+	return &pool{opts: o, first: make(chan struct{}, 1), limit: o.MaxSessions, change: make(chan struct{})}
+}
+
+// changed wakes all who wait; p.mu is held.
+func (p *pool) changed() {
+	close(p.change)
+	p.change = make(chan struct{})
+}
+
+// exclusive takes a session for a mailbox. used tells that it is not new.
+func (p *pool) exclusive(ctx context.Context) (s *session, used bool, err error) {
+	return p.take(ctx, true)
+}
+
+// any takes a session for something that needs no selected mailbox. It may
+// have other users at the same time.
+func (p *pool) any(ctx context.Context) (s *session, used bool, err error) {
+	return p.take(ctx, false)
+}
+
+func (p *pool) take(ctx context.Context, exclusive bool) (s *session, used bool, err error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, false, err
+		}
+		p.dropLost()
+		p.mu.Lock()
+		if err := p.unusable(); err != nil {
+			p.mu.Unlock()
+			return nil, false, err
+		}
+		if s := p.pick(exclusive); s != nil {
+			s.users++
+			s.exclusive = s.exclusive || exclusive
+			p.mu.Unlock()
+			return s, true, nil
+		}
+		if p.limit > 0 && p.live()+p.dialing >= p.limit {
+			change := p.change
+			p.mu.Unlock()
+			select {
+			case <-change:
+				continue
+			case <-ctx.Done():
+				return nil, false, ctx.Err()
+			}
+		}
+		p.dialing++
+		p.mu.Unlock()
+		s, again, err := p.dial(ctx, exclusive)
+		if !again {
+			return s, false, err
+		}
+	}
+}
+
+// unusable tells why there cannot be any session; p.mu is held.
+func (p *pool) unusable() error {
+	if p.closed {
+		return errClosed
+	}
+	return p.refused
+}
+
+// pick chooses a session that is there: an idle one, preferably; one of a
+// mailbox if it need not be exclusive. p.mu is held.
+func (p *pool) pick(exclusive bool) *session {
+	var shared *session
+	for _, s := range p.sessions {
+		switch {
+		case s.lost():
+		case s.users == 0:
+			return s
+		case !exclusive || !s.exclusive:
+			shared = s
+		}
+	}
+	return shared
+}
+
+// live returns the number of sessions that are good for something; p.mu is
+// held.
+func (p *pool) live() int {
+	n := 0
+	for _, s := range p.sessions {
+		if !s.lost() {
+			n++
+		}
+	}
+	return n
+}
+
+// dropLost forgets sessions that nobody uses and whose connection is gone.
+func (p *pool) dropLost() {
+	p.mu.Lock()
+	var lost []*session
+	p.sessions = slices.DeleteFunc(p.sessions, func(s *session) bool {
+		if s.users > 0 || !s.lost() {
+			return false
+		}
+		lost = append(lost, s)
+		return true
+	})
+	if len(lost) > 0 {
+		p.changed()
+	}
+	p.mu.Unlock()
+	for _, s := range lost {
+		_ = s.client.Close()
+	}
+}
+
+// dial makes a new session; p.dialing counts it already. again says to look
+// once more for one that is there.
+func (p *pool) dial(ctx context.Context, exclusive bool) (s *session, again bool, err error) {
+	s, again, err = p.connect(ctx)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dialing--
+	defer p.changed()
+	switch {
+	case again:
+		return nil, true, nil
+	case err == nil && p.closed:
+		_ = s.client.Close()
+		return nil, false, errClosed
+	case err == nil:
+		s.users, s.exclusive = 1, exclusive
+		p.loggedIn = true
+		p.sessions = append(p.sessions, s)
+		return s, false, nil
+	case ctx.Err() != nil || p.closed:
+		return nil, false, err
+	}
+	if n := p.live(); n > 0 {
+		// It has let us in before, so it must be that it does not want more of us.
+		if p.opts.Warn != nil {
+			p.opts.Warn(fmt.Sprintf("making do with %d connections: %v", n, err))
+		}
+		p.limit = n
+		return nil, true, nil
+	}
+	if _, ok := errors.AsType[*loginError](err); ok {
+		p.refused = err
+	}
+	return nil, false, err
+}
+
+// loginError is the error of a login.
+type loginError struct{ err error }
+
+func (e *loginError) Error() string { return "login failed: " + e.err.Error() }
+
+func (e *loginError) Unwrap() error { return e.err }
+
+// connect connects and logs in. The first login is made alone, with again
+// telling those who have waited for it to start over.
+func (p *pool) connect(ctx context.Context) (s *session, again bool, err error) {
+	p.mu.Lock()
+	loggedIn := p.loggedIn
+	p.mu.Unlock()
+	if !loggedIn {
+		select {
+		case p.first <- struct{}{}:
+			defer func() { <-p.first }()
+		case <-ctx.Done():
+			return nil, false, ctx.Err()
+		}
+		p.mu.Lock()
+		again := p.loggedIn || p.unusable() != nil
+		p.mu.Unlock()
+		if again {
+			return nil, true, nil
+		}
+	}
+	s = &session{}
+	opts := p.opts.Client
+	hooks := p.opts.Client.Hooks
+	opts.Hooks.Fetch = func(f *imapwire.Fetch) {
+		s.noteFetch(f)
+		if hooks.Fetch != nil {
+			hooks.Fetch(f)
+		}
+	}
+	opts.Hooks.Exists = func(n uint32) {
+		s.noteExists()
+		if hooks.Exists != nil {
+			hooks.Exists(n)
+		}
+	}
+	if s.client, err = imapclient.Dial(ctx, opts); err != nil {
+		return nil, false, err
+	}
+	if err := p.login(ctx, s.client); err != nil {
+		// The server may want to hear that it is not an attack.
+		_ = s.client.Logout(ctx)
+		return nil, false, err
+	}
+	return s, false, nil
+}
+
+func (p *pool) login(ctx context.Context, c *imapclient.Client) error {
+	if c.Preauth() {
+		if len(c.Caps()) > 0 {
+			return nil
+		}
+		return c.Capability(ctx)
+	}
+	if p.opts.Login == nil {
+		return &loginError{errNoLogin}
+	}
+	if err := p.opts.Login(ctx, c); err != nil {
+		if ctx.Err() != nil {
+			return err
+		}
+		return &loginError{err}
+	}
+	return nil
+}
+
+// put gives a session back that any has led to.
+func (p *pool) put(s *session) { p.release(s, false) }
+
+// putExclusive gives a session back that exclusive has led to.
+func (p *pool) putExclusive(s *session) { p.release(s, true) }
+
+func (p *pool) release(s *session, exclusive bool) {
+	p.mu.Lock()
+	s.users--
+	if exclusive {
+		s.exclusive = false
+	}
+	p.changed()
+	p.mu.Unlock()
+	p.dropLost()
+}
+
+// idleWith takes the sessions in which the mailbox is selected though nobody
+// has it open.
+func (p *pool) idleWith(selected string) []*session {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []*session
+	for _, s := range p.sessions {
+		if s.users == 0 && s.selected == selected {
+			s.users++
+			s.exclusive = true
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// close ends all sessions.
+func (p *pool) close() {
+	p.mu.Lock()
+	var idle, busy []*session
+	for _, s := range p.sessions {
+		if s.users > 0 || s.lost() {
+			busy = append(busy, s)
+		} else {
+			idle = append(idle, s)
+		}
+	}
+	p.sessions, p.closed = nil, true
+	p.changed()
+	p.mu.Unlock()
+	var wg sync.WaitGroup
+	for _, s := range busy {
+		wg.Go(func() { _ = s.client.Close() })
+	}
+	for _, s := range idle {
+		// It waits a few seconds at most, and what the server answers does not
+		// matter any more.
+		wg.Go(func() { _ = s.client.Logout(context.Background()) })
+	}
+	wg.Wait()
+}

@@ -1,0 +1,265 @@
+package imap
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"isync/internal/imapclient"
+	"isync/internal/imapwire"
+	"isync/internal/mail"
+	"isync/internal/store"
+)
+
+// The header fields that a scan may ask for.
+const (
+	fieldTUID      = "X-TUID"
+	fieldMessageID = "MESSAGE-ID"
+)
+
+// maxHeader bounds how much of the fields of one message is looked at.
+const maxHeader = 64 << 10
+
+// Scan implements store.Mailbox.
+func (m *mailbox) Scan(ctx context.Context, need store.Need) (*store.Listing, error) {
+	sess, err := m.use(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	fresh := m.fresh
+	m.fresh = false
+	m.mu.Unlock()
+	for try := 0; ; try++ {
+		l, err := m.scan(ctx, sess, need, fresh)
+		if _, again := errors.AsType[*incompleteError](err); !again || try > 0 {
+			return l, m.fail("listing messages", err)
+		}
+		// Perhaps it was in the middle of something.
+		fresh = false
+	}
+}
+
+// incompleteError says that a listing lacks something it should have.
+type incompleteError struct{ what string }
+
+func (e *incompleteError) Error() string { return "server's answer is incomplete: " + e.what }
+
+// scan is one attempt at a scan.
+func (m *mailbox) scan(ctx context.Context, sess *session, need store.Need, fresh bool) (*store.Listing, error) {
+	// Of two commands that ask for the same it is not certain whose answers come
+	// when.
+	m.listing.Lock()
+	defer m.listing.Unlock()
+	before := sess.client.Exists()
+	sc := &scanner{need: need}
+	var err error
+	if fresh {
+		err = m.scanFresh(ctx, sess, sc)
+	} else {
+		err = m.scanLater(ctx, sess, sc)
+	}
+	if err != nil {
+		return nil, err
+	}
+	l, err := sc.listing()
+	if err != nil {
+		return nil, err
+	}
+	if n := len(l.Messages); n > 0 {
+		m.noteUID(l.Messages[n-1].UID)
+	}
+	if len(need.UIDs) == 1 && need.UIDs[0] == (mail.UIDRange{First: 1, Last: mail.MaxUID}) {
+		// Some servers show only a part of huge mailboxes. What is not shown
+		// would be taken for deleted.
+		if least := min(before, sess.client.Exists()); uint64(len(l.Messages)) < uint64(least) {
+			return nil, &incompleteError{fmt.Sprintf("only %d of %d messages are listed", len(l.Messages), least)}
+		}
+	}
+	return l, nil
+}
+
+// scanFresh makes use of what the SELECT has told: beyond UIDNEXT there is
+// nothing, unless new messages have been announced by the time the server has
+// answered the first command.
+func (m *mailbox) scanFresh(ctx context.Context, sess *session, sc *scanner) error {
+	m.mu.Lock()
+	next, arrived := m.info.UIDNext, m.arrived
+	m.mu.Unlock()
+	old := cut(sc.need.UIDs, 1, next-1)
+	var err error
+	if sess.client.Exists() == 0 || old.Empty() {
+		// Asking all the same would bring the last message (RFC 9051 §9,
+		// seq-range), and upsets some servers if the mailbox is empty.
+		err = sess.client.Noop(ctx)
+	} else {
+		err = sc.run(ctx, sess.client, old)
+	}
+	if err != nil || sess.arrived() == arrived {
+		return err
+	}
+	return sc.run(ctx, sess.client, cut(sc.need.UIDs, next, mail.MaxUID))
+}
+
+// scanLater first lets the server tell what has happened meanwhile: while there
+// are other commands to be answered, many do not.
+func (m *mailbox) scanLater(ctx context.Context, sess *session, sc *scanner) error {
+	if err := sess.client.Noop(ctx); err != nil || sess.client.Exists() == 0 {
+		return err
+	}
+	return sc.run(ctx, sess.client, sc.need.UIDs)
+}
+
+// cut returns the part of the set that is in first..last.
+func cut(set mail.UIDSet, first, last mail.UID) mail.UIDSet {
+	var out mail.UIDSet
+	for _, r := range set {
+		r.First, r.Last = max(r.First, first), min(r.Last, last)
+		if r.First <= r.Last {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// scanner gathers what a scan has to list.
+type scanner struct {
+	need store.Need
+	msgs []mail.Meta
+	// bare are messages of which something is missing.
+	bare       mail.UIDSet
+	tuids, ids map[mail.UID]string
+	header     bytes.Buffer
+}
+
+// run lists the messages of the set. It sends all commands at once.
+func (sc *scanner) run(ctx context.Context, c *imapclient.Client, set mail.UIDSet) error {
+	var pending []*imapclient.Pending[struct{}]
+	var err error
+	for _, part := range sc.parts(set) {
+		for _, piece := range part.set.Split(maxSet, 0) {
+			if err != nil {
+				break
+			}
+			var p *imapclient.Pending[struct{}]
+			if p, err = c.StartFetch(ctx, part.want.request(piece), sc.sink(part.want)); err == nil {
+				pending = append(pending, p)
+			}
+		}
+	}
+	for _, p := range pending {
+		if _, werr := p.Wait(ctx); err == nil {
+			err = werr
+		}
+	}
+	return err
+}
+
+// part is a part of a scan, with what is wanted of its messages.
+type part struct {
+	set  mail.UIDSet
+	want want
+}
+
+// parts divides the scan at the first message whose size is wanted.
+func (sc *scanner) parts(set mail.UIDSet) []part {
+	var w want
+	if sc.need.Flags {
+		w.items |= imapwire.ItemFlags
+	}
+	if sc.need.TUIDs {
+		w.fields = append(w.fields, fieldTUID)
+	}
+	if sc.need.MessageIDs {
+		w.fields = append(w.fields, fieldMessageID)
+	}
+	sized := w
+	sized.items |= imapwire.ItemSize
+	from := sc.need.SizesFrom
+	if from == 0 {
+		return []part{{set, w}}
+	}
+	return []part{{cut(set, 1, from-1), w}, {cut(set, from, mail.MaxUID), sized}}
+}
+
+// sink takes the messages of one part, on the reader goroutine of the client.
+func (sc *scanner) sink(w want) func(*imapclient.Message) error {
+	return func(f *imapclient.Message) error {
+		if f.Has&w.items != w.items || len(w.fields) > 0 && f.Body == nil {
+			sc.bare.Add(f.UID)
+			return nil
+		}
+		sc.msgs = append(sc.msgs, mail.Meta{UID: f.UID, Flags: f.Flags, Size: f.Size})
+		if len(w.fields) == 0 {
+			return nil
+		}
+		sc.header.Reset()
+		if _, err := io.CopyN(&sc.header, f.Body, maxHeader); err != nil && err != io.EOF {
+			return err
+		}
+		sc.note(&sc.tuids, sc.need.TUIDs, f.UID, fieldTUID)
+		sc.note(&sc.ids, sc.need.MessageIDs, f.UID, fieldMessageID)
+		return nil
+	}
+}
+
+// note notes a field of the header just read.
+func (sc *scanner) note(to *map[mail.UID]string, wanted bool, u mail.UID, name string) {
+	if !wanted {
+		return
+	}
+	if *to == nil {
+		*to = make(map[mail.UID]string)
+	}
+	if v, ok := field(sc.header.String(), name); ok {
+		(*to)[u] = v
+	}
+}
+
+// field returns the value of the first header field of that name, on one line
+// and without space around it.
+func field(header, name string) (string, bool) {
+	lines := strings.Split(strings.ReplaceAll(header, "\r\n", "\n"), "\n")
+	for i, line := range lines {
+		n, v, ok := strings.Cut(line, ":")
+		if !ok || !strings.EqualFold(strings.TrimRight(n, " \t"), name) {
+			continue
+		}
+		for _, more := range lines[i+1:] {
+			if more == "" || more[0] != ' ' && more[0] != '\t' {
+				break
+			}
+			v += more
+		}
+		return strings.TrimSpace(v), true
+	}
+	return "", false
+}
+
+// listing puts the messages in order. What came twice counts as it came last.
+func (sc *scanner) listing() (*store.Listing, error) {
+	byUID := func(a, b mail.Meta) int { return cmp.Compare(a.UID, b.UID) }
+	msgs := sc.msgs
+	if !slices.IsSortedFunc(msgs, byUID) {
+		slices.SortStableFunc(msgs, byUID)
+	}
+	kept := msgs[:0]
+	for i, m := range msgs {
+		if i+1 == len(msgs) || msgs[i+1].UID != m.UID {
+			kept = append(kept, m)
+		}
+	}
+	for u := range sc.bare.All() {
+		// It may have come in full, too: once because we asked, once because
+		// something has changed.
+		if mail.FindMeta(kept, u) < 0 {
+			return nil, &incompleteError{fmt.Sprintf("of message %d", u)}
+		}
+	}
+	return &store.Listing{Messages: kept, TUIDs: sc.tuids, MessageIDs: sc.ids}, nil
+}

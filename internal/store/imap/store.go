@@ -1,0 +1,160 @@
+package imap
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"isync/internal/imapclient"
+	"isync/internal/store"
+)
+
+// Options describe a store.
+type Options struct {
+	// Name is the store's name in the configuration.
+	Name string
+
+	// Client tells how to connect.
+	Client imapclient.Options
+
+	// Login logs in on a new connection, after TLS has been started; it is not
+	// called if the server has greeted us as logged in. It may be called by
+	// several goroutines at once, but not before it has succeeded once, and
+	// never again once it has failed. nil: there is no other way than such a
+	// greeting.
+	Login func(ctx context.Context, c *imapclient.Client) error
+
+	// MaxSessions is how many sessions there may be at a time; 0: as many as
+	// are needed and the server grants.
+	MaxSessions int
+
+	// Path, if HasPath, is put before mailbox names other than INBOX, as it is.
+	Path    string
+	HasPath bool
+	// UseNamespace puts the prefix of the personal namespace there (RFC 2342),
+	// unless HasPath.
+	UseNamespace bool
+	// Delimiter is between the components of names on the server; "" asks it.
+	Delimiter string
+	// SubscribedOnly lists only mailboxes that are subscribed, and subscribes
+	// those it creates.
+	SubscribedOnly bool
+
+	// Warn, if not nil, is told what the user should know. It may be called
+	// from several goroutines.
+	Warn func(text string)
+}
+
+// Store implements store.Store.
+type Store struct {
+	opts   Options
+	pool   *pool
+	layout layoutCache
+
+	mu   sync.Mutex
+	caps *store.Caps // once known
+}
+
+var _ store.Store = (*Store)(nil)
+
+// New returns a store. It connects when it is used for the first time.
+func New(opts Options) *Store {
+	return &Store{opts: opts, pool: newPool(&opts)}
+}
+
+// Name implements store.Store.
+func (s *Store) Name() string { return s.opts.Name }
+
+func (s *Store) warn(text string) {
+	if s.opts.Warn != nil {
+		s.opts.Warn(text)
+	}
+}
+
+// Caps implements store.Store.
+func (s *Store) Caps(ctx context.Context) (store.Caps, error) {
+	s.mu.Lock()
+	known := s.caps
+	s.mu.Unlock()
+	if known != nil {
+		return *known, nil
+	}
+	var caps store.Caps
+	err := s.share(ctx, func(c *imapclient.Client) error {
+		uidplus := c.Caps().Has("UIDPLUS") // RFC 4315
+		caps = store.Caps{CRLF: true, NeedsSize: true, ReportsUIDs: uidplus, SelectiveExpunge: uidplus}
+		return nil
+	})
+	if err != nil {
+		return store.Caps{}, s.storeError(err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.caps = &caps
+	return caps, nil
+}
+
+// Close implements store.Store. It says goodbye to the server, which may take a
+// few seconds if that does not answer.
+func (s *Store) Close() error {
+	s.pool.close()
+	return nil
+}
+
+// share runs f on any session: an idle one, one of an open mailbox, or a new
+// one. If the session turns out to have been lost while it was idle, f is run
+// once more.
+func (s *Store) share(ctx context.Context, f func(c *imapclient.Client) error) error {
+	for {
+		sess, used, err := s.pool.any(ctx)
+		if err != nil {
+			return err
+		}
+		err = f(sess.client)
+		s.pool.put(sess)
+		if !used || !isLost(err) || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// isLost reports whether the error means that the connection is gone.
+func isLost(err error) bool {
+	_, lost := errors.AsType[*imapclient.ConnectionError](err)
+	return lost
+}
+
+// storeError makes err one of the whole store, unless it already says how far
+// it reaches, or that we were told to stop.
+func (s *Store) storeError(err error) error {
+	if err == nil || classified(err) {
+		return err
+	}
+	return &store.StoreError{Store: s.opts.Name, Err: err}
+}
+
+// boxError makes err one of the mailbox, or of the store if the connection is
+// lost.
+func (s *Store) boxError(box string, err error) error {
+	switch {
+	case err == nil, classified(err):
+		return err
+	case isLost(err):
+		return s.storeError(err)
+	}
+	return &store.BoxError{Store: s.opts.Name, Box: box, Err: err}
+}
+
+// classified reports whether an error is of package store already, or plainly
+// the end of a context.
+func classified(err error) bool {
+	switch err { //nolint:errorlint // wrapped ones are for the caller to wrap
+	case context.Canceled, context.DeadlineExceeded:
+		return true
+	}
+	if _, ok := errors.AsType[*store.StoreError](err); ok {
+		return true
+	}
+	_, ok := errors.AsType[*store.BoxError](err)
+	return ok
+}
