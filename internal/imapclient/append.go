@@ -62,7 +62,7 @@ func (c *Client) StartAppend(ctx context.Context, box string, msgs ...AppendMess
 	if len(msgs) == 0 {
 		return nil, fmt.Errorf("APPEND: %w", errNoMessages)
 	}
-	text := imapwire.NewCommand("APPEND").Mailbox(box, c.utf8.Load())
+	text := imapwire.NewCommand("APPEND").Mailbox(box, c.utf8On.Load())
 	for _, m := range msgs {
 		body := m.Body
 		if m.Size <= smallMessage && len(msgs) == 1 {

@@ -18,7 +18,7 @@ const maxListBytes = 64 << 20
 
 // name turns a mailbox name as it came into UTF-8.
 func (c *Client) name(raw string) (string, error) {
-	if c.utf8.Load() {
+	if c.utf8On.Load() {
 		return raw, nil
 	}
 	return imapwire.DecodeUTF7(raw)
@@ -116,7 +116,7 @@ func (c *Client) StartList(ctx context.Context, req ListRequest) (*Pending[[]Lis
 	if len(sel) > 0 {
 		text.Raw("(" + strings.Join(sel, " ") + ")")
 	}
-	text.Mailbox(req.Ref, c.utf8.Load())
+	text.Mailbox(req.Ref, c.utf8On.Load())
 	if err := c.patterns(text, req.Patterns); err != nil {
 		return nil, fmt.Errorf("%s: %w", verb, err)
 	}
@@ -134,7 +134,7 @@ func (c *Client) StartList(ctx context.Context, req ListRequest) (*Pending[[]Lis
 // patterns adds the patterns of a LIST.
 func (c *Client) patterns(text *imapwire.Command, patterns []string) error {
 	if len(patterns) == 1 {
-		text.Mailbox(patterns[0], c.utf8.Load())
+		text.Mailbox(patterns[0], c.utf8On.Load())
 		return nil
 	}
 	list := []byte{'('}
@@ -142,7 +142,7 @@ func (c *Client) patterns(text *imapwire.Command, patterns []string) error {
 		if i > 0 {
 			list = append(list, ' ')
 		}
-		if !c.utf8.Load() {
+		if !c.utf8On.Load() {
 			var err error
 			if p, err = imapwire.EncodeUTF7(p); err != nil {
 				return err
@@ -241,7 +241,7 @@ func (c *Client) Status(ctx context.Context, box string, items imapwire.BoxItems
 // is missing in Has, all of it if it sent nothing.
 func (c *Client) StartStatus(ctx context.Context, box string, items imapwire.BoxItems) (*Pending[imapwire.BoxStatus], error) {
 	raw := box
-	if !c.utf8.Load() {
+	if !c.utf8On.Load() {
 		var err error
 		if raw, err = imapwire.EncodeUTF7(box); err != nil {
 			return nil, fmt.Errorf("STATUS: %w", err)
@@ -255,7 +255,7 @@ func (c *Client) StartStatus(ctx context.Context, box string, items imapwire.Box
 		st = r.Box
 		return true
 	}}
-	text := imapwire.NewCommand("STATUS").Mailbox(box, c.utf8.Load()).Raw("(" + boxItems(items) + ")")
+	text := imapwire.NewCommand("STATUS").Mailbox(box, c.utf8On.Load()).Raw("(" + boxItems(items) + ")")
 	return begin(ctx, c, cmd, text, &st)
 }
 
@@ -271,15 +271,15 @@ func boxKey(raw string) string {
 // Create creates a mailbox. If it exists already, servers say NO, perhaps with
 // imapwire.CodeAlreadyExists.
 func (c *Client) Create(ctx context.Context, box string) error {
-	return c.simple(ctx, imapwire.NewCommand("CREATE").Mailbox(box, c.utf8.Load()))
+	return c.simple(ctx, imapwire.NewCommand("CREATE").Mailbox(box, c.utf8On.Load()))
 }
 
 // Delete deletes a mailbox with all its messages.
 func (c *Client) Delete(ctx context.Context, box string) error {
-	return c.simple(ctx, imapwire.NewCommand("DELETE").Mailbox(box, c.utf8.Load()))
+	return c.simple(ctx, imapwire.NewCommand("DELETE").Mailbox(box, c.utf8On.Load()))
 }
 
 // Subscribe adds a mailbox to the subscribed ones.
 func (c *Client) Subscribe(ctx context.Context, box string) error {
-	return c.simple(ctx, imapwire.NewCommand("SUBSCRIBE").Mailbox(box, c.utf8.Load()))
+	return c.simple(ctx, imapwire.NewCommand("SUBSCRIBE").Mailbox(box, c.utf8On.Load()))
 }

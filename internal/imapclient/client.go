@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"isync/internal/imapwire"
 )
@@ -45,7 +47,7 @@ type Client struct {
 
 	caps    atomic.Pointer[Caps]
 	capsGen atomic.Uint64 // counts changes of caps
-	utf8    atomic.Bool   // UTF8=ACCEPT is on
+	utf8On  atomic.Bool   // UTF8=ACCEPT is on
 	authing atomic.Bool   // an AUTHENTICATE is under way
 	exists  atomic.Uint32
 	preauth bool
@@ -160,11 +162,11 @@ func (c *Client) Close() error {
 // answer, and closes the connection. Its error is that of the goodbye, which
 // is of no consequence.
 func (c *Client) Logout(ctx context.Context) error {
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	ctx, cancel := context.WithTimeout(ctx, logoutGrace)
 	defer cancel()
 	err := c.simple(ctx, imapwire.NewCommand("LOGOUT"))
-	if _, ok := errors.AsType[*ByeError](err); ok {
+	if _, ok := errors.AsType[*ByeError](err); ok || errors.Is(err, errPeerClosed) {
 		return nil // some servers leave it at that
 	}
 	return err
@@ -438,14 +440,20 @@ func (c *Client) literalSync(size int64) bool {
 	return !caps.Has("LITERAL-") || size > 4096
 }
 
-// maskSecrets replaces what must not be shown. The server might echo it.
-func (c *Client) maskSecrets(s string) string {
+// shown makes a text of the server fit to be shown: secrets, which it might
+// echo, are masked, and nothing in it can upset a terminal.
+func (c *Client) shown(s string) string {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	for _, secret := range c.secrets {
 		s = strings.ReplaceAll(s, secret, mask)
 	}
-	return s
+	c.mu.Unlock()
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == utf8.RuneError {
+			return '?'
+		}
+		return r
+	}, s)
 }
 
 // addSecret masks s from now on.
@@ -469,5 +477,5 @@ func (c *Client) traceReceived(line []byte) {
 	if c.authing.Load() && strings.HasPrefix(s, "+") {
 		s = "+ " + mask
 	}
-	c.opts.Hooks.Trace(Received, c.maskSecrets(s))
+	c.opts.Hooks.Trace(Received, c.shown(s))
 }

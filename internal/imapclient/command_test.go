@@ -437,7 +437,7 @@ func TestHooks(t *testing.T) {
 		Vanished: func(s mail.UIDSet) { note("vanished %s", s) },
 		Fetch:    func(f *imapwire.Fetch) { note("fetch %d %s", f.Seq, f.Flags) },
 	}}, "", func(p *peer) {
-		p.send("* OK [ALERT] quota\n* NO careful\n* XYZ {3}\nabc\n* 9 EXISTS\n* 2 EXPUNGE\n* VANISHED 4:5\n* 1 FETCH (FLAGS (\\Seen))\n+ huh\nZ9 OK\n")
+		p.send("* OK [ALERT] quota\n* NO care\x1b\xfful\n* XYZ {3}\nabc\n* 9 EXISTS\n* 2 EXPUNGE\n* VANISHED 4:5\n* 1 FETCH (FLAGS (\\Seen))\n+ huh\nZ9 OK\n")
 		p.send("%s NO [ALERT] broke\n", p.expect("NOOP"))
 		p.idle()
 	})
@@ -445,7 +445,7 @@ func TestHooks(t *testing.T) {
 		t.Error("no error")
 	}
 	want := []string{
-		"alert quota", "notice NO careful", "unknown XYZ", "exists 9", "expunge 2", "vanished 4:5", "fetch 1 S", "unknown +", "unknown Z9", "alert broke",
+		"alert quota", "notice NO care??ul", "unknown XYZ", "exists 9", "expunge 2", "vanished 4:5", "fetch 1 S", "unknown +", "unknown Z9", "alert broke",
 	}
 	if d := cmp.Diff(want, log); d != "" {
 		t.Error(d)

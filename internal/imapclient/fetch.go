@@ -50,8 +50,9 @@ type FetchRequest struct {
 // the sink returns.
 type Message struct {
 	imapwire.Fetch
-	// Body yields the part that was asked for, BodySize bytes of it. It is also
-	// an io.WriterTo. nil if the server sent none.
+	// Body yields the part that was asked for, BodySize bytes of it. Usually it
+	// is an io.WriterTo too, so that io.Copy needs no buffer. nil if the server
+	// sent none.
 	Body     io.Reader
 	BodySize int64
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -223,6 +224,18 @@ func TestLogoutIgnored(t *testing.T) {
 	})
 }
 
+func TestLogoutCutShort(t *testing.T) {
+	for _, bye := range []string{"", "* BYE\n"} {
+		c := connect(t, Options{}, "", func(p *peer) {
+			p.expect("LOGOUT")
+			p.send("%s", bye)
+		})
+		if err := c.Logout(testContext(t)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestBye(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := connect(t, Options{}, "", func(p *peer) {
@@ -302,7 +315,7 @@ func play(ctx context.Context, conn net.Conn) (string, error) {
 		return out, err
 	}
 	boxes, err := c.List(ctx, ListRequest{Patterns: []string{"*"}})
-	if err != nil {
+	if err != nil || len(boxes) == 0 {
 		return out, err
 	}
 	return out + " " + boxes[0].Name, nil
@@ -364,4 +377,22 @@ func TestCutAnywhere(t *testing.T) {
 			t.Errorf("cut after %d bytes: %v", cut, err)
 		}
 	}
+}
+
+// FuzzServer has a server send anything.
+func FuzzServer(f *testing.F) {
+	f.Add([]byte(transcript))
+	f.Add([]byte("* OK hi\r\nA1 OK\r\n* 1 FETCH (BODY[] {2}\r\nab UID 1)\r\n* 1 FETCH (FLAGS () UID 1)\r\n* 2 FETCH (UID 7)\r\nA2 OK\r\nA3 OK\r\n"))
+	f.Add([]byte("* PREAUTH [CAPABILITY X]\r\nA2 OK\r\n+ x\r\nA1 OK\r\n* 1 FETCH (UID 0 BODY[] NIL)\r\n* BYE\r\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		client, server := net.Pipe()
+		var wg sync.WaitGroup
+		wg.Go(func() { _, _ = io.Copy(io.Discard, server) })
+		wg.Go(func() {
+			_, _ = server.Write(data)
+			_ = server.Close()
+		})
+		_, _ = play(t.Context(), client)
+		wg.Wait()
+	})
 }

@@ -276,7 +276,7 @@ func (c *Client) StartEnable(ctx context.Context, names ...string) (*Pending[Cap
 		}
 		c.enabled = next
 		if got.Has("UTF8=ACCEPT") || got.Has("UTF8=ONLY") {
-			c.utf8.Store(true)
+			c.utf8On.Store(true)
 		}
 		return true
 	}}

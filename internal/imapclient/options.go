@@ -34,7 +34,8 @@ type Options struct {
 	// what messages call the server.
 	Host string
 	Port int
-	// Dial opens the connection; nil dials TCP.
+	// Dial opens the connection; nil dials TCP. Timeout works only with
+	// connections that have deadlines.
 	Dial func(ctx context.Context) (net.Conn, error)
 
 	Security Security
@@ -81,7 +82,7 @@ const (
 type Hooks struct {
 	// Trace is shown each command and response, without its line end. Secrets
 	// are masked, and of literals only the size is shown. Commands are traced
-	// on the goroutine that sends them.
+	// on the goroutine that sends them, so it must be safe for concurrent use.
 	Trace func(dir Direction, line string)
 	// Alert is given texts that the server wants shown to the user (RFC 9051
 	// §7.1, ALERT).

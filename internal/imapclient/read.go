@@ -146,7 +146,7 @@ func (c *Client) untaggedStatus(r *imapwire.Response) error {
 	c.statusCode(r)
 	switch r.Status {
 	case imapwire.StatusBye:
-		c.bye = &ByeError{Code: r.Code, Text: c.maskSecrets(r.Text)}
+		c.bye = c.farewell(r)
 		c.link.expectEnd(c.bye)
 		return nil
 	case imapwire.StatusPreauth:
@@ -156,7 +156,7 @@ func (c *Client) untaggedStatus(r *imapwire.Response) error {
 		return nil
 	}
 	if r.Status != imapwire.StatusOK && c.opts.Hooks.Notice != nil {
-		c.opts.Hooks.Notice(r.Status, r.Code, c.maskSecrets(r.Text))
+		c.opts.Hooks.Notice(r.Status, r.Code, c.shown(r.Text))
 	}
 	return nil
 }
@@ -166,7 +166,7 @@ func (c *Client) statusCode(r *imapwire.Response) {
 	switch r.Code.Name {
 	case imapwire.CodeAlert:
 		if c.opts.Hooks.Alert != nil {
-			c.opts.Hooks.Alert(c.maskSecrets(r.Text))
+			c.opts.Hooks.Alert(c.shown(r.Text))
 		}
 	case imapwire.CodeCapability:
 		c.setCaps(r.Code.Caps)
@@ -178,17 +178,31 @@ func (c *Client) greeted(cmd *command, r *imapwire.Response) error {
 	c.statusCode(r)
 	switch r.Status {
 	case imapwire.StatusBye:
-		c.bye = &ByeError{Code: r.Code, Text: r.Text}
+		c.bye = c.farewell(r)
 		return c.bye
 	case imapwire.StatusPreauth:
 		c.preauth = true
 	case imapwire.StatusOK:
 	default:
-		return &ResponseError{Command: cmd.verb, Status: r.Status, Code: r.Code, Text: r.Text}
+		return c.refusal(cmd, r)
 	}
 	c.dequeue(cmd)
 	c.finish(cmd, nil)
 	return nil
+}
+
+// refusal makes an error of a NO or BAD.
+func (c *Client) refusal(cmd *command, r *imapwire.Response) *ResponseError {
+	code := r.Code
+	code.Args = c.shown(code.Args)
+	return &ResponseError{Command: cmd.verb, Status: r.Status, Code: code, Text: c.shown(r.Text)}
+}
+
+// farewell makes an error of a BYE.
+func (c *Client) farewell(r *imapwire.Response) *ByeError {
+	code := r.Code
+	code.Args = c.shown(code.Args)
+	return &ByeError{Code: code, Text: c.shown(r.Text)}
 }
 
 // dequeue removes a command from the queue.
@@ -221,7 +235,7 @@ func (c *Client) tagged(r *imapwire.Response) error {
 			err = cmd.completed(r)
 		}
 	} else {
-		err = &ResponseError{Command: cmd.verb, Status: r.Status, Code: r.Code, Text: c.maskSecrets(r.Text)}
+		err = c.refusal(cmd, r)
 	}
 	fatal, _ := errors.AsType[*ConnectionError](err)
 	if fatal != nil {

@@ -75,7 +75,7 @@ func (c *Client) StartSelect(ctx context.Context, box string, opts SelectOptions
 	if opts.ReadOnly {
 		verb = "EXAMINE"
 	}
-	text := imapwire.NewCommand(verb).Mailbox(box, c.utf8.Load())
+	text := imapwire.NewCommand(verb).Mailbox(box, c.utf8On.Load())
 	q := &opts.QResync
 	switch {
 	case q.UIDValidity != 0:
@@ -321,7 +321,7 @@ func (c *Client) copyOrMove(ctx context.Context, verb string, uids mail.UIDSet, 
 			return nil
 		},
 	}
-	text := imapwire.NewCommand(verb).Set(uids).Mailbox(box, c.utf8.Load())
+	text := imapwire.NewCommand(verb).Set(uids).Mailbox(box, c.utf8On.Load())
 	return begin(ctx, c, cmd, text, &m)
 }
 

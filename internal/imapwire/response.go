@@ -1,6 +1,7 @@
 package imapwire
 
 import (
+	"errors"
 	"io"
 
 	"isync/internal/mail"
@@ -156,7 +157,7 @@ func (d *Decoder) Read(r *Response, body BodyFunc) error {
 		}
 		return nil
 	}
-	if _, ok := err.(SyntaxError); !ok || d.err != nil {
+	if _, ok := errors.AsType[SyntaxError](err); !ok || d.err != nil {
 		return noEOF(err)
 	}
 	*r = Response{Kind: KindUnknown, Text: r.Text, Err: err}
