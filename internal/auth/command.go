@@ -1,0 +1,122 @@
+package auth
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	// maxOutput limits what a command may print, in bytes. Tokens take a few
+	// thousand.
+	maxOutput = 64 << 10
+	// killDelay is how long a command may take to end after it was told to.
+	killDelay = 2 * time.Second
+)
+
+// CommandError tells that a command did not yield a value. It quotes the
+// command but nothing of its output.
+type CommandError struct {
+	Command string // without the leading '+'
+	Err     error
+}
+
+// Error quotes the command.
+func (e *CommandError) Error() string { return fmt.Sprintf("command %q: %v", e.Command, e.Err) }
+
+// Unwrap returns what went wrong.
+func (e *CommandError) Unwrap() error { return e.Err }
+
+// What can be wrong with the output of a command.
+var (
+	ErrNoOutput      = errors.New("it printed nothing")
+	ErrMultipleLines = errors.New("it printed more than one line")
+	errTooMuch       = fmt.Errorf("it printed more than %d bytes", maxOutput)
+	errNUL           = errors.New("it printed a NUL byte")
+)
+
+// run runs a command with "sh -c" and returns the one line that it prints. A
+// leading '+' says that it talks on the terminal, which it then has to itself.
+func (t *Terminal) run(ctx context.Context, command string) (string, error) {
+	line, interactive := strings.CutPrefix(command, "+")
+	if interactive {
+		release, err := t.acquire(ctx)
+		if err != nil {
+			return "", &CommandError{line, err}
+		}
+		defer release()
+	}
+	out, err := t.output(ctx, line)
+	if err == nil {
+		out, err = onlyLine(out)
+	}
+	if err != nil {
+		return "", &CommandError{line, err}
+	}
+	return string(out), nil
+}
+
+func (t *Terminal) output(ctx context.Context, line string) ([]byte, error) {
+	// One that prints without end is stopped like one that nobody waits for.
+	inner, stop := context.WithCancel(ctx)
+	defer stop()
+	cmd := exec.CommandContext(inner, "sh", "-c", line)
+	// The command stays in our process group: in another one it could not read
+	// from the terminal.
+	out := limited{full: stop}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = t.stdin(), &out, t.stderr()
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	// It also limits the wait for children that keep the output open.
+	cmd.WaitDelay = killDelay
+	err := cmd.Run()
+	switch {
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case out.exceeded:
+		return nil, errTooMuch
+	// With ErrWaitDelay it has succeeded, but left something behind that keeps
+	// its output open: an agent for the next time, as a rule.
+	case err != nil && !errors.Is(err, exec.ErrWaitDelay):
+		return nil, err
+	}
+	return out.data, nil
+}
+
+// onlyLine checks that there is exactly one line, whose end may be missing, and
+// returns it without its end.
+func onlyLine(out []byte) ([]byte, error) {
+	line, rest, _ := bytes.Cut(out, []byte("\n"))
+	line = bytes.TrimSuffix(line, []byte("\r"))
+	switch {
+	case len(rest) > 0:
+		return nil, ErrMultipleLines
+	case len(line) == 0:
+		return nil, ErrNoOutput
+	case bytes.IndexByte(line, 0) >= 0:
+		return nil, errNUL
+	}
+	return line, nil
+}
+
+// limited collects output up to a limit; beyond it, it calls full and fails. It
+// must not have a ReadFrom method, which would be used to go around the limit.
+type limited struct {
+	data     []byte
+	full     func()
+	exceeded bool
+}
+
+func (l *limited) Write(p []byte) (int, error) {
+	if len(l.data)+len(p) > maxOutput {
+		l.exceeded = true
+		l.full()
+		return 0, errTooMuch
+	}
+	l.data = append(l.data, p...)
+	return len(p), nil
+}
