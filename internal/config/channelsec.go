@@ -454,16 +454,15 @@ func (p *parser) defaultSyncState() (string, error) {
 		return "", err
 	}
 	state = filepath.Join(state, stateDir)
-	home, err := p.env.home("")
-	if err != nil {
-		return state + string(filepath.Separator), nil // nothing old to be found
-	}
-	legacy := filepath.Join(home, legacyStateDir)
-	if p.env.exists(legacy) {
-		if p.env.exists(state) {
-			return "", fmt.Errorf("both %s and %s exist; delete one of them or set SyncState", legacy, state)
+	// Without a home directory there is nothing old to be found.
+	if home, err := p.env.home(""); err == nil {
+		legacy := filepath.Join(home, legacyStateDir)
+		if p.env.exists(legacy) {
+			if p.env.exists(state) {
+				return "", fmt.Errorf("both %s and %s exist; delete one of them or set SyncState", legacy, state)
+			}
+			state = legacy
 		}
-		state = legacy
 	}
 	return state + string(filepath.Separator), nil
 }

@@ -73,7 +73,7 @@ func TestErrors(t *testing.T) {
 		{"store without account", "IMAPStore s\n", []string{`1: IMAPStore "s" has neither Account, Host nor Tunnel`}},
 		{"store with both", "IMAPAccount a\nHost h\n\nIMAPStore s\nPath x\nAccount a\nPort 1\nUser u\n", []string{`7: IMAPStore "s" has an Account, but also Port`}},
 		{"store with both, old spelling", "IMAPAccount a\nHost h\n\nIMAPStore s\nAccount a\nUseIMAPS yes\n", []string{`6: IMAPStore "s" has an Account, but also UseIMAPS`}},
-		{"unknown account", "IMAPAccount work\nHost h\n\nIMAPStore s\nAccount wrok\n", []string{`5: unknown IMAPAccount "wrok" (did you mean work?)`}},
+		{"unknown account", "IMAPAccount work\nHost h\n\nIMAPStore s\nAccount wrk\n", []string{`5: unknown IMAPAccount "wrk" (did you mean work?)`}},
 		{"inline is no account", "IMAPStore s\nHost h\n\nIMAPStore t\nAccount s\n", []string{`5: unknown IMAPAccount "s"`}},
 		{"delimiter of paths", "IMAPStore s\nHost h\nPathDelimiter ab\nPathDelimiter ä\n", []string{`3: PathDelimiter "ab" is not exactly one character`, `4: PathDelimiter`}},
 		{"flatten", "MaildirStore s\nFlatten a/b\n", []string{`2: Flatten "a/b" contains the hierarchy delimiter`}},
