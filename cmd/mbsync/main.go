@@ -1,0 +1,10 @@
+// Command mbsync synchronizes mailboxes.
+package main
+
+import (
+	"os"
+
+	"isync/internal/cli"
+)
+
+func main() { os.Exit(cli.Main(cli.OSEnv(), os.Args)) }

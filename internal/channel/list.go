@@ -1,0 +1,56 @@
+package channel
+
+import (
+	"context"
+
+	"isync/internal/config"
+	"isync/internal/engine"
+	"isync/internal/store"
+)
+
+// Listed are the pairs of mailboxes that a selection is about.
+type Listed struct {
+	Selection Selection
+	Pairs     []engine.PairName // in the order they are worked on
+	// Err says why they cannot be told.
+	Err error
+}
+
+// List finds out, for each selection, which pairs Run would synchronize. It
+// looks at no mailbox and changes nothing. Of the options it needs Open only.
+func List(ctx context.Context, sel []Selection, o Options) []Listed {
+	r := &runner{Options: o, stores: map[*config.Store]store.Store{}, broken: map[*config.Store]error{}}
+	defer r.close()
+	var out []Listed
+	for _, s := range sel {
+		if ctx.Err() != nil {
+			break
+		}
+		l := Listed{Selection: s}
+		targets, err := r.pairs(ctx, s)
+		if err != nil {
+			r.note(s.Channel, err)
+			l.Err = err
+		}
+		for _, t := range targets {
+			l.Pairs = append(l.Pairs, t.PairName)
+		}
+		out = append(out, l)
+	}
+	return out
+}
+
+// ListStore returns the names of the mailboxes of a store, as they are in the
+// store, the inbox first.
+func ListStore(ctx context.Context, st store.Store, req store.ListRequest) ([]string, error) {
+	boxes, err := st.List(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, len(boxes))
+	for i, b := range boxes {
+		names[i] = b.Name
+	}
+	sortNames(names)
+	return names, nil
+}

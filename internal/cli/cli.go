@@ -1,0 +1,241 @@
+// Package cli is the command line of mbsync: the grammar of its options, the
+// parts that make up a run, and what becomes of errors at the end of it, which
+// are told here and nowhere else, with a line "hint:" where there is good
+// advice, and an exit code.
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"sync/atomic"
+	"syscall"
+
+	"isync/internal/auth"
+	"isync/internal/channel"
+	"isync/internal/config"
+	"isync/internal/ui"
+)
+
+// The exit codes.
+const (
+	exitOK      = 0
+	exitFailure = 1
+	// With --ext-exit these are added.
+	exitFarChanged  = 32
+	exitNearChanged = 64
+	// exitSignal is added to the number of the signal that ended the run.
+	exitSignal = 128
+)
+
+// version is set when the program is built for others.
+var version string
+
+// Version returns the version of the program.
+func Version() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(unknown version)"
+}
+
+// Main runs the program with the words of the command line, the name of the
+// program first, and returns the exit code.
+func Main(env Env, args []string) int {
+	c, err := scan(args[min(1, len(args)):])
+	if err != nil {
+		ui.New(ui.Options{Out: env.Stdout, Err: env.Stderr}).Problem(ui.Problem{Text: err.Error(), Hint: tryHelp})
+		return exitFailure
+	}
+	switch {
+	case c.help:
+		_, _ = fmt.Fprint(env.Stdout, help())
+		return exitOK
+	case c.version:
+		_, _ = fmt.Fprintln(env.Stdout, "isync", Version())
+		return exitOK
+	}
+	if c.debug&ui.DebugCrash != 0 {
+		debug.SetTraceback("all")
+	}
+	r := &run{env: env, c: c}
+	r.printer = ui.New(ui.Options{
+		Out: env.Stdout, Err: env.Stderr, Columns: env.Columns, Now: env.Now,
+		Level: c.level(), Debug: c.debug, DryRun: c.dryRun,
+		Explain: r.explain,
+	})
+	return r.main()
+}
+
+// level is how much is to be told.
+func (c *commandLine) level() ui.Level {
+	switch {
+	case c.quiet > 1:
+		return ui.Silent
+	case c.quiet == 1:
+		return ui.Quiet
+	case c.verbose:
+		return ui.Verbose
+	}
+	return ui.Normal
+}
+
+// run is one run of the program.
+type run struct {
+	env     Env
+	c       *commandLine
+	cfg     *config.Config // nil: not loaded yet
+	printer *ui.Printer
+	ended   atomic.Int32 // the signal that ended it
+}
+
+func (r *run) main() int {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	defer r.watch(cancel)()
+	for _, n := range r.c.notices {
+		r.printer.Notice("", n)
+	}
+	if u := r.c.controls.unsupported(); u != "" {
+		r.printer.Problem(ui.Problem{Text: "test control '" + u + "' is not supported yet"})
+		return exitFailure
+	}
+	if !r.load() {
+		return exitFailure
+	}
+	var code int
+	if r.c.listStores {
+		code = r.listStores(ctx)
+	} else {
+		code = r.channels(ctx)
+	}
+	r.printer.End()
+	if sig := r.ended.Load(); sig != 0 {
+		return exitSignal + int(sig)
+	}
+	return code
+}
+
+// watch ends the run when a signal comes, and the process when there is another
+// one. The caller must call stop.
+func (r *run) watch(cancel context.CancelFunc) (stop func()) {
+	if r.env.Signals == nil {
+		return func() {}
+	}
+	signals, stopSignals := r.env.Signals()
+	quit, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case sig := <-signals:
+				n := signalNumber(sig)
+				if !r.ended.CompareAndSwap(0, n) {
+					r.env.Exit(exitSignal + int(n))
+					return
+				}
+				r.printer.Warn("", fmt.Sprintf("%s: stopping; the next run goes on from here", sig))
+				cancel()
+			case <-quit:
+				return
+			}
+		}
+	}()
+	return func() {
+		stopSignals()
+		close(quit)
+		<-done
+	}
+}
+
+func signalNumber(sig os.Signal) int32 {
+	if n, ok := sig.(syscall.Signal); ok {
+		return int32(n)
+	}
+	return int32(syscall.SIGTERM)
+}
+
+// load loads the configuration.
+func (r *run) load() bool {
+	cfg, notices, err := config.Load(config.Options{File: r.c.config, Env: r.env.Config})
+	for _, n := range notices {
+		text := noticeText(n)
+		if n.Severity == config.Warning {
+			r.printer.Warn(n.Pos.String(), text)
+		} else {
+			r.printer.Notice(n.Pos.String(), text)
+		}
+	}
+	if err != nil {
+		r.printer.Error(err)
+		return false
+	}
+	r.cfg = cfg
+	r.printer.Debugf(ui.DebugMain, "configuration file %s", cfg.File)
+	return true
+}
+
+// workshop returns what makes stores.
+func (r *run) workshop() *workshop {
+	w := &workshop{
+		env: r.env, fs: r.fs(), cfg: r.cfg, controls: r.c.controls, printer: r.printer,
+		credentials: make(map[*config.Account]*auth.Credentials),
+	}
+	w.terminal = &auth.Terminal{
+		Prompt: askTerminal,
+		Suspend: func() func() {
+			r.printer.Hold()
+			return r.printer.Release
+		},
+	}
+	return w
+}
+
+// channels synchronizes channels, or lists their mailboxes.
+func (r *run) channels(ctx context.Context) int {
+	if r.c.all && len(r.c.names) > 0 {
+		r.printer.Warn("", fmt.Sprintf("-a stands for all channels; '%s' is ignored", r.c.names[0]))
+	}
+	sel, problems := selectChannels(r.cfg, r.c)
+	for _, p := range problems {
+		r.printer.Problem(p)
+	}
+	if len(problems) > 0 {
+		return exitFailure
+	}
+	for _, s := range sel {
+		r.printer.Debugf(ui.DebugMain, "channel %s: pull %s, push %s", s.Channel.Name, s.Ops.On[config.Pull], s.Ops.On[config.Push])
+	}
+	o := channel.Options{
+		Global: r.cfg.Global, Open: r.workshop().open, FS: r.fs(),
+		DryRun: r.c.dryRun, LogImplied: r.c.controls.logImplied,
+		TUIDs: r.env.Random, Observer: r.printer,
+	}
+	if r.c.list {
+		return r.list(ctx, sel, o)
+	}
+	sum := channel.Run(ctx, sel, o)
+	r.printer.Summary(sum.Boxes, sum.Channels, sum.Counts)
+	return r.exitCode(sum)
+}
+
+// exitCode tells how a run has come out.
+func (r *run) exitCode(sum channel.Summary) int {
+	code := exitOK
+	if sum.Failed {
+		code = exitFailure
+	}
+	if r.c.extExit {
+		for t, bit := range []int{exitFarChanged, exitNearChanged} {
+			c := sum.Counts[t]
+			if c.New+c.Flags+c.Trashed+c.Expunged > 0 {
+				code += bit
+			}
+		}
+	}
+	return code
+}

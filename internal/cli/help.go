@@ -1,0 +1,145 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Spelling is one way to write an option, alone or with a variant.
+type Spelling struct {
+	// Short and Long are with their dashes; "" if there is no such form.
+	Short, Long string
+	// Arg names the argument; "": there is none.
+	Arg string
+	// Deprecated: accepted with a notice.
+	Deprecated bool
+	// Test: a control for tests, which is not shown to users.
+	Test bool
+}
+
+// Spellings lists all ways to write an option, for the manual page, for
+// completions, and for whoever checks them.
+func Spellings() []Spelling {
+	var out []Spelling
+	for i := range options {
+		o := &options[i]
+		s := Spelling{Arg: o.arg, Deprecated: o.useName != "", Test: o.rest != nil}
+		if o.letter != 0 {
+			s.Short = "-" + string(rune(o.letter))
+		}
+		if o.name != "" {
+			s.Long = "--" + o.name
+		}
+		out = append(out, s)
+		for j := range o.variants {
+			v := &o.variants[j]
+			w := Spelling{Deprecated: v.useName != ""}
+			if v.letter != 0 {
+				w.Short = s.Short + string(rune(v.letter))
+			}
+			if name := o.variantName(v); name != "" {
+				w.Long = "--" + name
+			}
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// forms returns the short and the long form of an option as --help shows them.
+func (o *option) forms() (short, long string) {
+	var letters, names string
+	negates := false
+	for i := range o.variants {
+		v := &o.variants[i]
+		if v.useName != "" {
+			continue
+		}
+		if v.letter != 0 {
+			letters += string(rune(v.letter))
+		}
+		switch {
+		case v.negates:
+			negates = true
+		case v.name != "" && names == "":
+			names = v.name
+		case v.name != "":
+			names += "|" + v.name
+		}
+	}
+	short, long = "-"+string(rune(o.letter)), "--"+o.name
+	if letters != "" {
+		short += "[" + letters + "]"
+		if o.many {
+			short += "..."
+		}
+	}
+	if names != "" {
+		long += "[-" + names + "]"
+	}
+	if negates {
+		long += ", --no-" + o.name
+	}
+	if o.arg != "" {
+		long += " " + o.arg
+	}
+	return short, long
+}
+
+const (
+	// helpShort and helpLong are the columns where long forms and texts begin.
+	helpShort = 15
+	helpLong  = 36
+)
+
+// help returns the text of --help.
+func help() string {
+	var b strings.Builder
+	b.WriteString(`Usage:
+  mbsync [options] {channel[:mailbox[,mailbox...]] | group} ...
+  mbsync [options] -a
+  mbsync -ls [options] [store ...]
+
+Synchronizes mailboxes as the configuration file says, which is
+$XDG_CONFIG_HOME/isyncrc (~/.config/isyncrc) or else ~/.mbsyncrc.
+`)
+	for i := range options {
+		o := &options[i]
+		if o.hidden {
+			continue
+		}
+		if o.section != "" {
+			fmt.Fprintf(&b, "\n%s:\n", o.section)
+		}
+		short, long := o.forms()
+		line := "  " + short
+		pad := func(column int) {
+			if n := column - len(line); n > 0 {
+				line += strings.Repeat(" ", n)
+				return
+			}
+			line += "  "
+		}
+		pad(helpShort)
+		line += long
+		for j, text := range strings.Split(o.help, "\n") {
+			if j == 0 && len(line) >= helpLong {
+				b.WriteString(line + "\n")
+				line = ""
+			}
+			pad(helpLong)
+			b.WriteString(line + text + "\n")
+			line = ""
+		}
+	}
+	b.WriteString(`
+Options without arguments may be bundled (-aV), letters in brackets follow
+directly (-Cn, -Lnf). "f" and "n" behind -C, -R, -X, -x are the far and the
+near side, "-" is neither; without a letter it is both. Behind -L and -H they
+are those of new, old, upgrade, gone, flags. "--" ends the options.
+
+Exit code: 0 if all went well, 1 if anything did not; 128 + n after signal n.
+mbsync(1) tells more, about the configuration file too.
+`)
+	return b.String()
+}

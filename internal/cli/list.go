@@ -1,0 +1,94 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"isync/internal/channel"
+	"isync/internal/config"
+	"isync/internal/engine"
+	"isync/internal/mail"
+	"isync/internal/ui"
+)
+
+// list lists the mailboxes of channels.
+func (r *run) list(ctx context.Context, sel []channel.Selection, o channel.Options) int {
+	code := exitOK
+	for _, l := range channel.List(ctx, sel, o) {
+		if l.Err != nil {
+			r.printer.ChannelFailed(l.Selection.Channel.Name, l.Err)
+			code = exitFailure
+			continue
+		}
+		if len(sel) > 1 {
+			r.printer.Println(l.Selection.Channel.Name + ":")
+		}
+		for _, p := range l.Pairs {
+			r.printer.Println(pairLine(l.Selection.Channel, p))
+		}
+	}
+	return code
+}
+
+// pairLine names a pair of mailboxes by what the channel calls them: once, or
+// for both sides if that can differ.
+func pairLine(c *config.Channel, p engine.PairName) string {
+	if len(c.Patterns) > 0 && c.Far.Box == "" && c.Near.Box == "" {
+		return p.Name
+	}
+	name := func(e config.End) string {
+		if full := e.Box + p.Name; full != "" {
+			return full
+		}
+		return mail.Inbox
+	}
+	return name(c.Far) + " <=> " + name(c.Near)
+}
+
+// listStores lists the mailboxes of stores.
+func (r *run) listStores(ctx context.Context) int {
+	var stores []*config.Store
+	code := exitOK
+	for _, name := range r.c.names {
+		s := r.cfg.Store(name)
+		if s == nil {
+			r.printer.Problem(ui.Problem{Text: fmt.Sprintf("there is no store '%s' in %s", name, r.cfg.File)})
+			code = exitFailure
+			continue
+		}
+		stores = append(stores, s)
+	}
+	if len(r.c.names) == 0 || r.c.all {
+		stores = r.cfg.Stores
+	}
+	if code != exitOK {
+		return code
+	}
+	w := r.workshop()
+	for _, s := range stores {
+		if ctx.Err() != nil {
+			return exitFailure
+		}
+		names, err := w.listStore(ctx, s)
+		if err != nil {
+			r.printer.Error(err)
+			code = exitFailure
+			continue
+		}
+		r.printer.Println("===== " + s.Name + ":")
+		for _, n := range names {
+			r.printer.Println(n)
+		}
+	}
+	return code
+}
+
+// listStore lists the mailboxes of one store.
+func (w *workshop) listStore(ctx context.Context, s *config.Store) ([]string, error) {
+	st, err := w.open(s)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = st.Close() }()
+	return channel.ListStore(ctx, st, listRequest(s))
+}

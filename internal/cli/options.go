@@ -1,0 +1,187 @@
+package cli
+
+import (
+	"isync/internal/config"
+	"isync/internal/ui"
+)
+
+// option is a row of the table of options. Everything that is known about the
+// command line is in the table: what is scanned, what --help shows, and what
+// the manual page is checked against.
+type option struct {
+	// letter and name are the short and the long form; 0 and "" if there is
+	// none.
+	letter byte
+	name   string
+	// arg names the argument in texts; "": there is none.
+	arg string
+	// help is what --help says.
+	help string
+	// section is the heading in --help that begins before this row.
+	section string
+
+	// variants bind to the option: as a letter right behind its own, or behind
+	// a dash at the end of its name.
+	variants []variant
+	// many: several letters of variants may follow.
+	many bool
+	// value is what set gets if no variant follows.
+	value int
+	set   func(c *commandLine, value, ref int)
+	// setArg is called instead of set if there is an argument.
+	setArg func(c *commandLine, arg string)
+	// rest takes everything that follows the letter, up to the end of the word.
+	rest func(c *commandLine, rest string) error
+	// hidden: not in --help.
+	hidden bool
+	// use is the current spelling of a deprecated option, without dashes; for
+	// variants as well.
+	useLetter byte
+	useName   string
+}
+
+// variant is something that binds to an option.
+type variant struct {
+	letter byte
+	name   string
+	// negates: the long form is "no-" and the name of the option.
+	negates   bool
+	value     int
+	useLetter byte
+	useName   string
+}
+
+// sideVariants are what may follow Create and the like.
+var sideVariants = []variant{
+	{letter: 'f', name: "far", value: int(config.FarSide)},
+	{letter: 'n', name: "near", value: int(config.NearSide)},
+	{letter: '-', negates: true, value: int(config.NoSide)},
+	{letter: 'm', name: "master", value: int(config.FarSide), useLetter: 'f', useName: "far"},
+	{letter: 's', name: "slave", value: int(config.NearSide), useLetter: 'n', useName: "near"},
+}
+
+// typeVariants are what may follow a direction.
+var typeVariants = []variant{
+	{letter: 'n', name: "new", value: int(config.OpNew)},
+	{letter: 'o', name: "old", value: int(config.OpOld)},
+	{letter: 'u', name: "upgrade", value: int(config.OpUpgrade)},
+	{letter: 'g', name: "gone", value: int(config.OpGone)},
+	{letter: 'f', name: "flags", value: int(config.OpFlags)},
+	{name: "full", value: int(config.OpFull)},
+	{letter: 'N', name: "renew", value: int(config.OpUpgrade), useLetter: 'u', useName: "upgrade"},
+	{letter: 'd', name: "delete", value: int(config.OpGone), useLetter: 'g', useName: "gone"},
+}
+
+// debugVariants are the categories of debug output.
+var debugVariants = []variant{
+	{letter: 'C', name: "crash", value: int(ui.DebugCrash)},
+	{letter: 'd', name: "driver", value: int(ui.DebugDriver)},
+	{letter: 'D', name: "driver-all", value: int(ui.DebugDriver | ui.DebugDriverAll)},
+	{letter: 'm', name: "maildir", value: int(ui.DebugMaildir)},
+	{letter: 'M', name: "main", value: int(ui.DebugMain)},
+	{letter: 'n', name: "net", value: int(ui.DebugNet)},
+	{letter: 'N', name: "net-all", value: int(ui.DebugNet | ui.DebugNetAll)},
+	{letter: 's', name: "sync", value: int(ui.DebugSync)},
+}
+
+// setOp adds a word of Sync that is a lone type.
+func setOp(c *commandLine, value, ref int) { c.ops.Sync(config.NoSide, config.OpSet(value), ref) }
+
+// setDirection returns what adds a direction, alone or with a type.
+func setDirection(dir config.Side) func(*commandLine, int, int) {
+	return func(c *commandLine, value, ref int) { c.ops.Sync(1<<dir, config.OpSet(value), ref) }
+}
+
+// setBox returns what adds a word of Create and the like.
+func setBox(op config.OpSet) func(*commandLine, int, int) {
+	return func(c *commandLine, value, ref int) { c.ops.Box(op, config.Sides(value), ref) }
+}
+
+// options is the table.
+var options = []option{
+	{
+		section: "What to do it with",
+		letter:  'c', name: "config", arg: "FILE", help: "read FILE instead of the usual configuration file",
+		setArg: func(c *commandLine, arg string) { c.config, c.hasConfig = arg, true },
+	},
+	{
+		letter: 'a', name: "all", help: "all channels",
+		set: func(c *commandLine, _, _ int) { c.all = true },
+	},
+	{
+		letter: 'l', name: "list", help: "list the mailboxes of the channels instead of synchronizing;\n-ls: those of stores, as they are",
+		variants: []variant{{letter: 's', name: "stores", value: 1}},
+		set: func(c *commandLine, value, _ int) {
+			if value == 1 {
+				c.listStores = true
+			} else {
+				c.list = true
+			}
+		},
+	},
+	{
+		section: "What to do (instead of what the configuration file says)",
+		letter:  'L', name: "pull", help: "propagate from far to near; with letters: only that",
+		variants: typeVariants, many: true, set: setDirection(config.Pull),
+	},
+	{
+		letter: 'H', name: "push", help: "propagate from near to far; with letters: only that",
+		variants: typeVariants, many: true, set: setDirection(config.Push),
+	},
+	{letter: 'n', name: "new", help: "new messages", value: int(config.OpNew), set: setOp},
+	{letter: 'o', name: "old", help: "messages that were passed over earlier", value: int(config.OpOld), set: setOp},
+	{letter: 'u', name: "upgrade", help: "placeholders, by the messages they stand for", value: int(config.OpUpgrade), set: setOp},
+	{letter: 'g', name: "gone", help: "disappearances, by marking the other copy as deleted", value: int(config.OpGone), set: setOp},
+	{letter: 'f', name: "flags", help: "flag changes", value: int(config.OpFlags), set: setOp},
+	{letter: 'F', name: "full", help: "all of these but old", value: int(config.OpFull), set: setOp},
+	{letter: '0', name: "noop", help: "no messages at all", value: 0, set: setOp},
+	{letter: 'N', name: "renew", value: int(config.OpUpgrade), set: setOp, hidden: true, useLetter: 'u', useName: "upgrade"},
+	{letter: 'd', name: "delete", value: int(config.OpGone), set: setOp, hidden: true, useLetter: 'g', useName: "gone"},
+	{
+		letter: 'C', name: "create", help: "create missing mailboxes",
+		variants: sideVariants, value: int(config.BothSides), set: setBox(config.OpCreate),
+	},
+	{
+		letter: 'R', name: "remove", help: "remove mailboxes that were removed on the other side",
+		variants: sideVariants, value: int(config.BothSides), set: setBox(config.OpRemove),
+	},
+	{
+		letter: 'X', name: "expunge", help: "expunge messages marked as deleted",
+		variants: sideVariants, value: int(config.BothSides), set: setBox(config.OpExpunge),
+	},
+	{
+		letter: 'x', name: "expunge-solo", help: "expunge those of them that have no counterpart",
+		variants: sideVariants, value: int(config.BothSides), set: setBox(config.OpExpungeSolo),
+	},
+	{
+		section: "How",
+		letter:  'y', name: "dry-run", help: "show what would be done, change nothing",
+		set: func(c *commandLine, _, _ int) { c.dryRun = true },
+	},
+	{
+		letter: 'e', name: "ext-exit", help: "add to the exit code 32 if the far side changed, 64 if the\nnear side did",
+		set: func(c *commandLine, _, _ int) { c.extExit = true },
+	},
+	{
+		letter: 'q', name: "quiet", help: "say less; twice: no warnings either",
+		set: func(c *commandLine, _, _ int) { c.quiet++ },
+	},
+	{
+		letter: 'V', name: "verbose", help: "tell about each mailbox",
+		set: func(c *commandLine, _, _ int) { c.verbose = true },
+	},
+	{
+		letter: 'D', name: "debug", help: "trace: all but payloads, or by letters",
+		variants: debugVariants, many: true, value: int(ui.DebugDefault),
+		set: func(c *commandLine, value, _ int) { c.debug |= ui.Debug(value) },
+	},
+	{
+		letter: 'h', name: "help", help: "show this",
+		set: func(c *commandLine, _, _ int) { c.help = true },
+	},
+	{
+		letter: 'v', name: "version", help: "show the version",
+		set: func(c *commandLine, _, _ int) { c.version = true },
+	},
+	{letter: 'T', hidden: true, rest: (*commandLine).scanControls},
+}

@@ -1,0 +1,271 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"isync/internal/config"
+	"isync/internal/ui"
+)
+
+// commandLine is what a command line says.
+type commandLine struct {
+	config    string
+	hasConfig bool
+
+	all, list, listStores  bool
+	dryRun, extExit        bool
+	quiet                  int
+	verbose, help, version bool
+	debug                  ui.Debug
+	controls               controls
+
+	// ops are the words that override operations; their references are indices
+	// into spelled.
+	ops     config.OpsBuilder
+	spelled []string
+
+	names   []string // of channels, groups, or stores
+	notices []string // about deprecated spellings, each once
+}
+
+// usageError is an error in the command line.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+
+// scan reads the words after the name of the program. Options and names may
+// stand in any order; "--" ends the options. Where help or the version is asked
+// for, nothing that follows matters.
+func scan(words []string) (*commandLine, error) {
+	c := &commandLine{}
+	for len(words) > 0 && !c.help && !c.version {
+		word := words[0]
+		words = words[1:]
+		var err error
+		switch {
+		case word == "--":
+			c.names = append(c.names, words...)
+			words = nil
+		case strings.HasPrefix(word, "--"):
+			words, err = c.scanLong(word, words)
+		case len(word) > 1 && word[0] == '-':
+			words, err = c.scanShort(word, words)
+		default:
+			c.names = append(c.names, word)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// ref makes a reference to a spelling.
+func (c *commandLine) ref(spelling string) int {
+	c.spelled = append(c.spelled, spelling)
+	return len(c.spelled) - 1
+}
+
+// deprecated notes that there is a newer spelling.
+func (c *commandLine) deprecated(spelling, use string) {
+	n := fmt.Sprintf("option '%s' is deprecated: write '%s'", spelling, use)
+	if !slices.Contains(c.notices, n) {
+		c.notices = append(c.notices, n)
+	}
+}
+
+// scanLong reads an option that begins with two dashes, and its argument.
+func (c *commandLine) scanLong(word string, words []string) ([]string, error) {
+	spelling, arg, hasArg := strings.Cut(word, "=")
+	o, v, ok := findLong(spelling[2:])
+	if !ok {
+		return nil, unknownLong(spelling)
+	}
+	if o.arg != "" {
+		switch {
+		case hasArg:
+		case len(words) > 0:
+			arg, words = words[0], words[1:]
+		default:
+			return nil, usagef("option '%s' needs an argument: %s", spelling, o.arg)
+		}
+		o.setArg(c, arg)
+		return words, nil
+	}
+	if hasArg {
+		return nil, usagef("option '%s' takes no argument", spelling)
+	}
+	value := o.value
+	if o.useName != "" {
+		c.deprecated(spelling, "--"+o.useName)
+	}
+	if v != nil {
+		value = v.value
+		if v.useName != "" {
+			c.deprecated(spelling, "--"+o.name+"-"+v.useName)
+		}
+	}
+	o.set(c, value, c.ref(spelling))
+	return words, nil
+}
+
+// findLong finds the option of a long name, without its dashes, and the
+// variant that it stands for, if any.
+func findLong(name string) (*option, *variant, bool) {
+	for i := range options {
+		o := &options[i]
+		if o.name == "" {
+			continue
+		}
+		if o.name == name {
+			return o, nil, true
+		}
+		for j := range o.variants {
+			if v := &o.variants[j]; o.variantName(v) == name {
+				return o, v, true
+			}
+		}
+	}
+	return nil, nil, false
+}
+
+// variantName returns the long name of an option with a variant, without
+// dashes; "" if there is none.
+func (o *option) variantName(v *variant) string {
+	switch {
+	case v.negates:
+		return "no-" + o.name
+	case v.name == "":
+		return ""
+	}
+	return o.name + "-" + v.name
+}
+
+// unknownLong suggests what might have been meant.
+func unknownLong(spelling string) error {
+	best, bestAt := "", 3
+	for _, s := range Spellings() {
+		if s.Long == "" || s.Deprecated {
+			continue
+		}
+		if d := distance(spelling, s.Long, bestAt); d < bestAt {
+			best, bestAt = s.Long, d
+		}
+	}
+	if best != "" {
+		return usagef("unknown option '%s'; did you mean '%s'?", spelling, best)
+	}
+	return usagef("unknown option '%s'", spelling)
+}
+
+// distance returns how many letters must be changed, added or removed to make
+// one of the other, or limit if that is less.
+func distance(a, b string, limit int) int {
+	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
+		return limit
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return min(row[len(b)], limit)
+}
+
+// scanShort reads a word of short options, and the arguments of those that
+// take one: they are the words that follow.
+func (c *commandLine) scanShort(word string, words []string) ([]string, error) {
+	for i := 1; i < len(word) && !c.help && !c.version; {
+		o := findShort(word[i])
+		if o == nil {
+			return nil, unknownShort(word, i)
+		}
+		spelling := "-" + word[i:i+1]
+		i++
+		switch {
+		case o.rest != nil:
+			if err := o.rest(c, word[i:]); err != nil {
+				return nil, err
+			}
+			return words, nil
+		case o.arg != "":
+			if len(words) == 0 {
+				return nil, usagef("option '%s' needs an argument: %s", spelling, o.arg)
+			}
+			o.setArg(c, words[0])
+			words = words[1:]
+			continue
+		}
+		if o.useLetter != 0 {
+			c.deprecated(spelling, "-"+string(o.useLetter))
+		}
+		n := 0
+		for ; i < len(word) && (n == 0 || o.many); n++ {
+			v := o.bound(word[i])
+			if v == nil {
+				break
+			}
+			bound := spelling + word[i:i+1]
+			if v.useLetter != 0 {
+				c.deprecated(bound, spelling+string(v.useLetter))
+			}
+			o.set(c, v.value, c.ref(bound))
+			i++
+		}
+		if n == 0 {
+			o.set(c, o.value, c.ref(spelling))
+		}
+	}
+	return words, nil
+}
+
+// findShort returns the option of a letter, or nil.
+func findShort(letter byte) *option {
+	for i := range options {
+		if options[i].letter == letter {
+			return &options[i]
+		}
+	}
+	return nil
+}
+
+// bound returns the variant of a letter, or nil.
+func (o *option) bound(letter byte) *variant {
+	for i := range o.variants {
+		if v := &o.variants[i]; v.letter == letter && letter != 0 {
+			return v
+		}
+	}
+	return nil
+}
+
+// unknownShort tells about the letter at index i, which may be part of a longer
+// character.
+func unknownShort(word string, i int) error {
+	letter := word[i:]
+	for j := range letter {
+		if j > 0 {
+			letter = letter[:j]
+			break
+		}
+	}
+	if "-"+letter == word {
+		return usagef("unknown option '%s'", word)
+	}
+	return usagef("unknown option '-%s' in '%s'", letter, word)
+}

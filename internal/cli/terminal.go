@@ -1,0 +1,58 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/term"
+
+	"isync/internal/auth"
+)
+
+// askTerminal asks for a password on the terminal that the program was started
+// from, wherever its standard streams go.
+func askTerminal(ctx context.Context, question string) (string, error) {
+	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err != nil {
+		return "", auth.ErrNoPrompt
+	}
+	defer tty.Close()
+	return askOn(ctx, tty, question)
+}
+
+// askOn asks for a password on a terminal, which can be one of a test.
+func askOn(ctx context.Context, tty *os.File, question string) (answer string, err error) {
+	// Not Fd, which would make it impossible to stop reading.
+	raw, err := tty.SyscallConn()
+	if err != nil {
+		return "", err
+	}
+	var old *term.State
+	var terr error
+	if err := raw.Control(func(fd uintptr) { old, terr = term.MakeRaw(int(fd)) }); err != nil {
+		return "", err
+	}
+	if terr != nil {
+		return "", auth.ErrNoPrompt
+	}
+	defer func() {
+		_ = raw.Control(func(fd uintptr) { terr = term.Restore(int(fd), old) })
+		if err == nil {
+			err = terr
+		}
+	}()
+	defer context.AfterFunc(ctx, func() { _ = tty.SetReadDeadline(time.Unix(1, 0)) })()
+	answer, err = term.NewTerminal(tty, "").ReadPassword(question)
+	switch {
+	case ctx.Err() != nil:
+		_, _ = io.WriteString(tty, "\r\n")
+		return "", context.Cause(ctx)
+	case errors.Is(err, io.EOF): // Ctrl-C or Ctrl-D
+		_, _ = io.WriteString(tty, "\r\n")
+		return "", errors.New("nothing was entered")
+	}
+	return answer, err
+}

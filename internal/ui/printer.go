@@ -1,0 +1,220 @@
+package ui
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"isync/internal/engine"
+)
+
+// Options tell a Printer where and how to print.
+type Options struct {
+	Out, Err io.Writer
+	// Columns returns the width of the terminal that Out is, 0 if it is none;
+	// nil: it is none.
+	Columns func() int
+	// Now tells the time; it keeps the status line calm.
+	Now   func() time.Time
+	Level Level
+	Debug Debug
+	// DryRun: nothing is done, so everything is told as what would be done.
+	DryRun bool
+	// Explain makes text of an error: lines that together tell one or several
+	// problems, and a piece of advice, which may be empty.
+	Explain func(err error) []Problem
+}
+
+// Problem is an error as text.
+type Problem struct {
+	// Place, if not empty, is where in a file it is, as "file:line".
+	Place string
+	Text  string
+	// Hint is advice, if there is any.
+	Hint string
+}
+
+// Printer shows what happens. It is safe for concurrent use.
+type Printer struct {
+	o Options
+
+	mu     sync.Mutex
+	status status
+	hinted map[string]bool // hints that were given already
+}
+
+// New returns a Printer.
+func New(o Options) *Printer {
+	if o.Debug != 0 {
+		o.Level = max(o.Level, Verbose)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	p := &Printer{o: o, hinted: make(map[string]bool)}
+	p.status.pairs = make(map[pairKey]*pairStatus)
+	return p
+}
+
+// name is what lines of the program itself begin with.
+const name = "mbsync"
+
+// write writes a line, taking the status line out of its way; p.mu is held.
+func (p *Printer) write(w io.Writer, line string) {
+	p.clearStatus()
+	_, _ = io.WriteString(w, clean(line)+"\n")
+	p.drawStatus(false)
+}
+
+// message writes a line that begins with a place and a severity; p.mu is held.
+func (p *Printer) message(place, severity, text string) {
+	if place == "" {
+		place = name
+	}
+	p.write(p.o.Err, place+": "+severity+": "+text)
+}
+
+// Problem tells an error.
+func (p *Printer) Problem(pr Problem) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.problem(pr)
+}
+
+func (p *Printer) problem(pr Problem) {
+	p.message(pr.Place, "error", pr.Text)
+	// The same advice once is enough.
+	if pr.Hint != "" && !p.hinted[pr.Hint] {
+		p.hinted[pr.Hint] = true
+		p.write(p.o.Err, "hint: "+pr.Hint)
+	}
+}
+
+// failed tells an error that happened at a place in a channel; p.mu is held.
+func (p *Printer) failed(where string, err error) {
+	for _, pr := range p.explain(err) {
+		if where != "" {
+			pr.Text = where + ": " + pr.Text
+		}
+		p.problem(pr)
+	}
+}
+
+func (p *Printer) explain(err error) []Problem {
+	if p.o.Explain == nil {
+		return []Problem{{Text: err.Error()}}
+	}
+	return p.o.Explain(err)
+}
+
+// Error tells an error.
+func (p *Printer) Error(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.failed("", err)
+}
+
+// Warn tells a warning. place may be empty.
+func (p *Printer) Warn(place, text string) {
+	if p.o.Level < Quiet {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.message(place, "warning", text)
+}
+
+// Notice tells something that may be good to know. place may be empty.
+func (p *Printer) Notice(place, text string) {
+	if p.o.Level < Normal {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.message(place, "notice", text)
+}
+
+// Debugs reports whether a category is wanted.
+func (p *Printer) Debugs(d Debug) bool { return p.o.Debug&d != 0 }
+
+// Debugf writes a line of debug output if the category is wanted.
+func (p *Printer) Debugf(d Debug, format string, args ...any) {
+	if !p.Debugs(d) {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.debugf(d, format, args...)
+}
+
+func (p *Printer) debugf(d Debug, format string, args ...any) {
+	if p.Debugs(d) {
+		p.write(p.o.Out, string(d.letter())+": "+fmt.Sprintf(format, args...))
+	}
+}
+
+// verbosef writes a line if much is to be told; p.mu is held.
+func (p *Printer) verbosef(format string, args ...any) {
+	if p.o.Level >= Verbose {
+		p.write(p.o.Out, fmt.Sprintf(format, args...))
+	}
+}
+
+// Println writes a line of output that was asked for, as it is.
+func (p *Printer) Println(line string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.write(p.o.Out, line)
+}
+
+// where names a pair in errors.
+func where(channel, box string) string {
+	if box == "" {
+		return "channel '" + channel + "'"
+	}
+	return "channel '" + channel + "', mailbox '" + box + "'"
+}
+
+// label names a pair in lines.
+func label(n engine.PairName) string {
+	if n.Name == "" {
+		return n.Channel
+	}
+	return n.Channel + ":" + n.Name
+}
+
+// clean makes text harmless: control characters, which may be commands to a
+// terminal, are shown by their numbers. Of bytes that are not UTF-8 the same is
+// done.
+func clean(s string) string {
+	if !strings.ContainsFunc(s, unclean) {
+		return s
+	}
+	var b strings.Builder
+	for i, r := range s {
+		switch {
+		case !unclean(r):
+			b.WriteRune(r)
+		case r == '\uFFFD':
+			if s[i] == 0xEF { // written as such
+				b.WriteRune(r)
+			} else {
+				fmt.Fprintf(&b, `\x%02x`, s[i])
+			}
+		case r < 0x100:
+			fmt.Fprintf(&b, `\x%02x`, r)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
+}
+
+// unclean reports what does not go to a terminal: control characters of all
+// kinds, those that change the direction of writing among them.
+func unclean(r rune) bool {
+	return r < 0x20 || r >= 0x7F && r < 0xA0 || r == '\uFFFD' ||
+		r >= 0x202A && r <= 0x202E || r >= 0x2066 && r <= 0x2069 || r == 0x2028 || r == 0x2029
+}

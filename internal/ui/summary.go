@@ -1,0 +1,102 @@
+package ui
+
+import (
+	"fmt"
+	"strings"
+
+	"isync/internal/engine"
+)
+
+// Summary tells at the end what was done.
+func (p *Printer) Summary(boxes, channels int, counts [2]engine.Counts) {
+	if p.o.Level < Normal {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.status.over = true
+	lines := []string{fmt.Sprintf("Processed %d box(es) in %d channel(s)", boxes, channels)}
+	lines = append(lines, countLines(counts, p.o.DryRun)...)
+	for i, l := range lines {
+		if i < len(lines)-1 {
+			l += ","
+		} else {
+			l += "."
+		}
+		p.write(p.o.Out, l)
+	}
+}
+
+// countLines tells the changes on both sides, the near one first; nothing for
+// what did not happen.
+func countLines(counts [2]engine.Counts, dry bool) []string {
+	var lines []string
+	add := func(verb, past, rest string, args ...any) {
+		if dry {
+			past = "would " + verb
+		}
+		lines = append(lines, past+" "+fmt.Sprintf(rest, args...))
+	}
+	for _, t := range []int{1, 0} {
+		c := counts[t]
+		if c.New+c.Flags > 0 {
+			var parts []string
+			if c.New > 0 {
+				parts = append(parts, fmt.Sprintf("%d new message(s)", c.New))
+			}
+			if c.Flags > 0 {
+				parts = append(parts, fmt.Sprintf("%d flag update(s)", c.Flags))
+			}
+			add(verbs[t], verbs[t]+"ed", "%s", strings.Join(parts, " and "))
+		}
+		if c.Trashed > 0 {
+			add("move", "moved", "%d message(s) from %s side to trash", c.Trashed, sides[t])
+		}
+		if c.Expunged > 0 {
+			add("expunge", "expunged", "%d message(s) from %s side", c.Expunged, sides[t])
+		}
+	}
+	return lines
+}
+
+// planLines tells what a dry run would have done to each message, apart from
+// trashing and expunging, which depend on what was done before.
+func planLines(r engine.Result) []string {
+	var lines []string
+	for _, t := range []int{1, 0} {
+		for _, c := range r.Plan.Copies[t] {
+			what := "message"
+			if c.Placeholder {
+				what = "placeholder for message"
+			}
+			lines = append(lines, fmt.Sprintf("would %s %s %d of the %s side", verbs[t], what, c.UID, sides[1-t]))
+		}
+		for _, f := range r.Plan.Flags[t] {
+			var change string
+			if f.Add != 0 {
+				change += " +" + f.Add.String()
+			}
+			if f.Del != 0 {
+				change += " -" + f.Del.String()
+			}
+			if change == "" {
+				continue // only the record changes
+			}
+			lines = append(lines, fmt.Sprintf("would change flags of %s side message %d:%s%s", sides[t], f.UID, change, why(f.Expire, f.Orphan, f.Purge)))
+		}
+	}
+	return lines
+}
+
+// why tells the reason of a flag change that is not just one of the other side.
+func why(expire, orphan, purge bool) string {
+	switch {
+	case purge:
+		return " (outdated placeholder)"
+	case expire:
+		return " (expired)"
+	case orphan:
+		return " (gone from the other side)"
+	}
+	return ""
+}
