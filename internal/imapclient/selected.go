@@ -122,7 +122,9 @@ func (s *selecting) data(r *imapwire.Response, head bool) bool {
 		}
 		s.q.Changed(&r.Fetch)
 	case imapwire.KindStatus:
-		return r.Status == imapwire.StatusOK && s.code(&r.Code)
+		// RFC 4315 §4 has UIDNOTSTICKY come with a NO.
+		ok := r.Status == imapwire.StatusOK || r.Status == imapwire.StatusNo && r.Code.Name == imapwire.CodeUIDNotSticky
+		return ok && s.code(&r.Code)
 	default:
 		return false
 	}
