@@ -1,6 +1,7 @@
 package vfs
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -47,11 +48,13 @@ func ReadFile(fsys FS, name string) ([]byte, error) {
 // it makes each new one durable. It is no error if the directory exists.
 func MkdirAll(fsys FS, dir string, perm fs.FileMode, sync bool) error {
 	fi, err := fsys.Stat(dir)
-	if err == nil && fi.IsDir() {
+	switch {
+	case err == nil && fi.IsDir():
 		return nil
-	}
-	if err == nil || !os.IsNotExist(err) {
+	case err == nil:
 		return fsys.Mkdir(dir, perm) // yields the fitting error
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
 	}
 	parent := filepath.Dir(dir)
 	if parent != dir {
@@ -59,7 +62,7 @@ func MkdirAll(fsys FS, dir string, perm fs.FileMode, sync bool) error {
 			return err
 		}
 	}
-	if err := fsys.Mkdir(dir, perm); err != nil && !os.IsExist(err) {
+	if err := fsys.Mkdir(dir, perm); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	if !sync {

@@ -96,10 +96,8 @@ func (m *mailbox) open(ctx context.Context) error {
 	}
 	for _, sub := range []string{"new", "tmp"} {
 		dir := filepath.Join(m.dir, sub)
-		if _, err := m.store.fs.Stat(dir); isMissing(err) {
-			if err := vfs.MkdirAll(m.store.fs, dir, 0o700, m.store.opts.FSync); err != nil {
-				return fmt.Errorf("cannot complete mailbox: %w", err)
-			}
+		if err := vfs.MkdirAll(m.store.fs, dir, 0o700, m.store.opts.FSync); err != nil {
+			return fmt.Errorf("cannot complete mailbox: %w", err)
 		}
 	}
 	if err := m.cleanTmp(); err != nil {
@@ -109,9 +107,9 @@ func (m *mailbox) open(ctx context.Context) error {
 	switch err {
 	case nil:
 		defer u.close()
-	case errNoUIDs, errTornUIDs:
+	case errNoUIDs:
 		defer u.close()
-		if err := m.initUIDs(ctx, u, err); err != nil {
+		if err := m.initUIDs(ctx, u); err != nil {
 			return err
 		}
 	default:
@@ -128,40 +126,26 @@ func (m *mailbox) openReadOnly(ctx context.Context) error {
 	case nil:
 		m.uids = st
 		return nil
-	case errNoUIDs, errTornUIDs:
+	case errNoUIDs:
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		m.uids.validity = m.store.newValidity()
 		m.unborn = true
-		if lerr := m.list(ctx); lerr != nil {
-			return lerr
-		}
-		if err == errTornUIDs && m.anyUID() {
-			return m.tornError()
-		}
-		return nil
+		return m.list(ctx)
 	}
 	return err
 }
 
-func (m *mailbox) tornError() error {
-	return fmt.Errorf("cannot read UIDVALIDITY: %s is incomplete, but there are messages with UIDs; "+
-		"to start anew with a new UIDVALIDITY, remove it", filepath.Join(m.dir, uidFileName))
-}
-
-// initUIDs makes a new UIDVALIDITY; why is errNoUIDs or errTornUIDs.
+// initUIDs makes a new UIDVALIDITY.
 //
 // Messages may have UIDs nevertheless: they were copied here, or the file was
 // lost. They keep them if they are unambiguous, so that the pairs of an earlier
 // synchronization can be recovered by comparing messages.
-func (m *mailbox) initUIDs(ctx context.Context, u *uidFile, why error) error {
+func (m *mailbox) initUIDs(ctx context.Context, u *uidFile) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.list(ctx); err != nil {
 		return err
-	}
-	if why == errTornUIDs && m.anyUID() {
-		return m.tornError()
 	}
 	m.store.notice("mailbox '%s' has no UIDVALIDITY, creating a new one", m.name)
 	highest, ambiguous := m.keepUIDs()
@@ -172,10 +156,6 @@ func (m *mailbox) initUIDs(ctx context.Context, u *uidFile, why error) error {
 	return u.init(uidState{m.store.newValidity(), highest})
 }
 
-func (m *mailbox) anyUID() bool {
-	return slices.ContainsFunc(m.entries, func(e entry) bool { return nameUID(e.name) != 0 })
-}
-
 // maxKeptUID bounds the UIDs that are kept with a new UIDVALIDITY, lest an
 // absurd one leaves no numbers to go on with.
 const maxKeptUID = 1 << 31
@@ -184,7 +164,7 @@ const maxKeptUID = 1 << 31
 // the messages that cannot keep theirs. Their UIDs are cleared in m.entries,
 // which stays sorted.
 func (m *mailbox) keepUIDs() (highest mail.UID, ambiguous []entry) {
-	drop := make(map[int]bool)
+	drop := make([]bool, len(m.entries))
 	for i, e := range m.entries {
 		switch {
 		case e.uid == 0:
@@ -197,9 +177,11 @@ func (m *mailbox) keepUIDs() (highest mail.UID, ambiguous []entry) {
 			highest = e.uid
 		}
 	}
-	for i := range drop {
-		ambiguous = append(ambiguous, m.entries[i])
-		m.entries[i].uid = 0
+	for i, dropped := range drop {
+		if dropped {
+			ambiguous = append(ambiguous, m.entries[i])
+			m.entries[i].uid = 0
+		}
 	}
 	sortEntries(m.entries)
 	return highest, ambiguous
@@ -210,11 +192,13 @@ func (m *mailbox) dropUIDs(entries []entry) error {
 	var touched [2]bool
 	for _, e := range entries {
 		target := m.path(int(e.dir), withoutUID(e.name))
-		if _, err := m.store.fs.Stat(target); err == nil {
-			target = m.path(int(e.dir), m.store.newName(0, nameFlags(e.name, m.store.opts.InfoDelimiter)))
+		_, err := m.store.fs.Stat(target)
+		if err == nil { // taken
+			target = m.path(int(e.dir), m.store.newName(0, e.flags))
+		} else if !isMissing(err) {
+			return err
 		}
-		err := m.store.fs.Rename(m.path(int(e.dir), e.name), target)
-		if err != nil && !isMissing(err) {
+		if err := m.store.fs.Rename(m.pathOf(e), target); err != nil && !isMissing(err) {
 			return err
 		}
 		touched[e.dir] = true
@@ -234,6 +218,9 @@ func (m *mailbox) cleanTmp() error {
 	for _, n := range names {
 		path := filepath.Join(dir, n)
 		fi, err := m.store.fs.Stat(path)
+		if err != nil && !isMissing(err) {
+			return err
+		}
 		if err != nil || !fi.Mode().IsRegular() || now.Sub(vfs.ChangeTime(fi)) <= staleAfter {
 			continue
 		}

@@ -238,6 +238,9 @@ func (s *Store) Create(ctx context.Context, box string) error {
 	}
 	_, err = s.fs.Stat(filepath.Join(dir, "cur"))
 	isNew := isMissing(err)
+	if err != nil && !isNew {
+		return s.boxError(box, fmt.Errorf("cannot create mailbox: %w", err))
+	}
 	// Last comes cur, which makes it a mailbox.
 	for _, sub := range []string{"tmp", "new", "cur"} {
 		if err := vfs.MkdirAll(s.fs, filepath.Join(dir, sub), 0o700, s.opts.FSync); err != nil {

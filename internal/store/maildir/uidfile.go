@@ -34,27 +34,20 @@ func (s uidState) format() []byte {
 	return append(b, '\n')
 }
 
-var (
-	// errNoUIDs: the file holds nothing.
-	errNoUIDs = errors.New("no UIDVALIDITY")
-	// errTornUIDs: the file holds what a power cut may have left of the very
-	// first thing written to it.
-	errTornUIDs = errors.New("incomplete UIDVALIDITY")
-)
+// errNoUIDs: the file holds nothing, or only what a power cut may have left of
+// the very first thing that was written to it.
+var errNoUIDs = errors.New("no UIDVALIDITY")
 
 // parseUIDs reads the contents of the file. Any white space may separate the
 // two numbers, and what follows them is ignored, as other programs do. It
-// returns errNoUIDs, errTornUIDs, or another error if there are no two numbers.
+// returns errNoUIDs, or another error if there are no two numbers.
 func parseUIDs(b []byte) (uidState, error) {
-	if len(b) == 0 {
-		return uidState{}, errNoUIDs
-	}
 	text, _, _ := bytes.Cut(b, []byte{0})
 	fields := bytes.Fields(text)
 	if len(fields) < 2 {
 		digits := bytes.TrimSuffix(text, []byte{'\n'})
 		if len(bytes.Trim(digits, "0123456789")) == 0 {
-			return uidState{}, errTornUIDs
+			return uidState{}, errNoUIDs
 		}
 		return uidState{}, fmt.Errorf("cannot read UIDVALIDITY: %q are not two numbers", clip(b))
 	}
@@ -77,9 +70,8 @@ type uidFile struct {
 }
 
 // lockUIDs opens and locks the file of the mailbox in dir, waiting for others
-// that have it. With create it is made if it is missing. The state is
-// valid only if err is nil; with errNoUIDs and errTornUIDs the file is returned
-// nevertheless.
+// that have it. With create it is made if it is missing, and returned together with
+// errNoUIDs if it holds nothing.
 func (s *Store) lockUIDs(ctx context.Context, dir string, create bool) (*uidFile, error) {
 	flag := os.O_RDWR
 	if create {
@@ -106,7 +98,7 @@ func (s *Store) lockUIDs(ctx context.Context, dir string, create bool) (*uidFile
 	switch {
 	case err == nil:
 		return u, nil
-	case create && (err == errNoUIDs || err == errTornUIDs):
+	case create && err == errNoUIDs:
 		return u, err
 	}
 	f.Close()
@@ -215,7 +207,7 @@ func (s *Store) readUIDs(dir string) (uidState, error) {
 		return uidState{}, err
 	}
 	st, err := parseUIDs(b[:min(len(b), 128)])
-	if err != nil && err != errNoUIDs && err != errTornUIDs {
+	if err != nil && err != errNoUIDs {
 		err = fmt.Errorf("%s: %w", path, err)
 	}
 	return st, err
