@@ -2,6 +2,7 @@ package imap_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -20,11 +21,17 @@ func options(t testing.TB, d *testkit.Dovecot, user string) imap.Options {
 	return imap.Options{
 		Name:         "far",
 		Client:       imapclient.Options{Host: d.Host, Port: d.Port, Timeout: 20 * time.Second},
-		Login:        func(ctx context.Context, c *imapclient.Client) error { return c.Login(ctx, user, testkit.Password) },
+		Login:        loginWith(user, testkit.Password),
 		UseNamespace: true,
 		Warn:         func(text string) { t.Errorf("warning: %s", text) },
 	}
 }
+
+func loginWith(user, password string) func(context.Context, *imapclient.Client) error {
+	return func(ctx context.Context, c *imapclient.Client) error { return c.Login(ctx, user, password) }
+}
+
+func asType[T error](err error) (T, bool) { return errors.AsType[T](err) }
 
 // stored is what Dovecot makes of a message: it cannot send NUL in a literal,
 // and it drops a CR that is too much.

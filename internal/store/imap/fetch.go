@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"isync/internal/imapclient"
 	"isync/internal/imapwire"
@@ -77,10 +78,11 @@ type fetcher struct {
 	client *imapclient.Client
 	sink   func(*store.Incoming) error
 
-	// Of the reader goroutine until the commands have been waited for:
-	in      store.Incoming // reused
-	stopped error          // of the sink
-	seen    mail.UIDSet    // what the sink was given
+	in store.Incoming // reused, by the reader goroutine while commands are under way
+
+	mu      sync.Mutex
+	stopped error       // of the sink
+	seen    mail.UIDSet // what the sink was given
 
 	// left are batches with what was not sent of them, and why.
 	left []unanswered
@@ -133,7 +135,12 @@ func (f *fetcher) run(ctx context.Context, todo []batch) error {
 
 // answered looks at the outcome of a command.
 func (f *fetcher) answered(b batch, err error) error {
+	// Meanwhile the next command may be bringing messages.
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	switch {
+	case err != nil && err == f.stopped: //nolint:errorlint // is it the very same?
+		return err // though it may be that of another connection
 	case isLost(err):
 		return f.box.fail("reading messages", err)
 	case f.stopped != nil:
@@ -155,19 +162,27 @@ func (f *fetcher) answered(b batch, err error) error {
 
 // deliver hands a message to the sink, on the reader goroutine.
 func (f *fetcher) deliver(msg *imapclient.Message) error {
-	if f.stopped != nil {
-		return f.stopped
-	}
 	if msg.Body == nil || msg.Has&imapwire.ItemFlags == 0 {
 		return nil // see settle
 	}
+	f.mu.Lock()
+	stopped := f.stopped
 	f.seen.Add(msg.UID)
+	f.mu.Unlock()
+	if stopped != nil {
+		return stopped
+	}
 	f.in = store.Incoming{UID: msg.UID, Flags: msg.Flags, Date: msg.Date, Size: msg.Size, Body: msg.Body}
 	if msg.Has&imapwire.ItemSize == 0 {
 		f.in.Size = msg.BodySize
 	}
-	f.stopped = f.sink(&f.in)
-	return f.stopped
+	err := f.sink(&f.in)
+	if err != nil {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.stopped = err
+	}
+	return err
 }
 
 // settle deals with messages that were not sent. Those that are not there any
