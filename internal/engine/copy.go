@@ -208,6 +208,9 @@ func (c *copier) describe(i int, in *store.Incoming) (mail.Flags, mail.Conversio
 	defer s.mu.Unlock()
 	r := c.copies[i].Rec
 	flags := in.Flags & s.found[c.to].Flags
+	if c.copies[i].Placeholder {
+		flags &^= mail.FlagFlagged // which would ask for an upgrade
+	}
 	if r.Upgrading {
 		flags = (r.CopyFlags | r.Add) &^ r.Del & s.found[c.to].Flags
 	} else if flags != r.CopyFlags {
@@ -222,7 +225,6 @@ func (c *copier) describe(i int, in *store.Incoming) (mail.Flags, mail.Conversio
 	}
 	if c.copies[i].Placeholder {
 		conv.Placeholder = &mail.Placeholder{Size: in.Size, Flagged: in.Flags.Has(mail.FlagFlagged)}
-		flags &^= mail.FlagFlagged
 	}
 	return flags, conv, nil
 }

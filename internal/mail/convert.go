@@ -134,11 +134,11 @@ func (c *Conversion) copyHeader(w *lineWriter, r *bufio.Reader) (done bool, err 
 	// finish adds what has not found its place.
 	finish := func() error {
 		var add string
-		if !subjectDone {
-			add += "Subject: " + placeholderMark + "(No Subject)" + eol
-		}
 		if !tuidDone {
 			add += TUIDHeader + c.TUID + eol
+		}
+		if !subjectDone {
+			add += "Subject: " + placeholderMark + "(No Subject)" + eol
 		}
 		return w.raw(add)
 	}

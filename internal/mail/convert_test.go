@@ -67,7 +67,7 @@ func TestConversion(t *testing.T) {
 		{
 			"placeholder, no subject, flagged", Conversion{ToCRLF: true, TUID: tuid, Placeholder: &Placeholder{Size: 1500 << 10, Flagged: true}},
 			"A: b",
-			"A: b\r\nSubject: [placeholder] (No Subject)\r\nX-TUID: abcdefghijkl\r\n\r\nThe size of this message is 1.5MiB, which exceeds the MaxSize limit.\r\nTo fetch its contents, flag it and synchronize with Upgrade.\r\n\r\nThe original of this message is flagged as important.\r\n",
+			"A: b\r\nX-TUID: abcdefghijkl\r\nSubject: [placeholder] (No Subject)\r\n\r\nThe size of this message is 1.5MiB, which exceeds the MaxSize limit.\r\nTo fetch its contents, flag it and synchronize with Upgrade.\r\n\r\nThe original of this message is flagged as important.\r\n",
 		},
 	}
 	for _, tt := range tests {

@@ -118,8 +118,6 @@ func Prune(in Input, expunged [2]mail.UIDSet) []Logged {
 		switch {
 		case gone[0] && gone[1]:
 			p.log(syncstate.OpDrop, r, "neither side has it any more")
-		case r.Purge && r.Purged:
-			p.log(syncstate.OpDrop, r, "outdated placeholder")
 		case gone[xt] && r.Has(syncstate.Expired) && r.UID[ot] <= st.MaxUID[ot] && r.UID[ot] <= st.MaxExpired:
 			p.log(syncstate.OpDrop, r, "expired for good")
 		case gone[0] == gone[1]:

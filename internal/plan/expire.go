@@ -28,7 +28,9 @@ func (p *planner) expire() error {
 		flags := p.expireFlags(i)
 		const begun, expired = syncstate.ExpireBegun, syncstate.Expired
 		switch {
-		case flags.Has(mail.FlagFlagged):
+		case flags.Has(mail.FlagFlagged),
+			// Its contents exist nowhere else.
+			w.status&syncstate.PlaceholderOn(p.State.KeepSide()) != 0:
 			excess--
 		case !flags.Has(mail.FlagSeen) && p.Rules.ExpireUnread != Yes:
 			if excess > 0 {
@@ -60,6 +62,9 @@ func (p *planner) alive() []int {
 	var out []int
 	for i, r := range p.recs {
 		w := &p.works[i]
+		if r.Assigned[ot] {
+			continue // a copy of the run that is being continued: counts from the next one on
+		}
 		if w.bits&bitDropped != 0 || r.UID[ot] == 0 || r.Purge || w.bits&bitOrphan != 0 && p.missing(r, w, ot) {
 			continue
 		}

@@ -13,7 +13,14 @@ func (p *planner) newMessages(s syncstate.Side) {
 	for j := range p.Box[s].Messages {
 		m := &p.Box[s].Messages[j]
 		if i := p.owner[s][j]; i >= 0 {
-			if topping {
+			switch {
+			case p.recs[i].Assigned[s]:
+				// Our own copy, made by the run that is being continued, which
+				// counted it when it was confirmed.
+				if m.UID == top+1 {
+					top = m.UID
+				}
+			case topping:
 				top = max(top, m.UID)
 			}
 			p.known(s, int(i), m)
@@ -69,7 +76,7 @@ func (p *planner) unknown(s syncstate.Side, j int32, m *mail.Meta) bool {
 func (p *planner) known(s syncstate.Side, i int, m *mail.Meta) {
 	t := s.Other()
 	r, w := p.recs[i], &p.works[i]
-	if w.bits&(bitDropped|bitCopy) != 0 || r.UID[t] != 0 || r.Purge {
+	if w.bits&(bitDropped|bitCopy) != 0 || r.UID[t] != 0 || r.Purge || r.Orphaned {
 		return
 	}
 	ops := p.Rules.Ops[t]

@@ -106,15 +106,33 @@ func (p *planner) flagsTo(t syncstate.Side, r *syncstate.Record, w *work) {
 }
 
 // flagsOfUpgrade continues an upgrade that was interrupted: what had changed on
-// the placeholder still has to go to the source. CopyFlags remembers it.
+// the placeholder still has to go to the source (CopyFlags remembers it), and
+// what had changed at the source to the copy.
 func (p *planner) flagsOfUpgrade(r *syncstate.Record, w *work) {
-	s := r.Target().Other()
-	if p.meta(w, s) == nil || !p.Rules.Ops[s].Flags {
+	t := r.Target()
+	s := t.Other()
+	m := p.meta(w, s)
+	if m == nil {
 		return
 	}
-	flags := r.CopyFlags | r.Flags&mail.FlagFlagged
-	w.add[s] = p.holdable(flags&^r.Flags, s)
-	w.del[s] = r.Flags &^ flags
+	if p.Rules.Ops[s].Flags {
+		flags := r.CopyFlags | r.Flags&mail.FlagFlagged
+		w.add[s] = p.holdable(flags&^r.Flags, s)
+		w.del[s] = r.Flags &^ flags
+	}
+	p.upgradeFlags(t, r, m)
+}
+
+// upgradeFlags journals the changes at the source that the copy of an upgrade
+// is to have.
+func (p *planner) upgradeFlags(t syncstate.Side, r *syncstate.Record, src *mail.Meta) {
+	if !p.Rules.Ops[t].Flags {
+		return
+	}
+	add, del := p.holdable(src.Flags&^r.Flags, t), r.Flags&^src.Flags
+	if add != r.Add || del != r.Del {
+		p.log(syncstate.OpUpgradeFlags, r, "changed on the other side", uint32(add), uint32(del))
+	}
 }
 
 // onlyDeletion drops other changes of a message that is about to be expunged.
@@ -141,27 +159,22 @@ func (p *planner) upgradable(t syncstate.Side, r *syncstate.Record, w *work) boo
 	if !p.Rules.Ops[t].Upgrade || !r.Has(syncstate.PlaceholderOn(t)) {
 		return false
 	}
-	m := p.meta(w, t)
-	return m != nil && m.Flags.Has(mail.FlagFlagged) && p.meta(w, t.Other()) != nil
+	m, src := p.meta(w, t), p.meta(w, t.Other())
+	return m != nil && m.Flags.Has(mail.FlagFlagged) && src != nil && !p.doomed(src.Flags)
 }
 
 // upgrade splits the record: it becomes pending for the real message, and a new
 // one holds the placeholder, which is to be removed.
 func (p *planner) upgrade(t syncstate.Side, r *syncstate.Record, w *work) {
 	m := p.meta(w, t)
-	flags := m.Flags &^ mail.FlagFlagged &^ (mail.FlagSeen &^ r.Flags)
+	// Flagged asked for this, and looking at a placeholder is not reading: both
+	// count only if the message itself has them.
+	flags := m.Flags &^ ((mail.FlagFlagged | mail.FlagSeen) &^ r.Flags)
 	old := &syncstate.Record{}
 	p.out.Log = append(p.out.Log, Logged{
 		Op: syncstate.OpUpgrade, Rec: r, Arg: [2]uint32{uint32(flags)}, Split: old, Why: "placeholder is flagged",
 	})
-	// flagsTo left out Flagged, which a placeholder does not take.
-	if p.Rules.Ops[t].Flags {
-		src := p.meta(w, t.Other()).Flags
-		add, del := p.holdable(src&^r.Flags, t), r.Flags&^src
-		if add|del != 0 {
-			p.log(syncstate.OpUpgradeFlags, r, "changed on the other side", uint32(add), uint32(del))
-		}
-	}
+	p.upgradeFlags(t, r, p.meta(w, t.Other()))
 	p.purges = append(p.purges, purge{old, t, w.msg[t]})
 	w.add[t], w.del[t] = 0, 0
 	w.msg[t] = -1

@@ -59,6 +59,7 @@ func (s *State) Apply(rec *Record, e Entry) *Record {
 		rec.Add, rec.Del = mail.Flags(e.N[2]), mail.Flags(e.N[3])
 	case OpPurged:
 		rec.Purged = true
+		rec.Flags |= mail.FlagDeleted
 	}
 	return rec
 }
@@ -66,6 +67,8 @@ func (s *State) Apply(rec *Record, e Entry) *Record {
 // assign gives the record a UID on side t; 0 makes it an orphan.
 func (s *State) assign(rec *Record, t Side, u mail.UID) {
 	rec.UID[t] = u
+	rec.Assigned[t] = u != 0
+	rec.Orphaned = rec.Orphaned || u == 0
 	if u != 0 {
 		// Our own copies are not to be taken for new messages later.
 		if u == s.NewMaxUID[t]+1 {

@@ -96,8 +96,14 @@ type Record struct {
 	Upgrading bool
 	// Purge: this record only holds an outdated placeholder, to be removed.
 	Purge bool
-	// Purged: the outdated placeholder has been marked deleted.
+	// Purged: the outdated placeholder has been marked deleted; the record is
+	// an ordinary orphan from the next run on.
 	Purged bool
+	// Assigned: the UID on the side was assigned in the run that the journal
+	// is of: the message is our own copy, and was not there at its beginning.
+	Assigned [2]bool
+	// Orphaned: the record lost one of its UIDs in that run.
+	Orphaned bool
 	// Dead: the record is gone. Records in State.Records that are dead are
 	// dropped when the state is written.
 	Dead bool
