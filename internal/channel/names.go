@@ -57,12 +57,7 @@ func list(ctx context.Context, c *config.Channel, st [2]store.Store) (*found, er
 	var wg sync.WaitGroup
 	for t, e := range []config.End{c.Far, c.Near} {
 		wg.Go(func() {
-			var req store.ListRequest
-			req.Inbox, req.Others = c.Patterns.Listing(e.Box)
-			if e.Store.MapInbox != "" {
-				req.Inbox = true
-			}
-			boxes[t], errs[t] = st[t].List(ctx, req)
+			boxes[t], errs[t] = st[t].List(ctx, request(c, e))
 		})
 	}
 	wg.Wait()
@@ -85,6 +80,24 @@ func list(ctx context.Context, c *config.Channel, st [2]store.Store) (*found, er
 		}
 	}
 	return f, nil
+}
+
+// request tells what to list of the store of e.
+func request(c *config.Channel, e config.End) (req store.ListRequest) {
+	req.Inbox, req.Others = c.Patterns.Listing(e.Box)
+	if e.Store.MapInbox != "" || req.Others && inboxAmongOthers(e.Store) {
+		req.Inbox = true
+	}
+	return req
+}
+
+// inboxAmongOthers reports whether the inbox lives where all other mailboxes
+// do, so that "Patterns *" means it, too.
+func inboxAmongOthers(s *config.Store) bool {
+	if s.Maildir != nil {
+		return s.Path != "" && strings.HasPrefix(s.Maildir.Inbox, s.Path)
+	}
+	return s.Path == ""
 }
 
 // names returns the names in the order they are worked on.
