@@ -48,15 +48,13 @@ func Spellings() []Spelling {
 
 // forms returns the short and the long form of an option as --help shows them.
 func (o *option) forms() (short, long string) {
-	var letters, names string
+	letters := o.letters()
+	var names string
 	negates := false
 	for i := range o.variants {
 		v := &o.variants[i]
 		if v.useName != "" {
 			continue
-		}
-		if v.letter != 0 {
-			letters += string(rune(v.letter))
 		}
 		switch {
 		case v.negates:

@@ -25,6 +25,8 @@ type option struct {
 	variants []variant
 	// many: several letters of variants may follow.
 	many bool
+	// strict: nothing else may follow in the same word.
+	strict bool
 	// value is what set gets if no variant follows.
 	value int
 	set   func(c *commandLine, value, ref int)
@@ -172,7 +174,7 @@ var options = []option{
 	},
 	{
 		letter: 'D', name: "debug", help: "trace: all but payloads, or by letters",
-		variants: debugVariants, many: true, value: int(ui.DebugDefault),
+		variants: debugVariants, many: true, strict: true, value: int(ui.DebugDefault),
 		set: func(c *commandLine, value, _ int) { c.debug |= ui.Debug(value) },
 	},
 	{

@@ -227,6 +227,9 @@ func (c *commandLine) scanShort(word string, words []string) ([]string, error) {
 			o.set(c, v.value, c.ref(bound))
 			i++
 		}
+		if o.strict && i < len(word) {
+			return nil, usagef("unknown letter in '%s': '%s' takes %s", word, spelling, o.letters())
+		}
 		if n == 0 {
 			o.set(c, o.value, c.ref(spelling))
 		}
@@ -242,6 +245,17 @@ func findShort(letter byte) *option {
 		}
 	}
 	return nil
+}
+
+// letters lists what may follow the letter of an option.
+func (o *option) letters() string {
+	var b strings.Builder
+	for i := range o.variants {
+		if v := &o.variants[i]; v.letter != 0 && v.useName == "" {
+			b.WriteByte(v.letter)
+		}
+	}
+	return b.String()
 }
 
 // bound returns the variant of a letter, or nil.

@@ -8,7 +8,6 @@ import (
 	"isync/internal/config"
 	"isync/internal/imapclient"
 	"isync/internal/imapwire"
-	"isync/internal/mail"
 	"isync/internal/store"
 	"isync/internal/store/imap"
 	"isync/internal/store/maildir"
@@ -38,10 +37,15 @@ type workshop struct {
 
 // open makes the store of a section. It does not connect yet.
 func (w *workshop) open(s *config.Store) (store.Store, error) {
+	build := w.imap
 	if s.Maildir != nil {
-		return w.maildir(s)
+		build = w.maildir
 	}
-	return w.imap(s)
+	st, err := build(s)
+	if err != nil {
+		return nil, err
+	}
+	return traceStore(st, w.printer), nil
 }
 
 // maildir makes a Maildir store.
@@ -198,5 +202,3 @@ func listRequest(s *config.Store) store.ListRequest {
 		Others: m == nil || s.HasPath || m.SubFolders == config.SubFoldersMaildirPP,
 	}
 }
-
-var _ = mail.Inbox

@@ -1,0 +1,237 @@
+package cli
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"slices"
+	"strings"
+	"syscall"
+
+	"isync/internal/auth"
+	"isync/internal/config"
+	"isync/internal/engine"
+	"isync/internal/imapclient"
+	"isync/internal/store"
+)
+
+// hint returns the advice that goes with the error, "" if there is none that is
+// better than the error itself.
+func (a *adviser) hint() string {
+	for _, advise := range []func(*adviser) string{
+		(*adviser).aboutSync, (*adviser).aboutFiles, (*adviser).aboutLogin, (*adviser).aboutTLS, (*adviser).aboutNetwork, (*adviser).aboutConfig,
+	} {
+		if h := advise(a); h != "" {
+			return h
+		}
+	}
+	return ""
+}
+
+func (a *adviser) is(target error) bool { return errors.Is(a.err, target) }
+
+// aboutSync advises about pairs of mailboxes.
+func (a *adviser) aboutSync() string {
+	switch {
+	case a.is(engine.ErrBoxMissing):
+		return "with Create (-C) missing mailboxes are created; with Remove (-R) one that was removed on one side is removed on the other, too"
+	case a.is(engine.ErrLocked):
+		return "another mbsync is at work on this mailbox; this one passes it over"
+	case a.is(engine.ErrUIDValidity):
+		return "somebody replaced the mailbox, so nothing is known about its messages any more; nothing was changed. To start afresh, " +
+			"remove the sync state of this mailbox (and, to avoid duplicates, empty one side)"
+	case a.is(store.ErrNoBox):
+		return "it was there a moment ago; another program may have removed it"
+	case imapclient.HasCode(a.err, "OVERQUOTA"):
+		return "the account on the server is full: delete something there, then run mbsync again"
+	}
+	return ""
+}
+
+// aboutFiles advises about the file system.
+func (a *adviser) aboutFiles() string {
+	var errno syscall.Errno
+	if !errors.As(a.err, &errno) {
+		return ""
+	}
+	path := a.path()
+	switch errno {
+	case syscall.ENOSPC:
+		return "the disk is full. Nothing is lost: free some space, then run mbsync again, and it goes on from here"
+	case syscall.EDQUOT:
+		return "your disk quota is used up. Nothing is lost: free some space, then run mbsync again, and it goes on from here"
+	case syscall.EROFS:
+		return "the file system of '" + path + "' is mounted read-only"
+	case syscall.EACCES, syscall.EPERM:
+		if path != "" {
+			return "check who may use it: ls -ld '" + path + "' and the directories above"
+		}
+	case syscall.EMFILE, syscall.ENFILE:
+		return "too many files are open: see ulimit -n"
+	case syscall.EIO:
+		return "the disk may be broken: look at the kernel's log"
+	}
+	return ""
+}
+
+// aboutLogin advises about user names, passwords, and ways to log in.
+func (a *adviser) aboutLogin() string {
+	if e, ok := errors.AsType[*auth.SelectError](a.err); ok {
+		return e.Hint
+	}
+	if a.account == nil {
+		return ""
+	}
+	switch {
+	case a.is(auth.ErrNoUser):
+		return "add User, or UserCmd, to " + a.account.Label() + " (" + a.account.At.String() + ")"
+	case a.is(auth.ErrNoPrompt):
+		return "add PassCmd, a command that prints the password, to " + a.account.Label() + " (" + a.account.At.String() + ")"
+	}
+	if e, ok := errors.AsType[*auth.CommandError](a.err); ok {
+		keyword := "PassCmd"
+		if e.Command == strings.TrimPrefix(a.account.UserCmd, "+") {
+			keyword = "UserCmd"
+		}
+		if e.Err != nil && (errors.Is(e.Err, auth.ErrNoOutput) || errors.Is(e.Err, auth.ErrMultipleLines)) {
+			return a.keyword(keyword) + " must print exactly one line"
+		}
+		return "try by hand what " + a.keyword(keyword) + " does; it is run by sh -c, in the environment of mbsync"
+	}
+	e, ok := errors.AsType[*imapclient.ResponseError](a.err)
+	if !ok || e.Command != "LOGIN" && e.Command != "AUTHENTICATE" {
+		return ""
+	}
+	switch e.Code.Name {
+	case "UNAVAILABLE", "INUSE", "LIMIT":
+		return "the server cannot do it just now; try again later"
+	case "PRIVACYREQUIRED":
+		return "use TLSType STARTTLS or IMAPS: the server wants an encrypted connection"
+	}
+	return "check " + a.credentials() + "; many providers want a password made for the application instead of the one for their web site"
+}
+
+// credentials names the keywords that user name and password come from.
+func (a *adviser) credentials() string {
+	var names []string
+	for _, k := range []string{"User", "UserCmd", "Pass", "PassCmd"} {
+		if pos := a.account.Pos(k); pos.IsSet() {
+			names = append(names, k+" ("+pos.String()+")")
+		}
+	}
+	if len(names) == 0 {
+		return "User and password of " + a.account.Label() + " (" + a.account.At.String() + ")"
+	}
+	return strings.Join(names, " and ")
+}
+
+// The usual ports.
+const (
+	portIMAP  = 143
+	portIMAPS = 993
+)
+
+// aboutTLS advises about encryption and certificates.
+func (a *adviser) aboutTLS() string {
+	if a.account == nil {
+		return ""
+	}
+	if h := a.aboutCertificate(); h != "" {
+		return h
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](a.err); ok {
+		return fmt.Sprintf("the server does not speak TLS on port %d: use Port 143 with TLSType STARTTLS, Port 993 with TLSType IMAPS", a.account.Port)
+	}
+	if alert, ok := errors.AsType[tls.AlertError](a.err); ok {
+		if strings.Contains(alert.Error(), "version") {
+			return "the server may be too old for TLS 1.2: TLSVersions +1.1 +1.0 allows what is no longer considered secure"
+		}
+		return "the server ended the handshake; it may want a ClientCertificate, or the name of another Host"
+	}
+	if strings.Contains(a.err.Error(), "STARTTLS is required") {
+		return "if the server has a port for TLS (usually 993), use TLSType IMAPS; TLSType None sends everything in clear text"
+	}
+	return ""
+}
+
+// aboutCertificate advises about certificates that are not good enough.
+func (a *adviser) aboutCertificate() string {
+	show := fmt.Sprintf("openssl s_client -connect %s -showcerts", net.JoinHostPort(a.account.Host, fmt.Sprint(a.account.Port)))
+	if a.account.TLS == config.TLSStartTLS {
+		show += " -starttls imap"
+	}
+	const trust = "if it is the right one all the same, save it in a file and name that with CertificateFile; to see it: "
+	if e, ok := errors.AsType[x509.HostnameError](a.err); ok {
+		names := slices.Clone(e.Certificate.DNSNames)
+		for _, ip := range e.Certificate.IPAddresses {
+			names = append(names, ip.String())
+		}
+		if len(names) > 0 {
+			const most = 5
+			return fmt.Sprintf("the certificate is for %s: use one of these names in %s; %s%s",
+				strings.Join(names[:min(most, len(names))], ", "), a.keyword("Host"), trust, show)
+		}
+		return trust + show
+	}
+	if e, ok := errors.AsType[x509.CertificateInvalidError](a.err); ok {
+		if e.Reason == x509.Expired {
+			return "the certificate is not valid at this time: check the clock of this machine; " + trust + show
+		}
+		return trust + show
+	}
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](a.err); ok {
+		return "the certificate was not issued by anybody trusted, who is to be named with CertificateFile; " + trust + show
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](a.err); ok {
+		return trust + show
+	}
+	return ""
+}
+
+// aboutNetwork advises about connections.
+func (a *adviser) aboutNetwork() string {
+	if a.account == nil {
+		return ""
+	}
+	if dns, ok := errors.AsType[*net.DNSError](a.err); ok {
+		if dns.IsNotFound {
+			return "check " + a.keyword("Host") + " for typing errors"
+		}
+		return "names cannot be resolved: is there a network connection?"
+	}
+	switch {
+	case a.is(syscall.ECONNREFUSED):
+		return "nobody listens there: check " + a.keyword("Host") + " and " + a.keyword("Port") + ", and whether the server is running"
+	case a.is(syscall.ENETUNREACH), a.is(syscall.EHOSTUNREACH):
+		return "is there a network connection?"
+	}
+	conn, _ := errors.AsType[*imapclient.ConnectionError](a.err)
+	greeting := conn != nil && conn.Waiting == "the greeting"
+	if greeting && a.account.TLS != config.TLSIMAPS && a.account.Port == portIMAPS {
+		return "port 993 usually wants TLSType IMAPS"
+	}
+	if ne, ok := errors.AsType[net.Error](a.err); ok && ne.Timeout() {
+		if conn != nil && conn.Waiting == "the TLS handshake" && a.account.Port == portIMAP && a.account.TLS == config.TLSIMAPS {
+			return "port 143 usually wants TLSType STARTTLS"
+		}
+		return "the server does not answer; if it is merely slow, raise " + a.keyword("Timeout")
+	}
+	if conn != nil {
+		return "nothing is lost: run mbsync again, and it goes on from here"
+	}
+	return ""
+}
+
+// aboutConfig advises about the configuration.
+func (a *adviser) aboutConfig() string {
+	if _, ok := errors.AsType[*config.NotFoundError](a.err); ok {
+		return "write one (mbsync(1) tells how), or name it with -c"
+	}
+	if strings.HasPrefix(a.err.Error(), "cannot read configuration file") && a.is(fs.ErrNotExist) {
+		return "check the name after -c"
+	}
+	return ""
+}

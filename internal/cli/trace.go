@@ -1,0 +1,248 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"isync/internal/mail"
+	"isync/internal/store"
+	"isync/internal/ui"
+	"isync/internal/vfs"
+)
+
+// fs returns the file system, shown at work if that is wanted.
+func (r *run) fs() vfs.FS {
+	if !r.printer.Debugs(ui.DebugMaildir) {
+		return r.env.FS
+	}
+	return tracedFS{r.env.FS, r.printer}
+}
+
+// tracedFS shows the operations that change something, and those that open
+// files.
+type tracedFS struct {
+	vfs.FS
+	p *ui.Printer
+}
+
+func (t tracedFS) trace(err error, format string, args ...any) error {
+	text := fmt.Sprintf(format, args...)
+	if err != nil {
+		text += ": " + err.Error()
+	}
+	t.p.Debugf(ui.DebugMaildir, "%s", text)
+	return err
+}
+
+func (t tracedFS) OpenFile(name string, flag int, perm fs.FileMode) (vfs.File, error) {
+	f, err := t.FS.OpenFile(name, flag, perm)
+	op := "open"
+	if flag&os.O_CREATE != 0 {
+		op = "create"
+	}
+	return f, t.trace(err, "%s %s", op, name)
+}
+
+func (t tracedFS) Mkdir(name string, perm fs.FileMode) error {
+	return t.trace(t.FS.Mkdir(name, perm), "mkdir %s", name)
+}
+
+func (t tracedFS) Remove(name string) error { return t.trace(t.FS.Remove(name), "remove %s", name) }
+
+func (t tracedFS) Rename(oldname, newname string) error {
+	return t.trace(t.FS.Rename(oldname, newname), "rename %s -> %s", oldname, newname)
+}
+
+func (t tracedFS) Chtimes(name string, atime, mtime time.Time) error {
+	return t.trace(t.FS.Chtimes(name, atime, mtime), "set times of %s to %s", name, mtime.Format(time.RFC3339))
+}
+
+func (t tracedFS) ReadNames(dir string) ([]string, error) {
+	names, err := t.FS.ReadNames(dir)
+	return names, t.trace(err, "read directory %s (%d)", dir, len(names))
+}
+
+func (t tracedFS) SyncDir(dir string) error {
+	return t.trace(t.FS.SyncDir(dir), "flush directory %s", dir)
+}
+
+func (t tracedFS) Lock(f vfs.File, wait bool) error {
+	return t.trace(t.FS.Lock(f, wait), "lock %s", f.Name())
+}
+
+// traceStore makes a store show what it is asked for, if that is wanted.
+func traceStore(st store.Store, p *ui.Printer) store.Store {
+	if !p.Debugs(ui.DebugDriver) {
+		return st
+	}
+	t := tracedStore{st, p}
+	if l, ok := st.(store.Local); ok {
+		return struct {
+			tracedStore
+			store.Local
+		}{t, l}
+	}
+	return t
+}
+
+// tracedStore shows the calls of a store.
+type tracedStore struct {
+	store.Store
+	p *ui.Printer
+}
+
+// trace shows a call and how it came out.
+func (t tracedStore) trace(err error, format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if err != nil {
+		text += ": " + oneLine(err.Error())
+	}
+	t.p.Debugf(ui.DebugDriver, "%s: %s", t.Name(), text)
+}
+
+// item shows something about a single message.
+func (t tracedStore) item(err error, format string, args ...any) {
+	if err != nil {
+		format += ": %v"
+		args = append(args, err)
+	}
+	t.p.Debugf(ui.DebugDriverAll, "%s: "+format, append([]any{t.Name()}, args...)...)
+}
+
+func (t tracedStore) Caps(ctx context.Context) (store.Caps, error) {
+	c, err := t.Store.Caps(ctx)
+	t.trace(err, "caps: %+v", c)
+	return c, err
+}
+
+func (t tracedStore) List(ctx context.Context, req store.ListRequest) ([]store.Box, error) {
+	boxes, err := t.Store.List(ctx, req)
+	t.trace(err, "list (inbox %v, others %v): %d mailbox(es)", req.Inbox, req.Others, len(boxes))
+	for _, b := range boxes {
+		t.item(nil, "listed '%s'", b.Name)
+	}
+	return boxes, err
+}
+
+func (t tracedStore) Open(ctx context.Context, box string, req store.OpenRequest) (store.Mailbox, error) {
+	b, err := t.Store.Open(ctx, box, req)
+	if err != nil {
+		t.trace(err, "open '%s'", box)
+		return nil, err
+	}
+	info := b.Info()
+	t.trace(nil, "open '%s': UIDVALIDITY %d, UIDNEXT %d, flags %s", box, info.UIDValidity, info.UIDNext, info.Flags)
+	tb := tracedBox{b, t, box}
+	if tr, ok := b.(store.Trasher); ok {
+		return tracedTrasher{tb, tr}, nil
+	}
+	return tb, nil
+}
+
+func (t tracedStore) Create(ctx context.Context, box string) error {
+	err := t.Store.Create(ctx, box)
+	t.trace(err, "create '%s'", box)
+	return err
+}
+
+func (t tracedStore) Delete(ctx context.Context, box string) error {
+	err := t.Store.Delete(ctx, box)
+	t.trace(err, "delete '%s'", box)
+	return err
+}
+
+func (t tracedStore) Close() error {
+	err := t.Store.Close()
+	t.trace(err, "close")
+	return err
+}
+
+// tracedBox shows the calls of a mailbox.
+type tracedBox struct {
+	store.Mailbox
+	tracedStore tracedStore
+	name        string
+}
+
+func (b tracedBox) trace(err error, format string, args ...any) {
+	b.tracedStore.trace(err, "'%s': "+format, append([]any{b.name}, args...)...)
+}
+
+func (b tracedBox) Scan(ctx context.Context, need store.Need) (*store.Listing, error) {
+	l, err := b.Mailbox.Scan(ctx, need)
+	n := 0
+	if l != nil {
+		n = len(l.Messages)
+	}
+	b.trace(err, "scan %v (flags %v, sizes from %d, TUIDs %v, Message-IDs %v): %d message(s)",
+		need.UIDs, need.Flags, need.SizesFrom, need.TUIDs, need.MessageIDs, n)
+	if l != nil && b.tracedStore.p.Debugs(ui.DebugDriverAll) {
+		for _, m := range l.Messages {
+			b.tracedStore.item(nil, "'%s': UID %d, flags %s, size %d", b.name, m.UID, m.Flags, m.Size)
+		}
+	}
+	return l, err
+}
+
+func (b tracedBox) Fetch(ctx context.Context, items []store.FetchItem, sink func(*store.Incoming) error) error {
+	b.trace(nil, "fetch %d message(s)", len(items))
+	err := b.Mailbox.Fetch(ctx, items, func(m *store.Incoming) error {
+		b.tracedStore.item(m.Err, "'%s': fetched UID %d, flags %s, size %d", b.name, m.UID, m.Flags, m.Size)
+		return sink(m)
+	})
+	b.trace(err, "fetch done")
+	return err
+}
+
+func (b tracedBox) Append(ctx context.Context, done func(store.AppendResult)) (store.Appender, error) {
+	a, err := b.Mailbox.Append(ctx, func(r store.AppendResult) {
+		b.tracedStore.item(r.Err, "'%s': stored message %d as UID %d", b.name, r.Key, r.UID)
+		done(r)
+	})
+	b.trace(err, "append")
+	return a, err
+}
+
+func (b tracedBox) SetFlags(ctx context.Context, changes []store.FlagChange, done func(int, error)) error {
+	err := b.Mailbox.SetFlags(ctx, changes, func(i int, err error) {
+		c := changes[i]
+		b.tracedStore.item(err, "'%s': flags of UID %d: +%s -%s", b.name, c.UID, c.Add, c.Remove)
+		done(i, err)
+	})
+	b.trace(err, "set flags of %d message(s)", len(changes))
+	return err
+}
+
+func (b tracedBox) Remove(ctx context.Context, req store.RemoveRequest) error {
+	err := b.Mailbox.Remove(ctx, req)
+	if req.All {
+		b.trace(err, "expunge all that are marked")
+	} else {
+		b.trace(err, "expunge %v", req.UIDs)
+	}
+	return err
+}
+
+func (b tracedBox) Close(ctx context.Context) error {
+	err := b.Mailbox.Close(ctx)
+	b.trace(err, "close")
+	return err
+}
+
+// tracedTrasher is a tracedBox that can trash.
+type tracedTrasher struct {
+	tracedBox
+	trasher store.Trasher
+}
+
+func (b tracedTrasher) Trash(ctx context.Context, uids []mail.UID, trash string, done func(int, error)) error {
+	err := b.trasher.Trash(ctx, uids, trash, func(i int, err error) {
+		b.tracedStore.item(err, "'%s': trashed UID %d", b.name, uids[i])
+		done(i, err)
+	})
+	b.trace(err, "trash %d message(s) into '%s'", len(uids), trash)
+	return err
+}
