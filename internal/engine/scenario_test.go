@@ -412,6 +412,7 @@ func trashText(d *mem.Disk) string {
 				names = append(names, rest)
 			}
 		}
+		slices.Sort(names) // both sides may fill it at the same time
 		return strings.Join(names, " ")
 	}
 	return ""

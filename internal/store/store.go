@@ -58,6 +58,13 @@ type Local interface {
 	BoxPath(box string) (string, error)
 }
 
+// InboxHolder is implemented by stores whose inbox may live among the other
+// mailboxes, so that it is one of those that a wildcard finds: under the Path of
+// a Maildir, or on an IMAP server whose mailbox names have no prefix.
+type InboxHolder interface {
+	InboxAmongOthers(ctx context.Context) (bool, error)
+}
+
 // Caps tells what a store can do.
 type Caps struct {
 	// CRLF: messages end their lines in CR LF (IMAP), else in LF (Maildir).
@@ -74,9 +81,7 @@ type Caps struct {
 type ListRequest struct {
 	// Inbox: the inbox and its children are wanted, wherever they live.
 	Inbox bool
-	// Others: everything that lives under the store's Path is wanted. That
-	// includes the inbox and its children if they live there as well, as they
-	// do in an IMAP store without a prefix.
+	// Others: everything but the inbox and its children is wanted.
 	Others bool
 }
 

@@ -138,6 +138,15 @@ func (s *Store) List(ctx context.Context, req store.ListRequest) ([]store.Box, e
 	return s.boxes(l, req, entries)
 }
 
+// InboxAmongOthers implements store.InboxHolder.
+func (s *Store) InboxAmongOthers(ctx context.Context) (bool, error) {
+	l, err := s.getLayout(ctx)
+	if err != nil {
+		return false, s.storeError(err)
+	}
+	return l.prefix == "", nil
+}
+
 // boxes makes canonical names of what was listed.
 func (s *Store) boxes(l *layout, req store.ListRequest, entries []imapclient.ListEntry) ([]store.Box, error) {
 	var out []store.Box

@@ -87,6 +87,13 @@ func (w *walker) isBox(dir string) (bool, error) {
 	return fi.IsDir(), nil
 }
 
+// InboxAmongOthers implements store.InboxHolder.
+func (s *Store) InboxAmongOthers(context.Context) (bool, error) {
+	dir, prefix := filepath.Split(s.opts.Path)
+	return s.opts.Path != "" && filepath.Dir(s.opts.Inbox) == filepath.Clean(dir) &&
+		strings.HasPrefix(filepath.Base(s.opts.Inbox), prefix), nil
+}
+
 // listPath lists what is below Path.
 func (w *walker) listPath(ctx context.Context) error {
 	dir, prefix := filepath.Split(w.s.opts.Path)
