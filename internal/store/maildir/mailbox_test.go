@@ -397,6 +397,7 @@ func TestRenamedMeanwhile(t *testing.T) {
 					rename(1, mark)
 					rename(3, mark)
 					rename(4, mark)
+					x.pass(time.Second)
 				})
 				c.do(t, m)
 				x.fault.Before(nil)
@@ -444,6 +445,7 @@ func TestVanishedMeanwhile(t *testing.T) {
 					check(t, x.mem.Remove("/in/"+d+"/"+name))
 				}
 			}
+			x.pass(time.Second)
 		})
 		ok := func(err error) {
 			if err != nil && !errors.Is(err, store.ErrGone) {
@@ -730,5 +732,66 @@ func TestMailboxVanishes(t *testing.T) {
 	x.place(".uidvalidity|124\n1\n")
 	if _, err := m.Scan(ctx, all()); err == nil || !strings.Contains(err.Error(), "UIDVALIDITY changed from 123 to 124") {
 		t.Errorf("Scan: %v", err)
+	}
+}
+
+// TestMovedBack: a message that a reader marks as new again goes from the
+// directory that is listed last to the one that has been listed already.
+func TestMovedBack(t *testing.T) {
+	x := newFixture(t, ".uidvalidity|123\n2\n", "cur/a,U=1:2,S", "cur/b,U=2:2,S")
+	m := x.mustOpen()
+	x.during(vfs.OpReadNames, 2, func() {
+		x.pass(time.Second)
+		x.move("cur/a,U=1:2,S", "new/a,U=1")
+	})
+	wantScan(t, m, map[mail.UID]string{1: "", 2: "S"})
+}
+
+// TestUndeletedMeanwhile: what is not marked any more at the last moment stays.
+func TestUndeletedMeanwhile(t *testing.T) {
+	for n := 1; ; n++ {
+		x := newFixture(t, ".uidvalidity|123\n2\n", "cur/a,U=1:2,ST", "cur/b,U=2:2,T")
+		m := x.mustOpen()
+		scanned(t, m)
+		x.pass(time.Hour)
+		fired := false
+		x.during(vfs.OpAll, n, func() {
+			if _, err := x.mem.Stat("/in/cur/a,U=1:2,ST"); err == nil {
+				fired = true
+				x.pass(time.Second)
+				x.move("cur/a,U=1:2,ST", "cur/a,U=1:2,S")
+			}
+		})
+		check(t, m.Remove(context.Background(), store.RemoveRequest{UIDs: mail.NewUIDSet(1, 2)}))
+		x.fault.Before(nil)
+		if !fired {
+			if n < 4 {
+				t.Errorf("only %d operations", n)
+			}
+			return
+		}
+		wantScan(t, m, map[mail.UID]string{1: "S"})
+	}
+}
+
+// TestGoneIsCheap: messages known to be gone are not looked for again and
+// again.
+func TestGoneIsCheap(t *testing.T) {
+	x := newFixture(t, ".uidvalidity|123\n1000\n", "cur/a,U=1000:2,")
+	m := x.mustOpen()
+	scanned(t, m)
+	x.pass(time.Second)
+	x.place("new/b")
+	x.fault.Inject(vfs.Rule{})
+	var items []store.FetchItem
+	for u := range mail.UID(999) {
+		items = append(items, store.FetchItem{UID: u + 1})
+	}
+	check(t, m.Fetch(context.Background(), items, func(in *store.Incoming) error {
+		t.Errorf("there is a message %d", in.UID)
+		return nil
+	}))
+	if n := x.fault.Count(vfs.OpAll); n > 0 {
+		t.Errorf("%d operations", n)
 	}
 }

@@ -51,9 +51,9 @@ func TestSuite(t *testing.T) {
 		refuses func(string) bool
 	}{
 		{"verbatim", maildir.SubFoldersVerbatim, maildir.Options{FSync: true}, nil},
-		{"legacy", maildir.SubFoldersLegacy, maildir.Options{}, nil},
-		{"maildir++", maildir.SubFoldersMaildirPP, maildir.Options{InfoDelimiter: ';'}, plusPlus},
-		{"none", maildir.SubFoldersNone, maildir.Options{NoUIDs: true}, func(n string) bool { return strings.Contains(n, "/") }},
+		{"legacy", maildir.SubFoldersLegacy, maildir.Options{NoDelay: true}, nil},
+		{"maildir++", maildir.SubFoldersMaildirPP, maildir.Options{InfoDelimiter: ';', NoDelay: true}, plusPlus},
+		{"none", maildir.SubFoldersNone, maildir.Options{NoUIDs: true, NoDelay: true}, func(n string) bool { return strings.Contains(n, "/") }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			storetest.Run(t, storetest.Config{
