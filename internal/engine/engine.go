@@ -64,6 +64,8 @@ type Pair struct {
 	FSync bool
 	// LogImplied: journal also what the commit implies (a test control).
 	LogImplied bool
+	// Controls are for tests; nil: none.
+	Controls *Controls
 	// DryRun: decide, but change nothing.
 	DryRun bool
 	// BufferLimit bounds the bytes of message bodies held in memory where they

@@ -25,24 +25,30 @@ func (s *session) execute(ctx context.Context) error {
 	for _, t := range syncstate.Sides {
 		s.emit(Event{Kind: Planned, What: New, Side: t, N: len(s.plan.Copies[t])})
 	}
-	var wg sync.WaitGroup
-	var errs [4]error
+	var tasks []func() error
 	for _, t := range syncstate.Sides {
-		wg.Add(2)
-		go func() {
-			defer wg.Done()
-			errs[t] = s.changeFlags(ctx, t)
-		}()
-		go func() {
-			defer wg.Done()
-			errs[2+t] = s.copyTo(ctx, t)
-		}()
+		tasks = append(tasks, func() error { return s.changeFlags(ctx, t) }, func() error { return s.copyTo(ctx, t) })
 	}
-	wg.Wait()
-	if err := joinErrors(errs[:]...); err != nil {
+	if err := s.together(tasks...); err != nil {
 		return err
 	}
 	return s.findCopies(ctx)
+}
+
+// together runs tasks at the same time, or one after the other if the steps are
+// counted, and joins their errors.
+func (s *session) together(tasks ...func() error) error {
+	errs := make([]error, len(tasks))
+	var wg sync.WaitGroup
+	for i, task := range tasks {
+		if s.Controls != nil {
+			errs[i] = task()
+			continue
+		}
+		wg.Go(func() { errs[i] = task() })
+	}
+	wg.Wait()
+	return joinErrors(errs...)
 }
 
 // logPlan journals and applies the changes of the state that need nothing done

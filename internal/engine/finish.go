@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"isync/internal/mail"
 	"isync/internal/plan"
@@ -21,20 +20,17 @@ func (s *session) finish(ctx context.Context) (expunged [2]mail.UIDSet, err erro
 		return expunged, nil
 	}
 	c := plan.Close(s.input())
-	var wg sync.WaitGroup
-	var errs [2]error
+	var tasks []func() error
 	for _, t := range syncstate.Sides {
-		if c.Expunge[t].Empty() {
-			continue
+		if !c.Expunge[t].Empty() {
+			tasks = append(tasks, func() (err error) {
+				expunged[t], err = s.expunge(ctx, t, c.Expunge[t], c.Trash[t], c.RemoteTrash[t])
+				return err
+			})
 		}
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			expunged[t], errs[t] = s.expunge(ctx, t, c.Expunge[t], c.Trash[t], c.RemoteTrash[t])
-		}()
 	}
-	wg.Wait()
-	return expunged, joinErrors(errs[:]...)
+	err = s.together(tasks...)
+	return expunged, err
 }
 
 // expunge fills the trash with messages of side t and removes them.
@@ -60,7 +56,7 @@ func (s *session) expunge(ctx context.Context, t syncstate.Side, uids mail.UIDSe
 		uids = uids.Without(kept)
 	}
 	n := int(uids.Len())
-	if n == 0 {
+	if n == 0 || s.Controls != nil && s.Controls.NoExpunge {
 		return nil, nil
 	}
 	s.emit(Event{Kind: Planned, What: Expunge, Side: t, N: n})
@@ -94,6 +90,10 @@ func (s *session) commit(expunged [2]mail.UIDSet) error {
 		if err := s.journal.logImplied(l.Op, l.Rec, l.Arg[:argCount(l.Op)]...); err != nil {
 			return err
 		}
+	}
+	if c := s.Controls; c != nil && c.KeepJournal {
+		c.Report(c.Steps.Total())
+		return s.journal.keep()
 	}
 	return s.journal.commit()
 }

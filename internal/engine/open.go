@@ -62,6 +62,7 @@ func (s *session) openBoxes(ctx context.Context) error {
 			return s.where(t, fmt.Sprintf("opening %s side", t), err)
 		}
 		s.boxes[t] = b
+		s.control(int(t))
 		return nil
 	})
 }
@@ -94,11 +95,13 @@ func (s *session) create(ctx context.Context, t syncstate.Side) error {
 	if err := s.Store[t].Create(ctx, s.Box[t]); err != nil {
 		return s.where(t, fmt.Sprintf("creating %s side", t), err)
 	}
+	s.steps().operation()
 	b, err := s.Store[t].Open(ctx, s.Box[t], store.OpenRequest{})
 	if err != nil {
 		return s.where(t, fmt.Sprintf("opening %s side after creating it", t), err)
 	}
 	s.boxes[t] = b
+	s.control(int(t))
 	return nil
 }
 
@@ -132,6 +135,7 @@ func (s *session) removeOther(ctx context.Context, files *stateFiles, gone syncs
 	if err != nil {
 		return joinErrors(s.where(t, fmt.Sprintf("removing %s side", t), err), files.release())
 	}
+	s.steps().operation()
 	return joinErrors(files.remove(), files.release())
 }
 
@@ -143,7 +147,7 @@ func (s *session) loadState(files *stateFiles) error {
 			return err
 		}
 	}
-	s.journal = &journal{files: files, implied: s.LogImplied}
+	s.journal = &journal{files: files, implied: s.LogImplied, steps: s.steps()}
 	l, err := files.load(s.ExpireSide)
 	if err != nil {
 		return err

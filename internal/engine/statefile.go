@@ -182,6 +182,17 @@ func (f *stateFiles) syncDir(dir string) error {
 // write replaces the state: write new, flush, rename, flush the directory. The
 // journal is obsolete from then on.
 func (f *stateFiles) write(st *syncstate.State) error {
+	if err := f.writeNew(st); err != nil {
+		return err
+	}
+	if err := f.fs.Rename(f.newPath(), f.path); err != nil {
+		return fmt.Errorf("committing the new sync state: %w", err)
+	}
+	return f.syncDir(filepath.Dir(f.path))
+}
+
+// writeNew writes the next state, without putting it in place.
+func (f *stateFiles) writeNew(st *syncstate.State) error {
 	n, err := f.fs.OpenFile(f.newPath(), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("creating the new sync state: %w", err)
@@ -196,10 +207,7 @@ func (f *stateFiles) write(st *syncstate.State) error {
 	if err != nil {
 		return fmt.Errorf("writing the new sync state: %w", err)
 	}
-	if err := f.fs.Rename(f.newPath(), f.path); err != nil {
-		return fmt.Errorf("committing the new sync state: %w", err)
-	}
-	return f.syncDir(filepath.Dir(f.path))
+	return nil
 }
 
 // journal records what happens. The file is created with the first entry, so
@@ -209,6 +217,7 @@ type journal struct {
 	state *syncstate.State
 	// implied: also write what the commit implies.
 	implied bool
+	steps   *Steps // counts the entries; may be nil
 
 	file vfs.File // nil: nothing was written yet
 	end  int      // length of the journal that is continued
@@ -316,12 +325,14 @@ func (j *journal) append(e syncstate.Entry, rec *syncstate.Record) (*syncstate.R
 	}
 	j.dirty = true
 	j.buf = e.AppendTo(j.buf)
-	if !j.held || len(j.buf) > 64<<10 {
+	if !j.held || len(j.buf) > 64<<10 || j.steps != nil {
 		if err := j.flush(); err != nil {
 			return nil, err
 		}
 	}
-	return j.state.Apply(rec, e), nil
+	rec = j.state.Apply(rec, e)
+	j.steps.entry()
+	return rec, nil
 }
 
 // flush writes the entries that were collected.

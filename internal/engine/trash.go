@@ -40,7 +40,7 @@ func (s *session) fillTrash(ctx context.Context, t syncstate.Side, own, remote [
 	if len(own) > 0 {
 		tr, ok := s.boxes[t].(store.Trasher)
 		if !ok {
-			return nil, s.where(t, "trashing", errors.New("this store has no trash"))
+			return nil, s.where(t, "trashing", errNoTrash)
 		}
 		err = tr.Trash(ctx, own, s.TrashBox[t], func(i int, err error) { trashed(own[i], err) })
 		if err != nil {

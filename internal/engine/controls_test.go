@@ -1,0 +1,134 @@
+package engine_test
+
+import (
+	"errors"
+	"testing"
+
+	"isync/internal/engine"
+	"isync/internal/syncstate"
+)
+
+// allScenarios are those that end well.
+func allScenarios() []scenario {
+	var out []scenario
+	for _, list := range [][]scenario{basicScenarios, sizeScenarios, expireScenarios, closingScenarios, validityScenarios} {
+		for _, sc := range list {
+			if sc.wantErr == "" {
+				out = append(out, sc)
+			}
+		}
+	}
+	return out
+}
+
+// TestReplayedJournalEqualsCommit keeps the journal of a finished run: replayed
+// on the old state it gives the state that would have been committed.
+func TestReplayedJournalEqualsCommit(t *testing.T) {
+	for _, sc := range allScenarios() {
+		t.Run(sc.name, func(t *testing.T) {
+			c := parseRules(t, sc.rules)
+			w := sc.setup(t, c)
+			old, _ := readFile(w.fs, statePath)
+			done := w.clone()
+			if _, _, err := done.run(c, modes[0], &killer{}, 1); err != nil {
+				t.Fatal(err)
+			}
+			want, err := readFile(done.fs, statePath)
+			if err != nil {
+				return // the pair was removed
+			}
+			steps := &engine.Steps{Operations: true}
+			var reported int
+			_, _, err = w.run(c, modes[0], &killer{}, 1, func(p *engine.Pair) {
+				p.LogImplied = true
+				p.Controls = &engine.Controls{Steps: steps, KeepJournal: true, Report: func(n, entries int) { reported = entries }}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			journal, err := readFile(w.fs, statePath+".journal")
+			if err != nil {
+				if string(old) != string(want) {
+					t.Errorf("no journal, but the state changed:\n%s\n%s", old, want)
+				}
+				return
+			}
+			st := syncstate.New(c.xside)
+			if len(old) > 0 {
+				if st, err = syncstate.Parse("state", old, c.xside); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, torn, err := syncstate.Replay(st, "journal", journal); err != nil || torn != nil {
+				t.Fatal(err, torn)
+			}
+			if got := string(st.AppendTo(nil)); got != string(want) {
+				t.Errorf("replayed:\n%s\ncommitted:\n%s\njournal:\n%s", got, want, journal)
+			}
+			if kept, _ := readFile(w.fs, statePath+".new"); string(kept) != string(want) {
+				t.Errorf("kept:\n%s\ncommitted:\n%s", kept, want)
+			}
+			lines := 0
+			for _, b := range journal {
+				if b == '\n' {
+					lines++
+				}
+			}
+			if reported != lines-1 {
+				t.Errorf("%d entries were reported, the journal has %d", reported, lines-1)
+			}
+			// And the next run completes what it finds.
+			if _, _, err := w.run(c, modes[0], &killer{}, 2); err != nil {
+				t.Fatal(err)
+			}
+			if got, want := w.text(c.xside), done.text(c.xside); got != want {
+				t.Errorf("the run after it ends with:\n%swant:\n%s", got, want)
+			}
+		})
+	}
+}
+
+// TestSteps ends the program right after each step, which are the same ones in
+// every run, and has another run resume.
+func TestSteps(t *testing.T) {
+	for _, sc := range allScenarios() {
+		t.Run(sc.name, func(t *testing.T) {
+			c := parseRules(t, sc.rules)
+			start := sc.setup(t, c)
+			for async := range 3 {
+				control := func(s *engine.Steps) func(*engine.Pair) {
+					return func(p *engine.Pair) {
+						p.Controls = &engine.Controls{Steps: s, Async: [2]bool{async > 0, async > 1}}
+					}
+				}
+				done := start.clone()
+				total := &engine.Steps{Operations: true}
+				if _, _, err := done.run(c, modes[0], &killer{}, 1, control(total)); err != nil {
+					t.Fatal(err)
+				}
+				want := done.text(c.xside)
+				n, _ := total.Total()
+				for limit := 1; limit <= n; limit++ {
+					w := start.clone()
+					s := &engine.Steps{Operations: true, Limit: limit, Exit: func() { panic(errKilled) }}
+					func() {
+						defer func() {
+							if r := recover(); r != nil && !errors.Is(r.(error), errKilled) {
+								panic(r)
+							}
+						}()
+						_, _, err := w.run(c, modes[0], &killer{}, 1, control(s))
+						t.Errorf("limit %d of %d was not reached: %v", limit, n, err)
+					}()
+					w = w.clone() // without the locks
+					if _, _, err := w.run(c, modes[0], &killer{}, 2, control(&engine.Steps{Operations: true})); err != nil {
+						t.Fatalf("resumed after step %d of %d: %v", limit, n, err)
+					}
+					if got := w.text(c.xside); got != want {
+						t.Fatalf("resumed after step %d of %d:\n%swant:\n%s", limit, n, got, want)
+					}
+				}
+			}
+		})
+	}
+}
