@@ -1,6 +1,7 @@
 package vfs
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"time"
@@ -45,7 +46,7 @@ func (OS) Lock(f File, wait bool) error {
 		return &fs.PathError{Op: "lock", Path: f.Name(), Err: fs.ErrInvalid}
 	}
 	if err := locks.lock(of.File, wait); err != nil {
-		if err == ErrLocked {
+		if errors.Is(err, ErrLocked) {
 			return err
 		}
 		return &fs.PathError{Op: "lock", Path: f.Name(), Err: err}

@@ -22,7 +22,9 @@ import (
 // power cut once File.Sync has returned; a directory entry (its creation,
 // rename or removal) survives once SyncDir of the directory that holds it has
 // returned. A Rename within one directory is atomic: after a crash one finds
-// the old state or the new one.
+// the old state or the new one. Across directories it may leave both names, but
+// never none; the new one survives once SyncDir of either directory has
+// returned, the old one is gone for good once SyncDir of its directory has.
 type FS interface {
 	// OpenFile is os.OpenFile with O_CLOEXEC.
 	OpenFile(name string, flag int, perm fs.FileMode) (File, error)

@@ -119,7 +119,7 @@ func (m *mailbox) Remove(ctx context.Context, req store.RemoveRequest) error {
 			}
 			return err
 		})
-		if err != nil && err != store.ErrGone {
+		if err != nil && !errors.Is(err, store.ErrGone) {
 			failed = append(failed, fmt.Errorf("cannot remove message %d: %w", u, err))
 			if errors.Is(err, errListing) {
 				break

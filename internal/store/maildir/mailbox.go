@@ -104,15 +104,13 @@ func (m *mailbox) open(ctx context.Context) error {
 		return err
 	}
 	u, err := m.store.lockUIDs(ctx, m.dir, true)
-	switch err {
-	case nil:
+	if u != nil {
 		defer u.close()
-	case errNoUIDs:
-		defer u.close()
-		if err := m.initUIDs(ctx, u); err != nil {
-			return err
-		}
-	default:
+	}
+	if errors.Is(err, errNoUIDs) {
+		err = m.initUIDs(ctx, u)
+	}
+	if err != nil {
 		return err
 	}
 	m.uids = u.uidState
@@ -122,11 +120,11 @@ func (m *mailbox) open(ctx context.Context) error {
 // openReadOnly finds out the UIDVALIDITY without writing anything.
 func (m *mailbox) openReadOnly(ctx context.Context) error {
 	st, err := m.store.readUIDs(m.dir)
-	switch err {
-	case nil:
+	switch {
+	case err == nil:
 		m.uids = st
 		return nil
-	case errNoUIDs:
+	case errors.Is(err, errNoUIDs):
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		m.uids.validity = m.store.newValidity()

@@ -98,7 +98,7 @@ func (s *Store) lockUIDs(ctx context.Context, dir string, create bool) (*uidFile
 	switch {
 	case err == nil:
 		return u, nil
-	case create && err == errNoUIDs:
+	case create && errors.Is(err, errNoUIDs):
 		return u, err
 	}
 	f.Close()
@@ -207,7 +207,7 @@ func (s *Store) readUIDs(dir string) (uidState, error) {
 		return uidState{}, err
 	}
 	st, err := parseUIDs(b[:min(len(b), 128)])
-	if err != nil && err != errNoUIDs {
+	if err != nil && !errors.Is(err, errNoUIDs) {
 		err = fmt.Errorf("%s: %w", path, err)
 	}
 	return st, err
