@@ -35,6 +35,7 @@ func (p *Printer) PairStarted(n engine.PairName) {
 func (p *Printer) PairDone(n engine.PairName, r engine.Result, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.tellLoaded(n)
 	p.status.end(n)
 	if r.Plan != nil && p.o.Level >= Verbose {
 		for _, line := range planLines(r) {
@@ -67,9 +68,13 @@ func (p *Printer) Observe(e engine.Event) {
 	defer p.mu.Unlock()
 	n := p.status.name(e)
 	at := where(e.Channel, n.Name)
+	if e.Kind != engine.Loaded {
+		p.tellLoaded(n)
+	}
 	switch e.Kind {
 	case engine.Loaded:
-		p.verbosef("%s: %d message(s) on the %s side", label(n), e.N, e.Side)
+		// Both sides do this at the same time; they are told together.
+		p.status.loaded(e)
 	case engine.Planned, engine.Done:
 		p.status.count(e)
 		if e.Kind == engine.Done {
@@ -95,6 +100,13 @@ func (p *Printer) Observe(e engine.Event) {
 		} else {
 			p.debugf(DebugSync, "%s: %s", label(n), e.Text)
 		}
+	}
+}
+
+// tellLoaded tells how many messages there are, unless it did.
+func (p *Printer) tellLoaded(n engine.PairName) {
+	if text := p.status.takeLoaded(keyOf(n)); text != "" {
+		p.verbosef("%s: %s", label(n), text)
 	}
 }
 

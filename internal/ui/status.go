@@ -24,6 +24,8 @@ type pairKey struct {
 type pairStatus struct {
 	name          engine.PairName
 	planned, done [4][2]int
+	// loaded holds what was listed and not told yet; -1: nothing.
+	loaded [2]int
 }
 
 // status is the progress of the run.
@@ -42,7 +44,7 @@ func keyOf(n engine.PairName) pairKey { return pairKey{n.Channel, n.Box} }
 func (s *status) channel(pairs int) { s.total += pairs }
 
 func (s *status) start(n engine.PairName) {
-	s.current = &pairStatus{name: n}
+	s.current = &pairStatus{name: n, loaded: [2]int{-1, -1}}
 	s.pairs[keyOf(n)] = s.current
 }
 
@@ -57,6 +59,29 @@ func (s *status) name(e engine.Event) engine.PairName {
 		return p.name
 	}
 	return engine.PairName{Channel: e.Channel, Box: e.Box}
+}
+
+// loaded notes what was listed on one side.
+func (s *status) loaded(e engine.Event) {
+	if p := s.pairs[pairKey{e.Channel, e.Box}]; p != nil {
+		p.loaded[e.Side] = e.N
+	}
+}
+
+// takeLoaded returns what was listed, as text, once.
+func (s *status) takeLoaded(key pairKey) string {
+	p := s.pairs[key]
+	if p == nil {
+		return ""
+	}
+	var parts []string
+	for t, n := range p.loaded {
+		if n >= 0 {
+			parts = append(parts, fmt.Sprintf("%d message(s) on the %s side", n, sides[t]))
+		}
+		p.loaded[t] = -1
+	}
+	return strings.Join(parts, ", ")
 }
 
 // count notes progress.

@@ -1,0 +1,268 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"isync/internal/config"
+	"isync/internal/ui"
+)
+
+// show sums up a command line in a few words.
+func (c *commandLine) show() string {
+	var out []string
+	add := func(on bool, text string) {
+		if on {
+			out = append(out, text)
+		}
+	}
+	add(c.hasConfig, "config="+c.config)
+	add(c.all, "all")
+	add(c.list, "list")
+	add(c.listStores, "stores")
+	add(c.dryRun, "dry")
+	add(c.extExit, "ext")
+	add(c.quiet > 0, fmt.Sprint("quiet=", c.quiet))
+	add(c.verbose, "verbose")
+	add(c.help, "help")
+	add(c.version, "version")
+	add(c.debug != 0, fmt.Sprintf("debug=%b", c.debug))
+	add(c.controls != controls{}, fmt.Sprintf("controls=%+v", c.controls))
+	ops, errs := c.ops.Build()
+	for _, e := range errs {
+		add(true, e.Error())
+	}
+	add(ops.On[config.Pull] != 0, "pull="+ops.On[config.Pull].String())
+	add(ops.On[config.Push] != 0, "push="+ops.On[config.Push].String())
+	add(ops.Given != 0, "given="+ops.Given.String())
+	add(len(c.names) > 0, fmt.Sprintf("names=%q", c.names))
+	add(len(c.notices) > 0, fmt.Sprintf("notices=%d", len(c.notices)))
+	return strings.Join(out, "; ")
+}
+
+func TestScan(t *testing.T) {
+	const sync = "New Old Upgrade Gone Flags"
+	for _, c := range []struct{ line, want string }{
+		{"", ""},
+		{"-a", "all"},
+		{"--all", "all"},
+		{"-ac f", "config=f; all"},
+		{"-ca f", "config=f; all"},
+		{"--config f x", `config=f; names=["x"]`},
+		{"--config=f=g", "config=f=g"},
+		{"--config=", "config="},
+		{"x -a y", `all; names=["x" "y"]`},
+		{"-a -- -b --all", `all; names=["-b" "--all"]`},
+		{"-", `names=["-"]`},
+		{"-l", "list"},
+		{"-la", "all; list"},
+		{"-ls a", `stores; names=["a"]`},
+		{"-lsa", "all; stores"},
+		{"--list-stores", "stores"},
+		{"-yeVqq", "dry; ext; quiet=2; verbose"},
+		{"--dry-run --ext-exit --verbose --quiet", "dry; ext; quiet=1; verbose"},
+		{"-h", "help"},
+		{"-vz", "version"},
+
+		// Directions and types.
+		{"-n", "pull=New; push=New; given=" + sync},
+		{"-nf", "pull=New Flags; push=New Flags; given=" + sync},
+		{"-L", "pull=New Upgrade Gone Flags; given=" + sync},
+		{"-HL", "pull=New Upgrade Gone Flags; push=New Upgrade Gone Flags; given=" + sync},
+		{"-Ln", "pull=New; given=" + sync},
+		{"-Lnf", "pull=New Flags; given=" + sync},
+		{"-Lnfa", "all; pull=New Flags; given=" + sync},
+		{"-nL", "pull=New; given=" + sync},
+		{"-LnougfHn", "pull=New Old Upgrade Gone Flags; push=New; given=" + sync},
+		{"-0", "given=" + sync},
+		{"-F", "pull=New Upgrade Gone Flags; push=New Upgrade Gone Flags; given=" + sync},
+		{"-LF", "pull=New Upgrade Gone Flags; given=" + sync},
+		{"--pull-new --push-flags", "pull=New; push=Flags; given=" + sync},
+		{"--pull --new", "pull=New; given=" + sync},
+		{"--pull-full --push-old", "pull=New Upgrade Gone Flags; push=Old; given=" + sync},
+		{"--noop", "given=" + sync},
+		{"--old --upgrade --gone --full", "pull=New Old Upgrade Gone Flags; push=New Old Upgrade Gone Flags; given=" + sync},
+		{"-0n", "Conflicting Sync options"},
+		{"-LnLn", "Redundant Sync options"},
+
+		// Options about mailboxes; near is what is pulled to.
+		{"-C", "pull=Create; push=Create; given=Create"},
+		{"-Cn", "pull=Create; given=Create"},
+		{"-Cf", "push=Create; given=Create"},
+		{"-C-", "given=Create"},
+		{"-CfCn", "pull=Create; push=Create; given=Create"},
+		{"-Cnn", "pull=New Create; push=New; given=" + sync + " Create"},
+		{"-RXx", "pull=Remove Expunge ExpungeSolo; push=Remove Expunge ExpungeSolo; given=Remove Expunge ExpungeSolo"},
+		{"-X-x", "pull=ExpungeSolo; push=ExpungeSolo; given=Expunge ExpungeSolo"},
+		{"-x-X", "pull=Expunge; push=Expunge; given=Expunge ExpungeSolo"},
+		{"-xf", "push=ExpungeSolo; given=ExpungeSolo"},
+		{"-ca -C f", "config=-C; all; names=[\"f\"]"},
+		{"--create-far --remove-near --no-expunge --expunge-solo", "pull=Remove ExpungeSolo; push=Create ExpungeSolo; given=Create Remove Expunge ExpungeSolo"},
+		{"--no-create -C-", "given=Create"},
+		{"--no-create --create", "Conflicting Create options"},
+
+		// Old spellings.
+		{"-d", "pull=Gone; push=Gone; given=" + sync + "; notices=1"},
+		{"-NN --renew", "pull=Upgrade; push=Upgrade; given=" + sync + "; notices=2"},
+		{"-LdN", "pull=Upgrade Gone; given=" + sync + "; notices=2"},
+		{"-Cm", "push=Create; given=Create; notices=1"},
+		{"-Cs --expunge-slave", "pull=Create Expunge; given=Create Expunge; notices=2"},
+		{"--pull-renew --push-delete", "pull=Upgrade; push=Gone; given=" + sync + "; notices=2"},
+
+		// Debug output and controls.
+		{"-D", fmt.Sprintf("debug=%b", ui.DebugDefault)},
+		{"-aDns", fmt.Sprintf("all; debug=%b", ui.DebugNet|ui.DebugSync)},
+		{"-DN -Dd", fmt.Sprintf("debug=%b", ui.DebugNet|ui.DebugNetAll|ui.DebugDriver)},
+		{"--debug-sync --debug-net-all", fmt.Sprintf("debug=%b", ui.DebugSync|ui.DebugNet|ui.DebugNetAll)},
+		{"-aTs12jz", fmt.Sprintf("all; controls=%+v", controls{given: true, exitAfter: 12, keep: true, noDelay: true})},
+		{"-TaAuxJ", fmt.Sprintf("controls=%+v", controls{given: true, asyncFar: true, asyncBoth: true, noUIDs: true, noExpunge: true, logImplied: true})},
+	} {
+		var words []string
+		if c.line != "" {
+			words = strings.Split(c.line, " ")
+		}
+		got, err := scan(words)
+		if err != nil {
+			t.Errorf("%q: %v", c.line, err)
+			continue
+		}
+		if s := got.show(); s != c.want {
+			t.Errorf("%q:\n got %s\nwant %s", c.line, s, c.want)
+		}
+	}
+}
+
+func TestScanErrors(t *testing.T) {
+	for _, c := range []struct{ line, want string }{
+		{"-Q", "unknown option '-Q'"},
+		{"-aQ", "unknown option '-Q' in '-aQ'"},
+		{"-a-", "unknown option '--' in '-a-'"},
+		{"-a\xffb", "unknown option '-\xff' in '-a\xffb'"},
+		{"--pul", "unknown option '--pul'; did you mean '--pull'?"},
+		{"--", ""},
+		{"---", "unknown option '---'"},
+		{"--pull-", "unknown option '--pull-'; did you mean '--pull'?"},
+		{"--stores", "unknown option '--stores'"},
+		{"--no-all", "unknown option '--no-all'"},
+		{"-c", "option '-c' needs an argument: FILE"},
+		{"--config", "option '--config' needs an argument: FILE"},
+		{"--pull=new", "option '--pull' takes no argument"},
+		{"-Dz", "unknown letter in '-Dz': '-D' takes CdDmMnNs"},
+		{"-Ts", "test control 's' needs a positive number of steps, as in -Ts12"},
+		{"-Ts99999999999", "test control 's' needs a positive number of steps, as in -Ts12"},
+	} {
+		got := ""
+		if _, err := scan([]string{c.line}); err != nil {
+			got = err.Error()
+		}
+		if got != c.want {
+			t.Errorf("%q: %q, want %q", c.line, got, c.want)
+		}
+	}
+}
+
+// Every spelling in the table is understood, and what it means does not depend
+// on which form is used.
+func TestSpellings(t *testing.T) {
+	seen := map[string]bool{}
+	for _, s := range Spellings() {
+		var shows []string
+		for _, form := range []string{s.Short, s.Long} {
+			if form == "" || s.Test {
+				continue
+			}
+			if seen[form] {
+				t.Errorf("%s is there twice", form)
+			}
+			seen[form] = true
+			words := []string{form}
+			if s.Arg != "" {
+				words = append(words, "x")
+			}
+			c, err := scan(words)
+			if err != nil {
+				t.Errorf("%s: %v", form, err)
+				continue
+			}
+			if got := len(c.notices) > 0; got != s.Deprecated {
+				t.Errorf("%s: deprecated %v, but notices %v", form, s.Deprecated, c.notices)
+			}
+			shows = append(shows, c.show())
+		}
+		if len(shows) == 2 && shows[0] != shows[1] {
+			t.Error(cmp.Diff(shows[0], shows[1]))
+		}
+	}
+	if len(seen) < 80 {
+		t.Errorf("only %d spellings", len(seen))
+	}
+}
+
+// Whatever is not a test control or deprecated is in --help, and nothing else.
+func TestHelp(t *testing.T) {
+	text := help()
+	for i := range options {
+		o := &options[i]
+		shown := strings.Contains(text, "--"+o.name) && strings.Contains(text, "  -"+string(rune(o.letter)))
+		if shown == o.hidden {
+			t.Errorf("-%c, --%s: shown %v, hidden %v", o.letter, o.name, shown, o.hidden)
+		}
+	}
+	for line := range strings.Lines(text) {
+		if len(line) > 101 || strings.TrimRight(line, " \n") != strings.TrimSuffix(line, "\n") {
+			t.Errorf("unsightly line %q", line)
+		}
+	}
+}
+
+func FuzzScan(f *testing.F) {
+	for _, s := range []string{
+		"-a", "-Lnf -Cn\n-C-", "--pull-new\n--create-far\nx:y,z", "-c\nf\n-DN", "-Ts12j", "--config=x\n--\n-a", "-X-x", "-ls",
+		"--no-expunge-solo", "-Cm", "-LdN", "-\xff",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		words := strings.Split(s, "\n")
+		c, err := scan(words)
+		if err != nil {
+			if err.Error() == "" || c != nil {
+				t.Errorf("%q: %v", s, err)
+			}
+			return
+		}
+		over, errs := c.ops.Build()
+		for _, e := range errs {
+			_ = c.spelled[e.Ref]
+		}
+		for side := range over.On {
+			if over.On[side]&^over.Given != 0 {
+				t.Errorf("%q: %v is on but was not decided about", s, over.On[side]&^over.Given)
+			}
+		}
+		// Nothing is lost: a name is a word as it was given.
+		for _, n := range c.names {
+			found := false
+			for _, w := range words {
+				found = found || w == n
+			}
+			if !found {
+				t.Errorf("%q: name %q", s, n)
+			}
+		}
+		// Scanning does not depend on a mark that ends the options, if there is
+		// nothing behind it.
+		if !c.help && !c.version {
+			again, err := scan(append(words[:len(words):len(words)], "--"))
+			if err != nil || again.show() != c.show() {
+				// "--" may have become the argument of an option, or a name.
+				if !strings.Contains(s, "--") && !strings.Contains(s, "c") {
+					t.Errorf("%q: %v", s, err)
+				}
+			}
+		}
+	})
+}
