@@ -60,12 +60,14 @@ func TestConversion(t *testing.T) {
 		{"same line ends", Conversion{FromCRLF: true, ToCRLF: true}, "a\nb\r\nc\r", "a\nb\r\nc\r"},
 		{"unchanged", Conversion{}, "a\nb\r\nc\r", "a\nb\r\nc\r"},
 		{
-			"placeholder", Conversion{FromCRLF: true, TUID: tuid, Placeholder: &Placeholder{Size: 2048}},
+			"placeholder",
+			Conversion{FromCRLF: true, TUID: tuid, Placeholder: &Placeholder{Size: 2048}},
 			"Subject: hello\r\nA: b\r\n\r\nbody",
 			"Subject: [placeholder] hello\nA: b\nX-TUID: abcdefghijkl\n\nThe size of this message is 2KiB, which exceeds the MaxSize limit.\nTo fetch its contents, flag it and synchronize with Upgrade.\n",
 		},
 		{
-			"placeholder, no subject, flagged", Conversion{ToCRLF: true, TUID: tuid, Placeholder: &Placeholder{Size: 1500 << 10, Flagged: true}},
+			"placeholder, no subject, flagged",
+			Conversion{ToCRLF: true, TUID: tuid, Placeholder: &Placeholder{Size: 1500 << 10, Flagged: true}},
 			"A: b",
 			"A: b\r\nX-TUID: abcdefghijkl\r\nSubject: [placeholder] (No Subject)\r\n\r\nThe size of this message is 1.5MiB, which exceeds the MaxSize limit.\r\nTo fetch its contents, flag it and synchronize with Upgrade.\r\n\r\nThe original of this message is flagged as important.\r\n",
 		},
