@@ -45,6 +45,11 @@ var sizeScenarios = []scenario{
 		wantFar: "1:A*:FS 2:B*:F", wantNear: "1:A?:FST 2:B?:FT 3:A*:FS 4:B*:F", wantState: "pulled=2 pushed=4 1-3:FS 0-1:T 2-4:F 0-2:T",
 	},
 	{
+		name: "no upgrade of what is to be expunged", rules: "sync maxsize-near expunge-near expunge-far",
+		far: "1:A*:T 2:B*", near: "1:A?:F 2:B?:FT", state: "pulled=2 pushed=2 1-1:> 2-2:>",
+		wantFar: "", wantNear: "", wantState: "pulled=2 pushed=2",
+	},
+	{
 		name: "no upgrade without the operation", rules: "pull-new pull-flags push-flags maxsize-near",
 		far: "1:A*", near: "1:A?:F", state: "pulled=1 pushed=1 1-1:>",
 		wantFar: "1:A*", wantNear: "1:A?:F", wantState: "pulled=1 pushed=1 1-1:>",
@@ -103,6 +108,11 @@ var expireScenarios = []scenario{
 		far: "1:A:S 2:B:S", near: "2:B:S", state: "pulled=2 pushed=2 expired=1 1-1:~S 2-2:S",
 		wantFar: "1:A:S 2:B:S", wantNear: "2:B:S",
 		wantState: "pulled=2 pushed=2 expired=1 2-2:S",
+	},
+	{
+		name: "what has only a placeholder on the other side does not expire", rules: "sync maxsize-far max=1 unread=yes",
+		far: "1:A?:S 2:B:S", near: "1:A*:S 2:B:S", state: "pulled=2 pushed=2 1-1:<S 2-2:S",
+		wantFar: "1:A?:S 2:B:S", wantNear: "1:A*:S 2:B:S", wantState: "pulled=2 pushed=2 1-1:<S 2-2:S",
 	},
 	{
 		name: "limit on the far side", rules: "sync max=2 unread=yes xside=far",
@@ -194,6 +204,26 @@ var validityScenarios = []scenario{
 		far: "val=7", near: "", state: "pulled=3 pushed=3",
 		wantFar: "", wantNear: "", wantState: "pulled=3 pushed=3",
 	},
+}
+
+// TestUndeletedDoesNotExpireAtOnce: once a message is marked because it expires,
+// marks on that side mean nothing to the other one. So what the user undeleted
+// there gets through first.
+func TestUndeletedDoesNotExpireAtOnce(t *testing.T) {
+	sc := scenario{far: "1:A:S 2:B:S", near: "1:A:ST 2:B:S", state: "pulled=2 pushed=2 1-1:ST 2-2:S"}
+	c := parseRules(t, "sync max=1 unread=yes xside=far")
+	w := sc.setup(t, c)
+	for i, want := range []string{
+		"far:   1:A:S 2:B:S\nnear:  1:A:S 2:B:S\nstate: pulled=2 pushed=2 1-1:S 2-2:S\ntrash:  / \n",
+		"far:   1:A:ST 2:B:S\nnear:  1:A:S 2:B:S\nstate: pulled=2 pushed=2 expired=1 1-1:~S 2-2:S\ntrash:  / \n",
+	} {
+		if _, _, err := w.run(c, modes[0], &killer{}, 1); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.text(c.xside); got != want {
+			t.Errorf("run %d:\n%swant:\n%s", i+1, got, want)
+		}
+	}
 }
 
 func TestSizes(t *testing.T)       { runAll(t, sizeScenarios) }

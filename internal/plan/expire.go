@@ -30,7 +30,10 @@ func (p *planner) expire() error {
 		switch {
 		case flags.Has(mail.FlagFlagged),
 			// Its contents exist nowhere else.
-			w.status&syncstate.PlaceholderOn(p.State.KeepSide()) != 0:
+			w.status&syncstate.PlaceholderOn(p.State.KeepSide()) != 0,
+			// It was undeleted on this side, which has to reach the other one
+			// first: from then on, marks on this side mean something else.
+			w.del[p.State.KeepSide()].Has(mail.FlagDeleted):
 			excess--
 		case !flags.Has(mail.FlagSeen) && p.Rules.ExpireUnread != Yes:
 			if excess > 0 {

@@ -74,11 +74,11 @@ func (l *Load) addPaired(st *syncstate.State, t syncstate.Side, from mail.UID) {
 	}
 }
 
-// addPending adds the messages of side t whose copy is outstanding, and the
-// placeholders that are being replaced.
+// addPending adds the messages of side t whose copy is, or was, outstanding in
+// the run that is continued, and the placeholders that are being replaced.
 func (l *Load) addPending(st *syncstate.State, t syncstate.Side) {
 	for r := range st.Live() {
-		if r.Has(syncstate.Pending) || r.Purge {
+		if r.Has(syncstate.Pending) || r.Purge || r.Upgrading {
 			if u := r.UID[t]; u != 0 {
 				l.UIDs.Add(u)
 			}

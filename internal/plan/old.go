@@ -160,7 +160,7 @@ func (p *planner) upgradable(t syncstate.Side, r *syncstate.Record, w *work) boo
 		return false
 	}
 	m, src := p.meta(w, t), p.meta(w, t.Other())
-	return m != nil && m.Flags.Has(mail.FlagFlagged) && src != nil && !p.doomed(src.Flags)
+	return m != nil && m.Flags.Has(mail.FlagFlagged) && src != nil && !p.doomed(m.Flags|src.Flags)
 }
 
 // upgrade splits the record: it becomes pending for the real message, and a new
