@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"syscall"
 
@@ -128,6 +129,7 @@ func (r *run) watch(cancel context.CancelFunc) (stop func()) {
 	}
 	signals, stopSignals := r.env.Signals()
 	quit, done := make(chan struct{}), make(chan struct{})
+	var telling sync.WaitGroup
 	go func() {
 		defer close(done)
 		for {
@@ -138,8 +140,10 @@ func (r *run) watch(cancel context.CancelFunc) (stop func()) {
 					r.env.Exit(exitSignal + int(n))
 					return
 				}
-				r.printer.Warn("", fmt.Sprintf("%s: stopping; the next run goes on from here", sig))
 				cancel()
+				// Aside, since a terminal that was stopped takes nothing, and
+				// the second signal must get through all the same.
+				telling.Go(func() { r.printer.Warn("", fmt.Sprintf("%s: stopping; the next run goes on from here", sig)) })
 			case <-quit:
 				return
 			}
@@ -149,6 +153,7 @@ func (r *run) watch(cancel context.CancelFunc) (stop func()) {
 		stopSignals()
 		close(quit)
 		<-done
+		telling.Wait()
 	}
 }
 

@@ -34,7 +34,7 @@ func (r *run) explain(err error) []ui.Problem {
 		return out
 	}
 	// What failed on both sides, say, is two problems.
-	if joined, ok := err.(interface{ Unwrap() []error }); ok && strings.Contains(err.Error(), "\n") { //nolint:errorlint // only if nothing is around it
+	if joined, ok := err.(interface{ Unwrap() []error }); ok && strings.Contains(err.Error(), "\n") {
 		var out []ui.Problem
 		for _, e := range joined.Unwrap() {
 			out = append(out, r.explain(e)...)

@@ -1,0 +1,127 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"isync/internal/config"
+	"isync/internal/engine"
+	"isync/internal/imapclient"
+	"isync/internal/imapwire"
+	"isync/internal/store"
+	"isync/internal/ui"
+	"isync/internal/vfs"
+)
+
+// Errors that a test cannot have for real.
+func TestExplain(t *testing.T) {
+	w := newWorld(t, far(993, "TLSType STARTTLS"))
+	r := &run{env: w.env, c: &commandLine{config: "rc"}, printer: ui.New(ui.Options{Out: &w.out, Err: &w.err})}
+	if !r.load() {
+		t.Fatal(w.err.String())
+	}
+	at := func(err error) error { return &store.StoreError{Store: "far", Err: err} }
+	path := func(errno syscall.Errno) error {
+		return &store.BoxError{Store: "near", Box: "INBOX", Err: &fs.PathError{Op: "open", Path: "/mail/tmp/x", Err: errno}}
+	}
+	conn := func(waiting string, err error) error {
+		return at(&imapclient.ConnectionError{Host: "h", Waiting: waiting, Err: err})
+	}
+	for _, c := range []struct {
+		err        error
+		text, hint string
+	}{
+		{at(&net.DNSError{Err: "no such host", Name: "h", IsNotFound: true}), "no such host", "check Host (rc:2) for typing errors"},
+		{at(&net.DNSError{Err: "server misbehaving", Name: "h"}), "misbehaving", "names cannot be resolved: is there a network connection?"},
+		{at(&net.OpError{Op: "dial", Err: syscall.ENETUNREACH}), "unreachable", "is there a network connection?"},
+		{conn("the greeting", &imapclient.TimeoutError{After: 20}), "nothing for", "port 993 usually wants TLSType IMAPS"},
+		{conn("UID FETCH", &imapclient.TimeoutError{After: 20}), "nothing for", "the server does not answer; if it is merely slow, raise Timeout of IMAPStore \"far\" (rc:1)"},
+		{conn("UID FETCH", errors.New("reset")), "reset", "nothing is lost: run mbsync again, and it goes on from here"},
+		{at(&imapclient.ResponseError{Command: "APPEND", Status: imapwire.StatusNo, Code: imapwire.Code{Name: "OVERQUOTA"}}), "OVERQUOTA", "the account on the server is full: delete something there, then run mbsync again"},
+		{path(syscall.EACCES), "mailbox 'INBOX': open /mail/tmp/x: permission denied", "check who may use it: ls -ld '/mail/tmp/x' and the directories above"},
+		{path(syscall.ENOSPC), "no space left", "the disk is full. Nothing is lost: free some space, then run mbsync again, and it goes on from here"},
+		{path(syscall.EDQUOT), "quota", "your disk quota is used up. Nothing is lost: free some space, then run mbsync again, and it goes on from here"},
+		{path(syscall.EROFS), "read-only", "the file system of '/mail/tmp/x' is mounted read-only"},
+		{path(syscall.EIO), "input/output", "the disk may be broken: look at the kernel's log"},
+		{engine.ErrLocked, "locked", "another mbsync is at work on this mailbox; this one passes it over"},
+		{fmt.Errorf("%w on both sides", engine.ErrUIDValidity), "on both sides", "somebody replaced the mailbox"},
+		{errors.New("two\nlines"), "two; lines", ""},
+	} {
+		got := r.explain(fmt.Errorf("doing something: %w", c.err))
+		if len(got) != 1 || !strings.Contains(got[0].Text, c.text) || !strings.HasPrefix(got[0].Hint, c.hint) || c.hint == "" && got[0].Hint != "" {
+			t.Errorf("%v:\n%q", c.err, got)
+		}
+	}
+
+	// Both sides at once are two errors.
+	if got := r.explain(errors.Join(engine.ErrLocked, path(syscall.EIO))); len(got) != 2 || got[0].Hint == got[1].Hint {
+		t.Errorf("%q", got)
+	}
+	// That a run was told to stop is no news.
+	canceled := fmt.Errorf("listing: %w", context.Canceled)
+	if got := r.explain(canceled); len(got) != 1 {
+		t.Errorf("%q", got)
+	}
+	r.ended.Store(2)
+	if got := r.explain(canceled); len(got) != 0 {
+		t.Errorf("%q", got)
+	}
+	// A place in the configuration stands in front.
+	r.cfg = nil
+	if got := r.explain(&unsupportedError{config.Pos{File: "rc", Line: 7}, "That"}); got[0].Place != "rc:7" || got[0].Text != "That is not supported yet" {
+		t.Errorf("%q", got)
+	}
+}
+
+// localWorld has two Maildirs with a message in the far one.
+func localWorld(tb testing.TB) *world {
+	tb.Helper()
+	w := newWorld(tb, "MaildirStore far\nInbox far")
+	for _, dir := range []string{"far/new", "far/tmp", "far/cur", "near/new", "near/tmp", "near/cur"} {
+		if err := os.MkdirAll(filepath.Join(w.dir, dir), 0o700); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	w.write("far/cur/1700000000.one:2,S", "Subject: one\n\nText\n")
+	w.write("far/cur/1700000001.two:2,S", "Subject: two\n\nText\n")
+	return w
+}
+
+// A disk that is full costs a run, and nothing else: the next one completes it.
+func TestFullDisk(t *testing.T) {
+	w := localWorld(t)
+	fault := vfs.NewFault(vfs.OS{})
+	w.env.FS = fault
+	fault.Inject(vfs.Rule{Ops: vfs.OpWrite, Nth: 3, Err: syscall.ENOSPC, Every: true})
+	w.run(1, "-a")
+	w.says(&w.err, "no space left on device", "hint: the disk is full.")
+	if len(w.hints()) != 1 {
+		t.Errorf("%s", &w.err)
+	}
+	w.env.FS = vfs.OS{}
+	w.run(0, "-a")
+	w.run(0, "-ae")
+}
+
+func TestLocked(t *testing.T) {
+	w := localWorld(t)
+	w.run(0, "-a")
+	f, err := (vfs.OS{}).OpenFile(filepath.Join(w.dir, "state/INBOX.lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := (vfs.OS{}).Lock(f, false); err != nil {
+		t.Fatal(err)
+	}
+	w.run(1, "-a")
+	w.says(&w.err, "error: channel 'c': channel is locked", "hint: another mbsync is at work")
+}
