@@ -47,8 +47,9 @@ type Options struct {
 	FS   vfs.FS
 	// DryRun: decide, but change nothing.
 	DryRun bool
-	// LogImplied is a test control of the engine.
+	// LogImplied and Controls are test controls of the engine.
 	LogImplied bool
+	Controls   *engine.Controls
 	// TUIDs yields the random bits of temporary ids.
 	TUIDs    io.Reader
 	Observer Observer
@@ -237,7 +238,7 @@ func (r *runner) enginePair(s Selection, t target) (*engine.Pair, error) {
 		ExpireSide:      syncstate.Side(c.ExpireSide),
 		CopyArrivalDate: c.CopyArrivalDate,
 		FS:              r.FS, FSync: r.Global.FSync, BufferLimit: r.Global.BufferLimit,
-		LogImplied: r.LogImplied, DryRun: r.DryRun, TUIDs: r.TUIDs, Observer: r.Observer,
+		LogImplied: r.LogImplied, Controls: r.Controls, DryRun: r.DryRun, TUIDs: r.TUIDs, Observer: r.Observer,
 	}
 	p.Rules.MaxMessages = c.MaxMessages
 	switch c.ExpireUnread {

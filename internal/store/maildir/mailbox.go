@@ -145,7 +145,9 @@ func (m *mailbox) initUIDs(ctx context.Context, u *uidFile) error {
 	if err := m.list(ctx); err != nil {
 		return err
 	}
-	m.store.notice("mailbox '%s' has no UIDVALIDITY, creating a new one", m.name)
+	if !m.store.isCreated(m.dir) { // of our own making: of course it has none
+		m.store.notice("mailbox '%s' has no UIDVALIDITY, creating a new one", m.name)
+	}
 	highest, ambiguous := m.keepUIDs()
 	if err := m.dropUIDs(ambiguous); err != nil {
 		return err
