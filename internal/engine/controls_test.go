@@ -2,10 +2,12 @@ package engine_test
 
 import (
 	"errors"
+	"syscall"
 	"testing"
 
 	"isync/internal/engine"
 	"isync/internal/syncstate"
+	"isync/internal/vfs"
 )
 
 // allScenarios are those that end well.
@@ -128,6 +130,35 @@ func TestSteps(t *testing.T) {
 						t.Fatalf("resumed after step %d of %d:\n%swant:\n%s", limit, n, got, want)
 					}
 				}
+			}
+		})
+	}
+}
+
+// TestDryRun: a dry run foresees what a real one does, and touches nothing.
+func TestDryRun(t *testing.T) {
+	for _, sc := range allScenarios() {
+		t.Run(sc.name, func(t *testing.T) {
+			c := parseRules(t, sc.rules)
+			w := sc.setup(t, c)
+			before := w.text(c.xside)
+			dry := func(p *engine.Pair) { p.DryRun = true }
+			foreseen, _, err := w.run(c, modes[0], &killer{}, 1, dry, func(p *engine.Pair) {
+				fault := p.FS.(*vfs.Fault)
+				fault.Inject(vfs.Rule{Ops: vfs.OpChanges | vfs.OpLock, Nth: 1, Every: true, Err: syscall.EROFS})
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := w.text(c.xside); got != before {
+				t.Errorf("changed:\n%swas:\n%s", got, before)
+			}
+			res, _, err := w.run(c, modes[0], &killer{}, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if foreseen.Counts != res.Counts {
+				t.Errorf("foreseen %+v, done %+v", foreseen.Counts, res.Counts)
 			}
 		})
 	}

@@ -97,8 +97,10 @@ type Result struct {
 	Counts [2]Counts
 	// Failed is the number of messages that could not be propagated.
 	Failed int
-	// Plan is what would be done; only in a dry run.
-	Plan *plan.Plan
+	// Plan is what would be done, and Closing what would be trashed and
+	// expunged then; only in a dry run.
+	Plan    *plan.Plan
+	Closing *plan.Closing
 }
 
 // ErrBoxMissing says that a mailbox of the pair does not exist and may not be
@@ -160,8 +162,7 @@ func (s *session) run(ctx context.Context) (err error) {
 		return s.plan.Halt
 	}
 	if s.DryRun {
-		s.result.Plan = s.plan
-		s.countPlan()
+		s.foresee()
 		return nil
 	}
 	if err := s.execute(ctx); err != nil {
@@ -214,19 +215,6 @@ func (s *session) load(ctx context.Context) error {
 		s.emit(Event{Kind: Loaded, Side: t, N: len(list.Messages)})
 		return nil
 	})
-}
-
-// countPlan fills in the counts of a dry run.
-func (s *session) countPlan() {
-	for _, t := range syncstate.Sides {
-		c := &s.result.Counts[t]
-		c.New = len(s.plan.Copies[t])
-		for _, f := range s.plan.Flags[t] {
-			if f.Add|f.Del != 0 {
-				c.Flags++
-			}
-		}
-	}
 }
 
 // both runs f for both sides at the same time and joins the errors.

@@ -59,8 +59,7 @@ func countLines(counts [2]engine.Counts, dry bool) []string {
 	return lines
 }
 
-// planLines tells what a dry run would have done to each message, apart from
-// trashing and expunging, which depend on what was done before.
+// planLines tells what a dry run would have done to each message.
 func planLines(r engine.Result) []string {
 	var lines []string
 	for _, t := range []int{1, 0} {
@@ -83,6 +82,19 @@ func planLines(r engine.Result) []string {
 				continue // only the record changes
 			}
 			lines = append(lines, fmt.Sprintf("would change flags of %s side message %d:%s%s", sides[t], f.UID, change, why(f.Expire, f.Orphan, f.Purge)))
+		}
+	}
+	if c := r.Closing; c != nil {
+		for _, t := range []int{1, 0} {
+			for _, u := range c.Trash[t] {
+				lines = append(lines, fmt.Sprintf("would move %s side message %d to trash", sides[t], u))
+			}
+			for _, u := range c.RemoteTrash[t] {
+				lines = append(lines, fmt.Sprintf("would copy %s side message %d to the trash of the %s side", sides[t], u, sides[1-t]))
+			}
+			for u := range c.Expunge[t].All() {
+				lines = append(lines, fmt.Sprintf("would expunge %s side message %d", sides[t], u))
+			}
 		}
 	}
 	return lines
