@@ -101,10 +101,6 @@ func (r *run) main() int {
 	for _, n := range r.c.notices {
 		r.printer.Notice("", n)
 	}
-	if u := r.c.controls.unsupported(); u != "" {
-		r.printer.Problem(ui.Problem{Text: "test control '" + u + "' is not supported yet"})
-		return exitFailure
-	}
 	if !r.load() {
 		return exitFailure
 	}
@@ -218,7 +214,8 @@ func (r *run) channels(ctx context.Context) int {
 	o := channel.Options{
 		Global: r.cfg.Global, Open: r.workshop().open, FS: r.fs(),
 		DryRun: r.c.dryRun, LogImplied: r.c.controls.logImplied,
-		TUIDs: r.env.Random, Observer: r.printer,
+		Controls: r.c.controls.engineControls(r.c.debug != 0, r.env.Stdout, r.env.Exit),
+		TUIDs:    r.env.Random, Observer: r.printer,
 	}
 	if r.c.list {
 		return r.list(ctx, sel, o)

@@ -1,8 +1,12 @@
 package cli
 
 import (
+	"fmt"
+	"io"
 	"strconv"
 	"strings"
+
+	"isync/internal/engine"
 )
 
 // controls are what tests may ask for with -T. They are not for users, but
@@ -58,20 +62,26 @@ func (c *commandLine) scanControls(rest string) error {
 	return nil
 }
 
-// unsupported names the first control that cannot be followed yet; "" if all
-// can.
-func (t *controls) unsupported() string {
-	switch {
-	case t.keep:
-		return "-Tj"
-	case t.exitAfter != 0:
-		return "-Ts"
-	case t.asyncFar:
-		return "-Ta"
-	case t.asyncBoth:
-		return "-TA"
-	case t.noExpunge:
-		return "-Tx"
+// exitSteps is the exit code of a run that ended at the step of -Ts.
+const exitSteps = 100
+
+// engineControls returns what the engine has to do with the controls; nil if it
+// has nothing to. The steps are reported to out.
+func (t *controls) engineControls(debug bool, out io.Writer, exit func(int)) *engine.Controls {
+	if !t.keep && t.exitAfter == 0 && !t.asyncFar && !t.asyncBoth && !t.noExpunge {
+		return nil
 	}
-	return ""
+	return &engine.Controls{
+		Steps: &engine.Steps{
+			Operations: debug || t.asyncFar || t.asyncBoth,
+			Limit:      t.exitAfter,
+			Exit:       func() { exit(exitSteps) },
+		},
+		Async:       [2]bool{t.asyncFar || t.asyncBoth, t.asyncBoth},
+		NoExpunge:   t.noExpunge,
+		KeepJournal: t.keep,
+		Report: func(steps, entries int) {
+			fmt.Fprintf(out, "### %d steps, %d entries ###\n", steps, entries)
+		},
+	}
 }
