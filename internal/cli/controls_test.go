@@ -26,7 +26,7 @@ func runProcess(t *testing.T, args ...string) (out string, code int) {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "ISYNC_TEST_ARGS="+strings.Join(append([]string{"mbsync"}, args...), "\n"))
 	b, err := cmd.CombinedOutput()
-	if _, ok := err.(*exec.ExitError); err != nil && !ok { //nolint:errorlint // exec returns it as it is
+	if _, ok := err.(*exec.ExitError); err != nil && !ok {
 		t.Fatal(err)
 	}
 	return string(b), cmd.ProcessState.ExitCode()

@@ -21,12 +21,12 @@ type world struct {
 }
 
 // newWorld writes the configuration, in which there are a MaildirStore near, and
-// a channel c to a store far that rc describes.
+// a channel c to a store far that rc describes; $DIR in it is the directory.
 func newWorld(tb testing.TB, rc string) *world {
 	tb.Helper()
 	w := &world{tb: tb, dir: tb.TempDir()}
 	rc += "\n\nMaildirStore near\nInbox near\n\nChannel c\nFar :far:\nNear :near:\nCreate Near\nSyncState state/\n"
-	w.write("rc", rc)
+	w.write("rc", strings.ReplaceAll(rc, "$DIR", w.dir))
 	w.env = testEnv(w.dir)
 	w.env.Stdout, w.env.Stderr = &w.out, &w.err
 	return w

@@ -1,0 +1,58 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"isync/internal/testkit"
+)
+
+// A real server, over each kind of connection, with everything shown: both
+// sides get what they should, and the password gets nowhere.
+func TestDovecot(t *testing.T) {
+	srv := testkit.StartDovecot(t, testkit.DovecotConfig{Users: []string{"starttls", "imaps"}})
+	for _, c := range []struct {
+		user, tls string
+		port      int
+	}{{"starttls", "STARTTLS", srv.Port}, {"imaps", "IMAPS", srv.TLSPort}} {
+		t.Run(c.tls, func(t *testing.T) {
+			srv.Seed(t, c.user, "INBOX", testkit.Mail{Body: "Subject: from the server\r\n\r\nHello\r\n"})
+			w := newWorld(t, fmt.Sprintf("IMAPStore far\nHost %s\nPort %d\nUser %s\nPassCmd \"cat '$DIR/secret'\"\nTLSType %s\nCertificateFile ca.pem\n",
+				srv.Host, c.port, c.user, c.tls))
+			w.write("ca.pem", string(srv.CA.PEM()))
+			w.write("secret", testkit.Password+"\n")
+			for _, sub := range []string{"tmp", "new", "cur"} {
+				if err := os.MkdirAll(filepath.Join(w.dir, "near", sub), 0o700); err != nil {
+					t.Fatal(err)
+				}
+			}
+			w.write("near/cur/1700000000.mine:2,FS", "Subject: from the Maildir\n\nHello\n")
+			w.run(96, "-a", "-e", "-DCdDmMnNs")
+			w.says(&w.out, "pulled 1 new message(s),\npushed 1 new message(s).\n", "d: far: open 'INBOX'", "n: far > ", "m: rename ")
+			if got := len(srv.Contents(t, c.user, "INBOX")); got != 2 {
+				t.Errorf("%d messages on the server", got)
+			}
+			all := w.out.String() + w.err.String()
+			for _, secret := range []string{testkit.Password, `test \"pass`, "dGVzdC"} {
+				if strings.Contains(all, secret) {
+					t.Errorf("the password shows as %s:\n%s", secret, all)
+				}
+			}
+			w.run(0, "-a", "-e")
+			w.run(0, "-ls", "far")
+			w.says(&w.out, "===== far:\nINBOX\n")
+
+			// A wrong password.
+			w.write("secret", "wrong\n")
+			w.run(1, "-a")
+			w.says(&w.err, "AUTHENTICATIONFAILED", "hint: check User (rc:4) and PassCmd (rc:5)")
+			// Whom not to trust.
+			w.write("ca.pem", string(testkit.NewCA(t).PEM()))
+			w.run(1, "-a")
+			w.says(&w.err, "unknown authority", "hint: the certificate was not issued by anybody trusted")
+		})
+	}
+}
