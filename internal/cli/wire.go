@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"isync/internal/auth"
 	"isync/internal/config"
@@ -31,6 +32,8 @@ type workshop struct {
 	controls controls
 	printer  *ui.Printer
 	terminal *auth.Terminal
+
+	mu sync.Mutex
 	// credentials are shared by the stores of an account.
 	credentials map[*config.Account]*auth.Credentials
 }
@@ -141,9 +144,10 @@ func (w *workshop) client(s *config.Store) (imapclient.Options, error) {
 	return o, err
 }
 
-// login returns what logs in to the server of a store.
-func (w *workshop) login(s *config.Store) func(context.Context, *imapclient.Client) error {
-	a := s.IMAP.Account
+// credentialsOf returns the credentials of an account.
+func (w *workshop) credentialsOf(a *config.Account) *auth.Credentials {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	creds := w.credentials[a]
 	if creds == nil {
 		src := auth.Source{
@@ -158,6 +162,13 @@ func (w *workshop) login(s *config.Store) func(context.Context, *imapclient.Clie
 		creds = auth.NewCredentials(src)
 		w.credentials[a] = creds
 	}
+	return creds
+}
+
+// login returns what logs in to the server of a store.
+func (w *workshop) login(s *config.Store) func(context.Context, *imapclient.Client) error {
+	a := s.IMAP.Account
+	creds := w.credentialsOf(a)
 	warned := false // the first login is made alone
 	return func(ctx context.Context, c *imapclient.Client) error {
 		if len(c.Caps()) == 0 {
