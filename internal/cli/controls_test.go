@@ -87,7 +87,7 @@ var reportLine = regexp.MustCompile(`(?m)^### (\d+) steps, (\d+) entries ###$`)
 // controls promise: the number of steps is the same in every run, and so is the
 // end.
 func TestSteps(t *testing.T) {
-	for _, mode := range []string{"", "a", "A", "u"} {
+	for _, mode := range []string{"", "A"} {
 		t.Run("-Tz"+mode, func(t *testing.T) {
 			t.Parallel()
 			dir, rc := controlsWorld(t)

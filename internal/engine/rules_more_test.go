@@ -60,6 +60,21 @@ var sizeScenarios = []scenario{
 		wantFar: "1:A* 2:B*", wantNear: "1:A? 2:B?", wantState: "pulled=2 pushed=2 1-1:> 2-2:>",
 	},
 	{
+		name: "flagging a placeholder on the far side", rules: "push-upgrade push-flags pull-flags maxsize-far",
+		far: "1:A?:F", near: "1:A*:R", state: "pulled=1 pushed=1 1-1:<",
+		wantFar: "1:A?:FT 2:A*:R", wantNear: "1:A*:R", wantState: "pulled=2 pushed=1 2-1:R 1-0:T",
+	},
+	{
+		name: "a placeholder is not made a placeholder", rules: "sync maxsize-near maxsize-far",
+		far: "1:A*", near: "1:A? 2:B*", state: "pulled=1 pushed=1 1-1:>",
+		wantFar: "1:A* 2:B?", wantNear: "1:A? 2:B*", wantState: "pulled=2 pushed=2 1-1:> 2-2:<",
+	},
+	{
+		name: "small messages pass the limit", rules: "pull-old pull-new maxsize-near",
+		far: "1:A 2:B* 3:C", near: "", state: "pulled=2 pushed=0",
+		wantFar: "1:A 2:B* 3:C", wantNear: "1:A 2:B? 3:C", wantState: "pulled=3 pushed=3 1-1 2-2:> 3-3",
+	},
+	{
 		name: "placeholder of a deleted message", rules: "sync expunge-near",
 		far: "", near: "1:A?", state: "pulled=1 pushed=1 1-1:>",
 		wantFar: "", wantNear: "", wantState: "pulled=1 pushed=1",
@@ -115,6 +130,22 @@ var expireScenarios = []scenario{
 		wantFar: "1:A?:S 2:B:S", wantNear: "1:A*:S 2:B:S", wantState: "pulled=2 pushed=2 1-1:<S 2-2:S",
 	},
 	{
+		name: "what has expired stays so when the limit is raised", rules: "sync max=5 unread=yes",
+		far: "1:A:S 2:B:S", near: "1:A:ST 2:B:S", state: "pulled=2 pushed=2 expired=1 1-1:~S 2-2:S",
+		wantFar: "1:A:S 2:B:S", wantNear: "1:A:ST 2:B:S", wantState: "pulled=2 pushed=2 expired=1 1-1:~S 2-2:S",
+	},
+	{
+		name: "few unread messages need no decision", rules: "sync max=4",
+		far: "1:A 2:B:S 3:C:S 4:D:S 5:E:S 6:G:S", near: "", state: "!",
+		wantFar: "1:A 2:B:S 3:C:S 4:D:S 5:E:S 6:G:S", wantNear: "1:A 2:C:S 3:D:S 4:E:S 5:G:S",
+		wantState: "pulled=6 pushed=5 expired=2 1-1 3-2:S 4-3:S 5-4:S 6-5:S",
+	},
+	{
+		name: "an expiration is no deletion for the other side, whatever is synchronized", rules: "push-flags push-gone",
+		far: "1:A:S 2:B:S", near: "1:A:RST 2:B:S", state: "pulled=2 pushed=2 expired=1 1-1:~S 2-2:S",
+		wantFar: "1:A:RS 2:B:S", wantNear: "1:A:RST 2:B:S", wantState: "pulled=2 pushed=2 expired=1 1-1:~RS 2-2:S",
+	},
+	{
 		name: "limit on the far side", rules: "sync max=2 unread=yes xside=far",
 		far: "1:A:S 2:B:S 3:C:S", near: "1:A:S 2:B:S 3:C:S", state: "pulled=3 pushed=3 1-1:S 2-2:S 3-3:S",
 		wantFar: "1:A:ST 2:B:S 3:C:S", wantNear: "1:A:S 2:B:S 3:C:S",
@@ -159,6 +190,21 @@ var closingScenarios = []scenario{
 		name: "expunge solo removes what is marked on both sides and goes on the other", rules: "sync solo-near expunge-far",
 		far: "1:A:T", near: "1:A", state: "pulled=1 pushed=1 1-1",
 		wantFar: "", wantNear: "", wantState: "pulled=1 pushed=1",
+	},
+	{
+		name: "trash of the other store takes what exists nowhere else", rules: "pull-new expunge-near remotetrash-far",
+		far: "1:A", near: "1:A:T 5:X:ST", state: "pulled=1 pushed=5 1-1",
+		wantFar: "1:A", wantNear: "", wantState: "pulled=1 pushed=5 1-1", wantTrash: "far: X:S near:",
+	},
+	{
+		name: "expired messages are not trashed", rules: "sync max=1 unread=yes expunge-near trash-near",
+		far: "1:A:S 2:B:S", near: "1:A:S 2:B:S", state: "pulled=2 pushed=2 1-1:S 2-2:S",
+		wantFar: "1:A:S 2:B:S", wantNear: "2:B:S", wantState: "pulled=2 pushed=2 expired=1 2-2:S",
+	},
+	{
+		name: "expunge solo removes what has expired", rules: "sync max=1 unread=yes solo-near",
+		far: "1:A:S 2:B:S 3:C:T", near: "1:A:S 2:B:S 3:C:T", state: "pulled=3 pushed=3 1-1:S 2-2:S 3-3:T",
+		wantFar: "1:A:S 2:B:S 3:C:T", wantNear: "2:B:S 3:C:T", wantState: "pulled=3 pushed=3 expired=1 2-2:S 3-3:T",
 	},
 	{
 		name: "removed mailbox", rules: "sync remove-near",

@@ -126,6 +126,51 @@ var basicScenarios = []scenario{
 		wantFar: "1:A 2:B", wantNear: "1:A 2:B", wantState: "pulled=2 pushed=2 1-1 2-2",
 	},
 	{
+		name: "no operation at all", rules: "",
+		far: "1:A:S 3:C", near: "1:A 2:B:T 4:D", state: "pulled=2 pushed=2 1-1 2-2",
+		wantFar: "1:A:S 3:C", wantNear: "1:A 2:B:T 4:D", wantState: "pulled=2 pushed=2 1-1 2-2",
+	},
+	{
+		name: "push only", rules: "push-all expunge-far",
+		far: "1:A:S 2:B 9:N", near: "1:A:F 5:P", state: "pulled=2 pushed=2 1-1 2-2",
+		wantFar: "1:A:FS 9:N 10:P", wantNear: "1:A:F 5:P", wantState: "pulled=2 pushed=5 1-1:F 10-5",
+	},
+	{
+		name: "flags that the other side cannot hold stay", rules: "sync",
+		far: "perm=DFRST 1:A 2:B", near: "1:A:PS 2:B 3:C:PR", state: "pulled=2 pushed=2 1-1 2-2",
+		wantFar: "1:A:S 2:B 3:C:R", wantNear: "1:A:PS 2:B 3:C:PR", wantState: "pulled=3 pushed=3 1-1:S 2-2 3-3:R",
+	},
+	{
+		name: "deletion marks what is marked already", rules: "sync",
+		far: "", near: "1:A:T", state: "pulled=1 pushed=1 1-1:T",
+		wantFar: "", wantNear: "1:A:T", wantState: "pulled=1 pushed=1 0-1:T",
+	},
+	{
+		name: "a mark and other changes, then expunged", rules: "sync expunge-far",
+		far: "1:A", near: "1:A:FRT", state: "pulled=1 pushed=1 1-1",
+		wantFar: "", wantNear: "1:A:FRT", wantState: "pulled=1 pushed=1 0-1:T",
+	},
+	{
+		name: "undeleted", rules: "sync",
+		far: "1:A", near: "1:A:T", state: "pulled=1 pushed=1 1-1:T",
+		wantFar: "1:A", wantNear: "1:A", wantState: "pulled=1 pushed=1 1-1",
+	},
+	{
+		name: "a message that could not be stored is left alone", rules: "sync",
+		far: "1:A 2:B", near: "1:A", state: "pulled=2 pushed=1 1-1 2-0",
+		wantFar: "1:A 2:B", wantNear: "1:A", wantState: "pulled=2 pushed=1 1-1 2-0",
+	},
+	{
+		name: "new messages without their flags changing others", rules: "pull-new push-new",
+		far: "1:A:S 2:B:F", near: "1:A 7:C:R", state: "pulled=1 pushed=1 1-1",
+		wantFar: "1:A:S 2:B:F 3:C:R", wantNear: "1:A 7:C:R 8:B:F", wantState: "pulled=3 pushed=8 1-1 3-7:R 2-8:F",
+	},
+	{
+		name: "gone only", rules: "pull-gone push-gone",
+		far: "1:A:S 9:N", near: "2:B:F 9:M", state: "pulled=2 pushed=2 1-1 2-2",
+		wantFar: "1:A:ST 9:N", wantNear: "2:B:FT 9:M", wantState: "pulled=2 pushed=2 1-0 0-2",
+	},
+	{
 		name: "many new messages both ways", rules: "sync expunge-far expunge-near",
 		far: "5:A 6:B:S 7:C:T 8:D 9:E:F", near: "11:P 12:Q:S 13:R 14:U", state: "!",
 		wantFar: "5:A 6:B:S 8:D 9:E:F 10:P 11:Q:S 12:R 13:U", wantNear: "11:P 12:Q:S 13:R 14:U 15:A 16:B:S 17:D 18:E:F",

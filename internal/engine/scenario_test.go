@@ -28,7 +28,8 @@ import (
 //
 // A side is a list of messages "UID:NAME[:FLAGS]"; NAME tells which message it
 // is, with a "*" behind it if it is big, and a "?" if it is its placeholder.
-// "!" instead of a list: the mailbox does not exist. "next=N" sets UIDNEXT.
+// "!" instead of a list: the mailbox does not exist. "next=N" sets UIDNEXT,
+// "val=N" UIDVALIDITY, "perm=FLAGS" the flags that the mailbox can hold.
 //
 // A state is "pulled=N pushed=N [expired=N]" and records "FAR-NEAR[:STATUS FLAGS]"
 // with the state file's characters. "!" : there is none.
@@ -93,6 +94,10 @@ func setSide(t testing.TB, d *mem.Disk, box, text string, validity uint32, eol s
 	for _, f := range strings.Fields(text) {
 		if n, ok := strings.CutPrefix(f, "next="); ok {
 			s.UIDNext = mail.UID(atoi(t, n))
+			continue
+		}
+		if n, ok := strings.CutPrefix(f, "perm="); ok {
+			s.Permanent, _ = mail.ParseFlags(n)
 			continue
 		}
 		if n, ok := strings.CutPrefix(f, "val="); ok {
@@ -298,6 +303,7 @@ var modes = []mode{
 	{name: "plain"},
 	{name: "far async", async: [2]int{3, 0}},
 	{name: "both async", async: [2]int{2, 4}},
+	{name: "no UIDs", noUIDs: true},
 }
 
 // killer makes everything fail from the n-th step on, as if the program had

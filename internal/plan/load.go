@@ -54,20 +54,20 @@ func Loads(st *syncstate.State, r Rules) [2]Load {
 	return out
 }
 
-// addPaired adds the range of messages of side t that have a counterpart, from
-// a UID on, and the individual ones below it.
+// addPaired adds the range of messages of side t that have a record, from a
+// UID on, and the individual ones below it that have a counterpart. (Those
+// without are in the range so that their records go when they are gone.)
 func (l *Load) addPaired(st *syncstate.State, t syncstate.Side, from mail.UID) {
 	first, last := mail.MaxUID, mail.UID(0)
 	for r := range st.Live() {
 		u := r.UID[t]
-		if u == 0 || r.UID[t.Other()] == 0 && !r.Purge {
-			continue
-		}
-		if u < from {
+		switch {
+		case u == 0:
+		case u >= from:
+			first, last = min(first, u), max(last, u)
+		case r.UID[t.Other()] != 0 || r.Purge:
 			l.UIDs.Add(u)
-			continue
 		}
-		first, last = min(first, u), max(last, u)
 	}
 	if last != 0 {
 		l.UIDs.AddRange(first, last)

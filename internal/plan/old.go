@@ -170,6 +170,10 @@ func (p *planner) upgrade(t syncstate.Side, r *syncstate.Record, w *work) {
 	// Flagged asked for this, and looking at a placeholder is not reading: both
 	// count only if the message itself has them.
 	flags := m.Flags &^ ((mail.FlagFlagged | mail.FlagSeen) &^ r.Flags)
+	expired := t == p.State.ExpireSide && r.Any(syncstate.ExpireBegun|syncstate.Expired)
+	if expired {
+		flags &^= mail.FlagDeleted // our mark, not the user's
+	}
 	old := &syncstate.Record{}
 	p.out.Log = append(p.out.Log, Logged{
 		Op: syncstate.OpUpgrade, Rec: r, Arg: [2]uint32{uint32(flags)}, Split: old, Why: "placeholder is flagged",
@@ -179,6 +183,10 @@ func (p *planner) upgrade(t syncstate.Side, r *syncstate.Record, w *work) {
 	w.add[t], w.del[t] = 0, 0
 	w.msg[t] = -1
 	w.status = w.status&^(syncstate.FarPlaceholder|syncstate.NearPlaceholder) | syncstate.Pending
+	if expired { // whoever asks for a message wants to keep it
+		w.status &^= syncstate.ExpireBegun | syncstate.Expired
+		p.log(syncstate.OpStatus, r, "asked for", uint32(w.status))
+	}
 	w.bits |= bitCopy
 	w.to = t
 }

@@ -1,0 +1,373 @@
+package engine_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"isync/internal/engine"
+	"isync/internal/mail"
+	"isync/internal/store"
+	"isync/internal/store/mem"
+	"isync/internal/syncstate"
+)
+
+// setFar puts another far store under a run.
+func setFar(w *world, o mem.Options) func(*engine.Pair) {
+	o.Name = "far"
+	return func(p *engine.Pair) { p.Store[0] = mem.New(w.far, o) }
+}
+
+func setNear(w *world, o mem.Options) func(*engine.Pair) {
+	o.Name = "near"
+	return func(p *engine.Pair) { p.Store[1] = mem.New(w.near, o) }
+}
+
+func (l *log) texts(kind engine.EventKind) string {
+	var out []string
+	for _, e := range l.events {
+		if e.Kind == kind {
+			s := e.Text
+			if e.Err != nil {
+				s += fmt.Sprintf("%d: %v", e.UID, e.Err)
+			}
+			out = append(out, s)
+		}
+	}
+	return strings.Join(out, "\n")
+}
+
+func wantText(t *testing.T, w *world, c config, far, near, state string) {
+	t.Helper()
+	want := fmt.Sprintf("far:   %s\nnear:  %s\nstate: %s\ntrash:  / \n", far, near, state)
+	if got := w.text(c.xside); got != want {
+		t.Errorf("got:\n%swant:\n%s", got, want)
+	}
+}
+
+// TestRefusedMessage: a message that one side cannot give, or the other does
+// not take, costs that message only. It is not tried again, but by Old.
+func TestRefusedMessage(t *testing.T) {
+	refuse := func(kind mem.Kind, which mail.UID, key int) mem.Options {
+		return mem.Options{Caps: mem.IMAPCaps, Hook: func(op mem.Op) error {
+			if op.Kind == kind && !op.After && (op.UID == which && kind == mem.OpFetchItem || op.Key == key && kind == mem.OpPutItem) {
+				return errors.New("no thanks")
+			}
+			return nil
+		}}
+	}
+	for _, how := range []string{"unreadable", "refused"} {
+		t.Run(how, func(t *testing.T) {
+			sc := scenario{far: "1:A 2:B 3:C", near: "", state: "!"}
+			c := parseRules(t, "sync")
+			w := sc.setup(t, c)
+			broken := setFar(w, refuse(mem.OpFetchItem, 2, -1))
+			if how == "refused" {
+				o := refuse(mem.OpPutItem, 0, 1)
+				o.Caps = mem.MaildirCaps
+				broken = setNear(w, o)
+			}
+			res, l, err := w.run(c, modes[0], &killer{}, 1, broken)
+			if err != nil || res.Failed != 1 || res.Counts[1].New != 2 {
+				t.Fatalf("%v, %+v", err, res)
+			}
+			if got := l.texts(engine.Failed); !strings.HasPrefix(got, "2: ") || !strings.Contains(got, "no thanks") {
+				t.Errorf("told: %s", got)
+			}
+			wantText(t, w, c, "1:A 2:B 3:C", "1:A 2:C", "pulled=3 pushed=2 1-1 3-2")
+			if res, _, err := w.run(c, modes[0], &killer{}, 2); err != nil || res.Counts[1].New != 0 {
+				t.Errorf("tried again: %v, %+v", err, res)
+			}
+			if _, _, err := w.run(parseRules(t, "pull-old"), modes[0], &killer{}, 3); err != nil {
+				t.Fatal(err)
+			}
+			wantText(t, w, c, "1:A 2:B 3:C", "1:A 2:C 3:B", "pulled=3 pushed=3 1-1 3-2 2-3")
+		})
+	}
+}
+
+// TestVanishedMessage: a message that is gone before it is read is no error.
+func TestVanishedMessage(t *testing.T) {
+	sc := scenario{far: "1:A 2:B 3:C", near: "", state: "!"}
+	c := parseRules(t, "sync")
+	w := sc.setup(t, c)
+	res, l, err := w.run(c, modes[0], &killer{}, 1, setFar(w, mem.Options{Caps: mem.IMAPCaps, Hook: func(op mem.Op) error {
+		if op.Kind == mem.OpFetch && !op.After {
+			w.far.Expunge("box", 2)
+		}
+		return nil
+	}}))
+	if err != nil || res.Failed != 0 || l.count(engine.Failed) != 0 {
+		t.Fatalf("%v, %+v", err, res)
+	}
+	wantText(t, w, c, "1:A 3:C", "1:A 2:C", "pulled=3 pushed=2 1-1 3-2")
+}
+
+// TestStoreLostMidway: a connection that is lost costs no message; the next run
+// copies the rest.
+func TestStoreLostMidway(t *testing.T) {
+	sc := scenario{far: "1:A 2:B 3:C", near: "", state: "!"}
+	c := parseRules(t, "sync")
+	w := sc.setup(t, c)
+	_, l, err := w.run(c, modes[0], &killer{}, 1, setFar(w, mem.Options{Caps: mem.IMAPCaps, Hook: func(op mem.Op) error {
+		if op.Kind == mem.OpFetchItem && op.UID == 2 {
+			return &store.StoreError{Store: "far", Err: errors.New("connection lost")}
+		}
+		return nil
+	}}))
+	var se *store.StoreError
+	if !errors.As(err, &se) || l.count(engine.Failed) != 0 {
+		t.Fatalf("%v %v", err, l.events)
+	}
+	if _, _, err := w.run(c, modes[0], &killer{}, 2); err != nil {
+		t.Fatal(err)
+	}
+	wantText(t, w, c, "1:A 2:B 3:C", "1:A 2:B 3:C", "pulled=3 pushed=3 1-1 2-2 3-3")
+}
+
+func TestCopyArrivalDate(t *testing.T) {
+	for _, copyDate := range []bool{false, true} {
+		sc := scenario{far: "", near: "", state: "!"}
+		c := parseRules(t, "sync")
+		w := sc.setup(t, c)
+		date := time.Date(1999, 12, 31, 23, 59, 58, 0, time.UTC)
+		w.far.Deliver("box", mem.Message{Date: date, Body: makeBody("A", "\r\n")})
+		w.near.Deliver("box", mem.Message{Date: date.Add(time.Hour), Body: makeBody("B", "\n")})
+		if _, _, err := w.run(c, modes[0], &killer{}, 1, func(p *engine.Pair) { p.CopyArrivalDate = copyDate }); err != nil {
+			t.Fatal(err)
+		}
+		far, _ := w.far.Box("box")
+		near, _ := w.near.Box("box")
+		if got := near.Messages[1].Date.Equal(date); got != copyDate {
+			t.Errorf("CopyArrivalDate %v: pulled message has %v", copyDate, near.Messages[1].Date)
+		}
+		if got := far.Messages[1].Date.Equal(date.Add(time.Hour)); got != copyDate {
+			t.Errorf("CopyArrivalDate %v: pushed message has %v", copyDate, far.Messages[1].Date)
+		}
+	}
+}
+
+func TestNotices(t *testing.T) {
+	tests := []struct {
+		name, rules, far, near, state string
+		want                          []string // a part of each notice
+	}{
+		{"conflicting changes", "sync", "", "1:A:F 2:B:R", "pulled=2 pushed=2 1-1 2-2:R", []string{"conflicting changes: message 1"}},
+		{"undeleted and deleted", "sync", "", "1:A", "pulled=1 pushed=1 1-1:T", []string{"conflicting changes: message 1"}},
+		{"unholdable flags, once each", "sync", "perm=FRST 1:A 2:B", "1:A:PD 2:B:P", "pulled=2 pushed=2 1-1 2-2", []string{"cannot hold flag 'D'", "cannot hold flag 'P'"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			sc := scenario{far: tt.far, near: tt.near, state: tt.state}
+			c := parseRules(t, tt.rules)
+			w := sc.setup(t, c)
+			_, l, err := w.run(c, modes[0], &killer{}, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := strings.Split(l.texts(engine.Notice), "\n")
+			if len(got) != len(tt.want) {
+				t.Fatalf("notices: %q", got)
+			}
+			for i, w := range tt.want {
+				if !strings.Contains(got[i], w) {
+					t.Errorf("notice %q, want %q", got[i], w)
+				}
+			}
+		})
+	}
+}
+
+// TestLostCopies: a store that tells no UIDs, and from which copies vanish at
+// once, makes us lose track of them. They are not copied again.
+func TestLostCopies(t *testing.T) {
+	sc := scenario{far: "1:A 2:B", near: "", state: "!"}
+	c := parseRules(t, "sync")
+	w := sc.setup(t, c)
+	caps := mem.MaildirCaps
+	caps.ReportsUIDs = false
+	_, l, err := w.run(c, modes[0], &killer{}, 1, setNear(w, mem.Options{Caps: caps, Hook: func(op mem.Op) error {
+		if op.Kind == mem.OpScan && op.Need.TUIDs && !op.After {
+			w.near.Expunge("box", 1)
+		}
+		return nil
+	}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := l.texts(engine.Warning); !strings.Contains(got, "lost track of 1 message") {
+		t.Errorf("warnings: %q", got)
+	}
+	wantText(t, w, c, "1:A 2:B", "2:B", "pulled=2 pushed=0 1-0 2-2")
+	if res, _, err := w.run(c, modes[0], &killer{}, 2); err != nil || res.Counts[1].New != 0 {
+		t.Errorf("copied again: %v, %+v", err, res)
+	}
+}
+
+// TestUnselectiveExpunge: a server that cannot expunge selectively expunges
+// all; it is not asked to if something could not be trashed.
+func TestUnselectiveExpunge(t *testing.T) {
+	caps := mem.IMAPCaps
+	caps.SelectiveExpunge = false
+	sc := scenario{far: "1:A:T 2:B:T 3:C", near: "1:A 2:B 3:C", state: "pulled=3 pushed=3 1-1 2-2 3-3"}
+	t.Run("plain", func(t *testing.T) {
+		c := parseRules(t, "sync expunge-far expunge-near")
+		w := sc.setup(t, c)
+		if _, _, err := w.run(c, modes[0], &killer{}, 1, setFar(w, mem.Options{Caps: caps})); err != nil {
+			t.Fatal(err)
+		}
+		wantText(t, w, c, "3:C", "3:C", "pulled=3 pushed=3 3-3")
+	})
+	t.Run("solo", func(t *testing.T) {
+		c := parseRules(t, "sync solo-far expunge-near")
+		w := sc.setup(t, c)
+		_, _, err := w.run(c, modes[0], &killer{}, 1, setFar(w, mem.Options{Caps: caps}))
+		if err == nil || !strings.Contains(err.Error(), "UIDPLUS") {
+			t.Errorf("error %v", err)
+		}
+	})
+	t.Run("trash fails", func(t *testing.T) {
+		c := parseRules(t, "sync expunge-far trash-far")
+		w := sc.setup(t, c)
+		res, l, err := w.run(c, modes[0], &killer{}, 1, setFar(w, mem.Options{Caps: caps, Trasher: true, Hook: func(op mem.Op) error {
+			if op.Kind == mem.OpTrashItem && op.UID == 1 && !op.After {
+				return errors.New("trash is full")
+			}
+			return nil
+		}}))
+		if err != nil || res.Failed != 1 {
+			t.Fatalf("%v, %+v", err, res)
+		}
+		if got := sideText(w.far, "box"); !strings.HasPrefix(got, "1:A:T ") {
+			t.Errorf("far: %s", got)
+		}
+		if !strings.Contains(l.texts(engine.Notice), "prone to race conditions") || !strings.Contains(l.texts(engine.Warning), "nothing is expunged") {
+			t.Errorf("told: %s\n%s", l.texts(engine.Notice), l.texts(engine.Warning))
+		}
+	})
+}
+
+// TestRecoveryIsRecorded: the new UIDVALIDITY is in the state afterwards.
+func TestRecoveryIsRecorded(t *testing.T) {
+	sc := scenario{far: "val=7 1:A", near: "1:A", state: "pulled=1 pushed=1 1-1"}
+	c := parseRules(t, "sync")
+	w := sc.setup(t, c)
+	_, l, err := w.run(c, modes[0], &killer{}, 1)
+	if err != nil || !strings.Contains(l.texts(engine.Notice), "recovered from a change of UIDVALIDITY on the far side") {
+		t.Fatalf("%v, %s", err, l.texts(engine.Notice))
+	}
+	data, _ := readFile(w.fs, statePath)
+	if want := fmt.Sprintf("FarUidValidity 7\nNearUidValidity %d\n", nearValidity); !strings.HasPrefix(string(data), want) {
+		t.Errorf("state:\n%s", data)
+	}
+}
+
+// TestRecoveryNeedsEvidence walks along the limits of what is accepted.
+func TestRecoveryNeedsEvidence(t *testing.T) {
+	for _, tt := range []struct {
+		agree, missing int
+		ok             bool
+	}{{4, 1, true}, {3, 1, false}, {20, 100, true}, {19, 100, false}, {0, 1, false}} {
+		c := parseRules(t, "sync")
+		w := (&scenario{far: "!", near: "!"}).setup(t, c)
+		state := "pulled=0 pushed=0"
+		far, near := mem.BoxState{UIDValidity: 7}, mem.BoxState{UIDValidity: nearValidity}
+		for i := range tt.agree + tt.missing {
+			u := mail.UID(i + 1)
+			name := fmt.Sprintf("M%d", i)
+			state += fmt.Sprintf(" %d-%d", u, u)
+			near.Messages = append(near.Messages, mem.Message{UID: u, Body: makeBody(name, "\n")})
+			if i < tt.agree {
+				far.Messages = append(far.Messages, mem.Message{UID: u, Body: makeBody(name, "\r\n")})
+			}
+		}
+		w.far.Set("box", far)
+		w.near.Set("box", near)
+		writeFile(t, w.fs, statePath, stateFile(t, state, syncstate.Near))
+		_, _, err := w.run(c, modes[0], &killer{}, 1)
+		if (err == nil) != tt.ok {
+			t.Errorf("%d agree, %d missing: %v", tt.agree, tt.missing, err)
+		}
+	}
+}
+
+// TestTornJournal: a line that a crash has cut off is told of, and dropped.
+func TestTornJournal(t *testing.T) {
+	sc := scenario{far: "1:A 2:B", near: "1:A", state: "pulled=1 pushed=1 1-1"}
+	c := parseRules(t, "sync")
+	w := sc.setup(t, c)
+	writeFile(t, w.fs, statePath+".new", nil)
+	writeFile(t, w.fs, statePath+".journal", []byte("5\n+ 2 0\n# 2 0 abc"))
+	_, l, err := w.run(c, modes[0], &killer{}, 1)
+	if err != nil || !strings.Contains(l.texts(engine.Problem), "/state/pair.journal:3: incomplete journal entry") {
+		t.Fatalf("%v, %s", err, l.texts(engine.Problem))
+	}
+	wantText(t, w, c, "1:A 2:B", "1:A 2:B", "pulled=2 pushed=2 1-1 2-2")
+}
+
+// TestUnusableState: a state or journal that cannot be understood is an error
+// that names the place, and is left as it is.
+func TestUnusableState(t *testing.T) {
+	for _, tt := range []struct{ file, text, want string }{
+		{"", "FarUidValidity x\n\n", "/state/pair:1: malformed"},
+		{".journal", "4\n+ 2 0\n", "/state/pair.journal:1: incompatible journal version '4'"},
+		{".journal", "5\n- 9 9\n", "/state/pair.journal:2: entry '- 9 9' refers"},
+	} {
+		sc := scenario{far: "1:A 2:B", near: "1:A", state: "pulled=1 pushed=1 1-1"}
+		c := parseRules(t, "sync")
+		w := sc.setup(t, c)
+		writeFile(t, w.fs, statePath+".new", nil)
+		writeFile(t, w.fs, statePath+tt.file, []byte(tt.text))
+		_, _, err := w.run(c, modes[0], &killer{}, 1)
+		var bad *syncstate.Error
+		if !errors.As(err, &bad) || !strings.HasPrefix(err.Error(), tt.want) {
+			t.Errorf("%q: error %v", tt.text, err)
+		}
+		if data, _ := readFile(w.fs, statePath+tt.file); string(data) != tt.text {
+			t.Errorf("%q became %q", tt.text, data)
+		}
+		if sideText(w.near, "box") != "1:A" {
+			t.Error("something was done")
+		}
+	}
+}
+
+// TestStaleJournal: the journal of a committed run is ignored, and cannot come
+// back to life.
+func TestStaleJournal(t *testing.T) {
+	sc := scenario{far: "1:A 2:B", near: "1:A", state: "pulled=1 pushed=1 1-1"}
+	c := parseRules(t, "sync")
+	w := sc.setup(t, c)
+	writeFile(t, w.fs, statePath+".journal", []byte("5\n- 1 1\n"))
+	if _, _, err := w.run(c, modes[0], &killer{}, 1); err != nil {
+		t.Fatal(err)
+	}
+	wantText(t, w, c, "1:A 2:B", "1:A 2:B", "pulled=2 pushed=2 1-1 2-2")
+}
+
+// TestLocked: two runs never work on the same pair.
+func TestLocked(t *testing.T) {
+	sc := scenario{far: "1:A", near: "", state: "!"}
+	c := parseRules(t, "sync")
+	w := sc.setup(t, c)
+	f, err := w.fs.OpenFile(statePath+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	if err == nil {
+		err = w.fs.Lock(f, false)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := w.run(c, modes[0], &killer{}, 1); !errors.Is(err, engine.ErrLocked) {
+		t.Errorf("error %v", err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := w.run(c, modes[0], &killer{}, 2); err != nil {
+		t.Error(err)
+	}
+	wantText(t, w, c, "1:A", "1:A", "pulled=1 pushed=1 1-1")
+}
