@@ -57,7 +57,10 @@ func list(ctx context.Context, c *config.Channel, st [2]store.Store) (*found, er
 	var wg sync.WaitGroup
 	for t, e := range []config.End{c.Far, c.Near} {
 		wg.Go(func() {
-			boxes[t], errs[t] = st[t].List(ctx, request(c, e))
+			var req store.ListRequest
+			if req, errs[t] = request(ctx, c, e, st[t]); errs[t] == nil {
+				boxes[t], errs[t] = st[t].List(ctx, req)
+			}
 		})
 	}
 	wg.Wait()
@@ -82,22 +85,15 @@ func list(ctx context.Context, c *config.Channel, st [2]store.Store) (*found, er
 	return f, nil
 }
 
-// request tells what to list of the store of e.
-func request(c *config.Channel, e config.End) (req store.ListRequest) {
+// request tells what to list of the store of e. A wildcard means the inbox, too,
+// where that lives among the other mailboxes.
+func request(ctx context.Context, c *config.Channel, e config.End, st store.Store) (req store.ListRequest, err error) {
 	req.Inbox, req.Others = c.Patterns.Listing(e.Box)
-	if e.Store.MapInbox != "" || req.Others && inboxAmongOthers(e.Store) {
-		req.Inbox = true
+	req.Inbox = req.Inbox || e.Store.MapInbox != ""
+	if h, ok := st.(store.InboxHolder); ok && req.Others && !req.Inbox {
+		req.Inbox, err = h.InboxAmongOthers(ctx)
 	}
-	return req
-}
-
-// inboxAmongOthers reports whether the inbox lives where all other mailboxes
-// do, so that "Patterns *" means it, too.
-func inboxAmongOthers(s *config.Store) bool {
-	if s.Maildir != nil {
-		return s.Path != "" && strings.HasPrefix(s.Maildir.Inbox, s.Path)
-	}
-	return s.Path == ""
+	return req, err
 }
 
 // names returns the names in the order they are worked on.
