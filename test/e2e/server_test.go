@@ -1,0 +1,155 @@
+package e2e
+
+import (
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapclient"
+)
+
+// send puts letters into a mailbox of the server.
+func (w *world) send(box string, letters ...letter) {
+	w.tb.Helper()
+	w.sendAll(map[string][]letter{box: letters})
+}
+
+// sendAll puts letters into mailboxes of the server, which are created.
+func (w *world) sendAll(boxes map[string][]letter) {
+	w.tb.Helper()
+	c := w.server.Client(w.tb, w.user)
+	for _, box := range slices.Sorted(maps.Keys(boxes)) {
+		if box != "INBOX" {
+			// It may exist; if anything else is wrong, what follows will show.
+			_ = c.Create(box, nil).Wait()
+		}
+		for _, l := range boxes[box] {
+			text := l.crlf()
+			opts := &imap.AppendOptions{}
+			for _, f := range imapFlags(l.flags) {
+				opts.Flags = append(opts.Flags, imap.Flag(f))
+			}
+			cmd := c.Append(box, int64(len(text)), opts)
+			_, err := io.WriteString(cmd, text)
+			if err == nil {
+				err = cmd.Close()
+			}
+			if err == nil {
+				_, err = cmd.Wait()
+			}
+			if err != nil {
+				w.tb.Fatalf("append to %s: %v", box, err)
+			}
+		}
+	}
+	w.logout(c)
+}
+
+// far returns what is in a mailbox of the server, by UID.
+func (w *world) far(box string) []found {
+	w.tb.Helper()
+	return w.farAll(box)[box]
+}
+
+// farAll returns what is in mailboxes of the server.
+func (w *world) farAll(boxes ...string) map[string][]found {
+	w.tb.Helper()
+	c := w.server.Client(w.tb, w.user)
+	out := make(map[string][]found, len(boxes))
+	whole := &imap.FetchItemBodySection{Peek: true}
+	for _, box := range boxes {
+		sel, err := c.Select(box, &imap.SelectOptions{ReadOnly: true}).Wait()
+		if err != nil {
+			w.tb.Fatalf("select %s: %v", box, err)
+		}
+		if sel.NumMessages == 0 {
+			continue
+		}
+		all, err := c.Fetch(imap.SeqSet{{Start: 1}}, &imap.FetchOptions{
+			UID: true, Flags: true, BodySection: []*imap.FetchItemBodySection{whole},
+		}).Collect()
+		if err != nil {
+			w.tb.Fatalf("fetch from %s: %v", box, err)
+		}
+		for _, m := range all {
+			var flags []string
+			for _, f := range m.Flags {
+				flags = append(flags, string(f))
+			}
+			text := normal(strings.ReplaceAll(string(m.FindBodySection(whole)), "\r\n", "\n"))
+			out[box] = append(out[box], found{letter: letter{text: text, flags: maildirFlags(flags)}, uid: uint32(m.UID)})
+		}
+		sortFound(out[box])
+	}
+	w.logout(c)
+	return out
+}
+
+// selected opens a mailbox on the server with another client.
+func (w *world) selected(box string) *imapclient.Client {
+	w.tb.Helper()
+	c := w.server.Client(w.tb, w.user)
+	if _, err := c.Select(box, nil).Wait(); err != nil {
+		w.tb.Fatalf("select %s: %v", box, err)
+	}
+	return c
+}
+
+// logout ends a session.
+func (w *world) logout(c *imapclient.Client) {
+	w.tb.Helper()
+	if err := c.Logout().Wait(); err != nil {
+		w.tb.Fatal(err)
+	}
+}
+
+// farMark gives messages on the server other flags.
+func (w *world) farMark(box, flags string, uids ...uint32) {
+	w.tb.Helper()
+	c := w.selected(box)
+	store := &imap.StoreFlags{Op: imap.StoreFlagsSet, Silent: true}
+	for _, f := range imapFlags(flags) {
+		store.Flags = append(store.Flags, imap.Flag(f))
+	}
+	if err := c.Store(uidSet(uids), store, nil).Close(); err != nil {
+		w.tb.Fatal(err)
+	}
+	w.logout(c)
+}
+
+// farRemove expunges messages from the server.
+func (w *world) farRemove(box string, uids ...uint32) {
+	w.tb.Helper()
+	w.farMark(box, "T", uids...)
+	c := w.selected(box)
+	if err := c.UIDExpunge(uidSet(uids)).Close(); err != nil {
+		w.tb.Fatal(err)
+	}
+	w.logout(c)
+}
+
+func uidSet(uids []uint32) imap.UIDSet {
+	var set imap.UIDSet
+	for _, u := range uids {
+		set.AddNum(imap.UID(u))
+	}
+	return set
+}
+
+// farBoxes lists the mailboxes of the account, with / between their parts.
+func (w *world) farBoxes() []string {
+	w.tb.Helper()
+	c := w.server.Client(w.tb, w.user)
+	list, err := c.List("", "*", nil).Collect()
+	if err != nil {
+		w.tb.Fatal(err)
+	}
+	w.logout(c)
+	var out []string
+	for _, l := range list {
+		out = append(out, l.Mailbox)
+	}
+	return out
+}
