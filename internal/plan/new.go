@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"slices"
+
 	"isync/internal/mail"
 	"isync/internal/syncstate"
 )
@@ -21,7 +23,9 @@ func (p *planner) newMessages(s syncstate.Side) {
 					top = m.UID
 				}
 			case topping:
-				top = max(top, m.UID)
+				if topping = p.loadedUpTo(s, top, m.UID); topping {
+					top = max(top, m.UID)
+				}
 			}
 			p.known(s, int(i), m)
 			continue
@@ -36,6 +40,20 @@ func (p *planner) newMessages(s syncstate.Side) {
 		}
 	}
 	p.out.MaxUID[s] = top
+}
+
+// loadedUpTo reports whether no unknown message of side s can hide between two
+// UIDs because it was not listed. Those that have expired do not matter.
+func (p *planner) loadedUpTo(s syncstate.Side, from, to mail.UID) bool {
+	if s == p.State.KeepSide() {
+		from = max(from, p.State.MaxExpired)
+	}
+	if to <= from+1 {
+		return true
+	}
+	return slices.ContainsFunc(p.Box[s].Loaded, func(r mail.UIDRange) bool {
+		return r.First <= from+1 && r.Last >= to-1
+	})
 }
 
 // unknown decides about a message without a record; it reports whether one is
