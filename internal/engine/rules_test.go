@@ -171,6 +171,16 @@ var basicScenarios = []scenario{
 		wantFar: "1:A:ST 9:N", wantNear: "2:B:FT 9:M", wantState: "pulled=2 pushed=2 1-0 0-2",
 	},
 	{
+		name: "a new message below a copy of ours stays new", rules: "push-gone",
+		far: "1:M 2:A:S", near: "1:A:S", state: "pulled=0 pushed=1 2-1:S",
+		wantFar: "1:M 2:A:S", wantNear: "1:A:S", wantState: "pulled=0 pushed=1 2-1:S",
+	},
+	{
+		name: "watermarks that were lost are found again behind a gap", rules: "pull-gone push-flags",
+		far: "5:A 7:B 9:M", near: "3:A 4:B", state: "pulled=0 pushed=1 5-3 7-4",
+		wantFar: "5:A 7:B 9:M", wantNear: "3:A 4:B", wantState: "pulled=7 pushed=4 5-3 7-4",
+	},
+	{
 		name: "many new messages both ways", rules: "sync expunge-far expunge-near",
 		far: "5:A 6:B:S 7:C:T 8:D 9:E:F", near: "11:P 12:Q:S 13:R 14:U", state: "!",
 		wantFar: "5:A 6:B:S 8:D 9:E:F 10:P 11:Q:S 12:R 13:U", wantNear: "11:P 12:Q:S 13:R 14:U 15:A 16:B:S 17:D 18:E:F",

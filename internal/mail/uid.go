@@ -116,6 +116,20 @@ func (s UIDSet) Contains(u UID) bool {
 	return i < len(s) && s[i].First <= u
 }
 
+// ContainsRange reports whether all of first..last are in the set; an empty
+// range is in every set.
+func (s UIDSet) ContainsRange(first, last UID) bool {
+	if last < first {
+		return true
+	}
+	for _, r := range s {
+		if r.First <= first && first <= r.Last {
+			return last <= r.Last
+		}
+	}
+	return false
+}
+
 // Len returns the number of UIDs in the set.
 func (s UIDSet) Len() uint64 {
 	var n uint64

@@ -38,6 +38,14 @@ func TestUIDSetIsASet(t *testing.T) {
 				t.Fatalf("Contains(%d) = %v", u, s.Contains(u))
 			}
 		}
+		first, last := UID(rapid.Uint32Range(1, 70).Draw(t, "first")), UID(rapid.Uint32Range(0, 70).Draw(t, "last"))
+		all := true
+		for u := first; u <= last; u++ {
+			all = all && model[u]
+		}
+		if s.ContainsRange(first, last) != all {
+			t.Fatalf("%v contains %d..%d: %v", s, first, last, !all)
+		}
 		var minus UIDSet
 		for range rapid.IntRange(0, 5).Draw(t, "m") {
 			a := UID(rapid.Uint32Range(0, 60).Draw(t, "a"))

@@ -56,7 +56,9 @@ func Loads(st *syncstate.State, r Rules) [2]Load {
 
 // addPaired adds the range of messages of side t that have a record, from a
 // UID on, and the individual ones below it that have a counterpart. (Those
-// without are in the range so that their records go when they are gone.)
+// without are in the range so that their records go when they are gone.) The
+// range begins at the watermark if that is lower, so that one that lost track
+// is seen to have.
 func (l *Load) addPaired(st *syncstate.State, t syncstate.Side, from mail.UID) {
 	first, last := mail.MaxUID, mail.UID(0)
 	for r := range st.Live() {
@@ -70,7 +72,7 @@ func (l *Load) addPaired(st *syncstate.State, t syncstate.Side, from mail.UID) {
 		}
 	}
 	if last != 0 {
-		l.UIDs.AddRange(first, last)
+		l.UIDs.AddRange(min(first, max(from, st.MaxUID[t]+1)), last)
 	}
 }
 
