@@ -89,6 +89,9 @@ func (w *walker) isBox(dir string) (bool, error) {
 
 // InboxAmongOthers implements store.InboxHolder.
 func (s *Store) InboxAmongOthers(context.Context) (bool, error) {
+	if s.opts.SubFolders == SubFoldersMaildirPP {
+		return true, nil // which all are in it
+	}
 	dir, prefix := filepath.Split(s.opts.Path)
 	return s.opts.Path != "" && filepath.Dir(s.opts.Inbox) == filepath.Clean(dir) &&
 		strings.HasPrefix(filepath.Base(s.opts.Inbox), prefix), nil
