@@ -53,10 +53,14 @@ func TestNames(t *testing.T) {
 		} {
 			t.Run(c.name+"/"+v.name, func(t *testing.T) {
 				t.Parallel()
+				patterns := "* INBOX*"
+				if c.subFolders == "Maildir++" {
+					patterns = "*" // the inbox is among the others
+				}
 				w := newWorld(t, setup{
 					server:     testkit.DovecotConfig{Separator: c.separator, Prefix: c.prefix},
 					subFolders: c.subFolders,
-					channel:    "Patterns * INBOX*\nCreate Both\nExpunge Both",
+					channel:    "Patterns " + patterns + "\nCreate Both\nExpunge Both",
 				})
 				// onServer is the name of a mailbox there.
 				onServer := func(name string) string {
