@@ -89,11 +89,11 @@ func drawRules(t *rapid.T, xside string) string {
 	return strings.Join(words, " ")
 }
 
-func (h *history) disk(s syncstate.Side) (*mem.Disk, string) {
+func (w *world) disk(s syncstate.Side) (*mem.Disk, string) {
 	if s == syncstate.Far {
-		return h.far, "\r\n"
+		return w.far, "\r\n"
 	}
-	return h.near, "\n"
+	return w.near, "\n"
 }
 
 // change lets the users of both sides do something.
@@ -176,6 +176,40 @@ func (h *history) kept(t *rapid.T, before *world, after *world, where string) {
 	}
 }
 
+// noneSkipped checks that no watermark was raised over a message that was not
+// considered: it would never be propagated.
+func (h *history) noneSkipped(t *rapid.T, before, after *world) {
+	parse := func(w *world) *syncstate.State {
+		data, err := readFile(w.fs, statePath)
+		if err != nil {
+			return syncstate.New(h.c.xside)
+		}
+		st, err := syncstate.Parse("state", data, h.c.xside)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return st
+	}
+	was, is := parse(before), parse(after)
+	for _, s := range syncstate.Sides {
+		known := map[mail.UID]bool{}
+		for r := range is.Live() {
+			known[r.UID[s]] = true
+		}
+		d, _ := after.disk(s)
+		box, _ := d.Box("box")
+		for _, m := range box.Messages {
+			if known[m.UID] || m.UID > is.MaxUID[s] || m.UID <= was.MaxUID[s] || m.Flags.Has(mail.FlagDeleted) {
+				continue
+			}
+			if s == is.KeepSide() && m.UID <= is.MaxExpired {
+				continue
+			}
+			t.Fatalf("message %d of the %s side has been counted as propagated\n%s", m.UID, s, h.story(before, after))
+		}
+	}
+}
+
 func (h *history) story(before, after *world) string {
 	return fmt.Sprintf("rules: %s\n%s\nbefore:\n%safter:\n%s", h.rules, strings.Join(h.log, "\n"), before.text(h.c.xside), after.text(h.c.xside))
 }
@@ -197,6 +231,7 @@ func (h *history) round(t *rapid.T, xside string) {
 		t.Fatalf("run: %v\n%s", err, h.story(before, done))
 	}
 	h.kept(t, before, done, "run")
+	h.noneSkipped(t, before, done)
 	want := done.text(h.c.xside)
 	next := h.settles(t, done, m)
 	for range 3 {
