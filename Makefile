@@ -51,9 +51,7 @@ bench: ## run the Go benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem $(PACKAGES)
 
 crash: servers ## run the long crash sweeps, each for SWEEP (default 2m)
-	@dirs=$$(grep -rl --include='*_test.go' ISYNC_SWEEP . | xargs -r -n1 dirname | sort -u); \
-	[ -n "$$dirs" ] || { echo 'make crash: no test looks at ISYNC_SWEEP' >&2; exit 1; }; \
-	set -x; ISYNC_TEST_APT=1 ISYNC_SWEEP=$(SWEEP) $(GO) test -count=1 -timeout 6h $(TESTFLAGS) $$dirs
+	@GO='$(GO)' ISYNC_TEST_APT=1 ISYNC_SWEEP=$(SWEEP) tools/crash.sh
 
 fuzz: ## run every fuzz target for FUZZTIME (default 30s)
 	GO='$(GO)' FUZZTIME='$(FUZZTIME)' tools/fuzz.sh $(PACKAGES)

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"errors"
+	"os"
 	"syscall"
 	"testing"
 
@@ -92,7 +93,18 @@ func TestReplayedJournalEqualsCommit(t *testing.T) {
 
 // TestSteps ends the program right after each step, which are the same ones in
 // every run, and has another run resume.
-func TestSteps(t *testing.T) {
+func TestSteps(t *testing.T) { endAfterSteps(t) }
+
+// TestSweepSteps is the same, told with numbers by make crash.
+func TestSweepSteps(t *testing.T) {
+	if os.Getenv("ISYNC_SWEEP") == "" {
+		t.Skip("a long sweep: set ISYNC_SWEEP")
+	}
+	endAfterSteps(t)
+}
+
+func endAfterSteps(t *testing.T) {
+	points := 0
 	for _, sc := range allScenarios() {
 		t.Run(sc.name, func(t *testing.T) {
 			c := parseRules(t, sc.rules)
@@ -111,6 +123,7 @@ func TestSteps(t *testing.T) {
 				want := done.text(c.xside)
 				n, _ := total.Total()
 				for limit := 1; limit <= n; limit++ {
+					points++
 					w := start.clone()
 					s := &engine.Steps{Operations: true, Limit: limit, Exit: func() { panic(errKilled) }}
 					func() {
@@ -132,6 +145,9 @@ func TestSteps(t *testing.T) {
 				}
 			}
 		})
+	}
+	if !t.Failed() {
+		t.Logf("%d interruption points of %d scenarios, all resumed identically", points, len(allScenarios()))
 	}
 }
 
