@@ -107,7 +107,9 @@ func TestNames(t *testing.T) {
 				}
 				onFar := w.farAll(server...)
 				for i, name := range all {
-					w.compare(name, want[name], onFar[server[i]], w.near(name))
+					onNear := w.near(name)
+					w.compare(name, want[name], onFar[server[i]], onNear)
+					w.checkLimits(name, onFar[server[i]], onNear)
 				}
 				w.idle(v.order[len(v.order)-1], server...)
 				w.idle(v.order[0], server...)

@@ -1,10 +1,14 @@
 package e2e
 
 import (
+	"fmt"
 	"io"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
@@ -45,6 +49,47 @@ func (w *world) sendAll(boxes map[string][]letter) {
 		}
 	}
 	w.logout(c)
+}
+
+// fileStorage keeps the mail of a server where fill can put it.
+const fileStorage = "maildir"
+
+// fill puts many letters into the user's INBOX, behind the back of a server
+// with fileStorage; it must not have looked there before. UIDs begin with 1.
+func (w *world) fill(n int, write func(i int) letter) {
+	w.tb.Helper()
+	home := w.server.Home(w.user)
+	var dirs []string
+	for _, dir := range []string{".", "inbox", "inbox/cur", "inbox/new", "inbox/tmp"} {
+		dirs = append(dirs, filepath.Join(home, dir))
+		if err := os.MkdirAll(filepath.Join(home, dir), 0o700); err != nil {
+			w.tb.Fatal(err)
+		}
+	}
+	owner, err := os.Stat(filepath.Dir(home))
+	if err != nil {
+		w.tb.Fatal(err)
+	}
+	own := func(path string) {
+		if st, ok := owner.Sys().(*syscall.Stat_t); ok && os.Geteuid() == 0 {
+			if err := os.Lchown(path, int(st.Uid), int(st.Gid)); err != nil {
+				w.tb.Fatal(err)
+			}
+		}
+	}
+	for i := range n {
+		l := write(i)
+		lines := strings.Count(l.text, "\n")
+		name := filepath.Join(home, "inbox", "cur", fmt.Sprintf("%d.M%dP1.host,S=%d,W=%d:2,%s",
+			1700000000+i, i, len(l.text), len(l.text)+lines, l.flags))
+		if err := os.WriteFile(name, []byte(l.text), 0o600); err != nil {
+			w.tb.Fatal(err)
+		}
+		own(name)
+	}
+	for _, dir := range dirs {
+		own(dir)
+	}
 }
 
 // far returns what is in a mailbox of the server, by UID.

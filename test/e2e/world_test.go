@@ -291,6 +291,12 @@ func (w *world) sync(p program, but ...string) {
 	if r.code != 0 {
 		w.tb.Fatalf("%s: exit code %d\n%s%s", p.name, r.code, r.stdout, r.stderr)
 	}
+	w.quiet(p, r, but)
+}
+
+// quiet checks that a program did not complain but with these texts.
+func (w *world) quiet(p program, r result, but []string) {
+	w.tb.Helper()
 	for _, c := range complaints(r.stdout + r.stderr) {
 		if !slices.ContainsFunc(but, func(text string) bool { return strings.Contains(c, text) }) {
 			w.tb.Errorf("%s says %s", p.name, c)

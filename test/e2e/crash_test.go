@@ -1,0 +1,207 @@
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// many is the size of the mailboxes in which runs are cut off.
+const many = 2000
+
+// manyLetters are small, but not all of the same size.
+func manyLetters(n int) []letter {
+	out := make([]letter, n)
+	for i := range out {
+		out[i] = note(i+1, 100+i%50*40)
+		if i%4 == 0 {
+			out[i].flags = "FS"
+		}
+	}
+	return out
+}
+
+// meter tells how far a run has come: -1 before it begins to copy, else the
+// number of copies.
+type meter func(w *world) int
+
+// bound counts the copies whose UID is in the journal: on the near side with op
+// '>', on the far side with '<'.
+func bound(op byte) meter {
+	return func(w *world) int {
+		data, err := os.ReadFile(w.stateFile("INBOX") + ".journal")
+		if err != nil || !bytes.Contains(data, []byte("\n# ")) {
+			return -1
+		}
+		return bytes.Count(data, []byte{'\n', op, ' '})
+	}
+}
+
+// files counts the messages in the Maildir, which may not be in the journal
+// yet.
+func files(w *world) int {
+	n := -1
+	for _, sub := range []string{"cur", "new"} {
+		if d, err := os.Open(filepath.Join(w.boxDir("INBOX"), sub)); err == nil {
+			names, _ := d.Readdirnames(-1)
+			n += len(names)
+			d.Close()
+		}
+	}
+	return n
+}
+
+// cutOff starts a run and ends it with a signal as soon as so many copies are
+// made. It returns how many there are then, and whether the run had ended
+// before.
+func (w *world) cutOff(p program, sig syscall.Signal, progress meter, copies int) (r result, got int, late bool) {
+	w.tb.Helper()
+	run := w.start(p, "-a")
+	for progress(w) < copies {
+		if run.ended() {
+			return run.wait(), many, true
+		}
+		time.Sleep(time.Millisecond)
+	}
+	r = run.signal(sig)
+	// The server may still be at work on what it was sent.
+	w.server.ForgetCommands(w.tb)
+	return r, progress(w), r.code >= 0 && sig == syscall.SIGKILL
+}
+
+// resume continues a run that was killed, without a complaint but those that
+// contain one of the texts. A piece of a line at the end of the journal is
+// told, and makes the run less than a full success.
+func (w *world) resume(p program, but ...string) {
+	w.tb.Helper()
+	r := w.run(p, "-a")
+	if r.code == 1 && strings.Contains(r.stderr, "incomplete journal entry at the end of the file") && strings.Count(r.stderr, "error: ") == 1 {
+		w.tb.Logf("the journal was torn: %s", r.stderr)
+		return
+	}
+	if r.code != 0 {
+		w.tb.Fatalf("%s: exit code %d\n%s%s", p.name, r.code, r.stdout, r.stderr)
+	}
+	w.quiet(p, r, but)
+}
+
+// crashWorld is a world with many messages on one side.
+func crashWorld(t *testing.T, direction, fsync string) (w *world, op byte, letters []letter) {
+	t.Helper()
+	s := setup{global: "FSync " + fsync, channel: "Create Near\nExpunge Both"}
+	letters = manyLetters(many)
+	if direction == "pull" {
+		s.server.Storage = fileStorage
+		w = newWorld(t, s)
+		w.fill(many, func(i int) letter { return letters[i] })
+		return w, '>', letters
+	}
+	w = newWorld(t, s)
+	w.deliver("INBOX", letters...)
+	return w, '<', letters
+}
+
+// TestKill kills a run that copies many messages, and each of those that
+// resume it. Then everything is there once, and both programs find nothing to
+// do.
+func TestKill(t *testing.T) {
+	for _, c := range []struct {
+		direction, fsync string
+		at               []int
+	}{
+		{"pull", "yes", []int{0, 1, many / 4, many / 2, many - 20}},
+		{"pull", "no", []int{0, 100, many / 3, many * 3 / 4, many - 1}},
+		{"push", "yes", []int{0, 1, many / 4, many / 2, many - 20}},
+		{"push", "no", []int{0, 100, many / 3, many * 3 / 4, many - 1}},
+	} {
+		t.Run(c.direction+"/FSync "+c.fsync, func(t *testing.T) {
+			t.Parallel()
+			w, op, letters := crashWorld(t, c.direction, c.fsync)
+			var at []int
+			for i, copies := range c.at {
+				progress := bound(op)
+				if op == '>' && i%2 == 1 {
+					progress = files // maybe between a message and its journal entry
+				}
+				r, got, late := w.cutOff(ours(), syscall.SIGKILL, progress, copies)
+				if late && copies < many-20 {
+					t.Errorf("could not be killed after %d copies: exit code %d\n%s%s", copies, r.code, r.stdout, r.stderr)
+				}
+				if !late {
+					at = append(at, got)
+				}
+				w.noneDoubled(fmt.Sprintf("kill %d", i), op, letters)
+			}
+			t.Logf("killed after %d copies", at)
+			w.resume(ours())
+			w.compare("INBOX", letters, w.far("INBOX"), w.near("INBOX"))
+			// UIDs that a killed run has taken and not used leave gaps, for
+			// which the highest propagated UIDs catch up one run later.
+			w.sync(ours())
+			w.agree("INBOX", letters)
+			w.idle(theirs(t), "INBOX")
+			w.idle(ours(), "INBOX")
+		})
+	}
+}
+
+// noneDoubled checks that the side that messages are copied to has none of
+// them twice, and nothing else.
+func (w *world) noneDoubled(when string, op byte, letters []letter) {
+	w.tb.Helper()
+	var list []found
+	if op == '<' {
+		list = w.far("INBOX")
+	} else if _, err := os.Stat(filepath.Join(w.boxDir("INBOX"), "cur")); err == nil {
+		list = w.near("INBOX")
+	}
+	known := lettersAsContents(letters)
+	for key, flags := range contentsOf(list) {
+		if len(flags) > 1 || known[key] == nil {
+			w.tb.Fatalf("after %s: %s is there %d times", when, key, len(flags))
+		}
+	}
+}
+
+// TestTerminate tells runs to stop. They do, soon, and the next one goes on.
+func TestTerminate(t *testing.T) {
+	for _, c := range []struct {
+		direction string
+		sig       syscall.Signal
+	}{{"pull", syscall.SIGTERM}, {"push", syscall.SIGINT}} {
+		t.Run(c.direction+"/"+c.sig.String(), func(t *testing.T) {
+			t.Parallel()
+			w, op, letters := crashWorld(t, c.direction, "yes")
+			for _, copies := range []int{0, many / 3, many * 2 / 3} {
+				begin := time.Now()
+				r, got, late := w.cutOff(ours(), c.sig, bound(op), copies)
+				if late || r.code != 128+int(c.sig) {
+					t.Fatalf("exit code %d\n%s%s", r.code, r.stdout, r.stderr)
+				}
+				if got >= many {
+					t.Errorf("%d messages were copied all the same", got)
+				}
+				said := slices.DeleteFunc(complaints(r.stderr), func(l string) bool {
+					return l == "mbsync: warning: "+c.sig.String()+": stopping; the next run goes on from here"
+				})
+				if len(said) > 0 {
+					t.Errorf("it says %q", said)
+				}
+				if since := time.Since(begin); since > 10*time.Second {
+					t.Errorf("it took %v", since)
+				}
+				w.noneDoubled(c.sig.String(), op, letters)
+			}
+			w.sync(ours())
+			w.agree("INBOX", letters)
+			w.idle(theirs(t), "INBOX")
+			w.idle(ours(), "INBOX")
+		})
+	}
+}
