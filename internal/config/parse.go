@@ -362,7 +362,7 @@ func (p *parser) stray(st *stmt) {
 	case len(sectionsWith(word)) > 0:
 		e = p.errorf(st.pos, word, "keyword %s outside of any section", quote(word))
 	default:
-		p.suggest(p.errorf(st.pos, word, "unknown keyword %s", quote(word)), allNames())
+		p.begin(st, p.suggest(p.errorf(st.pos, word, "unknown keyword %s", quote(word)), allNames()))
 		return
 	}
 	if p.last != nil && p.last.kind.keyword(word) != nil {
@@ -383,7 +383,7 @@ func (p *parser) unknown(st *stmt) {
 		for _, k := range sectionKinds()[1:] {
 			names = append(names, k.name)
 		}
-		p.suggest(p.errorf(st.pos, word, "unknown keyword %s", quote(word)), append(names, allNames()...))
+		p.begin(st, p.suggest(p.errorf(st.pos, word, "unknown keyword %s", quote(word)), append(names, allNames()...)))
 		return
 	}
 	e := p.errorf(st.pos, word, "unknown keyword %s in %s", quote(word), d.label())
@@ -400,6 +400,14 @@ func (p *parser) unknown(st *stmt) {
 		return
 	}
 	p.suggest(e, allNames())
+}
+
+// begin begins the section that a misspelled line was probably meant to begin:
+// the lines below are none the worse for it.
+func (p *parser) begin(st *stmt, suggestion string) {
+	if kind := sectionNamed(suggestion); kind != nil {
+		p.beginSection(st, kind)
+	}
 }
 
 // suggest adds the nearest of the candidates to an error, and returns it.

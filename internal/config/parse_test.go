@@ -15,7 +15,9 @@ func TestErrors(t *testing.T) {
 	}{
 		{"empty", "", nil},
 		{"unknown global keyword", "FSyn yes\n", []string{`1: unknown keyword "FSyn" (did you mean FSync?)`}},
-		{"unknown section", "Chanel c\n", []string{`1: unknown keyword "Chanel" (did you mean Channel?)`}},
+		{"unknown section", "Groop g c\n", []string{`1: unknown keyword "Groop" (did you mean Group?)`}},
+		{"misspelled section", strings.Replace(withChannel("Create Near"), "Channel", "Chanel", 1), []string{`9: unknown keyword "Chanel" (did you mean Channel?)`}},
+		{"misspelled first section", "IMAPStor s\nHost h\n\nMaildirStore n\nInbox i\n\nChannel c\nFar :s:\nNear :n:\n", []string{`1: unknown keyword "IMAPStor" (did you mean IMAPStore?)`}},
 		{"nothing like it", "Frobnicate c\n", []string{`1: unknown keyword "Frobnicate"`}},
 		{"section keyword first", "Host h\n", []string{`1: keyword "Host" before any section (it belongs into a section: IMAPAccount, IMAPStore)`}},
 		{"no argument", "FSync\n", []string{`1: missing argument after "FSync"`}},
