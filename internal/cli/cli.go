@@ -101,6 +101,11 @@ func (r *run) main() int {
 	for _, n := range r.c.notices {
 		r.printer.Notice("", n)
 	}
+	if !r.c.listStores && !r.c.all && len(r.c.names) == 0 {
+		// Not a matter of the configuration, which may not even be there yet.
+		r.printer.Problem(noChannelNamed)
+		return exitFailure
+	}
 	if !r.load() {
 		return exitFailure
 	}

@@ -12,6 +12,12 @@ import (
 // tryHelp is the advice for unusable command lines.
 const tryHelp = "'mbsync --help' lists the options, mbsync(1) explains them"
 
+// noChannelNamed says what to do about a command line without channels.
+var noChannelNamed = ui.Problem{
+	Text: "no channel was named",
+	Hint: "name channels or groups, or use -a for all channels; " + tryHelp,
+}
+
 // selectChannels returns the channels that the command line is about, each with
 // what may be done, or everything that is wrong with that.
 func selectChannels(cfg *config.Config, c *commandLine) ([]channel.Selection, []ui.Problem) {
@@ -24,8 +30,6 @@ func selectChannels(cfg *config.Config, c *commandLine) ([]channel.Selection, []
 		for _, ch := range cfg.Channels {
 			s.add(ch, nil, "channel '"+ch.Name+"'", ch.At)
 		}
-	case len(c.names) == 0:
-		s.problem("", "no channel was named", "name channels or groups, or use -a for all channels; "+tryHelp)
 	}
 	if !c.all {
 		for _, name := range c.names {
