@@ -9,18 +9,14 @@
 package channel
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"sync"
 
 	"isync/internal/config"
 	"isync/internal/engine"
-	"isync/internal/mail"
 	"isync/internal/plan"
 	"isync/internal/store"
 	"isync/internal/syncstate"
@@ -82,13 +78,23 @@ type runner struct {
 	Options
 	stores map[*config.Store]store.Store
 	broken map[*config.Store]error
+	states map[string]engine.PairName // whose state is in a file
 	sum    Summary
+}
+
+func newRunner(o Options) *runner {
+	return &runner{
+		Options: o,
+		stores:  map[*config.Store]store.Store{},
+		broken:  map[*config.Store]error{},
+		states:  map[string]engine.PairName{},
+	}
 }
 
 // Run synchronizes the selected channels. It returns when everything that can
 // be done is done, or soon after ctx has ended.
 func Run(ctx context.Context, sel []Selection, o Options) Summary {
-	r := &runner{Options: o, stores: map[*config.Store]store.Store{}, broken: map[*config.Store]error{}}
+	r := newRunner(o)
 	defer r.close()
 	for _, s := range sel {
 		if ctx.Err() != nil {
@@ -134,23 +140,39 @@ func (r *runner) channelFailed(c *config.Channel, err error) {
 	r.Observer.ChannelFailed(c.Name, err)
 }
 
-// note remembers a store that has failed, so that it is not tried again.
+// note remembers the stores that have failed, so that they are not tried again.
+// It reports whether there are any.
 func (r *runner) note(c *config.Channel, err error) bool {
-	var se *store.StoreError
-	if !errors.As(err, &se) {
-		return false
-	}
-	for _, e := range []config.End{c.Far, c.Near} {
-		if e.Store.Name == se.Store {
-			r.broken[e.Store] = err
+	failed := storeErrors(err)
+	for _, se := range failed {
+		for _, e := range ends(c) {
+			if e.Store.Name == se.Store {
+				r.broken[e.Store] = err
+			}
 		}
 	}
-	return true
+	return len(failed) > 0
+}
+
+// storeErrors returns all failures of stores in the tree of an error: both
+// stores may have failed at the same time.
+func storeErrors(err error) (found []*store.StoreError) {
+	switch e := err.(type) { //nolint:errorlint // it walks the tree itself
+	case *store.StoreError:
+		return []*store.StoreError{e}
+	case interface{ Unwrap() error }:
+		return storeErrors(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, x := range e.Unwrap() {
+			found = append(found, storeErrors(x)...)
+		}
+	}
+	return found
 }
 
 // open returns the channel's stores.
 func (r *runner) open(c *config.Channel) (st [2]store.Store, err error) {
-	for t, e := range []config.End{c.Far, c.Near} {
+	for t, e := range ends(c) {
 		if r.broken[e.Store] != nil {
 			return st, fmt.Errorf("skipped, because %s failed before", e.Store.Label())
 		}
@@ -167,56 +189,16 @@ func (r *runner) open(c *config.Channel) (st [2]store.Store, err error) {
 	return st, nil
 }
 
-// target is a pair of mailboxes to be synchronized.
-type target struct {
-	engine.PairName
-	stores [2]store.Store
-	known  [2]engine.Presence
-}
-
-// pairs returns the pairs that a selection is about, in order.
-func (r *runner) pairs(ctx context.Context, s Selection) ([]target, error) {
-	c := s.Channel
-	st, err := r.open(c)
-	if err != nil {
-		return nil, err
-	}
-	pairOf := func(name string, known [2]engine.Presence) target {
-		t := target{stores: st, known: known}
-		t.Channel, t.Name = c.Name, name
-		for i, e := range []config.End{c.Far, c.Near} {
-			t.Store[i] = e.Store.Name
-			t.Box[i] = boxName(e, name)
-		}
-		return t
-	}
-	if len(c.Patterns) == 0 {
-		return []target{pairOf("", [2]engine.Presence{})}, nil
-	}
-	if s.Boxes != nil {
-		var out []target
-		for _, b := range s.Boxes {
-			out = append(out, pairOf(b, [2]engine.Presence{}))
-		}
-		return out, nil
-	}
-	found, err := list(ctx, c, st)
-	if err != nil {
-		return nil, err
-	}
-	var out []target
-	for _, name := range found.names() {
-		out = append(out, pairOf(name, found.presence(name)))
-	}
-	return out, nil
-}
-
 // pair synchronizes one pair. It returns false if the channel cannot go on.
 func (r *runner) pair(ctx context.Context, s Selection, t target) bool {
 	r.sum.Boxes++
 	r.Observer.PairStarted(t.PairName)
-	p, err := r.enginePair(s, t)
+	var p *engine.Pair
 	var res engine.Result
+	err := t.err
+	if err == nil {
+		p, err = r.enginePair(s, t)
+	}
 	if err == nil {
 		res, err = engine.Sync(ctx, p)
 	}
@@ -247,7 +229,7 @@ func (r *runner) enginePair(s Selection, t target) (*engine.Pair, error) {
 	case config.No:
 		p.Rules.ExpireUnread = plan.No
 	}
-	for i, e := range []config.End{c.Far, c.Near} {
+	for i, e := range ends(c) {
 		on := s.Ops.On[i]
 		p.Create[i], p.Remove[i] = on.Has(config.OpCreate), on.Has(config.OpRemove)
 		p.Rules.Ops[i] = plan.Ops{
@@ -262,8 +244,25 @@ func (r *runner) enginePair(s Selection, t target) (*engine.Pair, error) {
 		p.TrashBox[i] = e.Store.Trash
 	}
 	var err error
-	p.StatePath, err = r.statePath(c, t)
-	return p, err
+	if p.StatePath, err = r.statePath(c, t); err != nil {
+		return nil, err
+	}
+	return p, r.claimState(p.StatePath, t)
+}
+
+// claimState makes sure that no two pairs of a run share a state file, as
+// mailboxes "a/b" and "a!b" do, or channels with the same SyncState. A pair may
+// come up again, though, in another channel.
+func (r *runner) claimState(path string, t target) error {
+	owner, ok := r.states[path]
+	switch {
+	case !ok:
+		r.states[path] = t.PairName
+	case owner.Store != t.Store || owner.Box != t.Box:
+		return fmt.Errorf("its sync state would be in '%s', but that is the one of :%s:%s and :%s:%s in channel '%s'; give one of the two another SyncState, or leave it out",
+			path, owner.Store[0], owner.Box[0], owner.Store[1], owner.Box[1], owner.Channel)
+	}
+	return nil
 }
 
 // statePath returns the path of the pair's state file (docs/format.md).
@@ -283,18 +282,4 @@ func (r *runner) statePath(c *config.Channel, t target) (string, error) {
 	}
 	d := string(r.Global.FieldDelimiter)
 	return st.Prefix + d + t.Store[0] + d + flat(t.Box[0]) + "_" + d + t.Store[1] + d + flat(t.Box[1]), nil
-}
-
-// sortNames sorts mailbox names for the user: the inbox and its children
-// first.
-func sortNames(names []string) {
-	slices.SortFunc(names, func(a, b string) int {
-		if x, y := mail.IsInbox(a), mail.IsInbox(b); x != y {
-			if x {
-				return -1
-			}
-			return 1
-		}
-		return cmp.Compare(a, b)
-	})
 }

@@ -3,7 +3,6 @@ package channel
 import (
 	"context"
 
-	"isync/internal/config"
 	"isync/internal/engine"
 	"isync/internal/store"
 )
@@ -17,9 +16,10 @@ type Listed struct {
 }
 
 // List finds out, for each selection, which pairs Run would synchronize. It
-// looks at no mailbox and changes nothing. Of the options it needs Open only.
+// looks at no mailbox and changes nothing. Of the options it needs Open only; the
+// Observer, if there is one, is warned of mailboxes that are left out.
 func List(ctx context.Context, sel []Selection, o Options) []Listed {
-	r := &runner{Options: o, stores: map[*config.Store]store.Store{}, broken: map[*config.Store]error{}}
+	r := newRunner(o)
 	defer r.close()
 	var out []Listed
 	for _, s := range sel {
@@ -33,6 +33,10 @@ func List(ctx context.Context, sel []Selection, o Options) []Listed {
 			l.Err = err
 		}
 		for _, t := range targets {
+			if t.err != nil {
+				r.warn(s.Channel, t.err)
+				continue
+			}
 			l.Pairs = append(l.Pairs, t.PairName)
 		}
 		out = append(out, l)

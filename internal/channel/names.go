@@ -1,8 +1,11 @@
 package channel
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -13,87 +16,128 @@ import (
 )
 
 // boxName returns the canonical name, in the store of e, of the mailbox that
-// the channel calls name.
-func boxName(e config.End, name string) string {
+// the channel calls name. It fails if Flatten would make it the name of another
+// mailbox.
+func boxName(e config.End, name string) (string, error) {
 	full := e.Box + name
-	switch {
-	case full == "":
-		return mail.Inbox
-	case e.Store.MapInbox != "" && full == e.Store.MapInbox:
-		return mail.Inbox
+	if full == "" || full == mail.Inbox || full == e.Store.MapInbox {
+		return mail.Inbox, nil
 	}
-	if f := e.Store.Flatten; f != "" {
-		// A flattened child of the inbox lives beside it, not below it.
-		return strings.ReplaceAll(full, "/", f)
+	f := e.Store.Flatten
+	if f == "" {
+		return full, nil
 	}
-	return full
+	// A flattened child of the inbox lives beside it, not below it.
+	flat := strings.ReplaceAll(full, "/", f)
+	if other := strings.ReplaceAll(flat, f, "/"); other != full {
+		return "", fmt.Errorf("there can be no mailbox '%s' in %s: with Flatten '%s' its name stands for '%s'",
+			full, e.Store.Label(), f, other)
+	}
+	return flat, nil
 }
 
 // listed returns the names by which the channel knows a mailbox that was found
-// in the store of e: none, or its own, and the inbox perhaps by that of MapInbox.
-func listed(e config.End, box string) (full []string) {
-	if f := e.Store.Flatten; f != "" {
-		if strings.Contains(box, "/") && !mail.IsInbox(box) {
-			return nil // cannot be reached: "/" stands for the delimiter
+// in the store of e, the prefix of the side included. The inbox goes by the name
+// that MapInbox gives it and, if inbox is set, by its own. It is an error if the
+// name does not lead to the mailbox.
+func listed(e config.End, box string, inbox bool) (full []string, err error) {
+	if box == mail.Inbox {
+		if e.Store.MapInbox != "" {
+			full = append(full, e.Store.MapInbox)
 		}
-		box = strings.ReplaceAll(box, f, "/")
+		if inbox {
+			full = append(full, box)
+		}
+		return full, nil
 	}
-	if box == mail.Inbox && e.Store.MapInbox != "" {
-		return []string{e.Store.MapInbox, box}
+	if mail.IsInbox(box) && !inbox {
+		return nil, nil
 	}
-	return []string{box}
+	name := box
+	if f := e.Store.Flatten; f != "" {
+		if strings.Contains(box, "/") {
+			return []string{box}, fmt.Errorf("mailbox '%s' of %s is left out: with Flatten '%s' no mailbox is within another",
+				box, e.Store.Label(), f)
+		}
+		name = strings.ReplaceAll(box, f, "/")
+	}
+	if name == e.Store.MapInbox {
+		return []string{name}, fmt.Errorf("mailbox '%s' of %s is left out: MapInbox gives its name to the inbox", box, e.Store.Label())
+	}
+	return []string{name}, nil
 }
 
 // found are the mailboxes of a channel, by the name without the prefixes of
 // the sides.
 type found struct {
 	boxes map[string]*[2]bool // on which sides
+	// unreachable tells of mailboxes that were selected, but cannot be worked on.
+	unreachable []error
 }
 
 // list lists both stores at the same time and applies the channel's patterns.
 func list(ctx context.Context, c *config.Channel, st [2]store.Store) (*found, error) {
 	var boxes [2][]store.Box
+	var inbox [2]bool
 	var errs [2]error
 	var wg sync.WaitGroup
-	for t, e := range []config.End{c.Far, c.Near} {
+	for t, e := range ends(c) {
 		wg.Go(func() {
 			var req store.ListRequest
-			if req, errs[t] = request(ctx, c, e, st[t]); errs[t] == nil {
+			if req, inbox[t], errs[t] = request(ctx, c, e, st[t]); errs[t] == nil {
 				boxes[t], errs[t] = st[t].List(ctx, req)
+			}
+			if errs[t] != nil {
+				errs[t] = fmt.Errorf("listing mailboxes of %s: %w", e.Store.Label(), errs[t])
 			}
 		})
 	}
 	wg.Wait()
+	if err := ctx.Err(); err != nil && (errs[0] != nil || errs[1] != nil) {
+		return nil, err
+	}
+	if err := errors.Join(errs[:]...); err != nil {
+		return nil, err
+	}
 	f := &found{boxes: map[string]*[2]bool{}}
-	for t, e := range []config.End{c.Far, c.Near} {
-		if errs[t] != nil {
-			return nil, fmt.Errorf("listing mailboxes of %s: %w", e.Store.Label(), errs[t])
-		}
+	for t, e := range ends(c) {
 		for _, b := range boxes[t] {
-			for _, full := range listed(e, b.Name) {
-				name, ok := strings.CutPrefix(full, e.Box)
-				if !ok || name == "" || !c.Patterns.Match(name) {
-					continue
-				}
-				if f.boxes[name] == nil {
-					f.boxes[name] = new([2]bool)
-				}
-				f.boxes[name][t] = true
-			}
+			f.add(c, t, e, b.Name, inbox[t])
 		}
 	}
 	return f, nil
 }
 
-// request tells what to list of the store of e. A wildcard means the inbox, too,
-// where that lives among the other mailboxes.
-func request(ctx context.Context, c *config.Channel, e config.End, st store.Store) (req store.ListRequest, err error) {
-	req.Inbox, req.Others = c.Patterns.Listing(e.Box)
-	req.Inbox = req.Inbox || e.Store.MapInbox != ""
-	if h, ok := st.(store.InboxHolder); ok && req.Others && !req.Inbox {
-		req.Inbox, err = h.InboxAmongOthers(ctx)
+// add adds a mailbox that was listed, if the patterns select it.
+func (f *found) add(c *config.Channel, t int, e config.End, box string, inbox bool) {
+	fulls, err := listed(e, box, inbox)
+	for _, full := range fulls {
+		name, ok := strings.CutPrefix(full, e.Box)
+		if !ok || name == "" || !c.Patterns.Match(name) {
+			continue
+		}
+		if err != nil {
+			f.unreachable = append(f.unreachable, err)
+			continue
+		}
+		if f.boxes[name] == nil {
+			f.boxes[name] = new([2]bool)
+		}
+		f.boxes[name][t] = true
 	}
-	return req, err
+}
+
+// request tells what to list of the store of e, and whether the inbox with its
+// children is among what the patterns are about: a wildcard means it, too,
+// where it lives among the other mailboxes. Else it may be listed all the same,
+// only to be known by the name that MapInbox gives it.
+func request(ctx context.Context, c *config.Channel, e config.End, st store.Store) (req store.ListRequest, inbox bool, err error) {
+	inbox, req.Others = c.Patterns.Listing(e.Box)
+	if h, ok := st.(store.InboxHolder); ok && req.Others && !inbox {
+		inbox, err = h.InboxAmongOthers(ctx)
+	}
+	req.Inbox = inbox || e.Store.MapInbox != ""
+	return req, inbox, err
 }
 
 // names returns the names in the order they are worked on.
@@ -120,4 +164,18 @@ func (f *found) presence(name string) (p [2]engine.Presence) {
 		}
 	}
 	return p
+}
+
+// sortNames sorts mailbox names for the user: the inbox and its children
+// first.
+func sortNames(names []string) {
+	slices.SortFunc(names, func(a, b string) int {
+		if x, y := mail.IsInbox(a), mail.IsInbox(b); x != y {
+			if x {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(a, b)
+	})
 }

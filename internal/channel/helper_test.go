@@ -1,0 +1,320 @@
+package channel_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"isync/internal/channel"
+	"isync/internal/config"
+	"isync/internal/engine"
+	"isync/internal/mail"
+	"isync/internal/store"
+	"isync/internal/store/mem"
+	"isync/internal/vfs"
+)
+
+// world is a configuration whose stores are in memory.
+type world struct {
+	tb   testing.TB
+	cfg  *config.Config
+	fs   *vfs.Mem
+	obs  *recorder
+	dry  bool
+	disk map[string]*mem.Disk // by the name of the store
+	// options of the stores; openErr makes opening one fail.
+	hook    map[string]func(mem.Op) error
+	holder  map[string]bool // the inbox lives among the others
+	local   map[string]bool
+	openErr map[string]error
+	stores  []*closing // in the order they were opened
+}
+
+// stores holds three stores that need nothing but a name.
+const stores = `
+MaildirStore far
+Path /far/
+Inbox /farbox
+
+MaildirStore near
+Path /near/
+Inbox /nearbox
+
+MaildirStore third
+Path /third/
+Inbox /thirdbox
+`
+
+// newWorld reads a configuration, with the three stores unless it has its own.
+func newWorld(tb testing.TB, rc string) *world {
+	tb.Helper()
+	if !strings.Contains(rc, "Store ") {
+		rc = stores + rc
+	}
+	if !strings.HasPrefix(rc, "SyncState") {
+		rc = "SyncState /state/\n" + rc
+	}
+	cfg, _, err := config.Parse("/rc", []byte(rc), config.Env{})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	w := &world{
+		tb: tb, cfg: cfg, fs: vfs.NewMem(nil), obs: &recorder{},
+		disk: map[string]*mem.Disk{}, hook: map[string]func(mem.Op) error{},
+		holder: map[string]bool{}, local: map[string]bool{}, openErr: map[string]error{},
+	}
+	for _, s := range cfg.Stores {
+		w.disk[s.Name] = mem.NewDisk()
+	}
+	return w
+}
+
+// boxes puts mailboxes, each with a message, into a store.
+func (w *world) boxes(name string, boxes ...string) {
+	for _, b := range boxes {
+		w.disk[name].Set(b, mem.BoxState{Messages: []mem.Message{{Body: message(name + " " + b)}}})
+	}
+}
+
+func message(subject string) string { return "Subject: " + subject + "\n\nbody\n" }
+
+// closing is a store that notes that it was closed.
+type closing struct {
+	*mem.Store
+	closed int
+}
+
+func (c *closing) Close() error {
+	c.closed++
+	return c.Store.Close()
+}
+
+type localStore struct{ *closing }
+
+func (localStore) BoxPath(box string) (string, error) { return "/local/" + box, nil }
+
+type holderStore struct{ *closing }
+
+func (holderStore) InboxAmongOthers(context.Context) (bool, error) { return true, nil }
+
+// open is what channel.Options.Open is.
+func (w *world) open(s *config.Store) (store.Store, error) {
+	if err := w.openErr[s.Name]; err != nil {
+		return nil, err
+	}
+	st := &closing{Store: mem.New(w.disk[s.Name], mem.Options{
+		Name: s.Name, Caps: mem.MaildirCaps,
+		Hook: func(op mem.Op) error {
+			if h := w.hook[s.Name]; h != nil {
+				return h(op)
+			}
+			return nil
+		},
+	})}
+	w.stores = append(w.stores, st)
+	switch {
+	case w.local[s.Name]:
+		return localStore{st}, nil
+	case w.holder[s.Name]:
+		return holderStore{st}, nil
+	}
+	return st, nil
+}
+
+func (w *world) options() channel.Options {
+	return channel.Options{
+		Global: w.cfg.Global, Open: w.open, FS: w.fs, DryRun: w.dry,
+		TUIDs: rand.NewChaCha8([32]byte{}), Observer: w.obs,
+	}
+}
+
+// selection reads "channel[:box,...]"; nothing stands for all channels.
+func (w *world) selection(args ...string) (sel []channel.Selection) {
+	if len(args) == 0 {
+		for _, c := range w.cfg.Channels {
+			args = append(args, c.Name)
+		}
+	}
+	for _, a := range args {
+		ref, _ := config.ParseChannelRef(a, true)
+		c := w.cfg.Channel(ref.Name)
+		if c == nil {
+			w.tb.Fatalf("no channel %q", ref.Name)
+		}
+		sel = append(sel, channel.Selection{Channel: c, Boxes: ref.Boxes, Ops: c.Ops})
+	}
+	return sel
+}
+
+// run synchronizes, and checks what holds after every run.
+func (w *world) run(ctx context.Context, args ...string) channel.Summary {
+	w.tb.Helper()
+	w.stores, w.obs = nil, &recorder{}
+	sum := channel.Run(ctx, w.selection(args...), w.options())
+	if w.obs.broken != "" {
+		w.tb.Errorf("events out of order: %s\n%s", w.obs.broken, strings.Join(w.obs.log, "\n"))
+	}
+	if w.obs.running != "" {
+		w.tb.Errorf("pair %q was started, but not done", w.obs.running)
+	}
+	if len(w.obs.done) != sum.Boxes {
+		w.tb.Errorf("%d mailboxes counted, %d done", sum.Boxes, len(w.obs.done))
+	}
+	w.checkStores()
+	return sum
+}
+
+// checkStores checks that stores were opened once and closed once.
+func (w *world) checkStores() {
+	w.tb.Helper()
+	seen := map[string]bool{}
+	for _, s := range w.stores {
+		if seen[s.Name()] {
+			w.tb.Errorf("store %q was opened more than once", s.Name())
+		}
+		seen[s.Name()] = true
+		if s.closed != 1 {
+			w.tb.Errorf("store %q was closed %d times", s.Name(), s.closed)
+		}
+		if n := s.OpenBoxes(); n != 0 {
+			w.tb.Errorf("%d mailboxes of store %q were left open", n, s.Name())
+		}
+	}
+}
+
+// list returns the pairs of a listing as "NAME: FAR = NEAR".
+func (w *world) list(args ...string) []string {
+	w.tb.Helper()
+	w.stores = nil
+	var out []string
+	for _, l := range channel.List(w.tb.Context(), w.selection(args...), w.options()) {
+		if l.Err != nil {
+			w.tb.Errorf("listing %s: %v", l.Selection.Channel.Name, l.Err)
+		}
+		for _, p := range l.Pairs {
+			out = append(out, pairText(p))
+		}
+	}
+	w.checkStores()
+	return out
+}
+
+func pairText(p engine.PairName) string {
+	return fmt.Sprintf("%s: %s = %s", p.Name, p.Box[0], p.Box[1])
+}
+
+// states returns the names of the files in a directory.
+func (w *world) states(dir string) []string {
+	w.tb.Helper()
+	names, err := w.fs.ReadNames(dir)
+	if err != nil {
+		w.tb.Fatal(err)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// recorder is an Observer that notes what it is told and whether that makes
+// sense.
+type recorder struct {
+	log      []string // everything but the events of the engine
+	warnings []string
+	started  []string // names of pairs
+	done     []string // the same, in the end
+	errs     map[string]error
+	failed   map[string]error // channels
+	results  map[string]engine.Result
+	events   int
+	running  string
+	channel  string
+	broken   string
+	onStart  func(engine.PairName)
+}
+
+func (r *recorder) wrong(format string, args ...any) {
+	if r.broken == "" {
+		r.broken = fmt.Sprintf(format, args...)
+	}
+}
+
+func (r *recorder) Observe(e engine.Event) {
+	switch e.Kind {
+	case engine.Warning:
+		r.warnings = append(r.warnings, e.Text)
+	default:
+		if r.running == "" {
+			r.wrong("event %v outside of a pair", e)
+		}
+	}
+	r.events++
+}
+
+func (r *recorder) ChannelStarted(c string, pairs int) {
+	r.log = append(r.log, fmt.Sprintf("channel %s: %d", c, pairs))
+	if r.running != "" {
+		r.wrong("channel %s started within pair %s", c, r.running)
+	}
+	r.channel = c
+}
+
+func (r *recorder) PairStarted(p engine.PairName) {
+	r.log = append(r.log, "start "+pairText(p))
+	if r.running != "" || r.channel != p.Channel {
+		r.wrong("%s started within %q, channel %s", pairText(p), r.running, r.channel)
+	}
+	r.running = pairText(p)
+	r.started = append(r.started, r.running)
+	if r.onStart != nil {
+		r.onStart(p)
+	}
+}
+
+func (r *recorder) PairDone(p engine.PairName, res engine.Result, err error) {
+	r.log = append(r.log, fmt.Sprintf("done %s: %v", pairText(p), err))
+	if r.running != pairText(p) {
+		r.wrong("%s done within %q", pairText(p), r.running)
+	}
+	r.running = ""
+	r.done = append(r.done, pairText(p))
+	if r.errs == nil {
+		r.errs, r.results = map[string]error{}, map[string]engine.Result{}
+	}
+	if err != nil {
+		r.errs[p.Name] = err
+	}
+	r.results[p.Name] = res
+}
+
+func (r *recorder) ChannelFailed(c string, err error) {
+	r.log = append(r.log, fmt.Sprintf("failed %s: %v", c, err))
+	if r.failed == nil {
+		r.failed = map[string]error{}
+	}
+	r.failed[c] = err
+}
+
+// subjects returns the subjects of the messages in a mailbox, without "X-TUID".
+func (w *world) subjects(name, box string) []string {
+	w.tb.Helper()
+	b, ok := w.disk[name].Box(box)
+	if !ok {
+		return nil
+	}
+	var out []string
+	for _, m := range b.Messages {
+		s, _, _ := strings.Cut(strings.TrimPrefix(m.Body, "Subject: "), "\n")
+		if m.Flags.Has(mail.FlagDeleted) {
+			s += " (deleted)"
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+var errTest = errors.New("on purpose")
+
+func storeBroken(name string) error { return &store.StoreError{Store: name, Err: errTest} }

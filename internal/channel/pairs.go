@@ -1,0 +1,172 @@
+package channel
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"isync/internal/config"
+	"isync/internal/engine"
+	"isync/internal/mail"
+	"isync/internal/store"
+)
+
+// target is a pair of mailboxes to be synchronized.
+type target struct {
+	engine.PairName
+	stores [2]store.Store
+	known  [2]engine.Presence
+	// err says why it cannot be, if it cannot.
+	err error
+}
+
+// ends returns both sides of a channel, the far one first.
+func ends(c *config.Channel) [2]config.End { return [2]config.End{c.Far, c.Near} }
+
+// pairs returns the pairs that a selection is about, in order. No mailbox is in
+// two of those that have no error.
+func (r *runner) pairs(ctx context.Context, s Selection) ([]target, error) {
+	c := s.Channel
+	st, err := r.open(c)
+	if err != nil {
+		return nil, err
+	}
+	unknown := [2]engine.Presence{}
+	if len(c.Patterns) == 0 {
+		return []target{newTarget(c, st, "", unknown)}, nil
+	}
+	var out []target
+	if s.Boxes != nil {
+		for _, b := range s.Boxes {
+			out = append(out, newTarget(c, st, b, unknown))
+		}
+		return r.separate(c, out, true), nil
+	}
+	found, err := list(ctx, c, st)
+	if err != nil {
+		return nil, err
+	}
+	for _, err := range found.unreachable {
+		r.warn(c, err)
+	}
+	for _, name := range found.names() {
+		out = append(out, newTarget(c, st, name, found.presence(name)))
+	}
+	return r.separate(c, out, false), nil
+}
+
+func newTarget(c *config.Channel, st [2]store.Store, name string, known [2]engine.Presence) target {
+	t := target{stores: st, known: known}
+	t.Channel, t.Name = c.Name, name
+	for i, e := range ends(c) {
+		t.Store[i] = e.Store.Name
+		var err error
+		if t.Box[i], err = boxName(e, name); err != nil {
+			t.Box[i] = e.Box + name
+			t.err = err
+		}
+	}
+	if t.err == nil && mailboxOf(c, t, config.Far) == mailboxOf(c, t, config.Near) {
+		t.err = fmt.Errorf("far and near side are the same mailbox '%s' of %s", t.Box[0], c.Far.Store.Label())
+	}
+	return t
+}
+
+// mailbox is the identity of a mailbox.
+type mailbox struct {
+	store *config.Store
+	box   string
+}
+
+func mailboxOf(c *config.Channel, t target, side config.Side) mailbox {
+	m := mailbox{c.End(side).Store, t.Box[side]}
+	if m.store.IMAP != nil {
+		m.box = mail.CanonicalBox(m.box)
+	}
+	return m
+}
+
+// separate sees to it that each mailbox is worked on once: several names may
+// lead to one, as MapInbox gives the inbox a second name. Of names for the same
+// pair one is kept. Of pairs that have one mailbox in common, the one
+// wins that has existed longer, judging by the sides it is present on, and then
+// the one by MapInbox, which was asked for expressly. The loser is an error if
+// its other mailbox exists, or may, having been named; else nothing is lost by
+// leaving it out, and a warning will do.
+func (r *runner) separate(c *config.Channel, targets []target, named bool) []target {
+	order := make([]int, len(targets))
+	for i := range order {
+		order[i] = i
+	}
+	if !named {
+		slices.SortStableFunc(order, func(a, b int) int {
+			return cmp.Or(
+				cmp.Compare(targets[b].present(), targets[a].present()),
+				cmp.Compare(inboxRank(targets[a]), inboxRank(targets[b])))
+		})
+	}
+	taken := map[mailbox]int{}
+	drop := make([]bool, len(targets))
+	for _, i := range order {
+		t := &targets[i]
+		if t.err != nil {
+			continue
+		}
+		far, near := mailboxOf(c, *t, config.Far), mailboxOf(c, *t, config.Near)
+		byFar, farTaken := taken[far]
+		byNear, nearTaken := taken[near]
+		switch {
+		case !farTaken && !nearTaken:
+			taken[far], taken[near] = i, i
+			continue
+		case farTaken && nearTaken && byFar == byNear:
+			drop[i] = true
+			continue
+		}
+		shared, by, other := far, byFar, config.Near
+		if !farTaken {
+			shared, by, other = near, byNear, config.Far
+		}
+		err := fmt.Errorf("mailbox '%s' of %s is synchronized as '%s' already, and not once more as '%s'; exclude one of these from the patterns",
+			shared.box, shared.store.Label(), targets[by].Name, t.Name)
+		if named || farTaken && nearTaken || t.known[other] == engine.Present {
+			t.err = err
+			continue
+		}
+		drop[i] = true
+		r.warn(c, err)
+	}
+	kept := targets[:0]
+	for i, t := range targets {
+		if !drop[i] {
+			kept = append(kept, t)
+		}
+	}
+	return kept
+}
+
+// present counts the sides on which the pair was listed.
+func (t target) present() (n int) {
+	for _, k := range t.known {
+		if k == engine.Present {
+			n++
+		}
+	}
+	return n
+}
+
+// inboxRank puts the inbox behind what leads to it as well.
+func inboxRank(t target) int {
+	if t.Name == mail.Inbox {
+		return 1
+	}
+	return 0
+}
+
+// warn tells the observer about a mailbox that is left out.
+func (r *runner) warn(c *config.Channel, err error) {
+	if r.Observer != nil {
+		r.Observer.Observe(engine.Event{Kind: engine.Warning, Channel: c.Name, Text: err.Error()})
+	}
+}
