@@ -22,6 +22,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"isync/internal/mail"
@@ -231,21 +232,38 @@ func both(f func(t syncstate.Side) error) error {
 	return joinErrors(errs[:]...)
 }
 
-// joinErrors joins errors; a single one is returned as it is.
+// joinErrors joins errors; a single one is returned as it is. A store that has
+// failed makes everything fail that is being done in it, which is one error: the
+// first.
 func joinErrors(errs ...error) error {
-	var first error
-	n := 0
-	for _, e := range errs {
-		if e != nil {
-			if n++; n == 1 {
-				first = e
+	var kept []error
+	var failed []string // stores
+	add := func(e error) {
+		var se *store.StoreError
+		if errors.As(e, &se) {
+			if slices.Contains(failed, se.Store) {
+				return
 			}
+			failed = append(failed, se.Store)
 		}
+		kept = append(kept, e)
 	}
-	if n <= 1 {
-		return first
+	for _, e := range errs {
+		if e == nil {
+			continue
+		}
+		if joined, ok := e.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only if nothing is around it
+			for _, e := range joined.Unwrap() {
+				add(e)
+			}
+			continue
+		}
+		add(e)
 	}
-	return errors.Join(errs...)
+	if len(kept) == 1 {
+		return kept[0]
+	}
+	return errors.Join(kept...)
 }
 
 // where adds to an error of a store what was being done, unless the error says
