@@ -31,7 +31,8 @@ func TestForeignJournal(t *testing.T) {
 		says  string
 	}{
 		{
-			"ours refuses", []program{theirs(t), ours()},
+			"ours refuses",
+			[]program{theirs(t), ours()},
 			":1: incompatible journal version '4'; run mbsync of isync 1.4 once more to finish what it began",
 		},
 		{"theirs refuses", []program{ours(), theirs(t)}, "incompatible journal version"},

@@ -41,20 +41,20 @@ func (l letter) key() string {
 func (l letter) crlf() string { return strings.ReplaceAll(l.text, "\n", "\r\n") }
 
 // filler is prose of lines.
-var filler = strings.Repeat("Penguins propose with a pebble, and both of them guard the egg in turns.\n", 1500)
+var filler = strings.Repeat("Penguins propose with a pebble, and both of them guard the egg in turns.\n", 3000)
 
 // note writes letter number n with a body of about so many bytes.
 func note(n, size int) letter {
-	body := filler
-	for len(body) < size {
-		body += filler
-	}
 	// Different letters have different beginnings in the prose.
 	offset := n * 73 % 7300
+	body := filler
+	if offset+size > len(body) {
+		body = strings.Repeat(filler, size/len(filler)+2)
+	}
 	return letter{text: fmt.Sprintf(
 		"From: Emperor Penguin <emperor@example.org>\nTo: king@example.org\nDate: Mon, 3 Jun 2024 10:%02d:%02d +0000\n"+
 			"Subject: letter %d\nMessage-ID: <%d.%d@e2e.example.org>\n\n%s%d\n",
-		n/60%60, n%60, n, n, size, body[min(offset, len(body)-size):][:max(0, min(size, len(body)-offset))], n)}
+		n/60%60, n%60, n, n, size, body[offset:offset+size], n)}
 }
 
 // oddities are messages such as real life has.
@@ -77,7 +77,7 @@ func commonOddities() []letter {
 		"\nno header at all\n",
 		"Subject: dots\n\n.\n..\n.\n",
 		"Subject: parentheses ( \" ) \\ {3}\n\n* 1 FETCH (UID 1 FLAGS ())\n{10}\n",
-		"Subject: large\n\n" + strings.Repeat(filler, 6),
+		"Subject: large\n\n" + strings.Repeat(filler, 3),
 	}
 	out := make([]letter, len(texts))
 	for i, t := range texts {
@@ -177,6 +177,20 @@ func (w *world) boxDir(box string) string {
 // fileUID and fileFlags are parts of the name of a message.
 var fileUID, fileFlags = regexp.MustCompile(`,U=(\d+)`), regexp.MustCompile(`:2,(\w*)$`)
 
+// uidOf returns the UID in the name of a message, 0 if there is none.
+func uidOf(tb testing.TB, name string) uint32 {
+	tb.Helper()
+	m := fileUID.FindStringSubmatch(name)
+	if m == nil {
+		return 0
+	}
+	n, err := strconv.ParseUint(m[1], 10, 32)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return uint32(n)
+}
+
 func readMaildir(tb testing.TB, dir string) []found {
 	tb.Helper()
 	var out []found
@@ -192,13 +206,7 @@ func readMaildir(tb testing.TB, dir string) []found {
 				tb.Fatal(err)
 			}
 			f.text = normal(string(text))
-			if m := fileUID.FindStringSubmatch(e.Name()); m != nil {
-				n, err := strconv.ParseUint(m[1], 10, 32)
-				if err != nil {
-					tb.Fatal(err)
-				}
-				f.uid = uint32(n)
-			}
+			f.uid = uidOf(tb, e.Name())
 			if m := fileFlags.FindStringSubmatch(e.Name()); m != nil {
 				f.flags = m[1]
 			}

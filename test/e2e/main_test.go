@@ -127,7 +127,8 @@ func (w *world) measure(p program, args ...string) usage {
 	if err != nil {
 		w.tb.Fatal(err)
 	}
-	cmd := exec.Command(self, append([]string{p.path, "-c", w.rcFile()}, args...)...)
+	all := append([]string{p.path, "-c", w.rcFile()}, p.args...)
+	cmd := exec.Command(self, append(all, args...)...)
 	cmd.Env = append(w.env(), measureEnv+"="+report)
 	cmd.Dir = w.dir
 	out, err := cmd.CombinedOutput()

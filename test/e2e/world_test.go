@@ -69,6 +69,13 @@ func (w *world) replica() *world {
 	return r
 }
 
+// as returns the same world for another user of the server.
+func (w *world) as(user string) *world {
+	o := *w
+	o.user = user
+	return &o
+}
+
 // home makes the home directory, in which there are no mailboxes yet.
 func (w *world) home() {
 	w.tb.Helper()
@@ -219,10 +226,16 @@ func (w *world) start(p program, args ...string) *process {
 
 func (w *world) startAs(who *syscall.Credential, p program, args ...string) *process {
 	w.tb.Helper()
+	all := append([]string{"-c", w.rcFile()}, p.args...)
+	return w.startBare(who, p, append(all, args...)...)
+}
+
+// startBare starts a program with these arguments and no others.
+func (w *world) startBare(who *syscall.Credential, p program, args ...string) *process {
+	w.tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), runLimit)
 	r := &process{tb: w.tb, name: p.name, cancel: cancel, done: make(chan struct{})}
-	all := append([]string{"-c", w.rcFile()}, p.args...)
-	r.cmd = exec.CommandContext(ctx, p.path, append(all, args...)...)
+	r.cmd = exec.CommandContext(ctx, p.path, args...)
 	r.cmd.Dir = w.dir
 	r.cmd.Env = w.env()
 	r.cmd.Stdout, r.cmd.Stderr = &r.out, &r.err
