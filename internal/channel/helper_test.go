@@ -47,6 +47,7 @@ Inbox /nearbox
 MaildirStore third
 Path /third/
 Inbox /thirdbox
+
 `
 
 // newWorld reads a configuration, with the three stores unless it has its own.
@@ -107,7 +108,7 @@ func (w *world) open(s *config.Store) (store.Store, error) {
 		return nil, err
 	}
 	st := &closing{Store: mem.New(w.disk[s.Name], mem.Options{
-		Name: s.Name, Caps: mem.MaildirCaps,
+		Name: s.Name, Caps: mem.MaildirCaps, Trasher: true,
 		Hook: func(op mem.Op) error {
 			if h := w.hook[s.Name]; h != nil {
 				return h(op)
