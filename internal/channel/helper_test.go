@@ -32,6 +32,7 @@ type world struct {
 	local   map[string]bool
 	openErr map[string]error
 	stores  []*closing // in the order they were opened
+	onDone  func()     // called after each pair
 }
 
 // stores holds three stores that need nothing but a name.
@@ -154,7 +155,7 @@ func (w *world) selection(args ...string) (sel []channel.Selection) {
 // run synchronizes, and checks what holds after every run.
 func (w *world) run(ctx context.Context, args ...string) channel.Summary {
 	w.tb.Helper()
-	w.stores, w.obs = nil, &recorder{}
+	w.stores, w.obs = nil, &recorder{onDone: w.onDone}
 	sum := channel.Run(ctx, w.selection(args...), w.options())
 	if w.obs.broken != "" {
 		w.tb.Errorf("events out of order: %s\n%s", w.obs.broken, strings.Join(w.obs.log, "\n"))
@@ -233,7 +234,7 @@ type recorder struct {
 	running  string
 	channel  string
 	broken   string
-	onStart  func(engine.PairName)
+	onDone   func()
 }
 
 func (r *recorder) wrong(format string, args ...any) {
@@ -269,9 +270,6 @@ func (r *recorder) PairStarted(p engine.PairName) {
 	}
 	r.running = pairText(p)
 	r.started = append(r.started, r.running)
-	if r.onStart != nil {
-		r.onStart(p)
-	}
 }
 
 func (r *recorder) PairDone(p engine.PairName, res engine.Result, err error) {
@@ -288,6 +286,9 @@ func (r *recorder) PairDone(p engine.PairName, res engine.Result, err error) {
 		r.errs[p.Name] = err
 	}
 	r.results[p.Name] = res
+	if r.onDone != nil {
+		r.onDone()
+	}
 }
 
 func (r *recorder) ChannelFailed(c string, err error) {

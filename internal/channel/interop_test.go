@@ -22,7 +22,8 @@ import (
 
 // interopConfig has two Maildir stores; lines of a case go to where its keyword
 // belongs.
-const interopConfig = `SyncState state/
+const interopConfig = `FSync no
+SyncState state/
 FieldDelimiter %s
 
 MaildirStore far
@@ -218,7 +219,6 @@ func runOurs(t *testing.T, home, rc string, fails bool) channel.Summary {
 			})
 		},
 	}
-	o.Global.FSync = false
 	var sel []channel.Selection
 	for _, c := range cfg.Channels {
 		sel = append(sel, channel.Selection{Channel: c, Ops: c.Ops})

@@ -201,6 +201,12 @@ func TestPairs(t *testing.T) {
 			errs: []string{"a"},
 		},
 		{
+			name: "INBOX is what it is on a server, however it is written",
+			rc:   "Far :imap:\nPatterns *", args: []string{"c:INBOX,inbox"}, far: "INBOX inbox", near: "",
+			want: []string{"INBOX: INBOX = INBOX", "inbox: inbox = inbox"},
+			errs: []string{"inbox"},
+		},
+		{
 			name: "copies of copies",
 			rc:   "Near :far:copy/\nPatterns *", far: "a copy/a",
 			want:     []string{"a: a = copy/a"},
@@ -304,6 +310,11 @@ Path /near/
 Inbox /nearbox
 Flatten _
 MapInbox in/box
+
+IMAPStore imap
+Host localhost
+User me
+Pass secret
 
 Channel c
 Create Both

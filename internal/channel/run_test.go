@@ -480,6 +480,15 @@ func TestCancel(t *testing.T) {
 		w := newWorld(t, twoChannels)
 		w.boxes("far", "a", "b")
 		ctx, cancel := context.WithCancel(t.Context())
+		w.onDone = cancel
+		if sum := w.run(ctx); !sum.Failed || len(w.obs.done) != 1 || len(w.obs.errs) != 0 {
+			t.Errorf("%+v\n%s", sum, strings.Join(w.obs.log, "\n"))
+		}
+	})
+	t.Run("before the first channel", func(t *testing.T) {
+		w := newWorld(t, twoChannels)
+		w.boxes("far", "a", "b")
+		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		if sum := w.run(ctx); !sum.Failed || len(w.obs.log) != 0 || len(w.stores) != 0 {
 			t.Errorf("%+v\n%s", sum, strings.Join(w.obs.log, "\n"))

@@ -18,31 +18,38 @@ func TestStatePath(t *testing.T) {
 	}{
 		{
 			"global", "SyncState /state/\n" + stores + "Channel c\nFar :far:x/\nNear :near:\nPatterns * INBOX\nCreate Near",
-			"/state", []string{":far:x!a!b_:near:a!b", ":far:x!a_:near:a"},
+			"/state",
+			[]string{":far:x!a!b_:near:a!b", ":far:x!a_:near:a"},
 		},
 		{
 			"global, with a part of a name", "SyncState /state/mail\n" + stores + "Channel c\nFar :far:\nNear :near:x/y\nCreate Near",
-			"/state", []string{"mail:far:INBOX_:near:x!y"},
+			"/state",
+			[]string{"mail:far:INBOX_:near:x!y"},
 		},
 		{
 			"global, with a delimiter", "SyncState /state/\nFieldDelimiter ;\n" + stores + "Channel c\nFar :far:x/a\nNear :near:\nCreate Near",
-			"/state", []string{";far;x!a_;near;INBOX"},
+			"/state",
+			[]string{";far;x!a_;near;INBOX"},
 		},
 		{
 			"of the channel", "Channel c\nFar :far:x/\nNear :near:y/\nPatterns *\nCreate Near\nSyncState /mine/p-",
-			"/mine", []string{"p-y!a", "p-y!a!b"},
+			"/mine",
+			[]string{"p-y!a", "p-y!a!b"},
 		},
 		{
 			"of the channel, the inbox", "Channel c\nFar :far:x/a\nNear :near:\nCreate Near\nSyncState /mine/",
-			"/mine", []string{"INBOX"},
+			"/mine",
+			[]string{"INBOX"},
 		},
 		{
 			"in the mailbox", "Channel c\nFar :far:x/\nNear :near:\nPatterns a\nCreate Near\nSyncState *",
-			"/local/a", []string{".mbsyncstate"},
+			"/local/a",
+			[]string{".mbsyncstate"},
 		},
 		{
 			"in the inbox", "Channel c\nFar :far:x/a\nNear :near:\nCreate Near\nSyncState *",
-			"/local/INBOX", []string{".mbsyncstate"},
+			"/local/INBOX",
+			[]string{".mbsyncstate"},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -91,7 +98,8 @@ func TestStateShared(t *testing.T) {
 		{
 			"names", "Channel c\nFar :far:\nNear :near:\nPatterns *\nCreate Near",
 			[]string{"a!b", "a/b", "c"},
-			[]string{"c a/b"}, "'/state/:far:a!b_:near:a!b', but that is the one of :far:a!b and :near:a!b in channel 'c'",
+			[]string{"c a/b"},
+			"'/state/:far:a!b_:near:a!b', but that is the one of :far:a!b and :near:a!b in channel 'c'",
 		},
 		{
 			"prefixes", `
@@ -108,7 +116,8 @@ Create Near
 SyncState /mine/
 `,
 			[]string{"a", "b"},
-			[]string{"two "}, "'/mine/x', but that is the one of :far:a and :near:x in channel 'one'",
+			[]string{"two "},
+			"'/mine/x', but that is the one of :far:a and :near:x in channel 'one'",
 		},
 		{
 			"in a mailbox", `
@@ -125,7 +134,8 @@ Create Near
 SyncState *
 `,
 			[]string{"a", "b"},
-			[]string{"two "}, "'/local/x/.mbsyncstate'",
+			[]string{"two "},
+			"'/local/x/.mbsyncstate'",
 		},
 		{
 			"the same pair", `
