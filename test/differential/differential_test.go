@@ -1,0 +1,173 @@
+package differential
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"isync/internal/testkit"
+)
+
+// TestMain builds the program.
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "isync-differential-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	ours = mbsync{"ours", filepath.Join(dir, "mbsync")}
+	build := exec.Command("go", "build", "-o", ours.path, "./cmd/mbsync")
+	build.Dir = filepath.Join("..", "..")
+	if out, err := build.CombinedOutput(); err != nil {
+		panic(fmt.Sprintf("go build: %v\n%s", err, out))
+	}
+	m.Run()
+}
+
+// lookAtSources looks at the sources of the program: go test notes what tests
+// look at, but not what their children do, and would answer from its cache
+// after a change.
+var lookAtSources = sync.OnceValue(func() error {
+	for _, dir := range []string{"cmd", "internal"} {
+		err := filepath.WalkDir(filepath.Join("..", "..", dir), func(_ string, _ fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+})
+
+var findTheirs sync.Mutex
+
+// setUp finds the C program.
+func setUp(t *testing.T) {
+	t.Helper()
+	if err := lookAtSources(); err != nil {
+		t.Fatal(err)
+	}
+	findTheirs.Lock()
+	defer findTheirs.Unlock()
+	theirs = mbsync{"theirs", testkit.FindMbsync(t).Path}
+}
+
+// maildirs are two worlds with Maildirs on both sides.
+func maildirs(dir string) (worlds [2]*world, err error) {
+	for i, name := range []string{"theirs", "ours"} {
+		if worlds[i], err = newWorld(filepath.Join(dir, name)); err != nil {
+			return worlds, err
+		}
+	}
+	return worlds, nil
+}
+
+// firstSeed is where random histories begin.
+func firstSeed() uint64 {
+	n, err := strconv.ParseUint(os.Getenv("ISYNC_SEED"), 10, 64)
+	if err != nil {
+		return 1
+	}
+	return n
+}
+
+// liveAll lives through random histories, a few at the same time, for a while.
+func liveAll(t *testing.T, newWorlds pairOfWorlds, d time.Duration) {
+	setUp(t)
+	dir := t.TempDir()
+	var sum tally
+	var mu sync.Mutex
+	seed := firstSeed()
+	var wg sync.WaitGroup
+	begin := time.Now()
+	for range 3 {
+		wg.Go(func() {
+			for time.Since(begin) < d && !t.Failed() {
+				mu.Lock()
+				s := seed
+				seed++
+				mu.Unlock()
+				h := newGenerator(s).history(6)
+				place := filepath.Join(dir, strconv.FormatUint(s, 10))
+				err := live(place, h, newWorlds, &sum)
+				if err == nil {
+					continue
+				}
+				mu.Lock()
+				if !t.Failed() {
+					report(t, s, h, err, place, newWorlds)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	t.Logf("%d histories, %d rounds; explained differences: %v", sum.histories, sum.rounds, sum.explained)
+}
+
+// report tells of a history that makes a difference, as short as it can be.
+func report(t *testing.T, seed uint64, h history, err error, place string, newWorlds pairOfWorlds) {
+	t.Helper()
+	var d *difference
+	if !errors.As(err, &d) {
+		t.Errorf("seed %d: %v\n%s", seed, err, h)
+		return
+	}
+	begin, n := time.Now(), 0
+	h = shrink(h[:d.round+1], func(smaller history) bool {
+		if time.Since(begin) > 20*time.Second {
+			return false
+		}
+		n++
+		var sum tally
+		serr := live(fmt.Sprintf("%s-%d", place, n), smaller, newWorlds, &sum)
+		var sd *difference
+		if errors.As(serr, &sd) {
+			err = serr
+			return true
+		}
+		return false
+	})
+	t.Errorf("seed %d: %v\nthe history:\n%s", seed, err, h)
+}
+
+func TestMaildirHistories(t *testing.T) {
+	liveAll(t, maildirs, 8*time.Second)
+}
+
+func TestServerHistories(t *testing.T) {
+	setUp(t)
+	d := testkit.StartDovecot(t, testkit.DovecotConfig{Users: []string{}})
+	liveAll(t, onServer(t, d), 6*time.Second)
+}
+
+// sweep returns for how long a long sweep may go on.
+func sweep(t *testing.T) time.Duration {
+	t.Helper()
+	d, err := time.ParseDuration(os.Getenv("ISYNC_SWEEP"))
+	if err != nil {
+		t.Skip("a long sweep: set ISYNC_SWEEP to how long it may take")
+	}
+	return d
+}
+
+func TestSweepMaildirHistories(t *testing.T) {
+	liveAll(t, maildirs, sweep(t))
+}
+
+func TestSweepServerHistories(t *testing.T) {
+	d := sweep(t)
+	setUp(t)
+	server := testkit.StartDovecot(t, testkit.DovecotConfig{Users: []string{}})
+	liveAll(t, onServer(t, server), d)
+}

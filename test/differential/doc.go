@@ -1,0 +1,11 @@
+// Package differential runs random histories of mailboxes through the C mbsync
+// that is installed on the machine (Debian's, 1.4.4) and through ours, each on
+// files of its own that were the same at the beginning, and compares what is
+// left after every run: messages, UIDs, flags, file names' places, trashes,
+// state files. It also lets the two take turns on the same files.
+//
+// There is no code here but that of the tests. docs/differences.md explains
+// the differences that are meant to be; each of them has a test here that
+// shows both behaviours, and the comparison of random histories knows it by
+// name.
+package differential

@@ -1,0 +1,445 @@
+package differential
+
+import (
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// known is a difference that is meant to be. docs/differences.md has a section
+// on each.
+type known struct {
+	name string
+	// concerns returns the messages that the two programs treat differently,
+	// given the rules and what the world looked like before and after. Other
+	// messages may have other UIDs as a consequence.
+	concerns func(r round, before, theirs, ours *shot) []string
+}
+
+// anything instead of names: the round as a whole went differently.
+const anything = "*"
+
+var knownDifferences = []known{
+	{"deleted on the side that is expunged", func(r round, before, _, _ *shot) (names []string) {
+		for s, side := range sides {
+			if !r.has("expunge-"+side) || r.has("expunge-"+sides[1-s]) {
+				continue
+			}
+			for _, m := range before.unpaired(s) {
+				if strings.Contains(m.flags, "T") {
+					names = append(names, m.name)
+				}
+			}
+		}
+		return r.counted(names)
+	}},
+	{"seen placeholders", func(r round, before, _, _ *shot) (names []string) {
+		for p := range before.pairs() {
+			for s := range sides {
+				if p.placeholderOn(s) && p.msg[s] != nil && strings.Contains(p.msg[s].flags, "S") && p.has("S") {
+					names = append(names, p.names()...)
+				}
+			}
+		}
+		return names
+	}},
+	{"expirations are forgotten without MaxMessages", func(r round, before, _, _ *shot) (names []string) {
+		if r.number("max") > 0 && (r.has("sync") || r.has("pull-new") || r.has("pull-renew") || r.has("pull-flags")) {
+			return nil
+		}
+		for p := range before.pairs() {
+			if p.has("~") {
+				names = append(names, p.names()...)
+			}
+		}
+		return names
+	}},
+	{"expired orphans come back", func(r round, before, _, _ *shot) (names []string) {
+		for p := range before.pairs() {
+			if p.has("~") && p.uid[0] == 0 && r.number("max") > 0 {
+				names = append(names, p.names()...)
+			}
+		}
+		return r.counted(names)
+	}},
+	{"copying ends at a trashed message", func(r round, before, _, _ *shot) (names []string) {
+		for s, side := range sides {
+			trashes := r.trash(s) != "" || r.trash(1-s) == "remotetrash"
+			if !r.has("expunge-"+side) || r.has("expunge-"+sides[1-s]) || !trashes {
+				continue
+			}
+			if !slices.ContainsFunc(before.boxes[s].msgs, func(m message) bool { return strings.Contains(m.flags, "T") }) {
+				continue
+			}
+			for _, m := range before.unpaired(s) {
+				names = append(names, m.name)
+			}
+			for p := range before.pairs() {
+				if p.placeholderOn(1-s) && p.msg[s] != nil && strings.Contains(p.msg[s].flags, "T") {
+					names = append(names, p.names()...)
+				}
+			}
+		}
+		return r.counted(names)
+	}},
+	{"placeholders are no copies to TrashNewOnly", func(r round, before, _, _ *shot) (names []string) {
+		for p := range before.pairs() {
+			for s, side := range sides {
+				if r.has("expunge-"+side) && p.placeholderOn(1-s) && (r.trash(s) == "trashnew" || r.trash(s) == "" && r.trash(1-s) == "remotetrash") {
+					names = append(names, p.names()...)
+				}
+			}
+		}
+		return names
+	}},
+	{"MaxMessages without far messages", func(r round, before, theirs, ours *shot) (names []string) {
+		farMissing := slices.ContainsFunc(slices.Collect(before.pairs()), func(p *pair) bool { return p.uid[0] != 0 && p.msg[0] == nil })
+		if r.number("max") == 0 || !farMissing && (r.has("sync") || r.has("pull-flags")) {
+			return nil
+		}
+		const limit = "MaxExpiredFarUid"
+		if ours.refused && !theirs.refused || ours.state.number(limit) != theirs.state.number(limit) {
+			return []string{anything}
+		}
+		was := make(map[[2]uint32]bool)
+		for p := range theirs.pairs() {
+			was[p.uid] = p.has("~")
+		}
+		for p := range ours.pairs() {
+			if p.has("~") != was[p.uid] {
+				names = append(names, p.names()...)
+			}
+		}
+		return names
+	}},
+	{"expunged before the deletion was propagated", func(r round, before, theirs, ours *shot) (names []string) {
+		for p := range before.pairs() {
+			for s, side := range sides {
+				if r.has("expunge-"+side) && p.msg[s] != nil && strings.Contains(p.msg[s].flags, "T") && ours.state.record(s, p.uid[s]) != nil && theirs.state.record(s, p.uid[s]) == nil {
+					names = append(names, p.names()...)
+				}
+			}
+		}
+		return names
+	}},
+	{"records below the expired ones", func(r round, before, theirs, ours *shot) (names []string) {
+		limit := max(theirs.state.number("MaxExpiredFarUid"), before.state.number("MaxExpiredFarUid"))
+		for p := range before.pairs() {
+			if p.uid[1] == 0 && p.uid[0] <= limit {
+				names = append(names, p.names()...)
+			}
+		}
+		return names
+	}},
+	{"flagged originals of placeholders", func(r round, before, _, _ *shot) (names []string) {
+		for p := range before.pairs() {
+			for s, dir := range []string{"push-", "pull-"} {
+				if p.msg[1-s] == nil || !p.placeholderOn(s) || !r.has("sync") && !r.has(dir+"renew") && !r.has(dir+"flags") {
+					continue
+				}
+				if strings.Contains(p.msg[1-s].flags, "F") != p.has("F") || strings.Contains(p.msg[1-s].flags, "F") {
+					names = append(names, p.names()...)
+				}
+			}
+		}
+		return r.counted(names)
+	}},
+	{"expunging what has expired", func(r round, before, _, _ *shot) (names []string) {
+		limit := before.state.number("MaxExpiredFarUid")
+		for _, m := range before.unpaired(0) {
+			if r.has("expunge-far") && m.uid != 0 && m.uid <= limit && strings.Contains(m.flags, "T") {
+				names = append(names, m.name)
+			}
+		}
+		return names
+	}},
+	{"records of what is gone on both sides", func(_ round, before, _, ours *shot) (names []string) {
+		for p := range before.pairs() {
+			if p.msg[0] == nil && p.msg[1] == nil {
+				names = append(names, p.names()...)
+			}
+		}
+		return names
+	}},
+	{"MaxSize and the remote trash", func(r round, before, _, _ *shot) (names []string) {
+		for s, side := range sides {
+			o := 1 - s
+			if !r.has("expunge-"+side) || r.trash(s) != "" || r.trash(o) != "remotetrash" || !r.has("maxsize-"+sides[o]) {
+				continue
+			}
+			for _, m := range before.boxes[s].msgs {
+				if m.big() {
+					names = append(names, m.name)
+				}
+			}
+		}
+		return names
+	}},
+	{"placeholders in the trash", func(r round, before, _, _ *shot) (names []string) {
+		for p := range before.pairs() {
+			for s, side := range sides {
+				if r.has("expunge-"+side) && p.placeholderOn(s) && (r.trash(s) != "" || r.trash(1-s) == "remotetrash") {
+					names = append(names, p.names()...)
+				}
+			}
+		}
+		return names
+	}},
+	{"MaxMessages and placeholders", func(r round, before, _, _ *shot) []string {
+		for p := range before.pairs() {
+			if r.number("max") > 0 && (p.placeholderOn(0) || p.placeholderOn(1)) {
+				return []string{anything}
+			}
+		}
+		return nil
+	}},
+	{"undeleted beyond the limit", func(r round, before, _, _ *shot) (names []string) {
+		for p := range before.pairs() {
+			if p.has("T") && p.msg[1] != nil && !strings.Contains(p.msg[1].flags, "T") {
+				names = append(names, p.names()...)
+			}
+		}
+		if r.number("max") == 0 {
+			return nil
+		}
+		return r.counted(names)
+	}},
+	{"flagged messages above MaxSize", func(r round, before, _, _ *shot) (names []string) {
+		for s := range sides {
+			for _, m := range before.unpaired(s) {
+				if r.has("maxsize-"+sides[1-s]) && m.big() && strings.Contains(m.flags, "F") {
+					names = append(names, m.name)
+				}
+			}
+		}
+		return names
+	}},
+	{"new messages are numbered at another time", func(_ round, _, theirs, ours *shot) []string {
+		for s := range sides {
+			if theirs.boxes[s].unnumbered() != ours.boxes[s].unnumbered() {
+				return []string{"only UIDs"}
+			}
+		}
+		return nil
+	}},
+	{"watermarks rise earlier", func(r round, before, theirs, ours *shot) []string {
+		for s, key := range []string{"MaxPulledUid", "MaxPushedUid"} {
+			t, o := theirs.state.number(key), ours.state.number(key)
+			if o < t {
+				return nil
+			}
+			for _, m := range ours.unpaired(s) {
+				if m.uid > t && m.uid <= o {
+					return nil // it would count as seen
+				}
+			}
+		}
+		return []string{"only watermarks"}
+	}},
+}
+
+// counted returns the names, or anything if there is a limit of messages: then
+// a message more or less has consequences for others.
+func (r round) counted(names []string) []string {
+	if len(names) > 0 && r.number("max") > 0 {
+		return []string{anything}
+	}
+	return names
+}
+
+// explain returns the name of the known difference that a round shows, "" if
+// it shows none, or more than that.
+func explain(r round, before, theirs, ours *shot, t *tally) string {
+	concerned := make(map[string][]string)
+	all := make(map[string]bool)
+	for _, k := range knownDifferences {
+		if names := k.concerns(r, before, theirs, ours); len(names) > 0 {
+			concerned[k.name] = names
+			for _, n := range names {
+				all[n] = true
+			}
+		}
+	}
+	names := slices.Sorted(maps.Keys(concerned))
+	for _, k := range names {
+		only := make(map[string]bool)
+		for _, n := range concerned[k] {
+			only[n] = true
+		}
+		if same(before, theirs, ours, only) {
+			t.explain(k)
+			return k
+		}
+	}
+	if len(names) > 1 && same(before, theirs, ours, all) {
+		for _, k := range names {
+			t.explain(k)
+		}
+		return strings.Join(names, ", ")
+	}
+	return ""
+}
+
+// same compares two worlds but for some messages. What follows from one message
+// more or less does not count: the UIDs of others, and the watermarks.
+func same(before, theirs, ours *shot, but map[string]bool) bool {
+	return but[anything] || cmp.Equal(theirs.relaxed(before, but), ours.relaxed(before, but))
+}
+
+func (s *shot) relaxed(before *shot, but map[string]bool) []string {
+	var out []string
+	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	plain := func(n string) string { return strings.TrimSuffix(n, "?") }
+	say("failed: %v", s.failed)
+	for i, side := range sides {
+		say("%s missing: %v", side, s.boxes[i].missing)
+		for _, m := range s.boxes[i].msgs {
+			if !but[plain(m.name)] {
+				say("%s %s:%s %s %s", side, m.name, m.flags, m.sub, digest(m.text))
+			}
+		}
+		for _, m := range s.trash[i].msgs {
+			if !but[plain(m.name)] {
+				say("%s trash %s", side, m)
+			}
+		}
+	}
+	slices.Sort(out) // the order of UIDs
+	say("state missing: %v", s.state.missing)
+	for _, rec := range s.state.records {
+		var far, near uint32
+		var flags string
+		if n, _ := fmt.Sscan(rec, &far, &near, &flags); n < 2 {
+			continue
+		}
+		a, b := s.nameOfUID(before, 0, far), s.nameOfUID(before, 1, near)
+		if !but[plain(a)] && !but[plain(b)] && !but[fmt.Sprintf("%d-%d", far, near)] {
+			say("record %s %s %s", a, b, flags)
+		}
+	}
+	slices.Sort(s.stray)
+	say("left: %q", s.stray)
+	return out
+}
+
+func (s *shot) nameOfUID(before *shot, side int, uid uint32) string {
+	if uid == 0 {
+		return "0"
+	}
+	for _, b := range []box{s.boxes[side], before.boxes[side]} {
+		for _, m := range b.msgs {
+			if m.uid == uid {
+				return m.name
+			}
+		}
+	}
+	return "gone"
+}
+
+// pair is a record with its messages.
+type pair struct {
+	uid    [2]uint32
+	status string // all of it
+	msg    [2]*message
+}
+
+func (p *pair) has(flag string) bool { return strings.Contains(p.status, flag) }
+
+// placeholderOn tells whether the message of a side is a placeholder.
+func (p *pair) placeholderOn(side int) bool {
+	return strings.HasPrefix(p.status, []string{"<", ">"}[side])
+}
+
+// names returns the name of the pair's messages, if there is any, and what its
+// record may become when one of them goes.
+func (p *pair) names() []string {
+	names := []string{fmt.Sprintf("%d-%d", p.uid[0], p.uid[1]), fmt.Sprintf("0-%d", p.uid[1]), fmt.Sprintf("%d-0", p.uid[0])}
+	for _, m := range p.msg {
+		if m != nil {
+			names = append(names, strings.TrimSuffix(m.name, "?"))
+		}
+	}
+	return names
+}
+
+// pairs yields the records of the state.
+func (s *shot) pairs() iter.Seq[*pair] {
+	return func(yield func(*pair) bool) {
+		for _, rec := range s.state.records {
+			p := &pair{}
+			if n, _ := fmt.Sscan(rec, &p.uid[0], &p.uid[1], &p.status); n < 2 {
+				continue // a state without records
+			}
+			for i, u := range p.uid {
+				for j := range s.boxes[i].msgs {
+					if m := &s.boxes[i].msgs[j]; u != 0 && m.uid == u {
+						p.msg[i] = m
+					}
+				}
+			}
+			if !yield(p) {
+				return
+			}
+		}
+	}
+}
+
+// unpaired returns the messages of a side that have no record.
+func (s *shot) unpaired(side int) (list []message) {
+	for _, m := range s.boxes[side].msgs {
+		if s.state.record(side, m.uid) == nil {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+// number returns the value of an entry of the header.
+func (s *state) number(key string) (n uint32) {
+	for _, l := range s.header {
+		if v, ok := strings.CutPrefix(l, key+" "); ok {
+			_, _ = fmt.Sscan(v, &n)
+		}
+	}
+	return n
+}
+
+// record returns the record of a message, nil if there is none.
+func (s *state) record(side int, uid uint32) []string {
+	for _, r := range s.records {
+		f := strings.SplitN(r, " ", 3)
+		if len(f) == 3 && uid != 0 && f[side] == fmt.Sprint(uid) {
+			return f
+		}
+	}
+	return nil
+}
+
+// unmarkTrash removes the marks of deletion from messages in trashes: theirs
+// keep them there, ours must not.
+func unmarkTrash(theirs *shot, t *tally) {
+	for s := range theirs.trash {
+		for i := range theirs.trash[s].msgs {
+			m := &theirs.trash[s].msgs[i]
+			if f := strings.ReplaceAll(m.flags, "T", ""); f != m.flags {
+				m.flags = f
+				t.explain("marks of deletion in the trash")
+			}
+		}
+		sortMessages(theirs.trash[s].msgs)
+	}
+}
+
+// forgetJournal takes no notice of the journal that a refusal to synchronize a
+// mailbox leaves.
+func (s *shot) forgetJournal() {
+	if s.failed {
+		s.stray = slices.DeleteFunc(s.stray, func(n string) bool {
+			return strings.HasSuffix(n, ".journal") || strings.HasSuffix(n, ".new")
+		})
+	}
+}

@@ -1,0 +1,157 @@
+package differential
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapclient"
+
+	"isync/internal/testkit"
+)
+
+// account is the far side of a world on an IMAP server: its user's INBOX, and
+// the mailbox "trash".
+type account struct {
+	host   string
+	port   int
+	user   string
+	client *imapclient.Client
+}
+
+// onServer makes worlds whose far sides are new users of a Dovecot.
+func onServer(tb testing.TB, d *testkit.Dovecot) pairOfWorlds {
+	var users atomic.Int64
+	return func(dir string) (worlds [2]*world, err error) {
+		if worlds, err = maildirs(dir); err != nil {
+			return worlds, err
+		}
+		for _, w := range worlds {
+			user := fmt.Sprintf("user%d", users.Add(1))
+			d.AddUser(tb, user)
+			c, err := imapclient.DialInsecure(d.Addr(), nil)
+			if err != nil {
+				return worlds, err
+			}
+			if err := c.Login(user, testkit.Password).Wait(); err != nil {
+				return worlds, fmt.Errorf("login of %s: %w", user, err)
+			}
+			w.server = &account{d.Host, d.Port, user, c}
+		}
+		return worlds, nil
+	}
+}
+
+// close ends what a world has open.
+func (w *world) close() {
+	if w != nil && w.server != nil {
+		_ = w.server.client.Logout().Wait()
+		w.server.client.Close()
+	}
+}
+
+// config is the store's section, to which more can be added.
+func (a *account) config() string {
+	pass := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(testkit.Password)
+	return fmt.Sprintf("IMAPStore far\nHost %s\nPort %d\nUser %s\nPass \"%s\"\nSSLType None\nAuthMechs LOGIN\n", a.host, a.port, a.user, pass)
+}
+
+var imapFlags = map[string]imap.Flag{
+	"D": imap.FlagDraft, "F": imap.FlagFlagged, "P": imap.FlagForwarded,
+	"R": imap.FlagAnswered, "S": imap.FlagSeen, "T": imap.FlagDeleted,
+}
+
+// apply lets a user do something.
+func (a *account) apply(c change) error {
+	if c.kind == '+' {
+		opts := &imap.AppendOptions{}
+		for l := range strings.SplitSeq(c.flags, "") {
+			opts.Flags = append(opts.Flags, imapFlags[l])
+		}
+		text := strings.ReplaceAll(body(c.name), "\n", "\r\n")
+		text = strings.ReplaceAll(text, "\x00", "") // which APPEND cannot send
+		cmd := a.client.Append("INBOX", int64(len(text)), opts)
+		if _, err := io.WriteString(cmd, text); err != nil {
+			return err
+		}
+		if err := cmd.Close(); err != nil {
+			return err
+		}
+		_, err := cmd.Wait()
+		return err
+	}
+	b, err := a.lookAt("INBOX")
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(b.msgs, func(m message) bool { return strings.TrimSuffix(m.name, "?") == c.name })
+	if i < 0 {
+		return nil
+	}
+	store := &imap.StoreFlags{Op: imap.StoreFlagsAdd, Silent: true, Flags: []imap.Flag{imapFlags[c.flags]}}
+	switch {
+	case c.kind == '-':
+		store.Flags = []imap.Flag{imap.FlagDeleted}
+	case c.unset:
+		store.Op = imap.StoreFlagsDel
+	}
+	uids := imap.UIDSetNum(imap.UID(b.msgs[i].uid))
+	if err := a.client.Store(uids, store, nil).Close(); err != nil || c.kind != '-' {
+		return err
+	}
+	return a.client.UIDExpunge(uids).Close()
+}
+
+// look takes the picture of what is on the server.
+func (a *account) look() (inbox, trash box, err error) {
+	if trash, err = a.lookAt("trash"); err == nil {
+		inbox, err = a.lookAt("INBOX")
+	}
+	return inbox, trash, err
+}
+
+func (a *account) lookAt(name string) (box, error) {
+	if name != "INBOX" {
+		found, err := a.client.List("", name, nil).Collect()
+		if err != nil || len(found) == 0 {
+			return box{missing: true}, err
+		}
+	}
+	sel, err := a.client.Select(name, nil).Wait()
+	if err != nil {
+		return box{}, fmt.Errorf("select %s: %w", name, err)
+	}
+	b := box{validity: fmt.Sprint(sel.UIDValidity), highest: fmt.Sprint(sel.UIDNext - 1)}
+	if sel.NumMessages == 0 {
+		return b, nil
+	}
+	whole := &imap.FetchItemBodySection{Peek: true}
+	all, err := a.client.Fetch(imap.UIDSet{{Start: 1}}, &imap.FetchOptions{
+		UID: true, Flags: true, BodySection: []*imap.FetchItemBodySection{whole},
+	}).Collect()
+	if err != nil {
+		return b, fmt.Errorf("fetch from %s: %w", name, err)
+	}
+	for _, m := range all {
+		text := string(m.FindBodySection(whole))
+		b.msgs = append(b.msgs, message{uint32(m.UID), nameOf(text), letters(m.Flags), "", text})
+	}
+	slices.SortFunc(b.msgs, func(a, b message) int { return int(int64(a.uid) - int64(b.uid)) })
+	return b, nil
+}
+
+// letters are the flags as a Maildir has them.
+func letters(flags []imap.Flag) string {
+	var b bytes.Buffer
+	for _, l := range "DFPRST" {
+		if slices.ContainsFunc(flags, func(f imap.Flag) bool { return strings.EqualFold(string(f), string(imapFlags[string(l)])) }) {
+			b.WriteRune(l)
+		}
+	}
+	return b.String()
+}
