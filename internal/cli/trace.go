@@ -79,11 +79,25 @@ func traceStore(st store.Store, p *ui.Printer) store.Store {
 		return st
 	}
 	t := tracedStore{st, p}
-	if l, ok := st.(store.Local); ok {
+	l, local := st.(store.Local)
+	h, holder := st.(store.InboxHolder)
+	switch {
+	case local && holder:
+		return struct {
+			tracedStore
+			store.Local
+			store.InboxHolder
+		}{t, l, h}
+	case local:
 		return struct {
 			tracedStore
 			store.Local
 		}{t, l}
+	case holder:
+		return struct {
+			tracedStore
+			store.InboxHolder
+		}{t, h}
 	}
 	return t
 }

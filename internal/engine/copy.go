@@ -24,9 +24,11 @@ type copier struct {
 	// seen tells which messages the source has returned.
 	seen []bool
 	// unread are messages that could not be read to their end. If the source
-	// as a whole has failed, they are tried again by the next run.
+	// as a whole has failed, they are tried again by the next run. Guarded by
+	// mu.
 	unread map[int]error
-	// failed is an error of the journal; guarded by mu.
+	// failed is an error of the journal, or of the target as a whole; guarded
+	// by mu.
 	failed error
 }
 
@@ -58,7 +60,10 @@ func (s *session) copyTo(ctx context.Context, t syncstate.Side) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return joinErrors(err, ferr, c.failed)
+	if err == nil && ferr == nil {
+		return c.failed
+	}
+	return joinErrors(err, ferr) // of which failed is the cause, or a consequence
 }
 
 // sinkError marks an error of the target on its way through the source's
@@ -81,8 +86,7 @@ func (c *copier) fetch(ctx context.Context, from, to int, sink func(i int, in *s
 		}
 		c.seen[i] = true
 		if in.Err != nil {
-			c.unread[i] = in.Err
-			return nil
+			return c.bodyFailed(i, in.Err)
 		}
 		if err := sink(i, in); err != nil {
 			return sinkError{err}
@@ -131,6 +135,8 @@ func (c *copier) bodyFailed(i int, err error) error {
 	if fatal(err) {
 		return c.where(c.to.Other(), "reading messages", err)
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.unread[i] = err
 	return nil
 }
@@ -206,6 +212,9 @@ func (c *copier) describe(i int, in *store.Incoming) (mail.Flags, mail.Conversio
 	s := c.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if c.failed != nil {
+		return 0, mail.Conversion{}, c.failed
+	}
 	r := c.copies[i].Rec
 	flags := in.Flags & s.found[c.to].Flags
 	if c.copies[i].Placeholder {
@@ -238,10 +247,13 @@ func (c *copier) stored(res store.AppendResult) {
 		return
 	}
 	cp := c.copies[res.Key]
-	if res.Err != nil {
-		if !fatal(res.Err) {
-			c.failed = s.giveUp(c.to, cp, res.Err)
-		}
+	switch {
+	case res.Err != nil && fatal(res.Err):
+		// Not this message's fault: it stays pending for the next run.
+		c.failed = res.Err
+		return
+	case res.Err != nil:
+		c.failed = s.giveUp(c.to, cp, res.Err)
 		return
 	}
 	s.result.Counts[c.to].New++

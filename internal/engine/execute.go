@@ -228,8 +228,10 @@ func (s *session) flagsChanged(t syncstate.Side, c *plan.FlagChange) error {
 	return err
 }
 
-// fatal reports whether an error means that a whole store is unusable.
+// fatal reports whether an error means that a whole mailbox or store is
+// unusable, rather than one message.
 func fatal(err error) bool {
 	var se *store.StoreError
-	return errors.As(err, &se) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	var be *store.BoxError
+	return errors.As(err, &se) || errors.As(err, &be) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

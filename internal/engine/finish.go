@@ -36,9 +36,6 @@ func (s *session) finish(ctx context.Context) (expunged [2]mail.UIDSet, err erro
 // expunge fills the trash with messages of side t and removes them.
 func (s *session) expunge(ctx context.Context, t syncstate.Side, uids mail.UIDSet, own, remote []mail.UID) (mail.UIDSet, error) {
 	selective := s.caps[t].SelectiveExpunge
-	if !selective && s.Rules.Ops[t].ExpungeSolo {
-		return nil, s.where(t, "expunging", errNoUIDPlus)
-	}
 	if !selective && len(own)+len(remote) > 0 {
 		s.emit(Event{Kind: Notice, Side: t, Text: fmt.Sprintf(
 			"the %s side server cannot expunge selectively (no UIDPLUS); trashing is prone to race conditions", t)})
@@ -67,11 +64,34 @@ func (s *session) expunge(ctx context.Context, t syncstate.Side, uids mail.UIDSe
 	if err := s.boxes[t].Remove(ctx, req); err != nil {
 		return nil, s.where(t, "expunging", err)
 	}
+	if uids, err = s.removed(ctx, t, uids); err != nil {
+		return nil, err
+	}
+	n = int(uids.Len())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.result.Counts[t].Expunged += n
 	s.emit(Event{Kind: Done, What: Expunge, Side: t, N: n})
 	return uids, nil
+}
+
+// removed returns those messages of side t that are really gone. Others were
+// undeleted by somebody in the meantime; their flags are taken notice of.
+func (s *session) removed(ctx context.Context, t syncstate.Side, uids mail.UIDSet) (mail.UIDSet, error) {
+	list, err := s.boxes[t].Scan(ctx, store.Need{UIDs: uids, Flags: true})
+	if err != nil {
+		return nil, s.where(t, "looking at what was expunged", err)
+	}
+	var left mail.UIDSet
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range list.Messages {
+		left.Add(m.UID)
+		if i := mail.FindMeta(s.found[t].Messages, m.UID); i >= 0 {
+			s.found[t].Messages[i].Flags = m.Flags
+		}
+	}
+	return uids.Without(left), nil
 }
 
 // commit brings the state to its final form and writes it, if anything has

@@ -17,6 +17,9 @@ func (s *session) open(ctx context.Context) (done bool, err error) {
 		if s.caps[t], err = s.Store[t].Caps(ctx); err != nil {
 			return false, err
 		}
+		if s.Rules.Ops[t].ExpungeSolo && !s.caps[t].SelectiveExpunge {
+			return false, s.where(syncstate.Side(t), "expunging", errNoUIDPlus)
+		}
 	}
 	files := &stateFiles{fs: s.FS, path: s.StatePath, sync: s.FSync}
 	hasState, err := files.exists()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 
 	"isync/internal/store"
 )
@@ -30,12 +31,14 @@ type spooled struct {
 func (c *copier) copyBatches(ctx context.Context, app store.Appender) error {
 	batches := make(chan []spooled, 1)
 	result := make(chan error, 1)
-	go func() { // ends when batches is closed; copyBatches waits for it
+	var broken atomic.Bool // the target: then reading on is for nothing
+	go func() {            // ends when batches is closed; copyBatches waits for it
 		var err error
 		for batch := range batches {
 			for _, m := range batch {
 				if err == nil {
 					err = c.hand(ctx, app, m.i, m.out)
+					broken.Store(err != nil)
 				}
 				m.data.Close()
 			}
@@ -43,7 +46,7 @@ func (c *copier) copyBatches(ctx context.Context, app store.Appender) error {
 		result <- err
 	}()
 	var err error
-	for from := 0; from < len(c.copies) && err == nil; from += batchMessages {
+	for from := 0; from < len(c.copies) && err == nil && !broken.Load(); from += batchMessages {
 		var batch []spooled
 		err = c.fetch(ctx, from, min(from+batchMessages, len(c.copies)), func(i int, in *store.Incoming) error {
 			m, err := c.spool(i, in)

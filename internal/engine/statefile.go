@@ -210,6 +210,19 @@ func (f *stateFiles) writeNew(st *syncstate.State) error {
 	return nil
 }
 
+// dropStaleJournal removes, durably, the journal of a committed run, which would
+// become valid again with path.new.
+func (f *stateFiles) dropStaleJournal() error {
+	err := f.fs.Remove(f.journalPath())
+	switch {
+	case err == nil:
+		return f.syncDir(filepath.Dir(f.path))
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	}
+	return fmt.Errorf("removing an obsolete journal: %w", err)
+}
+
 // journal records what happens. The file is created with the first entry, so
 // that a run without changes writes nothing. Not safe for concurrent use.
 type journal struct {
@@ -234,13 +247,8 @@ func (j *journal) begin() error {
 	f := j.files
 	fresh := j.end == 0
 	if fresh {
-		// A journal of a committed run would become valid with path.new.
-		if err := f.fs.Remove(f.journalPath()); err == nil {
-			if err := f.syncDir(filepath.Dir(f.path)); err != nil {
-				return err
-			}
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("removing an obsolete journal: %w", err)
+		if err := f.dropStaleJournal(); err != nil {
+			return err
 		}
 	}
 	file, err := f.fs.OpenFile(f.journalPath(), os.O_WRONLY|os.O_CREATE, 0o600)
@@ -366,6 +374,11 @@ func (j *journal) commit() error {
 	}
 	if !j.dirty && j.end == 0 {
 		return nil
+	}
+	if j.file == nil && j.end == 0 { // only what the commit implies has changed
+		if err := j.files.dropStaleJournal(); err != nil {
+			return err
+		}
 	}
 	if err := j.files.write(j.state); err != nil {
 		return err

@@ -24,8 +24,9 @@ type Conversion struct {
 	// they differ, converting to CR LF adds a CR before every bare LF,
 	// converting to LF drops a CR right before an LF; other CRs stay.
 	FromCRLF, ToCRLF bool
-	// TUID, if not empty, replaces the first X-TUID header line (others are
-	// dropped), or is added at the end of the header.
+	// TUID, if not empty, replaces the first X-TUID header field (others are
+	// dropped), however that is spelled or folded, or is added at the end of
+	// the header.
 	TUID string
 	// Placeholder, if not nil, replaces the body and marks the subject.
 	Placeholder *Placeholder
@@ -131,6 +132,7 @@ func (c *Conversion) copyHeader(w *lineWriter, r *bufio.Reader) (done bool, err 
 	}
 	tuidDone := c.TUID == ""
 	subjectDone := c.Placeholder == nil
+	drop := false // the line belongs to a field that is dropped
 	// finish adds what has not found its place.
 	finish := func() error {
 		var add string
@@ -163,16 +165,16 @@ func (c *Conversion) copyHeader(w *lineWriter, r *bufio.Reader) (done bool, err 
 			}
 			return false, w.write(first)
 		}
-		drop := false
 		switch {
-		case c.TUID != "" && bytes.HasPrefix(first, []byte(TUIDHeader)):
+		case drop && (first[0] == ' ' || first[0] == '\t'): // the rest of a folded field
+		case c.TUID != "" && isField(first, "x-tuid:"):
 			drop = true
 			if !tuidDone {
 				tuidDone = true
 				err = w.raw(TUIDHeader + c.TUID + eol)
 			}
-		case !subjectDone && isSubject(first):
-			subjectDone = true
+		case !subjectDone && isField(first, "subject:"):
+			drop, subjectDone = false, true
 			n := len("Subject:")
 			if n < len(first) && first[n] == ' ' {
 				n++
@@ -188,6 +190,7 @@ func (c *Conversion) copyHeader(w *lineWriter, r *bufio.Reader) (done bool, err 
 				err = w.write(first[n:])
 			}
 		default:
+			drop = false
 			err = w.write(first)
 		}
 		for err == nil && rerr == bufio.ErrBufferFull { // the rest of a long line
@@ -229,8 +232,9 @@ func (c *Conversion) endCut(w *lineWriter, finish func() error, eol string, whol
 	return nil
 }
 
-func isSubject(line []byte) bool {
-	const name = "subject:"
+// isField reports whether a line begins the header field of the given name,
+// which is in lower case and ends in a colon.
+func isField(line []byte, name string) bool {
 	return len(line) >= len(name) && strings.EqualFold(string(line[:len(name)]), name)
 }
 

@@ -44,6 +44,9 @@ func TestConversion(t *testing.T) {
 		{"push", toCRLF, "A: b\nC: d\n\nbody\n", "A: b\r\nC: d\r\nX-TUID: abcdefghijkl\r\n\r\nbody\r\n"},
 		{"old TUID replaced in place", toLF, "A: b\r\nX-TUID: 123456789012\r\nC: d\r\n\r\n", "A: b\nX-TUID: abcdefghijkl\nC: d\n\n"},
 		{"further TUIDs dropped", toLF, "X-TUID: 1\r\nX-TUID: 2\r\n\r\n", "X-TUID: abcdefghijkl\n\n"},
+		{"TUID in another spelling", toLF, "x-Tuid:abc\r\nB: c\r\n\r\n", "X-TUID: abcdefghijkl\nB: c\n\n"},
+		{"folded TUID", toLF, "X-TUID: abc\r\n def\r\n\tghi\r\nB: c\r\n d\r\n\r\n", "X-TUID: abcdefghijkl\nB: c\n d\n\n"},
+		{"similar fields stay", toLF, "X-TUIDS: a\r\nX-TUI\r\n\r\n", "X-TUIDS: a\nX-TUI\nX-TUID: abcdefghijkl\n\n"},
 		{"TUID in the body stays", toLF, "A: b\r\n\r\nX-TUID: 123456789012\r\n", "A: b\nX-TUID: abcdefghijkl\n\nX-TUID: 123456789012\n"},
 		{"empty message", toLF, "", "X-TUID: abcdefghijkl\n"},
 		{"no header", toLF, "\r\nbody", "X-TUID: abcdefghijkl\n\nbody"},
@@ -132,9 +135,12 @@ func model(c Conversion, in string) string {
 		rest = tail
 	}
 	var b strings.Builder
-	done := false
+	done, drop := false, false
 	for _, l := range head {
-		if strings.HasPrefix(l, "X-TUID: ") {
+		if drop && (l[0] == ' ' || l[0] == '\t') {
+			continue
+		}
+		if drop = len(l) >= 7 && strings.EqualFold(l[:7], "X-TUID:"); drop {
 			if !done {
 				b.WriteString("X-TUID: " + c.TUID + eol)
 			}
@@ -156,7 +162,7 @@ func model(c Conversion, in string) string {
 }
 
 func FuzzConversion(f *testing.F) {
-	for _, s := range []string{"", "A: b\r\n\r\nc", "X-TUID: 1\r\nX", "\r\r\n\n\r", "A\r", "A: b\n\r\nX"} {
+	for _, s := range []string{"", "A: b\r\n\r\nc", "X-TUID: 1\r\nX", "\r\r\n\n\r", "A\r", "A: b\n\r\nX", "x-tuid:1\r\n 2\r\n3"} {
 		for m := range byte(8) {
 			f.Add(s, m)
 		}

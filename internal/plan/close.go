@@ -42,7 +42,7 @@ func Close(in Input) *Closing {
 				continue
 			}
 			c.Expunge[t].Add(m.UID)
-			if in.State.Trashed[t].Contains(m.UID) || p.untrashable(t, r) {
+			if in.State.Trashed[t].Contains(m.UID) || p.untrashable(t, r, w) {
 				continue
 			}
 			switch tr := in.Rules.Trash; {
@@ -83,12 +83,12 @@ func (p *planner) solo(t syncstate.Side, r *syncstate.Record, w *work) bool {
 
 // untrashable reports whether a message on side t is one that does not go to a
 // trash: it still exists on the other side, or has no contents.
-func (p *planner) untrashable(t syncstate.Side, r *syncstate.Record) bool {
+func (p *planner) untrashable(t syncstate.Side, r *syncstate.Record, w *work) bool {
 	if r == nil {
 		return false
 	}
 	return r.Purge || r.Has(syncstate.PlaceholderOn(t)) ||
-		t == p.State.ExpireSide && r.Any(syncstate.ExpireBegun|syncstate.Expired)
+		t == p.State.ExpireSide && r.Any(syncstate.ExpireBegun|syncstate.Expired) && !p.missing(r, w, t.Other())
 }
 
 // neverPropagated reports whether the contents of a message on side t exist

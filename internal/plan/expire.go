@@ -68,7 +68,7 @@ func (p *planner) alive() []int {
 		if r.Assigned[ot] {
 			continue // a copy of the run that is being continued: counts from the next one on
 		}
-		if w.bits&bitDropped != 0 || r.UID[ot] == 0 || r.Purge || w.bits&bitOrphan != 0 && p.missing(r, w, ot) {
+		if w.bits&bitDropped != 0 || r.Purge || p.missing(r, w, ot) {
 			continue
 		}
 		pending := w.status&syncstate.Pending != 0 && w.bits&bitCopy != 0 && w.to == xt
@@ -131,6 +131,10 @@ func (p *planner) applyExpiry(i int, want bool) {
 		w.add[xt] |= mail.FlagDeleted
 		w.del[xt] &^= mail.FlagDeleted
 		w.bits |= bitExpire
+	case !want && was != 0 && w.add[xt].Has(mail.FlagDeleted):
+		// Deleted by the user on the other side: the mark is his from now on.
+		w.status &^= begun | expired
+		p.log(syncstate.OpStatus, r, "expiration gives way to a deletion", uint32(w.status))
 	case !want && was != 0:
 		if was&begun != 0 {
 			w.status &^= begun

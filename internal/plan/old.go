@@ -71,6 +71,11 @@ func (p *planner) goneOn(s syncstate.Side, r *syncstate.Record, w *work) {
 		return
 	}
 	if !p.Rules.Ops[t].Gone {
+		// A run that was interrupted may have expunged it; had it been able to
+		// finish, it would have made an orphan of what is marked, too.
+		if m := p.meta(w, t); m != nil && m.Flags.Has(mail.FlagDeleted) && p.Rules.Ops[s].Expunges() {
+			p.log(syncstate.OpUID(s), r, "gone, and the counterpart is marked deleted", 0)
+		}
 		return
 	}
 	if m := p.meta(w, t); m != nil {
@@ -159,8 +164,13 @@ func (p *planner) upgradable(t syncstate.Side, r *syncstate.Record, w *work) boo
 	if !p.Rules.Ops[t].Upgrade || !r.Has(syncstate.PlaceholderOn(t)) {
 		return false
 	}
-	m, src := p.meta(w, t), p.meta(w, t.Other())
-	return m != nil && m.Flags.Has(mail.FlagFlagged) && src != nil && !p.doomed(m.Flags|src.Flags)
+	o := t.Other()
+	m, src := p.meta(w, t), p.meta(w, o)
+	if m == nil || src == nil || !m.Flags.Has(mail.FlagFlagged) {
+		return false
+	}
+	will := (m.Flags|w.add[t])&^w.del[t] | (src.Flags|w.add[o])&^w.del[o]
+	return !p.doomed(will)
 }
 
 // upgrade splits the record: it becomes pending for the real message, and a new

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	"isync/internal/mail"
 	"isync/internal/syncstate"
@@ -123,7 +124,7 @@ func Make(in Input) *Plan {
 
 // match finds each record's messages and each message's record.
 func (p *planner) match() {
-	p.recs = p.State.Records
+	p.recs = slices.Clip(p.State.Records)
 	p.works = make([]work, len(p.recs))
 	for _, t := range syncstate.Sides {
 		msgs := p.Box[t].Messages
