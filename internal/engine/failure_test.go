@@ -1,0 +1,206 @@
+package engine_test
+
+import (
+	"errors"
+	"strings"
+	"syscall"
+	"testing"
+
+	"isync/internal/engine"
+	"isync/internal/mail"
+	"isync/internal/store"
+	"isync/internal/store/mem"
+	"isync/internal/vfs"
+)
+
+// dieAt makes everything fail from the first operation on that matches.
+func dieAt(w *world, ops vfs.Op, match func(name string) bool) func(*engine.Pair) {
+	return func(p *engine.Pair) {
+		f := vfs.NewFault(w.fs)
+		dead := false
+		f.Inject(vfs.Rule{Nth: 1, Every: true, Err: syscall.EIO, Match: func(op vfs.Op, name string) bool {
+			dead = dead || op&ops != 0 && match(name)
+			return dead
+		}})
+		p.FS = f
+	}
+}
+
+// TestStaleJournalStaysDead: the journal of a committed run that could not be
+// removed is not replayed by a run after one that only expunged, and was killed
+// while it committed.
+func TestStaleJournalStaysDead(t *testing.T) {
+	sc := scenario{far: "5:E:T 6:A", near: "7:E:T", state: "pulled=5 pushed=7 5-7:T"}
+	c := parseRules(t, "pull-new")
+	w := sc.setup(t, c)
+	removals := 0
+	_, _, err := w.run(c, modes[0], &killer{}, 1, dieAt(w, vfs.OpRemove, func(name string) bool {
+		if strings.HasSuffix(name, ".journal") {
+			removals++
+		}
+		return removals == 2
+	}))
+	if err == nil || !strings.Contains(strings.Join(w.leftovers(), " "), "pair.journal") {
+		t.Fatalf("no stale journal: %v, %v", err, w.leftovers())
+	}
+	c = parseRules(t, "expunge-far expunge-near")
+	if _, _, err := w.run(c, modes[0], &killer{}, 2, dieAt(w, vfs.OpRename, func(string) bool { return true })); err == nil {
+		t.Fatal("the second run was not killed")
+	}
+	if _, _, err := w.run(c, modes[0], &killer{}, 3); err != nil {
+		t.Fatal(err)
+	}
+	wantText(t, w, c, "6:A", "8:A", "pulled=6 pushed=8 6-8")
+}
+
+// TestLastCopyDoesNotExpire: a message that is gone from the other side is not
+// expired, and if it was before, it goes to the trash like any other.
+func TestLastCopyDoesNotExpire(t *testing.T) {
+	c := parseRules(t, "pull-new pull-flags push-flags max=2 expunge-near trash-near")
+	w := (&scenario{
+		far: "2:B:S 3:C:S", near: "1:A:S 2:B:S 3:C:S", state: "pulled=3 pushed=3 1-1:S 2-2:S 3-3:S",
+	}).setup(t, c)
+	if _, _, err := w.run(c, modes[0], &killer{}, 1); err != nil {
+		t.Fatal(err)
+	}
+	if got := sideText(w.near, "box") + " " + trashText(w.near); !strings.Contains(got, "A:S") {
+		t.Errorf("the last copy is gone: %s", got)
+	}
+	c = parseRules(t, "push-flags expunge-near trash-near")
+	w = (&scenario{
+		far: "2:B:S 3:C:S", near: "1:A:ST 2:B:S 3:C:S", state: "pulled=3 pushed=3 expired=1 1-1:~S 2-2:S 3-3:S",
+	}).setup(t, c)
+	if _, _, err := w.run(c, modes[0], &killer{}, 1); err != nil {
+		t.Fatal(err)
+	}
+	if got := trashText(w.near); got != "A:S" {
+		t.Errorf("trash: %q", got)
+	}
+}
+
+// TestFailingMailboxDropsNoRecords: when the target as a whole fails, no message
+// counts as refused; all are copied once it works again, whatever runs between.
+func TestFailingMailboxDropsNoRecords(t *testing.T) {
+	c := parseRules(t, "sync")
+	w := (&scenario{far: "1:A 2:B 3:C", near: "1:A", state: "pulled=1 pushed=1 1-1"}).setup(t, c)
+	full := &store.BoxError{Store: "near", Box: "box", Err: syscall.ENOSPC}
+	res, l, err := w.run(c, modes[0], &killer{}, 1, setNear(w, mem.Options{Caps: mem.MaildirCaps, Hook: func(op mem.Op) error {
+		if op.Kind == mem.OpPutItem && !op.After {
+			return full
+		}
+		return nil
+	}}))
+	if !errors.Is(err, syscall.ENOSPC) || res.Failed != 0 || l.count(engine.Failed) != 0 {
+		t.Fatalf("%v, %+v", err, res)
+	}
+	if _, _, err := w.run(parseRules(t, "pull-flags push-flags"), modes[0], &killer{}, 2); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := w.run(c, modes[0], &killer{}, 3); err != nil {
+		t.Fatal(err)
+	}
+	wantText(t, w, c, "1:A 2:B 3:C", "1:A 2:B 3:C", "pulled=3 pushed=3 1-1 2-2 3-3")
+}
+
+// TestUndeletedWhileExpunging: a message that somebody undeletes just before it
+// is expunged stays, and keeps its record.
+func TestUndeletedWhileExpunging(t *testing.T) {
+	c := parseRules(t, "sync expunge-far")
+	w := (&scenario{far: "1:A:T 2:B", near: "1:A:T 2:B", state: "pulled=2 pushed=2 1-1:T 2-2"}).setup(t, c)
+	res, _, err := w.run(c, modes[0], &killer{}, 1, setFar(w, mem.Options{Caps: mem.IMAPCaps, Hook: func(op mem.Op) error {
+		if op.Kind == mem.OpRemove && !op.After {
+			w.far.SetFlags("box", 1, 0, mail.FlagDeleted)
+		}
+		return nil
+	}}))
+	if err != nil || res.Counts[0].Expunged != 0 {
+		t.Fatalf("%v, %+v", err, res)
+	}
+	wantText(t, w, c, "1:A 2:B", "1:A:T 2:B", "pulled=2 pushed=2 1-1:T 2-2")
+	if _, _, err := w.run(c, modes[0], &killer{}, 2); err != nil {
+		t.Fatal(err)
+	}
+	wantText(t, w, c, "1:A 2:B", "1:A 2:B", "pulled=2 pushed=2 1-1 2-2")
+}
+
+// manyMessages fills the far side.
+func manyMessages(t *testing.T, n int) *world {
+	t.Helper()
+	w := (&scenario{far: "", near: "", state: "!"}).setup(t, parseRules(t, ""))
+	for range n {
+		w.far.Deliver("box", mem.Message{Body: makeBody("m", "\r\n")})
+	}
+	return w
+}
+
+// TestNothingIsReadForNothing: soon after the target, or the journal, has
+// failed, the source is left alone.
+func TestNothingIsReadForNothing(t *testing.T) {
+	c := parseRules(t, "sync")
+	t.Run("target of a copy between servers", func(t *testing.T) {
+		w := manyMessages(t, 2000)
+		read := 0
+		_, _, err := w.run(c, modes[0], &killer{}, 1,
+			setFar(w, mem.Options{Caps: mem.IMAPCaps, Hook: func(op mem.Op) error {
+				if op.Kind == mem.OpFetchItem && !op.After {
+					read++
+				}
+				return nil
+			}}),
+			setNear(w, mem.Options{Caps: mem.IMAPCaps, Hook: func(op mem.Op) error {
+				if op.Kind == mem.OpPutItem {
+					return &store.StoreError{Store: "near", Err: errKilled}
+				}
+				return nil
+			}}))
+		if !errors.Is(err, errKilled) || read > 500 {
+			t.Errorf("%d messages were read, error %v", read, err)
+		}
+	})
+	t.Run("journal", func(t *testing.T) {
+		w := manyMessages(t, 1000)
+		puts, synced := 0, false
+		_, _, err := w.run(c, modes[0], &killer{}, 1, func(p *engine.Pair) {
+			f := vfs.NewFault(w.fs)
+			f.Inject(vfs.Rule{Nth: 1, Every: true, Err: syscall.ENOSPC, Match: func(op vfs.Op, name string) bool {
+				if op == vfs.OpSync && strings.HasSuffix(name, ".journal") {
+					synced = true
+				}
+				return synced && op == vfs.OpWrite
+			}})
+			p.FS = f
+		}, setNear(w, mem.Options{Caps: mem.MaildirCaps, Hook: func(op mem.Op) error {
+			if op.Kind == mem.OpPutItem && !op.After {
+				puts++
+			}
+			return nil
+		}}))
+		if !errors.Is(err, syscall.ENOSPC) || puts > 2 {
+			t.Errorf("%d messages were stored, error %v", puts, err)
+		}
+		if _, _, err := w.run(c, modes[0], &killer{}, 2); err != nil {
+			t.Fatal(err)
+		}
+		if near, _ := w.near.Box("box"); len(near.Messages) != 1000 {
+			t.Errorf("%d messages near", len(near.Messages))
+		}
+	})
+}
+
+// TestBatchesShareNoState copies between servers while bodies and messages
+// fail: for the race detector.
+func TestBatchesShareNoState(t *testing.T) {
+	w := manyMessages(t, 600)
+	c := parseRules(t, "sync")
+	res, _, err := w.run(c, modes[0], &killer{}, 1,
+		setFar(w, mem.Options{Caps: mem.IMAPCaps, Hook: func(op mem.Op) error {
+			if op.Kind == mem.OpFetchItem && !op.After && op.UID%2 == 0 {
+				return errors.New("unreadable")
+			}
+			return nil
+		}}),
+		setNear(w, mem.Options{Caps: mem.IMAPCaps, Async: 3}))
+	if err != nil || res.Failed != 300 || res.Counts[1].New != 300 {
+		t.Errorf("%v, %+v", err, res)
+	}
+}
