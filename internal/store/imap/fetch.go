@@ -12,12 +12,17 @@ import (
 	"isync/internal/store"
 )
 
-// maxFetch is how many messages one command reads, and fetchAhead how many
-// commands are sent before the first is answered. Together they keep the line
-// busy, while a reader that has had enough does not have to wait for everything.
+// maxFetch is how many messages one command reads: enough that the round trip
+// between two commands does not matter, while a reader that has had enough does
+// not have to wait for everything.
+//
+// They cannot be sent ahead. A server may work on several commands at once, as
+// Dovecot does when it is faster than the line, and messages would come in
+// another order than they were asked for. Only those that are asked for one by
+// one, which is the exception, are singlesAhead of their answers.
 const (
-	maxFetch   = 1000
-	fetchAhead = 2
+	maxFetch     = 2500
+	singlesAhead = 2
 )
 
 // Fetch implements store.Mailbox. Where the server fails over a message, the
@@ -28,7 +33,7 @@ func (m *mailbox) Fetch(ctx context.Context, items []store.FetchItem, sink func(
 		return err
 	}
 	f := &fetcher{box: m, client: sess.client, sink: sink}
-	if err := f.run(ctx, batches(items)); err != nil {
+	if err := f.run(ctx, batches(items), 1); err != nil {
 		return err
 	}
 	return f.settle(ctx)
@@ -97,8 +102,8 @@ type unanswered struct {
 // errNoText is why a message cannot be read if the server does not say.
 var errNoText = errors.New("server does not send the message")
 
-// run reads the batches, several commands at a time.
-func (f *fetcher) run(ctx context.Context, todo []batch) error {
+// run reads the batches, with that many commands at a time.
+func (f *fetcher) run(ctx context.Context, todo []batch, atOnce int) error {
 	type running struct {
 		batch
 		pending *imapclient.Pending[struct{}]
@@ -114,7 +119,7 @@ func (f *fetcher) run(ctx context.Context, todo []batch) error {
 		}
 	}
 	for _, b := range todo {
-		if len(under) == fetchAhead {
+		if len(under) == atOnce {
 			wait()
 		}
 		if failed != nil {
@@ -208,7 +213,7 @@ func (f *fetcher) settle(ctx context.Context) error {
 			}
 		}
 	}
-	if err := f.run(ctx, single); err != nil {
+	if err := f.run(ctx, single, singlesAhead); err != nil {
 		return err
 	}
 	for _, l := range f.left {
