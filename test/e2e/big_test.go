@@ -86,7 +86,8 @@ func (w *world) wholeInbox(n int, write func(i int) letter) {
 			w.tb.Fatal(err)
 		}
 		if want := write(uid - 1).text; normal(string(data)) != want {
-			w.tb.Fatalf("message %d differs from the original: %d bytes instead of %d", uid, len(data), len(want))
+			got := letter{text: normal(string(data))}
+			w.tb.Fatalf("message %d is %s, want %s", uid, got.key(), letter{text: want}.key())
 		}
 		if !hasTUID(data) {
 			w.tb.Fatalf("message %d has no X-TUID", uid)

@@ -2,63 +2,79 @@ package e2e
 
 import (
 	"fmt"
-	"io"
 	"net"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
-// scissors are a way to a server that cuts each connection after so many bytes
-// from the client (up) or to it (down).
-type scissors struct {
-	listener net.Listener
-	target   string
+// line is a bad line to a server.
+type line struct {
+	// Each connection is cut after so many bytes from the client or to it; 0:
+	// never.
 	up, down int64
+	// pause is how long each piece takes that comes from the server.
+	pause time.Duration
+
+	target   string
+	listener net.Listener
 	wg       sync.WaitGroup
 }
 
-// newScissors opens the way. It ends with the test.
-func newScissors(tb testing.TB, target string, up, down int64) *scissors {
-	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
+// piece is how much the line transports at once.
+const piece = 32 << 10
+
+// connect lets the world's next runs go by the line, which ends with the test.
+func (w *world) connect(l *line) {
+	w.tb.Helper()
+	var err error
+	if l.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		w.tb.Fatal(err)
 	}
-	s := &scissors{listener: l, target: target, up: up, down: down}
-	s.wg.Go(s.serve)
-	tb.Cleanup(func() {
-		l.Close()
-		s.wg.Wait()
+	l.target = w.server.Addr()
+	l.wg.Go(l.serve)
+	w.tb.Cleanup(func() {
+		l.listener.Close()
+		l.wg.Wait()
 	})
-	return s
+	port := l.listener.Addr().(*net.TCPAddr).Port
+	w.configure(strings.Replace(w.config(), fmt.Sprintf("Port %d\n", w.server.Port), fmt.Sprintf("Port %d\n", port), 1))
 }
 
-func (s *scissors) port() int { return s.listener.Addr().(*net.TCPAddr).Port }
-
-func (s *scissors) serve() {
+func (l *line) serve() {
 	for {
-		client, err := s.listener.Accept()
+		client, err := l.listener.Accept()
 		if err != nil {
 			return // the test has ended
 		}
-		server, err := net.Dial("tcp", s.target)
+		server, err := net.Dial("tcp", l.target)
 		if err != nil {
 			client.Close()
 			continue
 		}
-		cut := func() {
-			client.Close()
-			server.Close()
+		if tcp, ok := server.(*net.TCPConn); ok && l.pause > 0 {
+			_ = tcp.SetReadBuffer(piece) // nothing piles up on the way
 		}
-		s.wg.Go(func() {
-			defer cut()
-			_, _ = io.CopyN(server, client, s.up)
-		})
-		s.wg.Go(func() {
-			defer cut()
-			_, _ = io.CopyN(client, server, s.down)
-		})
+		l.wg.Go(func() { l.transport(server, client, l.up, 0) })
+		l.wg.Go(func() { l.transport(client, server, l.down, l.pause) })
+	}
+}
+
+func (l *line) transport(to, from net.Conn, most int64, pause time.Duration) {
+	defer to.Close()
+	defer from.Close()
+	buf := make([]byte, piece)
+	for n := int64(0); most == 0 || n < most; {
+		got, err := from.Read(buf)
+		if most > 0 {
+			got = min(got, int(most-n))
+		}
+		n += int64(got)
+		if _, werr := to.Write(buf[:got]); err != nil || werr != nil {
+			return
+		}
+		time.Sleep(pause)
 	}
 }
 
@@ -70,15 +86,13 @@ func TestConnectionLost(t *testing.T) {
 		direction string
 		up, down  int64
 	}{
-		{"pull", 1 << 40, 700_000},
-		{"push", 800_000, 1 << 40},
+		{"pull", 0, 700_000},
+		{"push", 800_000, 0},
 	} {
 		t.Run(c.direction, func(t *testing.T) {
 			t.Parallel()
 			w, op, letters := crashWorld(t, c.direction, "yes")
-			s := newScissors(t, w.server.Addr(), c.up, c.down)
-			good := w.config()
-			w.configure(strings.Replace(good, fmt.Sprintf("Port %d", w.server.Port), fmt.Sprintf("Port %d", s.port()), 1))
+			w.connect(&line{up: c.up, down: c.down})
 			before := 0
 			for range 2 {
 				w.suffer(t, nil, calamity{
@@ -92,7 +106,7 @@ func TestConnectionLost(t *testing.T) {
 				}
 				before = copies
 			}
-			w.configure(good)
+			w.configure(w.config())
 			w.resume(ours())
 			w.compare("INBOX", letters, w.far("INBOX"), w.near("INBOX"))
 			w.sync(ours())
@@ -100,5 +114,28 @@ func TestConnectionLost(t *testing.T) {
 			w.idle(theirs(t), "INBOX")
 			w.idle(ours(), "INBOX")
 		})
+	}
+}
+
+// TestSlowLine: on a line that is slower than the server, copies come in the
+// order of the originals, as they always do. Dovecot goes on to the next command
+// while one waits for the line.
+func TestSlowLine(t *testing.T) {
+	t.Parallel()
+	s := setup{global: "FSync no", channel: "Create Near"}
+	s.server.Storage = fileStorage
+	w := newWorld(t, s)
+	letters := make([]letter, 3200)
+	for i := range letters {
+		letters[i] = note(i, 6000)
+	}
+	w.fill(len(letters), func(i int) letter { return letters[i] })
+	w.connect(&line{pause: 2 * time.Millisecond})
+	w.sync(ours())
+	w.agree("INBOX", letters)
+	for i, r := range w.readState("INBOX").records {
+		if r.far != uint32(i+1) || r.near != uint32(i+1) {
+			t.Fatalf("record %d pairs far message %d with near message %d", i+1, r.far, r.near)
+		}
 	}
 }
