@@ -68,6 +68,7 @@ var rooms = map[string]room{
 		imports: []string{
 			"internal/mail", "internal/config", "internal/store",
 			"internal/syncstate", "internal/plan", "internal/engine", "internal/vfs",
+			"internal/imapwire", // only to recognize names of old
 		},
 		libs: true,
 	},

@@ -53,6 +53,7 @@ func (r *runner) pairs(ctx context.Context, s Selection) ([]target, error) {
 	for _, name := range found.names() {
 		out = append(out, newTarget(c, st, name, found.presence(name)))
 	}
+	refuseOldNames(c, out)
 	return r.separate(c, out, false), nil
 }
 

@@ -1,0 +1,48 @@
+package channel
+
+import (
+	"fmt"
+
+	"isync/internal/config"
+	"isync/internal/engine"
+	"isync/internal/imapwire"
+)
+
+// refuseOldNames looks for mailboxes that an mbsync before 1.5 has made. It gave
+// local mailboxes the names that cross the wire, in modified UTF-7: Entw&APw-rfe
+// for Entwürfe. To us they are two mailboxes, each missing on one side; all
+// messages would be copied once more, both ways. So neither is touched until the
+// local one has been renamed.
+func refuseOldNames(c *config.Channel, targets []target) {
+	byName := make(map[string]int, len(targets))
+	for i, t := range targets {
+		byName[t.Name] = i
+	}
+	for i := range targets {
+		old := &targets[i]
+		name, err := imapwire.DecodeUTF7(old.Name)
+		if err != nil || name == old.Name {
+			continue
+		}
+		j, ok := byName[name]
+		if !ok {
+			continue
+		}
+		now := &targets[j]
+		for t, e := range ends(c) {
+			o := 1 - t
+			if e.Store.Maildir == nil || ends(c)[o].Store.IMAP == nil || old.known[t] != engine.Present || old.known[o] == engine.Present ||
+				now.known[o] != engine.Present || now.known[t] == engine.Present {
+				continue
+			}
+			err := fmt.Errorf("mailbox '%s' of %s seems to be '%s' under the name that versions before 1.5 gave it; rename its directory, and its sync state if that is elsewhere",
+				old.Box[t], e.Store.Label(), now.Box[t])
+			if old.err == nil {
+				old.err = err
+			}
+			if now.err == nil {
+				now.err = err
+			}
+		}
+	}
+}
