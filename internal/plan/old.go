@@ -54,9 +54,6 @@ func (p *planner) oldRecord(i int, r *syncstate.Record, w *work) {
 			return
 		}
 	}
-	for _, t := range syncstate.Sides {
-		p.onlyDeletion(t, w)
-	}
 }
 
 // goneOn handles a message that was paired and is missing on side s.
@@ -141,6 +138,7 @@ func (p *planner) upgradeFlags(t syncstate.Side, r *syncstate.Record, src *mail.
 }
 
 // onlyDeletion drops other changes of a message that is about to be expunged.
+// Whether it is depends on what expires, and on what is taken back of that.
 func (p *planner) onlyDeletion(t syncstate.Side, w *work) {
 	if !p.Rules.Ops[t].Expunge {
 		return

@@ -211,6 +211,9 @@ func (p *planner) flagChanges() {
 			continue
 		}
 		for _, t := range syncstate.Sides {
+			if w.bits&bitCopy == 0 && !r.Upgrading {
+				p.onlyDeletion(t, w)
+			}
 			if w.add[t]|w.del[t] == 0 && !(t == p.State.ExpireSide && w.bits&bitExpire != 0) {
 				continue
 			}
