@@ -81,8 +81,11 @@ func firstSeed() uint64 {
 	return n
 }
 
+// life lives through a history in a directory of its own.
+type life func(dir string, h history, newWorlds pairOfWorlds, t *tally) error
+
 // liveAll lives through random histories, a few at the same time, for a while.
-func liveAll(t *testing.T, newWorlds pairOfWorlds, d time.Duration) {
+func liveAll(t *testing.T, liveOne life, newWorlds pairOfWorlds, d time.Duration) {
 	setUp(t)
 	dir := t.TempDir()
 	var sum tally
@@ -99,13 +102,13 @@ func liveAll(t *testing.T, newWorlds pairOfWorlds, d time.Duration) {
 				mu.Unlock()
 				h := newGenerator(s).history(6)
 				place := filepath.Join(dir, strconv.FormatUint(s, 10))
-				err := live(place, h, newWorlds, &sum)
+				err := liveOne(place, h, newWorlds, &sum)
 				if err == nil {
 					continue
 				}
 				mu.Lock()
 				if !t.Failed() {
-					report(t, s, h, err, place, newWorlds)
+					report(t, s, h, err, place, liveOne, newWorlds)
 				}
 				mu.Unlock()
 			}
@@ -116,7 +119,7 @@ func liveAll(t *testing.T, newWorlds pairOfWorlds, d time.Duration) {
 }
 
 // report tells of a history that makes a difference, as short as it can be.
-func report(t *testing.T, seed uint64, h history, err error, place string, newWorlds pairOfWorlds) {
+func report(t *testing.T, seed uint64, h history, err error, place string, liveOne life, newWorlds pairOfWorlds) {
 	t.Helper()
 	var d *difference
 	if !errors.As(err, &d) {
@@ -130,7 +133,7 @@ func report(t *testing.T, seed uint64, h history, err error, place string, newWo
 		}
 		n++
 		var sum tally
-		serr := live(fmt.Sprintf("%s-%d", place, n), smaller, newWorlds, &sum)
+		serr := liveOne(fmt.Sprintf("%s-%d", place, n), smaller, newWorlds, &sum)
 		var sd *difference
 		if errors.As(serr, &sd) {
 			err = serr
@@ -142,13 +145,13 @@ func report(t *testing.T, seed uint64, h history, err error, place string, newWo
 }
 
 func TestMaildirHistories(t *testing.T) {
-	liveAll(t, maildirs, 8*time.Second)
+	liveAll(t, live, maildirs, 8*time.Second)
 }
 
 func TestServerHistories(t *testing.T) {
 	setUp(t)
 	d := testkit.StartDovecot(t, testkit.DovecotConfig{Users: []string{}})
-	liveAll(t, onServer(t, d), 6*time.Second)
+	liveAll(t, live, onServer(t, d), 6*time.Second)
 }
 
 // sweep returns for how long a long sweep may go on.
@@ -162,12 +165,12 @@ func sweep(t *testing.T) time.Duration {
 }
 
 func TestSweepMaildirHistories(t *testing.T) {
-	liveAll(t, maildirs, sweep(t))
+	liveAll(t, live, maildirs, sweep(t))
 }
 
 func TestSweepServerHistories(t *testing.T) {
 	d := sweep(t)
 	setUp(t)
 	server := testkit.StartDovecot(t, testkit.DovecotConfig{Users: []string{}})
-	liveAll(t, onServer(t, server), d)
+	liveAll(t, live, onServer(t, server), d)
 }

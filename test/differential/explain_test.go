@@ -208,6 +208,14 @@ var knownDifferences = []known{
 		}
 		return r.counted(names)
 	}},
+	{"deleted after it expired", func(_ round, before, _, _ *shot) (names []string) {
+		for p := range before.pairs() {
+			if p.has("~") && p.has("T") {
+				names = append(names, p.names()...)
+			}
+		}
+		return names
+	}},
 	{"flagged messages above MaxSize", func(r round, before, _, _ *shot) (names []string) {
 		for s := range sides {
 			for _, m := range before.unpaired(s) {
@@ -240,6 +248,12 @@ var knownDifferences = []known{
 		}
 		return []string{"only watermarks"}
 	}},
+}
+
+// concerned returns the messages that a difference concerns.
+func concerned(name string, r round, before, theirs, ours *shot) []string {
+	i := slices.IndexFunc(knownDifferences, func(k known) bool { return k.name == name })
+	return knownDifferences[i].concerns(r, before, theirs, ours)
 }
 
 // counted returns the names, or anything if there is a limit of messages: then
