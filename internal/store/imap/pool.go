@@ -26,6 +26,34 @@ type session struct {
 	mu       sync.Mutex
 	highest  mail.UID // that any unsolicited FETCH has told
 	arrivals uint64   // counts announcements of new messages
+	census   *census  // of the listing under way, if any
+}
+
+// follow lets the census of a listing know what happens; nil ends that.
+func (s *session) follow(c *census) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.census = c
+}
+
+// following returns the census of the listing under way, or nil.
+func (s *session) following() *census {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.census
+}
+
+// noteExpunge, and noteVanished, tell the census that messages are gone.
+func (s *session) noteExpunge(seq uint32) {
+	if c := s.following(); c != nil {
+		c.expunged(seq)
+	}
+}
+
+func (s *session) noteVanished() {
+	if c := s.following(); c != nil {
+		c.vanished()
+	}
 }
 
 // noteFetch looks at a FETCH that nobody has asked for.
@@ -34,14 +62,20 @@ func (s *session) noteFetch(f *imapwire.Fetch) {
 	defer s.mu.Unlock()
 	if f.Has&imapwire.ItemUID != 0 {
 		s.highest = max(s.highest, f.UID)
+		if s.census != nil && f.UID != 0 {
+			s.census.note(f.UID, f.Seq, false)
+		}
 	}
 }
 
 // noteExists counts announcements of new messages.
-func (s *session) noteExists() {
+func (s *session) noteExists(n uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.arrivals++
+	if s.census != nil {
+		s.census.shrunk(n)
+	}
 }
 
 // arrived returns how many announcements there were.
@@ -271,9 +305,21 @@ func (p *pool) connect(ctx context.Context) (s *session, again bool, err error) 
 		}
 	}
 	opts.Hooks.Exists = func(n uint32) {
-		s.noteExists()
+		s.noteExists(n)
 		if hooks.Exists != nil {
 			hooks.Exists(n)
+		}
+	}
+	opts.Hooks.Expunge = func(seq uint32) {
+		s.noteExpunge(seq)
+		if hooks.Expunge != nil {
+			hooks.Expunge(seq)
+		}
+	}
+	opts.Hooks.Vanished = func(uids mail.UIDSet) {
+		s.noteVanished()
+		if hooks.Vanished != nil {
+			hooks.Vanished(uids)
 		}
 	}
 	if s.client, err = imapclient.Dial(ctx, opts); err != nil {

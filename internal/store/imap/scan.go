@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"isync/internal/imapclient"
@@ -56,8 +57,9 @@ func (m *mailbox) scan(ctx context.Context, sess *session, need store.Need, fres
 	// when.
 	m.listing.Lock()
 	defer m.listing.Unlock()
-	before := sess.client.Exists()
-	sc := &scanner{need: need}
+	sc := &scanner{need: need, census: &census{exists: sess.client.Exists()}}
+	sess.follow(sc.census)
+	defer sess.follow(nil)
 	var err error
 	if fresh {
 		err = m.scanFresh(ctx, sess, sc)
@@ -74,30 +76,33 @@ func (m *mailbox) scan(ctx context.Context, sess *session, need store.Need, fres
 	if n := len(l.Messages); n > 0 {
 		m.noteUID(l.Messages[n-1].UID)
 	}
-	if len(need.UIDs) == 1 && need.UIDs[0] == (mail.UIDRange{First: 1, Last: mail.MaxUID}) {
-		// Some servers show only a part of huge mailboxes. What is not shown
-		// would be taken for deleted.
-		if least := min(before, sess.client.Exists()); uint64(len(l.Messages)) < uint64(least) {
-			return nil, &incompleteError{fmt.Sprintf("only %d of %d messages are listed", len(l.Messages), least)}
-		}
+	doubts, err := sc.census.check(need.UIDs)
+	if err == nil && len(doubts) > 0 {
+		err = sc.census.settle(ctx, sess.client, need.UIDs, doubts)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return l, nil
 }
 
 // scanFresh makes use of what the SELECT has told: beyond UIDNEXT there is
 // nothing, unless new messages have been announced by the time the server has
-// answered the first command.
+// answered the first command. That nothing is there is not taken on trust: see
+// census.
 func (m *mailbox) scanFresh(ctx context.Context, sess *session, sc *scanner) error {
 	m.mu.Lock()
 	next, arrived := m.info.UIDNext, m.arrived
 	m.mu.Unlock()
 	old := cut(sc.need.UIDs, 1, next-1)
 	var err error
-	if sess.client.Exists() == 0 || old.Empty() {
-		// Asking all the same would bring the last message (RFC 9051 §9,
-		// seq-range), and upsets some servers if the mailbox is empty.
+	switch exists := sess.client.Exists(); {
+	case exists == 0:
+		// Asking all the same upsets some servers.
 		err = sess.client.Noop(ctx)
-	} else {
+	case old.Empty():
+		err = sc.findLast(ctx, sess.client, exists)
+	default:
 		err = sc.run(ctx, sess.client, old)
 	}
 	if err != nil || sess.arrived() == arrived {
@@ -109,7 +114,10 @@ func (m *mailbox) scanFresh(ctx context.Context, sess *session, sc *scanner) err
 // scanLater first lets the server tell what has happened meanwhile: while there
 // are other commands to be answered, many do not.
 func (m *mailbox) scanLater(ctx context.Context, sess *session, sc *scanner) error {
-	if err := sess.client.Noop(ctx); err != nil || sess.client.Exists() == 0 {
+	err := sess.client.Noop(ctx)
+	exists := sess.client.Exists()
+	sc.census.restart(exists)
+	if err != nil || exists == 0 {
 		return err
 	}
 	return sc.run(ctx, sess.client, sc.need.UIDs)
@@ -135,6 +143,20 @@ type scanner struct {
 	bare       mail.UIDSet
 	tuids, ids map[mail.UID]string
 	header     bytes.Buffer
+	census     *census
+}
+
+// findLast asks for the UID of the last message only: to list what comes after
+// it would bring it whole (RFC 9051 §9, seq-range).
+func (sc *scanner) findLast(ctx context.Context, c *imapclient.Client, exists uint32) error {
+	uids, err := c.Search(ctx, strconv.FormatUint(uint64(exists), 10))
+	if refused(err) || err == nil && uids.Len() != 1 {
+		return &incompleteError{"the last message is not found"}
+	}
+	if err == nil && !sc.census.noteLast(uids[0].First, exists) {
+		return &incompleteError{"the mailbox has changed"}
+	}
+	return err
 }
 
 // run lists the messages of the set. It sends all commands at once.
@@ -194,6 +216,7 @@ func (sc *scanner) sink(w want) func(*imapclient.Message) error {
 			sc.bare.Add(f.UID)
 			return nil
 		}
+		sc.census.note(f.UID, f.Seq, true)
 		sc.msgs = append(sc.msgs, mail.Meta{UID: f.UID, Flags: f.Flags, Size: f.Size})
 		if len(w.fields) == 0 {
 			return nil
