@@ -13,7 +13,9 @@
 //
 // Errors: a *StoreError means the whole store is unusable (connection lost,
 // login refused), a *BoxError that this mailbox is. What happens to a single
-// message is a result handed to its completion, not an error of the call.
+// message is a result handed to its completion, not an error of the call. Items
+// whose completion was not called when a call fails are undecided: perhaps they
+// were done.
 package store
 
 import (
@@ -124,12 +126,16 @@ type Mailbox interface {
 	Fetch(ctx context.Context, items []FetchItem, sink func(*Incoming) error) error
 
 	// Append starts storing messages; done is called once for every message
-	// that Put has accepted, in the order they were put. The Appender must be
-	// finished.
+	// that Put has accepted, in the order they were put, unless Put or Finish
+	// returns an error: then it is not called for those that are not known to
+	// be stored. What concerns the mailbox or the store as a whole (a full disk
+	// or account, a server that is busy) is such an error, never the result of
+	// a message. The Appender must be finished.
 	Append(ctx context.Context, done func(AppendResult)) (Appender, error)
 
 	// SetFlags changes flags; done is called once for each change, in any
-	// order, with the index of the change. A message that has vanished is
+	// order, with the index of the change, unless SetFlags returns an error:
+	// then some changes may not be done. A message that has vanished is
 	// done with ErrGone or, where the store cannot tell, with nil.
 	SetFlags(ctx context.Context, changes []FlagChange, done func(i int, err error)) error
 
@@ -147,8 +153,10 @@ type Mailbox interface {
 type Trasher interface {
 	// Trash puts copies of the messages into the mailbox trash of the same
 	// store, which is created if it is not there. The messages may be gone
-	// from this mailbox afterwards, or must still be removed. done is called
-	// once for each message, with its index.
+	// from this mailbox afterwards, or must still be removed. They must be
+	// marked as deleted; a store that finds one not to be so (any more) may let
+	// it stay, with ErrGone. done is called once for each message, with its
+	// index, unless Trash returns an error.
 	Trash(ctx context.Context, uids []mail.UID, trash string, done func(i int, err error)) error
 }
 

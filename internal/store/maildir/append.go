@@ -2,6 +2,7 @@ package maildir
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -107,6 +108,9 @@ func (a *appender) Put(ctx context.Context, msg *store.Outgoing) error {
 	}
 	p, size, err := a.write(ctx, msg)
 	if err != nil {
+		if be, ok := errors.AsType[*store.BodyError](err); ok {
+			return be
+		}
 		return a.m.error(err)
 	}
 	if len(a.group) == 0 {
@@ -236,7 +240,9 @@ func (w *fileWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// commit stores the group and completes its messages.
+// commit stores the group and completes its messages. Whatever goes wrong is
+// the matter of the file system, not of a message: those that are not durably
+// stored are not completed, and nothing more can be stored.
 func (a *appender) commit(ctx context.Context) {
 	a.flushing.Wait()
 	group := a.group
@@ -249,20 +255,21 @@ func (a *appender) commit(ctx context.Context) {
 	}
 	if len(good) > 0 {
 		if err := a.m.place(ctx, good); err != nil {
-			err = a.m.error(fmt.Errorf("cannot store messages: %w", err))
 			for _, p := range good {
-				if p.err == nil {
-					p.err = err
-				}
+				p.err = cmp.Or(p.err, fmt.Errorf("cannot store messages: %w", err))
 			}
-			a.broken = err
 		}
 	}
 	for _, p := range group {
-		r := store.AppendResult{Key: p.key, Err: p.err}
 		if p.err != nil {
 			a.m.discard(p)
-		} else if !a.m.store.opts.NoUIDs {
+			if a.broken == nil {
+				a.broken = a.m.error(p.err)
+			}
+			continue
+		}
+		r := store.AppendResult{Key: p.key}
+		if !a.m.store.opts.NoUIDs {
 			r.UID = p.entry.uid
 		}
 		a.done(r)

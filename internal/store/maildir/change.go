@@ -1,10 +1,12 @@
 package maildir
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"syscall"
 
 	"isync/internal/mail"
 	"isync/internal/store"
@@ -45,7 +47,7 @@ func (m *mailbox) SetFlags(ctx context.Context, changes []store.FlagChange, done
 			break
 		}
 		err := m.changeFlags(ctx, changes[n], &touched)
-		if errors.Is(err, errListing) {
+		if errors.Is(err, errListing) || ofTheDisk(err) {
 			fatal = err
 			break
 		}
@@ -53,19 +55,21 @@ func (m *mailbox) SetFlags(ctx context.Context, changes []store.FlagChange, done
 	}
 	if err := m.syncDirs(touched); err != nil {
 		// Nothing that was done is certain now.
-		for i := range n {
-			if results[i] == nil {
-				results[i] = err
-			}
-		}
-		if fatal == nil {
-			fatal = err
-		}
+		return m.error(cmp.Or(fatal, err))
 	}
 	for i := range n {
 		done(i, results[i])
 	}
 	return m.error(fatal)
+}
+
+// ofTheDisk reports whether an error is that of a file system, which would fail
+// with the next message just as well, as opposed to that of one message.
+func ofTheDisk(err error) bool {
+	errno, ok := errors.AsType[syscall.Errno](err)
+	return ok && slices.Contains([]syscall.Errno{
+		syscall.ENOSPC, syscall.EDQUOT, syscall.EIO, syscall.EROFS, syscall.EMFILE, syscall.ENFILE, syscall.EACCES, syscall.EPERM,
+	}, errno)
 }
 
 // changeFlags renames one message.

@@ -475,7 +475,7 @@ var scenarios = []scenario{
 	}},
 	{"trash and remove", func(w *world, m *vfs.Mem) { numbered(w, m, 6, 6) }, func(w *world) {
 		if m := w.open(); m != nil {
-			w.setFlags(m, mail.FlagDeleted, mail.FlagSeen, 1, 2, 3, 4)
+			w.setFlags(m, mail.FlagDeleted, mail.FlagSeen, 1, 2, 3, 4, 6)
 			w.trash(m, 1, 2)
 			w.remove(m, 3, 4, 5)
 			w.trash(m, 6)

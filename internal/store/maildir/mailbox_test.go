@@ -364,8 +364,14 @@ func TestRenamedMeanwhile(t *testing.T) {
 			check(t, m.Remove(ctx, store.RemoveRequest{UIDs: mail.UIDsFrom(1)}))
 		}, map[mail.UID]string{1: "FS", 2: "", 3: "FS"}},
 		{"trash", func(t *testing.T, m store.Mailbox) {
-			check(t, m.(store.Trasher).Trash(ctx, []mail.UID{4, 1}, "trash", func(_ int, err error) { check(t, err) }))
-		}, map[mail.UID]string{2: "", 3: "FS"}},
+			// What is not marked (any more) stays.
+			want := []error{nil, store.ErrGone}
+			check(t, m.(store.Trasher).Trash(ctx, []mail.UID{4, 1}, "trash", func(i int, err error) {
+				if !errors.Is(err, want[i]) {
+					t.Errorf("message %d of the call: %v", i, err)
+				}
+			}))
+		}, map[mail.UID]string{1: "FS", 2: "", 3: "FS"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for n := 1; ; n++ {
@@ -613,6 +619,63 @@ func TestFullDisk(t *testing.T) {
 			t.Errorf("left in tmp: %q, %v", names, err)
 		}
 		wantScan(t, m, map[mail.UID]string{10: "", 11: ""})
+	}
+}
+
+// TestAppendFails: trouble with the file system is not that of a message. What
+// is not stored is not completed.
+func TestAppendFails(t *testing.T) {
+	ctx := context.Background()
+	in := func(part string) func(vfs.Op, string) bool {
+		return func(_ vfs.Op, name string) bool { return strings.Contains(name, part) }
+	}
+	for _, c := range []struct {
+		name   string
+		rule   vfs.Rule
+		stored int
+	}{
+		{"flush", vfs.Rule{Ops: vfs.OpSync, Match: in("/tmp/")}, 0},
+		{"rename", vfs.Rule{Ops: vfs.OpRename, Match: in("/tmp/")}, 0},
+		{"one rename", vfs.Rule{Ops: vfs.OpRename, Match: in("/tmp/"), Nth: 2}, 2},
+		{"UIDs", vfs.Rule{Ops: vfs.OpWrite, Match: in("uidvalidity")}, 0},
+		{"directory", vfs.Rule{Ops: vfs.OpSyncDir}, 0},
+	} {
+		for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EIO, syscall.EROFS, syscall.EACCES} {
+			t.Run(c.name+"/"+errno.Error(), func(t *testing.T) {
+				x := newFixture(t, ".uidvalidity|123\n9\n")
+				x.opts.FSync = true
+				m := x.mustOpen()
+				var stored []mail.UID
+				a, err := m.Append(ctx, func(r store.AppendResult) {
+					check(t, r.Err)
+					stored = append(stored, r.UID)
+				})
+				check(t, err)
+				rule := c.rule
+				rule.Err = errno
+				if rule.Nth == 0 {
+					rule.Nth, rule.Every = 1, true
+				}
+				x.fault.Inject(rule)
+				for range 3 {
+					check(t, a.Put(ctx, &store.Outgoing{Size: -1, Body: text("Subject: x\n\n")}))
+				}
+				err = a.Finish(ctx)
+				if be := (*store.BoxError)(nil); !errors.As(err, &be) || !errors.Is(err, errno) {
+					t.Errorf("Finish: %v", err)
+				}
+				if len(stored) != c.stored {
+					t.Errorf("completed: %d", stored)
+				}
+				if err := a.Put(ctx, &store.Outgoing{Size: -1, Body: text("x")}); !errors.Is(err, errno) {
+					t.Errorf("Put afterwards: %v", err)
+				}
+				x.fault.Inject(vfs.Rule{})
+				if names, err := x.mem.ReadNames("/in/tmp"); err != nil || len(names) != 0 {
+					t.Errorf("left in tmp: %q, %v", names, err)
+				}
+			})
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package maildir
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,9 +9,11 @@ import (
 	"os"
 
 	"isync/internal/mail"
+	"isync/internal/store"
 )
 
-// Trash implements store.Trasher. Messages are moved; they lose their UID, and
+// Trash implements store.Trasher. Messages that are not marked as deleted stay;
+// they count as gone from those that are to be removed. The others are moved; they lose their UID, and
 // the mark of deletion. If the trash is on another file system they are copied,
 // and still must be removed.
 func (m *mailbox) Trash(ctx context.Context, uids []mail.UID, trash string, done func(int, error)) error {
@@ -38,7 +41,7 @@ func (m *mailbox) Trash(ctx context.Context, uids []mail.UID, trash string, done
 			break
 		}
 		err := m.trashOne(ctx, uids[n], bin, &from, &to)
-		if errors.Is(err, errListing) {
+		if errors.Is(err, errListing) || ofTheDisk(err) {
 			fatal = err
 			break
 		}
@@ -49,14 +52,12 @@ func (m *mailbox) Trash(ctx context.Context, uids []mail.UID, trash string, done
 	if serr := m.syncDirs(from); err == nil {
 		err = serr
 	}
-	for i := range n {
-		if err != nil && results[i] == nil {
-			results[i] = err
-		}
-		done(i, results[i])
+	if err != nil {
+		// Nothing that was done is certain now.
+		return m.error(cmp.Or(fatal, err))
 	}
-	if fatal == nil {
-		fatal = err
+	for i := range n {
+		done(i, results[i])
 	}
 	return m.error(fatal)
 }
@@ -67,6 +68,11 @@ func (m *mailbox) trashOne(ctx context.Context, u mail.UID, bin *mailbox, from, 
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.withMessage(ctx, u, func(e entry) error {
+		if !e.flags.Has(mail.FlagDeleted) {
+			// Somebody wants to keep it. The mark is in the name: if there is a
+			// file of the name that we know, it is still marked.
+			return store.ErrGone
+		}
 		target := e
 		flags := e.flags &^ mail.FlagDeleted
 		target.name = m.trashName(e, flags)
