@@ -306,14 +306,16 @@ func TestFullDisk(t *testing.T) {
 		for _, fsync := range []string{"yes", "no"} {
 			t.Run(fmt.Sprintf("%s of %s, %d letters, FSync %s", c.dir, c.size, c.letters, fsync), func(t *testing.T) {
 				t.Parallel()
-				w := newWorld(t, setup{global: "FSync " + fsync, modern: true, channel: "Create Near\nExpunge Both"})
+				s := setup{global: "FSync " + fsync, modern: true, channel: "Create Near\nExpunge Both"}
+				s.server.Storage = fileStorage
+				w := newWorld(t, s)
 				dir := w.path(c.dir)
 				w.mount(dir, c.size)
 				var letters []letter
 				for i := range c.letters {
 					letters = append(letters, note(i, c.body))
 				}
-				w.send("INBOX", letters...)
+				w.fill(len(letters), func(i int) letter { return letters[i] })
 				w.suffer(t, nil, calamity{
 					says: `^mbsync: error: channel 'c'.*no space left on device$`,
 					hint: `^the disk is full\. Nothing is lost`,

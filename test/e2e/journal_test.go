@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"bytes"
-	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -14,11 +13,7 @@ import (
 // logged counts the entries of the INBOX's journal after its first line, -1 if
 // there is none.
 func logged(w *world) int {
-	data, err := os.ReadFile(w.stateFile("INBOX") + ".journal")
-	if err != nil {
-		return -1
-	}
-	return bytes.Count(data, []byte{'\n'}) - 1
+	return bytes.Count(w.journal(), []byte{'\n'}) - 1
 }
 
 // TestForeignJournal: a run of one program was killed. The other does not
@@ -39,12 +34,10 @@ func TestForeignJournal(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			s := setup{channel: "Create Near\nExpunge Both"}
-			s.server.Storage = fileStorage
-			w := newWorld(t, s)
-			letters := manyLetters(many)
-			w.fill(many, func(i int) letter { return letters[i] })
+			w, _, letters := crashWorld(t, several, "pull", "yes")
+			w.connect(slowLine())
 			w.killPull(c.order[0])
+			w.configure(w.config())
 
 			before := w.tracks()
 			r := w.run(c.order[1], "-a")
@@ -77,7 +70,7 @@ func TestForeignJournal(t *testing.T) {
 func (w *world) killPull(p program) {
 	w.tb.Helper()
 	// Twice as many entries as there are messages announce the copies.
-	_, got, late := w.cutOff(p, syscall.SIGKILL, logged, 2*many+200)
+	_, got, late := w.cutOff(p, syscall.SIGKILL, logged, 2*several+200)
 	if late {
 		w.tb.Fatalf("%s could not be killed", p.name)
 	}

@@ -14,16 +14,16 @@ type line struct {
 	// Each connection is cut after so many bytes from the client or to it; 0:
 	// never.
 	up, down int64
-	// pause is how long each piece takes that comes from the server.
+	// pause is how long each piece takes, of the given size.
 	pause time.Duration
+	piece int
+	// narrow: not much more than a piece is on its way.
+	narrow bool
 
 	target   string
 	listener net.Listener
 	wg       sync.WaitGroup
 }
-
-// piece is how much the line transports at once.
-const piece = 32 << 10
 
 // connect lets the world's next runs go by the line, which ends with the test.
 func (w *world) connect(l *line) {
@@ -53,18 +53,18 @@ func (l *line) serve() {
 			client.Close()
 			continue
 		}
-		if tcp, ok := server.(*net.TCPConn); ok && l.pause > 0 {
-			_ = tcp.SetReadBuffer(piece) // nothing piles up on the way
+		if tcp, ok := server.(*net.TCPConn); ok && l.narrow {
+			_ = tcp.SetReadBuffer(l.piece)
 		}
-		l.wg.Go(func() { l.transport(server, client, l.up, 0) })
-		l.wg.Go(func() { l.transport(client, server, l.down, l.pause) })
+		l.wg.Go(func() { l.transport(server, client, l.up) })
+		l.wg.Go(func() { l.transport(client, server, l.down) })
 	}
 }
 
-func (l *line) transport(to, from net.Conn, most int64, pause time.Duration) {
+func (l *line) transport(to, from net.Conn, most int64) {
 	defer to.Close()
 	defer from.Close()
-	buf := make([]byte, piece)
+	buf := make([]byte, l.piece)
 	for n := int64(0); most == 0 || n < most; {
 		got, err := from.Read(buf)
 		if most > 0 {
@@ -74,7 +74,7 @@ func (l *line) transport(to, from net.Conn, most int64, pause time.Duration) {
 		if _, werr := to.Write(buf[:got]); err != nil || werr != nil {
 			return
 		}
-		time.Sleep(pause)
+		time.Sleep(l.pause)
 	}
 }
 
@@ -86,13 +86,13 @@ func TestConnectionLost(t *testing.T) {
 		direction string
 		up, down  int64
 	}{
-		{"pull", 0, 700_000},
-		{"push", 800_000, 0},
+		{"pull", 0, 350_000},
+		{"push", 350_000, 0},
 	} {
 		t.Run(c.direction, func(t *testing.T) {
 			t.Parallel()
-			w, op, letters := crashWorld(t, c.direction, "yes")
-			w.connect(&line{up: c.up, down: c.down})
+			w, op, letters := crashWorld(t, several, c.direction, "yes")
+			w.connect(&line{up: c.up, down: c.down, piece: 32 << 10})
 			before := 0
 			for range 2 {
 				w.suffer(t, nil, calamity{
@@ -130,7 +130,7 @@ func TestSlowLine(t *testing.T) {
 		letters[i] = note(i, 6000)
 	}
 	w.fill(len(letters), func(i int) letter { return letters[i] })
-	w.connect(&line{pause: 2 * time.Millisecond})
+	w.connect(&line{pause: 2 * time.Millisecond, piece: 32 << 10, narrow: true})
 	w.sync(ours())
 	w.agree("INBOX", letters)
 	for i, r := range w.readState("INBOX").records {
