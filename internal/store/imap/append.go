@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 
 	"isync/internal/imapclient"
@@ -14,6 +15,9 @@ import (
 // renderLimit is up to which size a message is put together in memory before
 // anything of it is sent, so that an error of its source has no consequences.
 const renderLimit = 1 << 20
+
+// maxRefused is how many messages in a row the server may refuse.
+const maxRefused = 5
 
 // Append implements store.Mailbox.
 func (m *mailbox) Append(ctx context.Context, done func(store.AppendResult)) (store.Appender, error) {
@@ -35,6 +39,7 @@ type appender struct {
 	// tells: the server tells the UIDs of what it has stored.
 	tells bool
 	buf   bytes.Buffer // for rendering
+	row   int          // how many were refused since the last one was stored
 
 	mu   sync.Mutex
 	cond sync.Cond
@@ -70,7 +75,7 @@ func (a *appender) complete(ctx context.Context) {
 		a.mu.Unlock()
 
 		got, err := next.pending.Wait(ctx)
-		if failed == nil {
+		if failed == nil || err == nil {
 			failed = a.answered(next.key, &got, err)
 		}
 
@@ -91,9 +96,12 @@ func (a *appender) answered(key int, got *imapclient.Appended, err error) error 
 	switch {
 	case err == nil:
 		uid := got.UID()
-		if got.UIDValidity != m.Info().UIDValidity || !a.tells {
-			uid = 0 // not one of this mailbox, as we know it
+		if !a.tells || got.UIDValidity == 0 {
+			uid = 0
+		} else if got.UIDValidity != m.Info().UIDValidity {
+			return m.fail("storing messages", errNewValidity)
 		}
+		a.row = 0
 		if uid != 0 {
 			m.noteUID(uid)
 		}
@@ -102,6 +110,14 @@ func (a *appender) answered(key int, got *imapclient.Appended, err error) error 
 		return m.fail("storing messages", err)
 	case imapclient.HasCode(err, imapwire.CodeTryCreate), imapclient.HasCode(err, imapwire.CodeNonexistent):
 		return m.fail("storing messages", errors.Join(store.ErrNoBox, err))
+	case reachOf(err) != ofMessage:
+		return m.failAs(reachOf(err), "storing messages", err)
+	case !imapclient.HasCode(err, imapwire.CodeTooBig):
+		if a.row++; a.row == maxRefused {
+			// It cannot be that it dislikes them all.
+			return m.fail("storing messages", fmt.Errorf("%d messages in a row: %w", a.row, err))
+		}
+		fallthrough
 	default:
 		a.done(store.AppendResult{Key: key, Err: err})
 	}

@@ -1,6 +1,7 @@
 package imap
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -192,7 +193,8 @@ func (f *fetcher) deliver(msg *imapclient.Message) error {
 
 // settle deals with messages that were not sent. Those that are not there any
 // more are nobody's fault; the others are asked for one by one, and those that
-// do not come even then are given to the sink with an error.
+// do not come even then are given to the sink with an error, unless the server
+// says that it cannot read them at the moment: then the call fails in the end.
 func (f *fetcher) settle(ctx context.Context) error {
 	left := f.left
 	f.left = nil
@@ -216,6 +218,7 @@ func (f *fetcher) settle(ctx context.Context) error {
 	if err := f.run(ctx, single, singlesAhead); err != nil {
 		return err
 	}
+	var failed error
 	for _, l := range f.left {
 		u := l.set[0].First
 		if l.err == nil {
@@ -224,12 +227,16 @@ func (f *fetcher) settle(ctx context.Context) error {
 		if l.err == nil {
 			l.err = errNoText
 		}
+		if r := unreadable(l.err); r != ofMessage {
+			failed = cmp.Or(failed, f.box.failAs(r, "reading messages", l.err))
+			continue
+		}
 		f.in = store.Incoming{UID: u, Err: l.err}
 		if err := f.sink(&f.in); err != nil {
 			return err
 		}
 	}
-	return nil
+	return failed
 }
 
 // stillThere asks which of the messages exist.

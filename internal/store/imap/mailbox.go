@@ -161,6 +161,8 @@ func (m *mailbox) Info() store.Info {
 var (
 	errBoxClosed = errors.New("mailbox is closed")
 	errReadOnly  = errors.New("mailbox was opened read-only")
+
+	errNewValidity = errors.New("UIDVALIDITY has changed while the mailbox was open")
 )
 
 // use returns the session for a call.
@@ -212,7 +214,7 @@ func (m *mailbox) reconnect(ctx context.Context) error {
 	defer m.mu.Unlock()
 	m.fresh = false
 	if m.info.UIDValidity != validity {
-		return m.store.boxError(m.box, errors.New("UIDVALIDITY has changed while the mailbox was open"))
+		return m.store.boxError(m.box, errNewValidity)
 	}
 	return nil
 }

@@ -254,7 +254,7 @@ func TestFetchTrouble(t *testing.T) {
 		S: * 1 FETCH (UID 2 FLAGS () INTERNALDATE " 1-Jan-2020 00:00:00 +0000" BODY[] {1}
 		S: a)
 		S: * 2 FETCH (UID 5 FLAGS () INTERNALDATE " 1-Jan-2020 00:00:00 +0000" BODY[] NIL)
-		S: $a NO [SERVERBUG] some could not be read
+		S: $a NO some could not be read
 		C: $b NOOP
 		S: * 3 EXPUNGE
 		S: $b OK
@@ -271,7 +271,7 @@ func TestFetchTrouble(t *testing.T) {
 		S: c UID 7 INTERNALDATE " 1-Jan-2020 00:00:00 +0000" FLAGS (\Seen))
 		S: $e OK
 		C: $f UID FETCH 9 `+items+`
-		S: $f NO [UNAVAILABLE] not this one
+		S: $f NO not this one
 	`+goodby)
 	m := open(t, s)
 	defer m.Close(t.Context())
@@ -295,8 +295,8 @@ func TestFetchTrouble(t *testing.T) {
 	if diff := cmp.Diff([]string{
 		`2 "a" `,
 		`7 "c" S`,
-		"5: server refused UID FETCH: NO [SERVERBUG] some could not be read",
-		"9: server refused UID FETCH: NO [UNAVAILABLE] not this one",
+		"5: server refused UID FETCH: NO some could not be read",
+		"9: server refused UID FETCH: NO not this one",
 	}, got); diff != "" {
 		t.Error(diff)
 	}
@@ -315,7 +315,7 @@ func TestAppendRefused(t *testing.T) {
 		C:
 		S: $a OK [APPENDUID 7 20] ok
 		S: $b NO [TOOBIG] too big
-		S: $c OK [APPENDUID 8 1] of another mailbox
+		S: $c OK
 	`+goodby)
 	m := open(t, s)
 	defer m.Close(t.Context())
@@ -339,6 +339,123 @@ func TestAppendRefused(t *testing.T) {
 	if next := m.Info().UIDNext; next != 21 {
 		t.Errorf("UIDNEXT %d", next)
 	}
+}
+
+// TestFetchUnavailable: what the server cannot read at the moment is not held
+// against the messages.
+func TestFetchUnavailable(t *testing.T) {
+	const items = "(UID FLAGS INTERNALDATE BODY.PEEK[])"
+	for _, c := range []struct {
+		refusal string
+		whole   bool // store
+	}{
+		{"NO [UNAVAILABLE] later", false},
+		{"NO [INUSE] x", false},
+		{"NO [SERVERBUG] x", false},
+		{"NO [LIMIT] x", false},
+		{"BAD Request is throttled. Suggested Backoff Time: 1000 milliseconds", true},
+	} {
+		t.Run(c.refusal, func(t *testing.T) {
+			s, _ := scripted(t, nil, hello+inbox+`
+				C: $a UID FETCH 2,9 `+items+`
+				S: * 1 FETCH (UID 2 FLAGS () INTERNALDATE " 1-Jan-2020 00:00:00 +0000" BODY[] {1}
+				S: a)
+				S: $a `+c.refusal+`
+				C: $b NOOP
+				S: $b OK
+				C: $c UID FETCH 9 (UID)
+				S: * 3 FETCH (UID 9)
+				S: $c OK
+				C: $d UID FETCH 9 `+items+`
+				S: $d `+c.refusal+`
+			`+goodby)
+			m := open(t, s)
+			defer m.Close(t.Context())
+			var got []mail.UID
+			err := m.Fetch(t.Context(), []store.FetchItem{{UID: 2}, {UID: 9}}, func(in *store.Incoming) error {
+				got = append(got, in.UID)
+				return in.Err
+			})
+			if isStoreError(err) != c.whole || isBoxError(err) == c.whole || !slices.Equal(got, []mail.UID{2}) {
+				t.Errorf("Fetch = %v with %v", err, got)
+			}
+		})
+	}
+}
+
+// TestAppendImpossible: what concerns the mailbox or the account is not held
+// against the messages. What is stored nevertheless is done.
+func TestAppendImpossible(t *testing.T) {
+	for _, c := range []struct {
+		refusal string
+		whole   bool // store
+	}{
+		{"NO [OVERQUOTA] full", true},
+		{"NO Quota exceeded", true},
+		{"BAD Request is throttled. Suggested Backoff Time: 1000 milliseconds", true},
+		{"BAD User is authenticated but not connected.", true},
+		{"NO [UNAVAILABLE] later", false},
+		{"NO [INUSE] x", false},
+		{"NO [LIMIT] x", false},
+		{"NO [NOPERM] x", false},
+		{"NO [READ-ONLY] x", false},
+		{"OK [APPENDUID 8 1] deleted and made anew", false},
+	} {
+		t.Run(c.refusal, func(t *testing.T) {
+			s, _ := scripted(t, nil, hello+inbox+`
+				C: $a APPEND "INBOX" {1+}
+				L: x
+				C:
+				C: $b APPEND "INBOX" {1+}
+				L: y
+				C:
+				S: $a `+c.refusal+`
+				S: $b OK [APPENDUID 7 20] ok
+			`+goodby)
+			m := open(t, s)
+			defer m.Close(t.Context())
+			keys, err := putTexts(t, m, "x", "y")
+			if isStoreError(err) != c.whole || isBoxError(err) == c.whole || !slices.Equal(keys, []string{"1: <nil>"}) {
+				t.Errorf("Finish = %v; completed %q", err, keys)
+			}
+		})
+	}
+}
+
+// TestAppendAllRefused: a server that refuses everything does not mean the
+// messages.
+func TestAppendAllRefused(t *testing.T) {
+	var script strings.Builder
+	for i := range 5 {
+		fmt.Fprintf(&script, "C: $%c APPEND \"INBOX\" {1+}\nL: x\nC:\n", 'a'+i)
+	}
+	for i := range 5 {
+		fmt.Fprintf(&script, "S: $%c NO no\n", 'a'+i)
+	}
+	s, _ := scripted(t, nil, hello+inbox+script.String()+goodby)
+	m := open(t, s)
+	defer m.Close(t.Context())
+	keys, err := putTexts(t, m, "x", "x", "x", "x", "x")
+	if !isBoxError(err) || !strings.Contains(err.Error(), "5 messages in a row") || len(keys) != 4 {
+		t.Errorf("Finish = %v; completed %q", err, keys)
+	}
+}
+
+// putTexts appends messages and returns the completions, and the error of
+// Finish.
+func putTexts(t *testing.T, m store.Mailbox, texts ...string) (got []string, err error) {
+	t.Helper()
+	a, err := m.Append(t.Context(), func(r store.AppendResult) { got = append(got, fmt.Sprintf("%d: %v", r.Key, r.Err)) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, text := range texts {
+		if err := a.Put(t.Context(), &store.Outgoing{Key: i, Size: int64(len(text)), Body: bytes.NewBufferString(text)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err = a.Finish(t.Context())
+	return got, err
 }
 
 // TestAppendGone: the mailbox was deleted meanwhile.
