@@ -192,16 +192,16 @@ func (m *mailbox) size(ctx context.Context, e entry) (size int64, ok bool, err e
 }
 
 // readDetails reads the header of a message into the listing; ok is false if it
-// is gone. One that cannot be read has no header fields; whoever fetches it
-// will hear why.
+// is gone. One that cannot be read has no Message-ID; whoever fetches it will
+// hear why. But not to find a copy that is there means to make it again, so that
+// the search for temporary ids takes no unreadable header.
 func (m *mailbox) readDetails(ctx context.Context, l *store.Listing, need store.Need, e entry, meta *mail.Meta) (ok bool, err error) {
 	e, f, err := m.openMessage(ctx, e)
 	switch {
 	case errors.Is(err, errListing):
 		return false, err
 	case err != nil:
-		m.store.warn("cannot read the header of message %d in mailbox '%s': %v", e.uid, m.name, err)
-		return true, nil
+		return true, m.unreadable(need, e, err)
 	case f == nil:
 		return false, nil
 	}
@@ -216,8 +216,7 @@ func (m *mailbox) readDetails(ctx context.Context, l *store.Listing, need store.
 	}
 	h, err := readFields(f)
 	if err != nil {
-		m.store.warn("cannot read the header of message %d in mailbox '%s': %v", e.uid, m.name, err)
-		return true, nil
+		return true, m.unreadable(need, e, err)
 	}
 	if need.TUIDs && h.tuid != "" {
 		l.TUIDs[e.uid] = h.tuid
@@ -226,4 +225,13 @@ func (m *mailbox) readDetails(ctx context.Context, l *store.Listing, need store.
 		l.MessageIDs[e.uid] = h.messageID
 	}
 	return true, nil
+}
+
+// unreadable decides what an unreadable header means.
+func (m *mailbox) unreadable(need store.Need, e entry, err error) error {
+	if need.TUIDs {
+		return fmt.Errorf("cannot read the header of message %d: %w", e.uid, err)
+	}
+	m.store.warn("cannot read the header of message %d in mailbox '%s': %v", e.uid, m.name, err)
+	return nil
 }
