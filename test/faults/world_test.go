@@ -1,0 +1,526 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"isync/internal/engine"
+	"isync/internal/mail"
+	"isync/internal/plan"
+	"isync/internal/store"
+	"isync/internal/store/maildir"
+	"isync/internal/store/mem"
+	"isync/internal/syncstate"
+	"isync/internal/vfs"
+)
+
+// scenario is what a run begins with, and its rules.
+//
+// A side is a list of messages "UID:NAME[:FLAGS]", with a "*" behind the name
+// of a big message and a "?" behind that of a placeholder; UID 0 is one that
+// was delivered and has no UID yet (in a Maildir). "!" instead of a list: there
+// is no mailbox. A state is the header entries "pulled=N pushed=N expired=N" and
+// records "FAR-NEAR[:STATUS]"; "!": there is none.
+//
+// Rules are words: sync, pull/push-{new,old,upgrade,gone,flags}, and for a side
+// expunge-, solo-, create-, remove-, maxsize-, trash-, remotetrash-; max=N, unread=yes.
+type scenario struct {
+	name             string
+	rules            string
+	far, near, state string
+}
+
+var scenarios = []scenario{
+	{"pull", "sync", "1:A 2:B:S 3:C*:FR", "", "!"},
+	{"push", "sync", "", "0:A 0:B:S 0:C*:FR", "!"},
+	{"both ways", "sync", "1:A 5:B:S", "3:C 0:D:F", "!"},
+	{
+		"flags", "sync", "1:A:F 2:B 3:C:RS", "1:A 2:B:S 3:C:FR",
+		"pulled=3 pushed=3 1-1 2-2 3-3:R",
+	},
+	{"deletions", "sync", "1:A 3:C", "1:A 2:B", "pulled=3 pushed=3 1-1 2-2 3-3"},
+	{
+		"expunge", "sync expunge-far expunge-near", "1:A:ST 2:B 3:C 6:F:T", "1:A:S 2:B 4:D:T 5:E",
+		"pulled=3 pushed=3 1-1:S 2-2 3-3",
+	},
+	{
+		"trash", "sync expunge-far expunge-near trash-far trash-near", "1:A:ST 2:B 3:C 6:F:T", "1:A:S 2:B 4:D:T 5:E",
+		"pulled=3 pushed=3 1-1:S 2-2 3-3",
+	},
+	{
+		"remote trash", "sync expunge-near remotetrash-far", "1:A 2:B", "1:A:T 2:B 3:C:T",
+		"pulled=2 pushed=2 1-1 2-2",
+	},
+	{
+		"remote trash near", "sync expunge-far remotetrash-near", "1:A:T 2:B 3:C:T", "1:A 2:B",
+		"pulled=2 pushed=2 1-1 2-2",
+	},
+	{
+		"expiration", "sync max=2 unread=yes expunge-near", "1:A:S 2:B:S 3:C 4:D:S", "1:A:S 2:B:S 3:C",
+		"pulled=3 pushed=3 1-1:S 2-2:S 3-3",
+	},
+	{
+		"expiration without expunge", "sync max=2 unread=yes", "1:A:S 2:B:S 3:C 4:D:S", "1:A:S 2:B:S 3:C",
+		"pulled=3 pushed=3 1-1:S 2-2:S 3-3",
+	},
+	{
+		"expiration taken back", "sync max=1 unread=yes", "1:A:FS 2:B:S", "1:A:ST 2:B:S",
+		"pulled=2 pushed=2 expired=1 1-1:~S 2-2:S",
+	},
+	{"placeholders", "sync maxsize-near", "1:A* 2:B 3:C*:FS", "", "!"},
+	{
+		"upgrade", "sync maxsize-near expunge-near", "1:A*:R 2:B* 3:C", "1:A?:FRS 2:B? 3:C",
+		"pulled=3 pushed=3 1-1:>R 2-2:> 3-3",
+	},
+	{"create near", "sync create-near", "1:A 2:B:S", "!", "!"},
+	{"create far", "sync create-far", "!", "1:A 2:B:S", "!"},
+	{"remove near", "sync remove-near", "!", "", "pulled=2 pushed=2"},
+	{"remove far", "sync remove-far", "", "!", "pulled=2 pushed=2"},
+}
+
+const (
+	farValidity, nearValidity = 101, 202
+	sizeLimit                 = 1000
+	statePath                 = "/state/pair"
+)
+
+// rules of a scenario.
+type rules struct {
+	plan           plan.Rules
+	create, remove [2]bool
+}
+
+func parseRules(t testing.TB, text string) rules {
+	t.Helper()
+	var c rules
+	for w := range strings.FieldsSeq(text) {
+		word, val, _ := strings.Cut(w, "=")
+		kind, what, _ := strings.Cut(word, "-")
+		s := syncstate.Far
+		if what == "near" || kind == "pull" {
+			s = syncstate.Near
+		}
+		ops, trash := &c.plan.Ops[s], &c.plan.Trash[s]
+		op := map[string]*bool{"new": &ops.New, "old": &ops.Old, "upgrade": &ops.Upgrade, "gone": &ops.Gone, "flags": &ops.Flags}
+		switch kind {
+		case "sync":
+			for i := range c.plan.Ops {
+				o := &c.plan.Ops[i]
+				o.New, o.Upgrade, o.Gone, o.Flags = true, true, true, true
+			}
+		case "pull", "push":
+			*op[what] = true
+		case "expunge":
+			ops.Expunge = true
+		case "solo":
+			ops.ExpungeSolo = true
+		case "create":
+			c.create[s] = true
+		case "remove":
+			c.remove[s] = true
+		case "maxsize":
+			c.plan.MaxSize[s] = sizeLimit
+		case "trash":
+			trash.Enabled = true
+		case "remotetrash":
+			trash.Enabled, trash.RemoteNew = true, true
+		case "max":
+			n, err := strconv.Atoi(val)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.plan.MaxMessages = n
+		case "unread":
+			c.plan.ExpireUnread = plan.Yes
+		default:
+			t.Fatalf("unknown rule %q", w)
+		}
+	}
+	return c
+}
+
+// body makes the message of a name.
+func body(name, eol string) string {
+	subject := name
+	if p, ok := strings.CutSuffix(name, "?"); ok {
+		subject = placeholderMark + p + "*"
+	}
+	b := "From: x" + eol + "Subject: " + subject + eol + "Message-Id: <" + name + ">" + eol + eol + "This is " + name + "." + eol
+	if strings.HasSuffix(name, "*") {
+		b += strings.Repeat("It is long."+eol, 2*sizeLimit/10)
+	}
+	return b
+}
+
+const placeholderMark = "[placeholder] "
+
+// nameOf is the inverse of body. A message that is not complete has another
+// name.
+func nameOf(text string) string {
+	eol := "\n"
+	if strings.Contains(text, "\r\n") {
+		eol = "\r\n"
+	}
+	_, rest, ok := strings.Cut(text, eol+"Subject: ")
+	if !ok {
+		return "BROKEN"
+	}
+	name, _, _ := strings.Cut(rest, eol)
+	if p, ok := strings.CutPrefix(name, placeholderMark); ok {
+		return strings.TrimSuffix(p, "*") + "?"
+	}
+	_, is, _ := strings.Cut(text, eol+eol)
+	if _, want, _ := strings.Cut(body(name, eol), eol+eol); is != want {
+		return name + "BROKEN"
+	}
+	return name
+}
+
+// message is one of a mailbox.
+type message struct {
+	uid   mail.UID
+	name  string
+	flags mail.Flags
+}
+
+func parseSide(t testing.TB, text string) (list []message) {
+	t.Helper()
+	for f := range strings.FieldsSeq(text) {
+		parts := append(strings.SplitN(f, ":", 3), "")
+		u, err := strconv.Atoi(parts[0])
+		if err != nil {
+			t.Fatalf("malformed message %q", f)
+		}
+		flags, _ := mail.ParseFlags(parts[2])
+		list = append(list, message{mail.UID(u), parts[1], flags})
+	}
+	return list
+}
+
+// stateFile turns the notation of a state into the file.
+func stateFile(text string, validity [2]uint32) string {
+	head := fmt.Sprintf("FarUidValidity %d\nNearUidValidity %d\n", validity[0], validity[1])
+	var recs string
+	for f := range strings.FieldsSeq(text) {
+		if k, v, ok := strings.Cut(f, "="); ok {
+			head += map[string]string{"pulled": "MaxPulledUid", "pushed": "MaxPushedUid", "expired": "MaxExpiredFarUid"}[k] + " " + v + "\n"
+			continue
+		}
+		uids, flags, _ := strings.Cut(f, ":")
+		recs += strings.Replace(uids, "-", " ", 1) + " " + flags + "\n"
+	}
+	return head + "\n" + recs
+}
+
+// disk holds everything local: the near Maildir (and perhaps the far one), its
+// trash, and the state.
+type disk struct{ *vfs.Mem }
+
+// roots are the directories of the stores; the mailbox is "box" in there.
+var roots = [2]string{"/far", "/near"}
+
+func newDisk(t testing.TB) disk {
+	t.Helper()
+	d := disk{vfs.NewMem(nil)}
+	for _, dir := range []string{"/far", "/near", "/state"} {
+		if err := d.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return d
+}
+
+func (d disk) write(t testing.TB, name, text string) {
+	t.Helper()
+	f, err := d.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err == nil {
+		_, err = io.WriteString(f, text)
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (d disk) read(name string) (string, error) {
+	f, err := d.OpenFile(name, os.O_RDONLY, 0)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(f)
+	return string(b), err
+}
+
+// setMaildir makes the mailbox of a side.
+func (d disk) setMaildir(t testing.TB, s syncstate.Side, text string) {
+	t.Helper()
+	if text == "!" {
+		return
+	}
+	box := roots[s] + "/box"
+	for _, dir := range []string{box, box + "/tmp", box + "/new", box + "/cur"} {
+		if err := d.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	highest := mail.UID(0)
+	for i, m := range parseSide(t, text) {
+		highest = max(highest, m.uid)
+		name := fmt.Sprintf("%d.%d_1.user", 1700000000+i, i)
+		if m.uid != 0 {
+			name += fmt.Sprintf(",U=%d", m.uid)
+		}
+		sub := "new"
+		if m.flags != 0 {
+			sub = "cur"
+		}
+		d.write(t, path.Join(box, sub, name+":2,"+m.flags.String()), body(m.name, "\n"))
+	}
+	d.write(t, box+"/.uidvalidity", fmt.Sprintf("%d\n%d\n", []int{farValidity, nearValidity}[s], highest))
+}
+
+// maildir lists a mailbox of a side; ok is false if there is none.
+func (d disk) maildir(s syncstate.Side, box string) (list []message, ok bool, err error) {
+	dir := roots[s] + "/" + box
+	if _, err := d.Stat(dir + "/cur"); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+		return nil, false, err
+	}
+	for _, sub := range []string{"cur", "new"} {
+		names, err := d.ReadNames(path.Join(dir, sub))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, false, err
+		}
+		for _, n := range names {
+			text, err := d.read(path.Join(dir, sub, n))
+			if err != nil {
+				return nil, false, err
+			}
+			base, flags, _ := strings.Cut(n, ":2,")
+			m := message{name: nameOf(text)}
+			m.flags, _ = mail.ParseFlags(flags)
+			if _, u, ok := strings.Cut(base, ",U="); ok {
+				uid, err := strconv.Atoi(u)
+				if err != nil {
+					return nil, false, err
+				}
+				m.uid = mail.UID(uid)
+			}
+			list = append(list, m)
+		}
+	}
+	slices.SortFunc(list, func(a, b message) int { return int(int64(a.uid) - int64(b.uid)) })
+	return list, true, nil
+}
+
+// maildirStore is the store of a side.
+func maildirStore(t testing.TB, s syncstate.Side, files vfs.FS) store.Store {
+	t.Helper()
+	st, err := maildir.New(maildir.Options{
+		Name: s.String(), Path: roots[s] + "/", Inbox: roots[s] + "/INBOX", SubFolders: maildir.SubFoldersVerbatim,
+		FSync: true, FS: files, Host: "host", NoDelay: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st
+}
+
+// log keeps what the engine reports as gone wrong.
+type log struct {
+	failed  int // messages
+	trouble []string
+}
+
+func (l *log) Observe(e engine.Event) {
+	switch e.Kind {
+	case engine.Failed:
+		l.failed++
+		l.trouble = append(l.trouble, fmt.Sprintf("message %d of %s: %v", e.UID, e.Side, e.Err))
+	case engine.Problem:
+		l.trouble = append(l.trouble, e.Err.Error())
+	case engine.Warning:
+		l.trouble = append(l.trouble, e.Text)
+	}
+}
+
+// text is everything that the user is told about what went wrong.
+func (l *log) text(err error) string {
+	all := slices.Clone(l.trouble)
+	if err != nil {
+		all = append(all, err.Error())
+	}
+	return strings.Join(all, "\n")
+}
+
+// randomness for temporary ids.
+type randomness struct{ *rand.Rand }
+
+func (r randomness) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = byte(r.Uint32())
+	}
+	return len(p), nil
+}
+
+// synchronize runs the engine.
+func synchronize(ctx context.Context, c rules, stores [2]store.Store, boxes [2]string, files vfs.FS, seed uint64) (*log, error) {
+	l := &log{}
+	_, err := engine.Sync(ctx, &engine.Pair{
+		Channel: "c", Store: stores, Box: boxes, Create: c.create, Remove: c.remove, Rules: c.plan,
+		ExpireSide: syncstate.Near, TrashBox: [2]string{"trash", "trash"},
+		StatePath: statePath, FS: files, FSync: true,
+		TUIDs: randomness{rand.New(rand.NewPCG(seed, 1))}, Observer: l,
+	})
+	for _, s := range stores {
+		if cerr := s.Close(); err == nil {
+			err = cerr
+		}
+	}
+	return l, err
+}
+
+// again are the rules for the run after one that ended with err. Single messages
+// that failed in a run that was completed are tried again only if asked for.
+func (c rules) again(l *log, err error) rules {
+	if l.failed > 0 && err == nil {
+		c.plan.Ops[0].Old, c.plan.Ops[1].Old = true, true
+	}
+	return c
+}
+
+// shot is what is left of a world after a run: messages without their UIDs, and
+// the state.
+type shot struct {
+	box     [2][]message
+	missing [2]bool
+	trash   [2][]message
+	state   string // "" if there is none
+}
+
+// text describes the messages. Whether there are two copies of a message in a
+// trash does not matter: better twice than not at all.
+func (s *shot) text() string {
+	var b strings.Builder
+	for _, t := range syncstate.Sides {
+		fmt.Fprintf(&b, "%s:", t)
+		if s.missing[t] {
+			b.WriteString(" missing")
+		}
+		b.WriteString(listing(s.box[t], false) + "\n")
+		fmt.Fprintf(&b, "%s trash:%s\n", t, listing(s.trash[t], true))
+	}
+	fmt.Fprintf(&b, "state: %v\n", s.state != "")
+	return b.String()
+}
+
+func listing(list []message, once bool) string {
+	var out []string
+	for _, m := range list {
+		out = append(out, " "+m.name+":"+m.flags.String())
+	}
+	slices.Sort(out)
+	if once {
+		out = slices.Compact(out)
+	}
+	return strings.Join(out, "")
+}
+
+// consistent says what is wrong with a state and the mailboxes it is about.
+func (s *shot) consistent() error {
+	for _, t := range syncstate.Sides {
+		seen := map[string]bool{}
+		for _, m := range s.box[t] {
+			if seen[m.name] {
+				return fmt.Errorf("%s is doubled on the %s side", m.name, t)
+			}
+			seen[m.name] = true
+		}
+	}
+	if s.state == "" {
+		return nil
+	}
+	st, err := syncstate.Parse("state", []byte(s.state), syncstate.Near)
+	if err != nil {
+		return err
+	}
+	var used [2]mail.UIDSet
+	for r := range st.Live() {
+		var names []string
+		for _, t := range syncstate.Sides {
+			u := r.UID[t]
+			if u == 0 {
+				continue
+			}
+			if used[t].Contains(u) {
+				return fmt.Errorf("two records for %s message %d", t, u)
+			}
+			used[t].Add(u)
+			for _, m := range s.box[t] {
+				if m.uid == u {
+					names = append(names, strings.TrimRight(m.name, "*?"))
+				}
+			}
+		}
+		if len(names) == 2 && names[0] != names[1] {
+			return fmt.Errorf("record %d-%d pairs %s with %s", r.UID[0], r.UID[1], names[0], names[1])
+		}
+	}
+	return nil
+}
+
+func (d disk) stateText() (string, error) {
+	text, err := d.read(statePath)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return text, err
+}
+
+// memSide lists a mailbox of a memory store.
+func memSide(d *mem.Disk, box string) (list []message, ok bool) {
+	b, ok := d.Box(box)
+	for _, m := range b.Messages {
+		list = append(list, message{m.UID, nameOf(m.Body), m.Flags})
+	}
+	return list, ok
+}
+
+func setMemSide(t testing.TB, d *mem.Disk, text string) {
+	t.Helper()
+	if text == "!" {
+		return
+	}
+	s := mem.BoxState{UIDValidity: farValidity}
+	for _, m := range parseSide(t, text) {
+		s.Messages = append(s.Messages, mem.Message{UID: m.uid, Flags: m.flags, Body: body(m.name, "\r\n")})
+	}
+	d.Set("box", s)
+}
+
+// sweep returns for how long a long sweep may go on.
+func sweep(t *testing.T) time.Duration {
+	t.Helper()
+	d, err := time.ParseDuration(os.Getenv("ISYNC_SWEEP"))
+	if err != nil {
+		t.Skip("a long sweep: set ISYNC_SWEEP to how long it may take")
+	}
+	return d
+}
