@@ -196,6 +196,9 @@ func (c *Client) Secure() bool { return c.secure.Load() }
 // server's latest word.
 func (c *Client) Exists() uint32 { return c.exists.Load() }
 
+// Busy tells whether any command is under way.
+func (c *Client) Busy() bool { return len(*c.queue.Load()) > 0 }
+
 // setCaps replaces the capabilities.
 func (c *Client) setCaps(list []string) {
 	caps := newCaps(list, c.disabled)

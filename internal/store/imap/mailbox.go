@@ -175,6 +175,7 @@ func (m *mailbox) use(ctx context.Context) (*session, error) {
 	if m.sess == nil {
 		return nil, m.store.boxError(m.box, errBoxClosed)
 	}
+	m.sess.uses.Add(1)
 	return m.sess, nil
 }
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"isync/internal/imapclient"
 	"isync/internal/imapwire"
@@ -22,6 +24,9 @@ type session struct {
 	users     int
 	exclusive bool
 	selected  string
+
+	// uses counts the calls that mailboxes have used it for.
+	uses atomic.Uint64
 
 	mu       sync.Mutex
 	highest  mail.UID // that any unsolicited FETCH has told
@@ -158,14 +163,12 @@ func (p *pool) take(ctx context.Context, exclusive bool) (s *session, used bool,
 			return s, true, nil
 		}
 		if p.limit > 0 && p.live()+p.dialing >= p.limit {
-			change := p.change
+			change, n := p.change, p.live()
 			p.mu.Unlock()
-			select {
-			case <-change:
-				continue
-			case <-ctx.Done():
-				return nil, false, ctx.Err()
+			if err := p.wait(ctx, change, n); err != nil {
+				return nil, false, err
 			}
+			continue
 		}
 		p.dialing++
 		p.mu.Unlock()
@@ -174,6 +177,53 @@ func (p *pool) take(ctx context.Context, exclusive bool) (s *session, used bool,
 			return s, false, err
 		}
 	}
+}
+
+// stuckAfter is for how long nothing may happen in any session while somebody
+// waits for one. Whoever has the sessions then is most likely waiting itself:
+// for the mailbox it wants to open besides.
+var stuckAfter = 10 * time.Second
+
+// wait waits for a change in the pool, which has n sessions and can have no
+// more. It fails if there will not be one.
+func (p *pool) wait(ctx context.Context, change <-chan struct{}, n int) error {
+	tick := time.NewTicker(stuckAfter / 10)
+	defer tick.Stop()
+	uses, idle := p.used(), time.Now()
+	for {
+		select {
+		case <-change:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+		if now := p.used(); now != uses || p.busy() {
+			uses, idle = now, time.Now()
+		}
+		if time.Since(idle) >= stuckAfter {
+			return fmt.Errorf("no more than %d connection(s) to the server are possible, and each is needed for another mailbox; "+
+				"allow more of them, or do not use several mailboxes of the account at once (as with a trash that is on the other side)", n)
+		}
+	}
+}
+
+// used counts what the sessions were used for.
+func (p *pool) used() (n uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, s := range p.sessions {
+		n += s.uses.Load()
+	}
+	return n
+}
+
+// busy reports whether any session has a command under way, or is in the
+// making.
+func (p *pool) busy() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.dialing > 0 || slices.ContainsFunc(p.sessions, func(s *session) bool { return s.client.Busy() })
 }
 
 // unusable tells why there cannot be any session; p.mu is held.
