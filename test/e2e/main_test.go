@@ -1,3 +1,5 @@
+//go:build linux
+
 package e2e
 
 import (
@@ -51,7 +53,26 @@ func TestMain(m *testing.M) {
 	if out, err := build.CombinedOutput(); err != nil {
 		panic(fmt.Sprintf("go build: %v\n%s", err, out))
 	}
+	useMemory()
 	m.Run()
+}
+
+// useMemory moves all mail of the tests to a file system in memory, if there is
+// one and nobody says otherwise by setting TMPDIR: these tests write a lot, and
+// none of them switches the power off.
+func useMemory() {
+	const dir, enough = "/dev/shm", 2 << 30
+	var st syscall.Statfs_t
+	if os.Getenv("TMPDIR") != "" || syscall.Statfs(dir, &st) != nil || st.Bavail*uint64(st.Bsize) < enough {
+		return
+	}
+	f, err := os.CreateTemp(dir, "isync-e2e-")
+	if err != nil {
+		return
+	}
+	f.Close()
+	os.Remove(f.Name())
+	os.Setenv("TMPDIR", dir)
 }
 
 // lookAtSources looks at the sources of the program: go test notes what tests
