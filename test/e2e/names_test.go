@@ -5,6 +5,7 @@ package e2e
 import (
 	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -118,6 +119,50 @@ func TestNames(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestOldNames: the other program takes the encoding of a name for the name.
+// Ours does not take what that has made for another mailbox, and says what to
+// do. Once it is done, all is well.
+func TestOldNames(t *testing.T) {
+	t.Parallel()
+	const name, old = "Entwürfe", "Entw&APw-rfe"
+	w := newWorld(t, setup{channel: "Patterns *\nCreate Both\nExpunge Both"})
+	letters := []letter{note(1, 1), note(2, 2)}
+	w.send(name, letters...)
+	w.sync(theirs(t))
+	files, boxes := w.tracks(), w.farBoxes()
+
+	r := w.run(ours(), "-a")
+	if r.code != 1 {
+		t.Errorf("exit code %d", r.code)
+	}
+	want := "mailbox '" + old + `' of MaildirStore "near" seems to be '` + name + "' under the name that versions before 1.5 gave it; rename its directory, and its sync state"
+	for _, c := range complaints(r.stderr) {
+		if !strings.Contains(c, want) {
+			t.Errorf("it says %s", c)
+		}
+	}
+	if !strings.Contains(r.stderr, want) {
+		t.Errorf("it does not say %s", want)
+	}
+	if d := cmp.Diff(files, w.tracks()); d != "" {
+		t.Errorf("it touches files:\n%s", d)
+	}
+	if d := cmp.Diff(boxes, w.farBoxes()); d != "" {
+		t.Errorf("it changes the server:\n%s", d)
+	}
+
+	for from, to := range map[string]string{
+		w.boxDir(old): w.boxDir(name),
+		strings.ReplaceAll(w.stateFile(name), name, old): w.stateFile(name),
+	} {
+		if err := os.Rename(from, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.idle(ours(), name)
+	w.agree(name, letters)
 }
 
 // sameBoxes checks that the server has these mailboxes, and none but those
