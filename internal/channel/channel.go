@@ -202,7 +202,7 @@ func (r *runner) pair(ctx context.Context, s Selection, t target) bool {
 	if err == nil {
 		res, err = engine.Sync(ctx, p)
 	}
-	if err != nil || res.Failed > 0 {
+	if err != nil || res.Failed+res.Problems > 0 {
 		r.sum.Failed = true
 	}
 	for i := range r.sum.Counts {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"os"
 	"strings"
 
 	"isync/internal/auth"
@@ -105,6 +106,9 @@ func (a *adviser) keyword(keyword string) string {
 func (a *adviser) path() string {
 	if e, ok := errors.AsType[*fs.PathError](a.err); ok {
 		return e.Path
+	}
+	if e, ok := errors.AsType[*os.LinkError](a.err); ok { // of a rename
+		return e.New
 	}
 	return ""
 }

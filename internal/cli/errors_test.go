@@ -47,6 +47,7 @@ func TestExplain(t *testing.T) {
 		{conn("UID FETCH", errors.New("reset")), "reset", "nothing is lost: run mbsync again, and it goes on from here"},
 		{at(&imapclient.ResponseError{Command: "APPEND", Status: imapwire.StatusNo, Code: imapwire.Code{Name: "OVERQUOTA"}}), "OVERQUOTA", "the account on the server is full: delete something there, then run mbsync again"},
 		{path(syscall.EACCES), "mailbox 'INBOX': open /mail/tmp/x: permission denied", "check who may use it: ls -ld '/mail/tmp/x' and the directories above"},
+		{&store.BoxError{Store: "near", Box: "INBOX", Err: &os.LinkError{Op: "rename", Old: "/mail/new/x", New: "/mail/cur/x", Err: syscall.EACCES}}, "permission denied", "check who may use it: ls -ld '/mail/cur/x' and the directories above"},
 		{path(syscall.ENOSPC), "no space left", "the disk is full. Nothing is lost: free some space, then run mbsync again, and it goes on from here"},
 		{path(syscall.EDQUOT), "quota", "your disk quota is used up. Nothing is lost: free some space, then run mbsync again, and it goes on from here"},
 		{path(syscall.EROFS), "read-only", "the file system of '/mail/tmp/x' is mounted read-only"},

@@ -98,6 +98,9 @@ type Result struct {
 	Counts [2]Counts
 	// Failed is the number of messages that could not be propagated.
 	Failed int
+	// Problems is the number of other things that went wrong, but were worked
+	// around (Event Problem).
+	Problems int
 	// Plan is what would be done, and Closing what would be trashed and
 	// expunged then; only in a dry run.
 	Plan    *plan.Plan

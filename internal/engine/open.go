@@ -156,6 +156,7 @@ func (s *session) loadState(files *stateFiles) error {
 		return err
 	}
 	if l.torn != nil {
+		s.result.Problems++
 		s.emit(Event{Kind: Problem, Err: fmt.Errorf("%w; it is dropped and the interrupted run continued", l.torn)})
 	}
 	s.state = l.state

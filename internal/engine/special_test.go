@@ -301,8 +301,8 @@ func TestTornJournal(t *testing.T) {
 	w := sc.setup(t, c)
 	writeFile(t, w.fs, statePath+".new", nil)
 	writeFile(t, w.fs, statePath+".journal", []byte("5\n+ 2 0\n# 2 0 abc"))
-	_, l, err := w.run(c, modes[0], &killer{}, 1)
-	if err != nil || !strings.Contains(l.texts(engine.Problem), "/state/pair.journal:3: incomplete journal entry") {
+	res, l, err := w.run(c, modes[0], &killer{}, 1)
+	if err != nil || res.Problems != 1 || !strings.Contains(l.texts(engine.Problem), "/state/pair.journal:3: incomplete journal entry") {
 		t.Fatalf("%v, %s", err, l.texts(engine.Problem))
 	}
 	wantText(t, w, c, "1:A 2:B", "1:A 2:B", "pulled=2 pushed=2 1-1 2-2")

@@ -233,6 +233,7 @@ type journal struct {
 	steps   *Steps // counts the entries; may be nil
 
 	file vfs.File // nil: nothing was written yet
+	size int64    // of the complete entries in the file
 	end  int      // length of the journal that is continued
 	buf  []byte
 	held bool  // entries are collected until flush
@@ -273,6 +274,7 @@ func (j *journal) begin() error {
 	if _, err := file.Seek(int64(j.end), io.SeekStart); err != nil {
 		return fmt.Errorf("continuing the journal: %w", err)
 	}
+	j.size = int64(j.end)
 	return nil
 }
 
@@ -350,8 +352,11 @@ func (j *journal) flush() error {
 	}
 	if _, err := j.file.Write(j.buf); err != nil {
 		j.err = fmt.Errorf("writing the journal: %w", err)
+		// A full disk may have taken a part; the next run would find it torn.
+		_ = j.file.Truncate(j.size)
 		return j.err
 	}
+	j.size += int64(len(j.buf))
 	j.buf = j.buf[:0]
 	return nil
 }

@@ -97,7 +97,9 @@ func (w *world) resume(p program, but ...string) {
 	w.tb.Helper()
 	r := w.run(p, "-a")
 	if strings.Contains(r.stderr, "incomplete journal entry at the end of the file") && strings.Count(r.stderr, "error: ") == 1 {
-		w.tb.Logf("the journal was torn: exit code %d\n%s", r.code, r.stderr)
+		if r.code != 1 {
+			w.tb.Fatalf("%s: exit code %d with a torn journal\n%s%s", p.name, r.code, r.stdout, r.stderr)
+		}
 		return
 	}
 	if r.code != 0 {

@@ -228,7 +228,7 @@ func TestUnwritable(t *testing.T) {
 	for i, c := range []struct {
 		dirs string
 		push bool // there also are messages to be numbered
-	}{{"inbox/tmp", true}, {"inbox/cur inbox/new inbox/tmp", false}, {"inbox", true}, {"state", true}} {
+	}{{"inbox/tmp", true}, {"inbox/cur inbox/new inbox/tmp", true}, {"inbox", true}, {"state", true}} {
 		t.Run(c.dirs, func(t *testing.T) {
 			dirs := strings.Fields(c.dirs)
 			pulled, pushed := note(10+2*i, 500), note(11+2*i, 500)
