@@ -231,43 +231,16 @@ func (t *trasher) set(ctx context.Context, set mail.UIDSet) error {
 }
 
 // move moves messages to the trash, or copies them if the server cannot move.
-// The copies shall not be marked as deleted, which they take over; so the mark
-// is removed before and put back for what remains after, in one go with the
-// copying, lest we die in between.
+// The copies take over the mark of deletion. To remove it before would clear the
+// trash of it, but if we were cut off then, nothing would tell any more that
+// these messages are deleted.
 func (t *trasher) move(ctx context.Context, set mail.UIDSet) error {
-	mark := imapclient.StoreRequest{UIDs: set, Mode: imapclient.RemoveFlags, Flags: mail.FlagDeleted}
-	unmarked, err := t.client.StartStore(ctx, mark)
-	if err != nil {
-		return err
-	}
-	start := t.client.StartCopy
 	if t.client.Caps().Has("MOVE") {
-		start = t.client.StartMove
-	}
-	moved, err := start(ctx, set, t.name)
-	mark.Mode = imapclient.AddFlags
-	var marked *imapclient.Pending[imapclient.Stored]
-	if err == nil {
-		marked, err = t.client.StartStore(ctx, mark)
-	}
-	_, uerr := unmarked.Wait(ctx)
-	if moved == nil {
+		_, err := t.client.Move(ctx, set, t.name)
 		return err
 	}
-	_, merr := moved.Wait(ctx)
-	if marked == nil {
-		return err
-	}
-	if _, err := marked.Wait(ctx); isLost(err) {
-		return err
-	}
-	if merr != nil {
-		return merr
-	}
-	if isLost(uerr) {
-		return uerr
-	}
-	return nil
+	_, err := t.client.Copy(ctx, set, t.name)
+	return err
 }
 
 // errNoUIDPlus is why messages cannot be removed one by one.

@@ -193,11 +193,7 @@ func TestCommands(t *testing.T) {
 				t.Error(err)
 			}
 		}, want: []string{
-			`UID STORE 11:110 -FLAGS.SILENT (\Deleted)`, "UID MOVE 11:110 Trash", `UID STORE 11:110 +FLAGS.SILENT (\Deleted)`,
-			"CREATE Trash",
-			`UID STORE 11:110 -FLAGS.SILENT (\Deleted)`, "UID MOVE 11:110 Trash", `UID STORE 11:110 +FLAGS.SILENT (\Deleted)`,
-			`UID STORE 111:200 -FLAGS.SILENT (\Deleted)`, "UID MOVE 111:200 Trash", `UID STORE 111:200 +FLAGS.SILENT (\Deleted)`,
-			"EXPUNGE",
+			"UID MOVE 11:110 Trash", "CREATE Trash", "UID MOVE 11:110 Trash", "UID MOVE 111:200 Trash", "EXPUNGE",
 		}},
 		{name: "what is left", run: func(m store.Mailbox) {
 			if n := len(scan(t, m, store.Need{UIDs: all})); n != 100 {
@@ -226,10 +222,8 @@ func TestCommands(t *testing.T) {
 		}
 		d.ForgetCommands(t)
 	}
-	for u, m := range d.Contents(t, "user", "Trash") {
-		if slices.Contains(m.Flags, `\Deleted`) {
-			t.Errorf("message %d in the trash is marked as deleted", u)
-		}
+	if n := len(d.Contents(t, "user", "Trash")); n != 190 {
+		t.Errorf("%d messages in the trash", n)
 	}
 }
 
