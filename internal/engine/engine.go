@@ -255,7 +255,7 @@ func joinErrors(errs ...error) error {
 		if e == nil {
 			continue
 		}
-		if joined, ok := e.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only if nothing is around it
+		if joined, ok := e.(interface{ Unwrap() []error }); ok {
 			for _, e := range joined.Unwrap() {
 				add(e)
 			}
