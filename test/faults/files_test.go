@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -41,7 +42,7 @@ func (w *world) clone() *world {
 // run synchronizes; the local file system is seen through files.
 func (w *world) run(t testing.TB, c rules, files vfs.FS, seed uint64) (*log, error) {
 	far := mem.New(w.far, mem.Options{Name: "far", Caps: mem.IMAPCaps, Trasher: true})
-	return synchronize(context.Background(), c, [2]store.Store{far, maildirStore(t, syncstate.Near, files)}, [2]string{"box", "box"}, files, seed)
+	return synchronize(context.Background(), c, [2]store.Store{far, maildirStore(t, syncstate.Near, files)}, onlyBox, files, seed)
 }
 
 func (w *world) look(t testing.TB) *shot {
@@ -86,7 +87,10 @@ func (w *world) fail(t *testing.T, c rules, f failure, seed uint64) (l *log, err
 	fault := vfs.NewFault(w.Mem)
 	fault.Inject(vfs.Rule{Nth: f.nth, Every: f.every, Err: f.errno})
 	first := ""
+	var mu sync.Mutex // both sides are at work at the same time
 	fault.Before(func(op vfs.Op, name string) {
+		mu.Lock()
+		defer mu.Unlock()
 		if fault.Fired() > 0 && first == "" {
 			first = fmt.Sprintf("operation %b of %s", op, name)
 		}

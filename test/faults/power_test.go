@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -30,7 +31,7 @@ func (sc *scenario) local(t testing.TB) local {
 
 func (w local) run(t testing.TB, c rules, files vfs.FS, seed uint64) (*log, error) {
 	return synchronize(context.Background(), c,
-		[2]store.Store{maildirStore(t, syncstate.Far, files), maildirStore(t, syncstate.Near, files)}, [2]string{"box", "box"}, files, seed)
+		[2]store.Store{maildirStore(t, syncstate.Far, files), maildirStore(t, syncstate.Near, files)}, onlyBox, files, seed)
 }
 
 func (w local) look(t testing.TB) *shot {
@@ -77,7 +78,10 @@ func (sc *scenario) cut(t *testing.T, chances []int, seed uint64) (crashes []cra
 		}
 	}
 	n := 0
+	var mu sync.Mutex // both sides are at work at the same time
 	fault.Before(func(op vfs.Op, name string) {
+		mu.Lock()
+		defer mu.Unlock()
 		if op&vfs.OpChanges != 0 {
 			n++
 			cut(fmt.Sprintf("before operation %d (%b of %s)", n, op, name))

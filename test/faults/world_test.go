@@ -380,12 +380,17 @@ func (r randomness) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// farBox names the far mailbox and the far trash.
+type farBox struct{ name, trash string }
+
+var onlyBox = farBox{"box", "trash"}
+
 // synchronize runs the engine.
-func synchronize(ctx context.Context, c rules, stores [2]store.Store, boxes [2]string, files vfs.FS, seed uint64) (*log, error) {
+func synchronize(ctx context.Context, c rules, stores [2]store.Store, far farBox, files vfs.FS, seed uint64) (*log, error) {
 	l := &log{}
 	_, err := engine.Sync(ctx, &engine.Pair{
-		Channel: "c", Store: stores, Box: boxes, Create: c.create, Remove: c.remove, Rules: c.plan,
-		ExpireSide: syncstate.Near, TrashBox: [2]string{"trash", "trash"},
+		Channel: "c", Store: stores, Box: [2]string{far.name, "box"}, Create: c.create, Remove: c.remove, Rules: c.plan,
+		ExpireSide: syncstate.Near, TrashBox: [2]string{far.trash, "trash"},
 		StatePath: statePath, FS: files, FSync: true,
 		TUIDs: randomness{rand.New(rand.NewPCG(seed, 1))}, Observer: l,
 	})
