@@ -118,6 +118,11 @@ var expireScenarios = []scenario{
 		wantFar: "1:A:FS 2:B:S", wantNear: "1:A:FS 2:B:S", wantState: "pulled=2 pushed=2 expired=1 1-1:FS 2-2:S",
 	},
 	{
+		name: "message that was undeleted on the other side expires at once", rules: "sync max=1 unread=yes",
+		far: "1:A:S 2:B:S", near: "1:A:ST 2:B:S", state: "pulled=2 pushed=2 1-1:ST 2-2:S",
+		wantFar: "1:A:S 2:B:S", wantNear: "1:A:ST 2:B:S", wantState: "pulled=2 pushed=2 expired=1 1-1:~S 2-2:S",
+	},
+	{
 		name: "expired message that was flagged comes back", rules: "sync max=1 unread=yes",
 		far: "1:A:S 2:B:S", near: "1:A:FST 2:B:S", state: "pulled=2 pushed=2 expired=1 1-1:~S 2-2:S",
 		wantFar: "1:A:FS 2:B:S", wantNear: "1:A:FS 2:B:S",

@@ -128,6 +128,9 @@ func (p *planner) applyExpiry(i int, want bool) {
 			w.status |= begun
 			p.log(syncstate.OpStatus, r, "expires", uint32(w.status))
 		}
+		if w.del[xt].Has(mail.FlagDeleted) {
+			w.bits |= bitUndeleted
+		}
 		w.add[xt] |= mail.FlagDeleted
 		w.del[xt] &^= mail.FlagDeleted
 		w.bits |= bitExpire

@@ -84,6 +84,9 @@ const (
 	bitOrphan  // its counterpart is gone, which is to be propagated
 	bitExpire  // it is to be expired
 	bitCopy    // it is to be copied
+	// It was undeleted on the other side, though it stays marked, since it
+	// expires.
+	bitUndeleted
 )
 
 type planner struct {
@@ -222,6 +225,9 @@ func (p *planner) flagChanges() {
 				// The record keeps to itself that the message was marked.
 				c.RecAdd &^= mail.FlagDeleted
 				c.RecDel &^= mail.FlagDeleted
+				if w.bits&bitUndeleted != 0 {
+					c.RecDel |= mail.FlagDeleted
+				}
 				c.Expire, c.Status = true, settled(w.status)
 			}
 			if w.bits&bitOrphan != 0 {
