@@ -72,19 +72,42 @@ var knownDifferences = []known{
 			if !r.has("expunge-"+side) || r.has("expunge-"+sides[1-s]) || !trashes {
 				continue
 			}
-			if !slices.ContainsFunc(before.boxes[s].msgs, func(m message) bool { return strings.Contains(m.flags, "T") }) {
+			marked := func(m message) bool { return strings.Contains(m.flags, "T") }
+			if !slices.ContainsFunc(before.boxes[0].msgs, marked) && !slices.ContainsFunc(before.boxes[1].msgs, marked) &&
+				!slices.ContainsFunc(slices.Collect(before.pairs()), func(p *pair) bool { return p.msg[1-s] == nil }) {
 				continue
 			}
 			for _, m := range before.unpaired(s) {
 				names = append(names, m.name)
 			}
 			for p := range before.pairs() {
-				if p.placeholderOn(1-s) && p.msg[s] != nil && strings.Contains(p.msg[s].flags, "T") {
+				if p.placeholderOn(1 - s) {
 					names = append(names, p.names()...)
 				}
 			}
 		}
 		return r.counted(names)
+	}},
+	{"copying ends at a message whose flags change", func(r round, before, _, _ *shot) (names []string) {
+		for s, dir := range []string{"pull-", "push-"} {
+			upgrades := false
+			for p := range before.pairs() {
+				// The original gets the flags that were set on the placeholder.
+				if p.placeholderOn(1-s) && p.msg[1-s] != nil && strings.Contains(p.msg[1-s].flags, "F") {
+					upgrades = r.has("sync") || r.has(dir+"renew")
+					names = append(names, p.names()...)
+				}
+			}
+			if !upgrades {
+				names = nil
+				continue
+			}
+			for _, m := range before.unpaired(s) {
+				names = append(names, m.name)
+			}
+			return r.counted(names)
+		}
+		return nil
 	}},
 	{"placeholders are no copies to TrashNewOnly", func(r round, before, _, _ *shot) (names []string) {
 		for p := range before.pairs() {
@@ -199,8 +222,10 @@ var knownDifferences = []known{
 	}},
 	{"undeleted beyond the limit", func(r round, before, _, _ *shot) (names []string) {
 		for p := range before.pairs() {
-			if p.has("T") && p.msg[1] != nil && !strings.Contains(p.msg[1].flags, "T") {
-				names = append(names, p.names()...)
+			for _, m := range p.msg {
+				if p.has("T") && m != nil && !strings.Contains(m.flags, "T") {
+					names = append(names, p.names()...)
+				}
 			}
 		}
 		if r.number("max") == 0 {
@@ -212,6 +237,16 @@ var knownDifferences = []known{
 		for p := range before.pairs() {
 			if p.has("~") && p.has("T") {
 				names = append(names, p.names()...)
+			}
+		}
+		return names
+	}},
+	{"gone, and marked as deleted", func(_ round, before, _, _ *shot) (names []string) {
+		for p := range before.pairs() {
+			for s := range sides {
+				if p.msg[s] == nil && p.msg[1-s] != nil && strings.Contains(p.msg[1-s].flags, "T") {
+					names = append(names, p.names()...)
+				}
 			}
 		}
 		return names
@@ -241,7 +276,8 @@ var knownDifferences = []known{
 				return nil
 			}
 			for _, m := range ours.unpaired(s) {
-				if m.uid > t && m.uid <= o {
+				below := s == 0 && m.uid <= ours.state.number("MaxExpiredFarUid")
+				if m.uid > t && m.uid <= o && !below {
 					return nil // it would count as seen
 				}
 			}
