@@ -71,7 +71,7 @@ func live(dir string, h history, newWorlds pairOfWorlds, t *tally) error {
 		t.mu.Lock()
 		t.rounds++
 		t.mu.Unlock()
-		unmarkTrash(after[0], t)
+		unmarkTrash(after, worlds[0].server != nil, t)
 		for _, s := range after {
 			s.forgetJournal()
 		}

@@ -251,6 +251,16 @@ var knownDifferences = []known{
 		}
 		return names
 	}},
+	{"headers that just stop", func(_ round, before, _, _ *shot) (names []string) {
+		for s := range sides {
+			for _, m := range before.unpaired(s) {
+				if strings.HasPrefix(m.name, "H") {
+					names = append(names, m.name)
+				}
+			}
+		}
+		return names
+	}},
 	{"flagged messages above MaxSize", func(r round, before, _, _ *shot) (names []string) {
 		for s := range sides {
 			for _, m := range before.unpaired(s) {
@@ -470,17 +480,23 @@ func (s *state) record(side int, uid uint32) []string {
 }
 
 // unmarkTrash removes the marks of deletion from messages in trashes: theirs
-// keep them there, ours must not.
-func unmarkTrash(theirs *shot, t *tally) {
-	for s := range theirs.trash {
-		for i := range theirs.trash[s].msgs {
-			m := &theirs.trash[s].msgs[i]
-			if f := strings.ReplaceAll(m.flags, "T", ""); f != m.flags {
+// keep them there, ours only where a server moves them.
+func unmarkTrash(after [2]*shot, onServer bool, t *tally) {
+	for k, s := range after {
+		for side := range s.trash {
+			for i := range s.trash[side].msgs {
+				m := &s.trash[side].msgs[i]
+				f := strings.ReplaceAll(m.flags, "T", "")
+				if f == m.flags || k == 1 && !(onServer && side == 0) {
+					continue
+				}
 				m.flags = f
-				t.explain("marks of deletion in the trash")
+				if k == 0 {
+					t.explain("marks of deletion in the trash")
+				}
 			}
+			sortMessages(s.trash[side].msgs)
 		}
-		sortMessages(theirs.trash[s].msgs)
 	}
 }
 

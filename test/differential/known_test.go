@@ -205,6 +205,17 @@ var examples = []example{
 		+state record 0: "1 0 F"`,
 	},
 	{
+		"headers that just stop",
+		"f+H1:S | sync",
+		`-near highest UID 0
+		-state MaxPushedUid 0
+		-state record 0: ""
+		+near highest UID 1
+		+near 1 H1:S cur
+		+state MaxPushedUid 1
+		+state record 0: "1 1 S"`,
+	},
+	{
 		"flagged messages above MaxSize",
 		"f+M1*:F | sync maxsize-near",
 		`-near 1 M1*:F new

@@ -14,8 +14,11 @@ func body(name string) string {
 	if strings.HasSuffix(name, "*") {
 		text += strings.Repeat("It is a message of some length.\n", 2*limitOfSize/32)
 	}
-	if name[0] != 'O' {
+	switch name[0] {
+	case 'M':
 		return text
+	case 'H':
+		return "From: x@example.org\nSubject: " + name + "\nX-Cut: in the mid"
 	}
 	n, _ := strconv.Atoi(strings.TrimSuffix(name[1:], "*"))
 	return odd[n%len(odd)](name, text)
@@ -40,7 +43,7 @@ var odd = []func(name, text string) string{
 
 const placeholderMark = "[placeholder] "
 
-var nameForm = regexp.MustCompile(`Subject: ((?:` + regexp.QuoteMeta(placeholderMark) + `)?[MO]\d+\*?)`)
+var nameForm = regexp.MustCompile(`Subject: ((?:` + regexp.QuoteMeta(placeholderMark) + `)?[MOH]\d+\*?)`)
 
 // nameOf returns the name of a message, with "?" behind it if it is a
 // placeholder.

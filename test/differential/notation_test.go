@@ -23,7 +23,8 @@ import (
 //	f%        the mailbox gets another UIDVALIDITY
 //
 // A "*" at the end of a name means that the message is big; names that begin
-// with "O" are of messages that are odd in some way. Rules are words:
+// with "O" are of messages that are odd in some way, and with "H" of some whose
+// header just stops. Rules are words:
 // pull- and push-{new,renew,delete,flags}, sync (all of these), expunge-{far,near},
 // create-…, remove-…, max=N, unread=yes|no, maxsize-{far,near}, trash-…,
 // trashnew-…, remotetrash-….
@@ -42,7 +43,7 @@ type change struct {
 	unset bool
 }
 
-var changeForm = regexp.MustCompile(`^([fn])(?:([!=%])|([+-])([MO]\d+\*?)(?::([DFPRST]*))?|:([MO]\d+\*?)([+-])([DFPRST]))$`)
+var changeForm = regexp.MustCompile(`^([fn])(?:([!=%])|([+-])([MOH]\d+\*?)(?::([DFPRST]*))?|:([MOH]\d+\*?)([+-])([DFPRST]))$`)
 
 func parseChange(text string) (change, error) {
 	m := changeForm.FindStringSubmatch(text)
