@@ -82,7 +82,7 @@ func (f failure) String() string {
 
 // fail runs with a failure. It reports whether the failure happened, and checks
 // what the user is told about it.
-func (w *world) fail(t *testing.T, c rules, f failure, seed uint64) (l *log, err error, happened bool, where string) {
+func (w *world) fail(t *testing.T, c rules, f failure, seed uint64) (l *log, happened bool, where string, err error) {
 	t.Helper()
 	fault := vfs.NewFault(w.Mem)
 	fault.Inject(vfs.Rule{Nth: f.nth, Every: f.every, Err: f.errno})
@@ -97,7 +97,7 @@ func (w *world) fail(t *testing.T, c rules, f failure, seed uint64) (l *log, err
 	})
 	l, err = w.run(t, c, fault, seed)
 	if fault.Fired() == 0 {
-		return l, err, false, ""
+		return l, false, "", err
 	}
 	said := l.text(err)
 	where = fmt.Sprintf("%v (%s)\nwhich said: %s\n", f, first, said)
@@ -110,7 +110,7 @@ func (w *world) fail(t *testing.T, c rules, f failure, seed uint64) (l *log, err
 	if said != "" && !strings.Contains(said, "near") && !strings.Contains(said, "/state") {
 		t.Errorf("%sdoes not say where it failed", where)
 	}
-	return l, err, true, where
+	return l, true, where, err
 }
 
 // start returns the world of a scenario, and what a run without failures ends
@@ -132,7 +132,7 @@ func failEach(t *testing.T, sc scenario, every bool) (points int) {
 	for _, errno := range errnos {
 		for n := 1; !t.Failed(); n++ {
 			w := start.clone()
-			l, err, happened, where := w.fail(t, c, failure{errno, n, every}, 1)
+			l, happened, where, err := w.fail(t, c, failure{errno, n, every}, 1)
 			if !happened {
 				break
 			}
@@ -211,7 +211,7 @@ func TestSweepFailingFiles(t *testing.T) {
 			rules := c
 			for range 1 + rng.IntN(4) {
 				f := failure{errnos[rng.IntN(len(errnos))], 1 + rng.IntN(150), rng.IntN(2) == 0}
-				l, err, _, where := w.fail(t, rules, f, rng.Uint64())
+				l, _, where, err := w.fail(t, rules, f, rng.Uint64())
 				runs++
 				story += where
 				want, rules = sc.wantAfter(l, err, want), c.again(l, err)

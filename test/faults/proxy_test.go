@@ -116,9 +116,8 @@ type link struct {
 	proxy          *proxy
 	client, server net.Conn
 
-	mu     sync.Mutex // held while a response is written to the client
-	fatal  string     // tag whose response is not delivered any more
-	broken bool
+	mu    sync.Mutex // held while a response is written to the client
+	fatal string     // tag whose response is not delivered any more
 }
 
 // end closes both ends.
