@@ -75,7 +75,7 @@ func live(dir string, h history, newWorlds pairOfWorlds, t *tally) error {
 		for _, s := range after {
 			s.forgetJournal()
 		}
-		if outs[0].crashed {
+		if outs[0].crashed && crashes(before[1]) {
 			t.explain("theirs crashed")
 			after[0] = after[1]
 		}

@@ -479,6 +479,19 @@ func (s *state) record(side int, uid uint32) []string {
 	return nil
 }
 
+// crashes reports whether theirs may crash: a placeholder is gone, and its
+// original is flagged.
+func crashes(before *shot) bool {
+	for p := range before.pairs() {
+		for s := range sides {
+			if p.placeholderOn(s) && p.msg[s] == nil && p.msg[1-s] != nil && strings.Contains(p.msg[1-s].flags, "F") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // unmarkTrash removes the marks of deletion from messages in trashes: theirs
 // keep them there, ours only where a server moves them.
 func unmarkTrash(after [2]*shot, onServer bool, t *tally) {

@@ -40,6 +40,17 @@ func (g *generator) history(rounds int) history {
 
 func (g *generator) change() change {
 	c := change{side: g.IntN(2)}
+	switch g.IntN(100) {
+	case 0:
+		c.kind = '!'
+		return c
+	case 1:
+		c.kind = '='
+		return c
+	case 2:
+		c.kind = '%'
+		return c
+	}
 	known := g.names[c.side]
 	if len(known) == 0 || g.chance(40) {
 		c.kind, c.flags = '+', pick(g, "", "", "S", "S", "FS", "F", "R", "ST", "DS")
@@ -83,6 +94,7 @@ func (g *generator) rules() []string {
 	for _, s := range sides {
 		maybe(45, "expunge-"+s)
 		maybe(50, "create-"+s)
+		maybe(30, "remove-"+s)
 		switch g.IntN(7) {
 		case 0:
 			words = append(words, "trash-"+s)

@@ -15,7 +15,7 @@ import (
 	"isync/internal/testkit"
 )
 
-// account is the far side of a world on an IMAP server: its user's INBOX, and
+// account is the far side of a world on an IMAP server: its user's mailboxes and
 // the mailbox "trash".
 type account struct {
 	host   string
@@ -40,6 +40,9 @@ func onServer(tb testing.TB, d *testkit.Dovecot) pairOfWorlds {
 			}
 			if err := c.Login(user, testkit.Password).Wait(); err != nil {
 				return worlds, fmt.Errorf("login of %s: %w", user, err)
+			}
+			if err := c.Create(boxName, nil).Wait(); err != nil {
+				return worlds, err
 			}
 			w.server = &account{d.Host, d.Port, user, c}
 		}
@@ -68,14 +71,28 @@ var imapFlags = map[string]imap.Flag{
 
 // apply lets a user do something.
 func (a *account) apply(c change) error {
-	if c.kind == '+' {
+	defer a.leave()
+	switch c.kind {
+	case '!':
+		a.leave()
+		_ = a.client.Delete(boxName).Wait() // it may be gone already
+		return nil
+	case '=':
+		_ = a.client.Create(boxName, nil).Wait() // it may be there already
+		return nil
+	case '%':
+		return nil // there is no way to
+	case '+':
 		opts := &imap.AppendOptions{}
 		for l := range strings.SplitSeq(c.flags, "") {
 			opts.Flags = append(opts.Flags, imapFlags[l])
 		}
 		text := strings.ReplaceAll(body(c.name), "\n", "\r\n")
 		text = strings.ReplaceAll(text, "\x00", "") // which APPEND cannot send
-		cmd := a.client.Append("INBOX", int64(len(text)), opts)
+		if b, err := a.lookAt(boxName); err != nil || b.missing {
+			return err
+		}
+		cmd := a.client.Append(boxName, int64(len(text)), opts)
 		if _, err := io.WriteString(cmd, text); err != nil {
 			return err
 		}
@@ -85,7 +102,7 @@ func (a *account) apply(c change) error {
 		_, err := cmd.Wait()
 		return err
 	}
-	b, err := a.lookAt("INBOX")
+	b, err := a.lookAt(boxName)
 	if err != nil {
 		return err
 	}
@@ -107,20 +124,27 @@ func (a *account) apply(c change) error {
 	return a.client.UIDExpunge(uids).Close()
 }
 
-// look takes the picture of what is on the server.
-func (a *account) look() (inbox, trash box, err error) {
-	if trash, err = a.lookAt("trash"); err == nil {
-		inbox, err = a.lookAt("INBOX")
+// leave leaves the mailbox that was looked at: somebody may want to delete it.
+func (a *account) leave() {
+	if a.client.State() == imap.ConnStateSelected {
+		_ = a.client.Unselect().Wait()
 	}
-	return inbox, trash, err
+}
+
+// look takes the picture of what is on the server.
+func (a *account) look() (b, trash box, err error) {
+	defer a.leave()
+	if trash, err = a.lookAt("trash"); err == nil {
+		b, err = a.lookAt(boxName)
+	}
+	return b, trash, err
 }
 
 func (a *account) lookAt(name string) (box, error) {
-	if name != "INBOX" {
-		found, err := a.client.List("", name, nil).Collect()
-		if err != nil || len(found) == 0 {
-			return box{missing: true}, err
-		}
+	a.leave()
+	found, err := a.client.List("", name, nil).Collect()
+	if err != nil || len(found) == 0 {
+		return box{missing: true}, err
 	}
 	sel, err := a.client.Select(name, nil).Wait()
 	if err != nil {

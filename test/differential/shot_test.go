@@ -72,7 +72,7 @@ func (w *world) look() (*shot, error) {
 		if i == 0 && w.server != nil {
 			s.boxes[i], s.trash[i], err = w.server.look()
 		} else {
-			s.boxes[i], err = lookAtBox(w.path(side))
+			s.boxes[i], err = lookAtBox(w.box(i))
 			if err == nil {
 				s.trash[i], err = lookAtBox(w.path(side+"boxes", "trash"))
 			}

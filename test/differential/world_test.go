@@ -30,6 +30,12 @@ func (w *world) path(parts ...string) string {
 	return filepath.Join(append([]string{w.dir}, parts...)...)
 }
 
+// boxName is the name of the mailboxes on both sides.
+const boxName = "box"
+
+// box is the Maildir of a side.
+func (w *world) box(side int) string { return w.path(sides[side]+"boxes", boxName) }
+
 // newWorld makes empty mailboxes. dir must not exist.
 func newWorld(dir string) (*world, error) {
 	w := &world{dir: dir}
@@ -38,11 +44,11 @@ func newWorld(dir string) (*world, error) {
 			return nil, err
 		}
 	}
-	return w, errors.Join(os.MkdirAll(w.path("farboxes"), 0o700), os.MkdirAll(w.path("nearboxes"), 0o700))
+	return w, nil
 }
 
 func (w *world) makeBox(side int) error {
-	box := w.path(sides[side])
+	box := w.box(side)
 	for _, sub := range []string{"tmp", "new", "cur"} {
 		if err := os.MkdirAll(filepath.Join(box, sub), 0o700); err != nil {
 			return err
@@ -95,7 +101,7 @@ func (w *world) apply(c change) error {
 	if c.side == 0 && w.server != nil {
 		return w.server.apply(c)
 	}
-	box := w.path(sides[c.side])
+	box := w.box(c.side)
 	list, ok, err := files(box)
 	if err != nil || !ok && c.kind != '=' {
 		return err
@@ -183,9 +189,9 @@ func (w *world) run(p mbsync, r round) (outcome, error) {
 			rc += w.server.config() + stores[i] + "\n"
 			continue
 		}
-		rc += fmt.Sprintf("MaildirStore %s\nInbox %s\nPath %s/\nSubFolders Verbatim\n%s\n", side, w.path(side), w.path(side+"boxes"), stores[i])
+		rc += fmt.Sprintf("MaildirStore %s\nInbox %s\nPath %s/\nSubFolders Verbatim\n%s\n", side, w.path(side+"inbox"), w.path(side+"boxes"), stores[i])
 	}
-	rc += "Channel c\nFar :far:\nNear :near:\n" + channel
+	rc += "Channel c\nFar :far:" + boxName + "\nNear :near:" + boxName + "\n" + channel
 	name := w.path("rc")
 	if err := os.WriteFile(name, []byte(rc), 0o600); err != nil {
 		return outcome{}, err
@@ -226,4 +232,4 @@ func (w *world) removeJournal() error {
 }
 
 // stateName is the name of the state file.
-const stateName = ":far:INBOX_:near:INBOX"
+const stateName = ":far:" + boxName + "_:near:" + boxName
