@@ -479,12 +479,12 @@ func (s *state) record(side int, uid uint32) []string {
 	return nil
 }
 
-// crashes reports whether theirs may crash: a placeholder is gone, and its
-// original is flagged.
+// crashes reports whether theirs may crash: of a placeholder and its original
+// one is gone, and the other one flagged.
 func crashes(before *shot) bool {
 	for p := range before.pairs() {
 		for s := range sides {
-			if p.placeholderOn(s) && p.msg[s] == nil && p.msg[1-s] != nil && strings.Contains(p.msg[1-s].flags, "F") {
+			if (p.placeholderOn(0) || p.placeholderOn(1)) && p.msg[s] == nil && p.msg[1-s] != nil && strings.Contains(p.msg[1-s].flags, "F") {
 				return true
 			}
 		}

@@ -152,9 +152,12 @@ func lostByTheirs(r round, before *shot) []string {
 // swinging returns the name of the known difference that makes the programs
 // change the same thing back and forth, "" if there is none.
 func swinging(r round, before *shot) string {
-	const placeholders = "MaxMessages and placeholders"
-	if len(concerned(placeholders, r, before, nil, nil)) > 0 {
+	const placeholders, unlisted = "MaxMessages and placeholders", "MaxMessages without far messages"
+	switch {
+	case len(concerned(placeholders, r, before, before, before)) > 0:
 		return placeholders
+	case r.number("max") > 0 && !r.has("sync") && !r.has("pull-flags"):
+		return unlisted
 	}
 	return ""
 }
