@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -84,13 +85,19 @@ func firstSeed() uint64 {
 // life lives through a history in a directory of its own.
 type life func(dir string, h history, newWorlds pairOfWorlds, t *tally) error
 
-// liveAll lives through random histories, a few at the same time, for a while.
-func liveAll(t *testing.T, liveOne life, newWorlds pairOfWorlds, d time.Duration) {
+// sample is how many histories the tests that are no sweeps live through at
+// most: always the same ones, however fast the machine is.
+const sample = 200
+
+// liveAll lives through at most n random histories, a few at the same time, for
+// a while.
+func liveAll(t *testing.T, liveOne life, newWorlds pairOfWorlds, n uint64, d time.Duration) {
 	setUp(t)
 	dir := t.TempDir()
 	var sum tally
 	var mu sync.Mutex
 	seed := firstSeed()
+	end := seed + n
 	var wg sync.WaitGroup
 	begin := time.Now()
 	for range 3 {
@@ -100,6 +107,9 @@ func liveAll(t *testing.T, liveOne life, newWorlds pairOfWorlds, d time.Duration
 				s := seed
 				seed++
 				mu.Unlock()
+				if s >= end {
+					return
+				}
 				h := newGenerator(s).history(6)
 				place := filepath.Join(dir, strconv.FormatUint(s, 10))
 				err := liveOne(place, h, newWorlds, &sum)
@@ -145,13 +155,13 @@ func report(t *testing.T, seed uint64, h history, err error, place string, liveO
 }
 
 func TestMaildirHistories(t *testing.T) {
-	liveAll(t, live, maildirs, 8*time.Second)
+	liveAll(t, live, maildirs, sample, 8*time.Second)
 }
 
 func TestServerHistories(t *testing.T) {
 	setUp(t)
 	d := testkit.StartDovecot(t, testkit.DovecotConfig{Users: []string{}})
-	liveAll(t, live, onServer(t, d), 6*time.Second)
+	liveAll(t, live, onServer(t, d), sample, 6*time.Second)
 }
 
 // sweep returns for how long a long sweep may go on.
@@ -165,12 +175,12 @@ func sweep(t *testing.T) time.Duration {
 }
 
 func TestSweepMaildirHistories(t *testing.T) {
-	liveAll(t, live, maildirs, sweep(t))
+	liveAll(t, live, maildirs, math.MaxUint32, sweep(t))
 }
 
 func TestSweepServerHistories(t *testing.T) {
 	d := sweep(t)
 	setUp(t)
 	server := testkit.StartDovecot(t, testkit.DovecotConfig{Users: []string{}})
-	liveAll(t, live, onServer(t, server), d)
+	liveAll(t, live, onServer(t, server), math.MaxUint32, d)
 }

@@ -3,6 +3,7 @@ package differential
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"strings"
 	"testing"
@@ -163,9 +164,9 @@ func swinging(r round, before *shot) string {
 }
 
 func TestTakingTurns(t *testing.T) {
-	liveAll(t, takeTurns, maildirs, 4*time.Second)
+	liveAll(t, takeTurns, maildirs, sample, 4*time.Second)
 }
 
 func TestSweepTakingTurns(t *testing.T) {
-	liveAll(t, takeTurns, maildirs, sweep(t))
+	liveAll(t, takeTurns, maildirs, math.MaxUint32, sweep(t))
 }
