@@ -7,7 +7,6 @@ import (
 
 	"isync/internal/config"
 	"isync/internal/imapclient"
-	"isync/internal/ui"
 )
 
 // placedError is an error with a place in the configuration.
@@ -73,24 +72,4 @@ func (w *workshop) keyPair(certFile, keyFile string) (tls.Certificate, error) {
 		return tls.Certificate{}, err
 	}
 	return tls.X509KeyPair(cert, key)
-}
-
-// maxTraceLine is where lines are cut in a trace without payloads, in bytes.
-const maxTraceLine = 200
-
-// traceNet makes the connections of a store show what goes over them.
-func (w *workshop) traceNet(name string, h *imapclient.Hooks) {
-	if !w.printer.Debugs(ui.DebugNet) {
-		return
-	}
-	h.Trace = func(dir imapclient.Direction, line string) {
-		if !w.printer.Debugs(ui.DebugNetAll) && len(line) > maxTraceLine {
-			line = fmt.Sprintf("%s... (%d bytes)", line[:maxTraceLine], len(line))
-		}
-		arrow := ">"
-		if dir == imapclient.Received {
-			arrow = "<"
-		}
-		w.printer.Debugf(ui.DebugNet, "%s %s %s", name, arrow, line)
-	}
 }

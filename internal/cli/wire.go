@@ -1,14 +1,10 @@
 package cli
 
 import (
-	"context"
-	"fmt"
 	"sync"
 
 	"isync/internal/auth"
 	"isync/internal/config"
-	"isync/internal/imapclient"
-	"isync/internal/imapwire"
 	"isync/internal/store"
 	"isync/internal/store/imap"
 	"isync/internal/store/maildir"
@@ -101,107 +97,6 @@ func (w *workshop) imap(s *config.Store) (store.Store, error) {
 		o.Delimiter = string(rune(d))
 	}
 	return imap.New(o), nil
-}
-
-// client tells how to connect to the server of a store.
-func (w *workshop) client(s *config.Store) (imapclient.Options, error) {
-	a := s.IMAP.Account
-	switch {
-	case a.Tunnel != "":
-		return imapclient.Options{}, &unsupportedError{a.Pos("Tunnel"), "Tunnel"}
-	case a.UseKeychain:
-		return imapclient.Options{}, &unsupportedError{a.Pos("UseKeychain"), "UseKeychain"}
-	}
-	o := imapclient.Options{
-		Host: a.Host, Port: a.Port,
-		Timeout:           a.Timeout,
-		PipelineDepth:     a.PipelineDepth,
-		DisableExtensions: a.DisableExtensions,
-		Hooks: imapclient.Hooks{
-			Alert: func(text string) {
-				w.printer.Warn("", fmt.Sprintf("store '%s': the server wants you to know: %s", s.Name, text))
-			},
-			Notice: func(_ imapwire.Status, _ imapwire.Code, text string) {
-				w.printer.Warn("", fmt.Sprintf("store '%s': the server warns: %s", s.Name, text))
-			},
-			Unknown: func(what string, err error) {
-				w.printer.Debugf(ui.DebugNet, "%s: skipped response %s: %v", s.Name, what, err)
-			},
-		},
-	}
-	w.traceNet(s.Name, &o.Hooks)
-	switch a.TLS {
-	case config.TLSNone:
-		o.Security = imapclient.PlainText
-		return o, nil
-	case config.TLSStartTLS:
-		o.Security = imapclient.StartTLS
-	case config.TLSIMAPS:
-		o.Security = imapclient.ImplicitTLS
-	}
-	var err error
-	o.TLS, err = w.tlsConfig(a)
-	return o, err
-}
-
-// credentialsOf returns the credentials of an account.
-func (w *workshop) credentialsOf(a *config.Account) *auth.Credentials {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	creds := w.credentials[a]
-	if creds == nil {
-		src := auth.Source{
-			Account: a.Label(),
-			User:    a.User, UserCmd: a.UserCmd,
-			PassCmd:  a.PassCmd,
-			Terminal: w.terminal,
-		}
-		if a.Pass.IsSet() {
-			src.Pass = a.Pass.Reveal
-		}
-		creds = auth.NewCredentials(src)
-		w.credentials[a] = creds
-	}
-	return creds
-}
-
-// login returns what logs in to the server of a store.
-func (w *workshop) login(s *config.Store) func(context.Context, *imapclient.Client) error {
-	a := s.IMAP.Account
-	creds := w.credentialsOf(a)
-	warned := false // the first login is made alone
-	return func(ctx context.Context, c *imapclient.Client) error {
-		if len(c.Caps()) == 0 {
-			if err := c.Capability(ctx); err != nil {
-				return err
-			}
-		}
-		choice, err := auth.Select(auth.Request{
-			Offered:       c.Caps().AuthMechs(),
-			LoginDisabled: c.Caps().Has("LOGINDISABLED"),
-			Allowed:       a.AuthMechs,
-			Encrypted:     c.Secure(),
-		})
-		if err != nil {
-			return err
-		}
-		user, err := creds.User(ctx)
-		if err != nil {
-			return err
-		}
-		password, err := creds.Password(ctx)
-		if err != nil {
-			return err
-		}
-		if choice.Warning != "" && !warned {
-			warned = true
-			w.printer.Warn(a.Pos("AuthMechs").String(), a.Label()+": "+choice.Warning)
-		}
-		if choice.NewClient == nil {
-			return c.Login(ctx, user, password)
-		}
-		return c.Authenticate(ctx, choice.NewClient(user, password))
-	}
 }
 
 // listRequest asks for all mailboxes of a store.

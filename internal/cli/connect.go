@@ -1,0 +1,71 @@
+package cli
+
+import (
+	"fmt"
+
+	"isync/internal/config"
+	"isync/internal/imapclient"
+	"isync/internal/imapwire"
+	"isync/internal/ui"
+)
+
+// client tells how to connect to the server of a store.
+func (w *workshop) client(s *config.Store) (imapclient.Options, error) {
+	a := s.IMAP.Account
+	switch {
+	case a.Tunnel != "":
+		return imapclient.Options{}, &unsupportedError{a.Pos("Tunnel"), "Tunnel"}
+	case a.UseKeychain:
+		return imapclient.Options{}, &unsupportedError{a.Pos("UseKeychain"), "UseKeychain"}
+	}
+	o := imapclient.Options{
+		Host: a.Host, Port: a.Port,
+		Timeout:           a.Timeout,
+		PipelineDepth:     a.PipelineDepth,
+		DisableExtensions: a.DisableExtensions,
+		Hooks: imapclient.Hooks{
+			Alert: func(text string) {
+				w.printer.Warn("", fmt.Sprintf("store '%s': the server wants you to know: %s", s.Name, text))
+			},
+			Notice: func(_ imapwire.Status, _ imapwire.Code, text string) {
+				w.printer.Warn("", fmt.Sprintf("store '%s': the server warns: %s", s.Name, text))
+			},
+			Unknown: func(what string, err error) {
+				w.printer.Debugf(ui.DebugNet, "%s: skipped response %s: %v", s.Name, what, err)
+			},
+		},
+	}
+	w.traceNet(s.Name, &o.Hooks)
+	switch a.TLS {
+	case config.TLSNone:
+		o.Security = imapclient.PlainText
+		return o, nil
+	case config.TLSStartTLS:
+		o.Security = imapclient.StartTLS
+	case config.TLSIMAPS:
+		o.Security = imapclient.ImplicitTLS
+	}
+	var err error
+	o.TLS, err = w.tlsConfig(a)
+	return o, err
+}
+
+// maxTraceLine is where lines are cut in a trace without payloads, in bytes.
+const maxTraceLine = 200
+
+// traceNet makes the connections of a store show what goes over them.
+func (w *workshop) traceNet(name string, h *imapclient.Hooks) {
+	if !w.printer.Debugs(ui.DebugNet) {
+		return
+	}
+	h.Trace = func(dir imapclient.Direction, line string) {
+		if !w.printer.Debugs(ui.DebugNetAll) && len(line) > maxTraceLine {
+			line = fmt.Sprintf("%s... (%d bytes)", line[:maxTraceLine], len(line))
+		}
+		arrow := ">"
+		if dir == imapclient.Received {
+			arrow = "<"
+		}
+		w.printer.Debugf(ui.DebugNet, "%s %s %s", name, arrow, line)
+	}
+}
