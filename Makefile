@@ -38,8 +38,10 @@ fmt: $(BIN)/gofumpt ## format all Go files
 fmt-check: $(BIN)/gofumpt
 	@bad=$$($(BIN)/gofumpt -l .); [ -z "$$bad" ] || { printf 'not formatted (make fmt):\n%s\n' "$$bad" >&2; exit 1; }
 
+# Also for the systems that the tests do not run on.
 vet:
 	$(GO) vet $(PACKAGES)
+	@for os in windows darwin freebsd; do GOOS=$$os $(GO) vet $(PACKAGES) || exit 1; done
 
 check: test lint ## test and lint
 

@@ -11,7 +11,6 @@ import (
 	"os/user"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"text/template"
 	"time"
@@ -273,7 +272,7 @@ func (d *Dovecot) Stop() error {
 	// Sessions end properly and leave the mail in order; the rest has nothing to
 	// lose, and is slow to end.
 	for _, pid := range d.sessions() {
-		_ = syscall.Kill(pid, syscall.SIGTERM)
+		terminate(pid)
 	}
 	err := errors.Join(d.waitGone(), d.proc.kill())
 	d.proc = nil

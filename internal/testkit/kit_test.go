@@ -225,3 +225,40 @@ func TestMbsync(t *testing.T) {
 		t.Errorf("on the server: %v", got)
 	}
 }
+
+// talk sends lines, each after the tagged answer to the one before, and returns
+// all answers.
+func talk(t *testing.T, conn net.Conn, r *bufio.Reader, lines ...string) string {
+	t.Helper()
+	var all strings.Builder
+	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range lines {
+		if _, err := fmt.Fprintf(conn, "%s\r\n", l); err != nil {
+			t.Fatal(err)
+		}
+		tag, _, _ := strings.Cut(l, " ")
+		for {
+			answer, err := r.ReadString('\n')
+			if err != nil {
+				t.Fatalf("after %q: %v", l, err)
+			}
+			all.WriteString(answer)
+			if strings.HasPrefix(answer, tag+" ") {
+				break
+			}
+		}
+	}
+	return all.String()
+}
+
+func dial(t *testing.T, addr string) (net.Conn, *bufio.Reader) {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn, bufio.NewReader(conn)
+}

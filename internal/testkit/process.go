@@ -1,16 +1,9 @@
 package testkit
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
-	"strconv"
-	"strings"
-	"syscall"
 	"time"
 )
 
@@ -58,7 +51,7 @@ func (p *process) ended() bool {
 // of them runs any more.
 func (p *process) kill() error {
 	group := p.cmd.Process.Pid
-	if err := syscall.Kill(-group, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+	if err := killGroup(group); err != nil {
 		return err
 	}
 	<-p.done
@@ -70,38 +63,4 @@ func (p *process) kill() error {
 		time.Sleep(time.Millisecond)
 	}
 	return nil
-}
-
-// groupRuns reports whether any process of the group runs. Dead ones do not
-// count: whoever inherits orphans may take its time to bury them.
-func groupRuns(group int) bool {
-	if errors.Is(syscall.Kill(-group, 0), syscall.ESRCH) {
-		return false
-	}
-	files, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil || len(files) == 0 {
-		return true // cannot tell
-	}
-	for _, f := range files {
-		data, err := os.ReadFile(f)
-		if err != nil {
-			continue
-		}
-		// pid (name, which may hold anything) state ppid pgrp …
-		_, rest, _ := strings.Cut(string(data[bytes.LastIndexByte(data, ')')+1:]), " ")
-		fields := strings.Fields(rest)
-		if len(fields) > 2 && fields[2] == strconv.Itoa(group) && !strings.Contains("ZX", fields[0]) {
-			return true
-		}
-	}
-	return false
-}
-
-// processGroup returns the group of a process, -1 if there is no such process.
-func processGroup(pid int) int {
-	group, err := syscall.Getpgid(pid)
-	if err != nil {
-		return -1
-	}
-	return group
 }
