@@ -16,7 +16,7 @@ TESTFLAGS ?=
 # needs cgo.
 export CGO_ENABLED := 0
 
-.PHONY: build test race check lint fmt vet demo bench crash fuzz servers changelog clean help
+.PHONY: build test race check lint fmt vet demo bench gobench crash fuzz servers changelog clean help
 
 build: ## build bin/mbsync, static, with the version from git
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
@@ -48,8 +48,11 @@ check: test lint ## test and lint
 demo: build ## show the program at work against a mail server of its own, in a few seconds
 	$(GO) run ./demo -mbsync $(BIN)/mbsync $(DEMOFLAGS)
 
-bench: ## run the Go benchmarks
-	@echo 'Go benchmarks only; a side-by-side run against the C original is not there yet.'
+bench: servers ## compare speed with the peers (BENCH=S2,S3 RTT=50 PEERS=mbsync ROUNDS=3 JSON=file; see bench/doc.go)
+	$(GO) test -c -o $(BIN)/bench.test ./bench
+	ISYNC_BENCH=1 ISYNC_TEST_APT=1 $(BIN)/bench.test -test.count 1 -test.timeout 3h -test.run '^TestSideBySide$$'
+
+gobench: ## run the Go benchmarks of the hot paths
 	$(GO) test -run '^$$' -bench . -benchmem $(PACKAGES)
 
 crash: servers ## run the long crash sweeps, each for SWEEP (default 2m)

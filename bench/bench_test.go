@@ -1,0 +1,336 @@
+package bench
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"isync/internal/testkit"
+)
+
+// bench is one run of the whole thing.
+type bench struct {
+	t      *testing.T
+	only   []string
+	rtts   []int
+	rounds int
+	peers  []peer
+	disk   string
+
+	plain, compress *server
+	models          map[string]model
+	sites           map[string]*site
+	results         []result
+}
+
+// model is an account, and a Maildir, to be copied.
+type model struct {
+	server *server
+	user   string
+	near   string
+}
+
+// result is what one program took for one scenario.
+type result struct {
+	Scenario string
+	Title    string
+	RTT      int // milliseconds
+	Peer     string
+	figures  // medians
+	Runs     []figures
+	// Ratio is our time over that of mbsync, where both were run; Target what
+	// it should be.
+	Ratio, Target float64 `json:",omitempty"`
+}
+
+func TestSideBySide(t *testing.T) {
+	if os.Getenv("ISYNC_BENCH") != "1" {
+		t.Skip("measures for minutes; make bench runs it")
+	}
+	b := &bench{t: t, models: map[string]model{}, sites: map[string]*site{}}
+	b.readEnvironment()
+	for _, s := range scenarios {
+		if !b.wants(s) {
+			continue
+		}
+		for _, rtt := range b.rtts {
+			if s.id == "S1d" && rtt > 0 || s.id == "S1" && rtt > 0 {
+				continue // the disk, and the server's deflating, know no distance
+			}
+			b.measure(s, rtt)
+		}
+		if s.id == "S1p" {
+			b.floors()
+		}
+		if s.id == "S1d" {
+			b.syncs(s)
+		}
+	}
+	printTable(os.Stdout, b.results)
+	if path := os.Getenv("JSON"); path != "" {
+		b.writeJSON(path)
+	}
+}
+
+// list returns the words of a variable.
+func list(name, preset string) []string {
+	v := os.Getenv(name)
+	if v == "" {
+		v = preset
+	}
+	return strings.Split(v, ",")
+}
+
+func (b *bench) readEnvironment() {
+	t := b.t
+	b.only = list("BENCH", "all")
+	for _, id := range b.only {
+		if id != "all" && !slices.ContainsFunc(scenarios, func(s scenario) bool { return s.id == id }) {
+			t.Fatalf("BENCH: there is no scenario %q", id)
+		}
+	}
+	for _, w := range list("RTT", "0,50") {
+		n, err := strconv.Atoi(w)
+		if err != nil || n < 0 {
+			t.Fatalf("RTT: %q is no number of milliseconds", w)
+		}
+		b.rtts = append(b.rtts, n)
+	}
+	n, err := strconv.Atoi(list("ROUNDS", "3")[0])
+	if err != nil || n < 1 {
+		t.Fatal("ROUNDS must be a number from 1")
+	}
+	b.rounds = n
+	b.peers = findPeers(t, list("PEERS", "mbsync,interimap"))
+	b.disk = os.Getenv("DISK")
+	if b.disk == "" {
+		b.disk = t.TempDir()
+	}
+}
+
+func (b *bench) wants(s scenario) bool {
+	if slices.Contains(b.only, s.id) {
+		return true
+	}
+	return !s.optional && slices.Contains(b.only, "all")
+}
+
+// serverFor returns the server that places are on.
+func (b *bench) serverFor(p place) *server {
+	s := &b.plain
+	if p.compress {
+		s = &b.compress
+	}
+	if *s == nil {
+		*s = startServer(b.t, p.compress)
+	}
+	return *s
+}
+
+// modelOf returns what the sites of a place begin with.
+func (b *bench) modelOf(name string) model {
+	p := places[name]
+	// Places that are alike but for the disk share the mail.
+	key := strings.TrimSuffix(name, "-disk")
+	m, ok := b.models[key]
+	if ok {
+		return m
+	}
+	begin := time.Now()
+	m.server = b.serverFor(p)
+	m.user = m.server.newUser(b.t)
+	p.model(b.t, m.server, m.user)
+	if p.near != nil {
+		m.near = filepath.Join(b.memory(), "near")
+		p.near(b.t, m.near)
+	}
+	fmt.Printf("made the mail of %q in %.1f s\n", key, time.Since(begin).Seconds())
+	b.models[key] = m
+	return m
+}
+
+// memory returns a new directory that is held in memory, if there is such a
+// file system.
+func (b *bench) memory() string {
+	const shm = "/dev/shm"
+	if _, err := os.Stat(shm); err != nil {
+		return b.t.TempDir()
+	}
+	dir, err := os.MkdirTemp(shm, "isync-bench")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+// newSite makes a site.
+func (b *bench) newSite(name string, p peer) *site {
+	pl := places[name]
+	m := b.modelOf(name)
+	s := &site{server: m.server, all: pl.all, fsync: pl.fsync, toggled: map[byte]bool{}}
+	if pl.disk {
+		dir, err := os.MkdirTemp(b.disk, "site")
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		s.home = dir
+	} else {
+		s.home = b.memory()
+	}
+	switch {
+	case pl.remoteEmpty:
+		s.user = s.server.newUser(b.t)
+	case pl.shared:
+		s.user = m.user
+	default:
+		s.user = s.server.likeUser(b.t, m.server, m.user)
+	}
+	switch {
+	case p.maildir && pl.near != nil:
+		if err := os.MkdirAll(filepath.Dir(s.near()), 0o700); err != nil {
+			b.t.Fatal(err)
+		}
+		copyTree(b.t, m.near, s.near())
+	case !p.maildir && pl.remoteEmpty:
+		s.replica = s.server.likeUser(b.t, m.server, m.user)
+	case !p.maildir:
+		s.replica = s.server.newUser(b.t)
+	}
+	s.relay = startRelay(b.t, s.server.Addr(), 0)
+	return s
+}
+
+// siteFor returns the site of a program for a scenario, synchronized unless
+// each run has a fresh one.
+func (b *bench) siteFor(sc scenario, p peer) (*site, invocation) {
+	pl := places[sc.place]
+	key := sc.place + " " + p.name
+	if s := b.sites[key]; s != nil && !pl.fresh {
+		return s, p.prepare(b.t, p.program, s)
+	}
+	s := b.newSite(sc.place, p)
+	inv := p.prepare(b.t, p.program, s)
+	if !pl.fresh {
+		b.sites[key] = s
+		begin := time.Now()
+		// Twice: what it remembers of the first run may only be of use after the
+		// next.
+		run(b.t, inv)
+		run(b.t, inv)
+		s.relay.take()
+		fmt.Printf("%s has synchronized %q in %.1f s\n", p.name, sc.place, time.Since(begin).Seconds())
+	}
+	return s, inv
+}
+
+// measure runs a scenario with each program in turn.
+func (b *bench) measure(sc scenario, rtt int) {
+	runs := map[string][]figures{}
+	var peers []peer
+	for _, p := range b.peers {
+		if slices.Contains(sc.without, p.name) || p.name == "offlineimap" && rtt > 0 {
+			continue
+		}
+		peers = append(peers, p)
+	}
+	for range b.rounds {
+		for _, p := range peers {
+			s, inv := b.siteFor(sc, p)
+			if sc.change != nil {
+				sc.change(b.t, p, s)
+			}
+			s.relay.setRTT(time.Duration(rtt) * time.Millisecond)
+			s.relay.take()
+			f := run(b.t, inv)
+			f.traffic = s.relay.take()
+			s.relay.setRTT(0)
+			sc.check(b.t, p, s)
+			runs[p.name] = append(runs[p.name], f)
+			fmt.Printf("%-4s %3d ms  %-12s %8.3f s\n", sc.id, rtt, p.name, f.Wall)
+			if places[sc.place].fresh {
+				_ = os.RemoveAll(s.home)
+			}
+		}
+	}
+	for _, p := range peers {
+		r := result{Scenario: sc.id, Title: sc.title, RTT: rtt, Peer: p.name, Runs: runs[p.name], figures: median(runs[p.name])}
+		if theirs := runs["mbsync"]; p.name == ours && theirs != nil {
+			r.Ratio, r.Target = r.Wall/median(theirs).Wall, sc.targets[rtt]
+		}
+		b.results = append(b.results, r)
+	}
+}
+
+// floors measures what a bare protocol pump and a bare writer of files need.
+func (b *bench) floors() {
+	m := b.modelOf("pull")
+	var fetch, write []figures
+	for range b.rounds {
+		p := newPump(b.t, m.server.Addr(), m.user)
+		begin := time.Now()
+		p.do(b.t, "SELECT INBOX")
+		n := p.do(b.t, "UID FETCH 1:* (UID FLAGS BODY.PEEK[])")
+		fetch = append(fetch, figures{Wall: time.Since(begin).Seconds(), traffic: traffic{Down: n, Connections: 1}})
+		p.close()
+		dir := b.memory()
+		bodies := make([][]byte, 100)
+		for i := range bodies {
+			bodies[i] = bytes.Repeat([]byte("x"), mixed(i))
+		}
+		begin = time.Now()
+		for i := range pullMessages {
+			name := filepath.Join(dir, strconv.Itoa(i))
+			if err := os.WriteFile(name+".tmp", bodies[i%len(bodies)], 0o600); err != nil {
+				b.t.Fatal(err)
+			}
+			if err := os.Rename(name+".tmp", name); err != nil {
+				b.t.Fatal(err)
+			}
+		}
+		write = append(write, figures{Wall: time.Since(begin).Seconds()})
+		_ = os.RemoveAll(dir)
+	}
+	for name, runs := range map[string][]figures{"floor: fetch": fetch, "floor: files": write} {
+		b.results = append(b.results, result{Scenario: "S1p", Peer: name, Runs: runs, figures: median(runs)})
+	}
+}
+
+// syncs counts how often the programs make the disk flush something.
+func (b *bench) syncs(sc scenario) {
+	var strace string
+	b.t.Run("find strace", func(t *testing.T) { strace = testkit.FindProgram(t, "strace", "strace") })
+	if strace == "" {
+		fmt.Println("strace is not there: calls of fsync are not counted")
+		return
+	}
+	for i := range b.results {
+		r := &b.results[i]
+		if r.Scenario != sc.id {
+			continue
+		}
+		for _, p := range b.peers {
+			if p.name == r.Peer {
+				_, inv := b.siteFor(sc, p)
+				r.Syncs = countSyncs(b.t, strace, inv)
+			}
+		}
+	}
+}
+
+func (b *bench) writeJSON(path string) {
+	data, err := json.MarshalIndent(b.results, "", "\t")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, append(data, '\n'), 0o666); err != nil {
+		b.t.Fatal(err)
+	}
+}

@@ -1,0 +1,197 @@
+package bench
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"isync/internal/testkit"
+)
+
+// site is a home directory and an account of its own, for one program.
+type site struct {
+	server *server
+	user   string
+	relay  *relay
+	home   string
+	// replica is another account on the same server, reached without a relay,
+	// for programs that do not know Maildirs.
+	replica string
+	// box selects the mailboxes: the inbox only, or everything below list/.
+	all   bool
+	fsync bool
+	// toggled says whether flags that are changed back and forth are set.
+	toggled map[byte]bool
+}
+
+// near is the Maildir of the inbox.
+func (s *site) near() string { return filepath.Join(s.home, "mail", "INBOX") }
+
+// peer is a program to be measured.
+type peer struct {
+	name string
+	// prepare writes the configuration and returns how the program is run.
+	prepare func(tb testing.TB, program string, s *site) invocation
+	program string
+	// maildir: it keeps the mail in a Maildir, else in the replica.
+	maildir bool
+}
+
+// ours is the name of this program among its peers.
+const ours = "ours"
+
+// findPeers returns those of the programs that are there.
+func findPeers(t *testing.T, wanted []string) []peer {
+	found := []peer{{name: ours, prepare: prepareMbsync("TLSType"), program: findOurs(t), maildir: true}}
+	for _, c := range []struct {
+		peer
+		binary, pkg string
+	}{
+		{peer{name: "mbsync", prepare: prepareMbsync("SSLType"), maildir: true}, "mbsync", "isync"},
+		{peer{name: "interimap", prepare: prepareInterimap}, "interimap", "interimap"},
+		{peer{name: "offlineimap", prepare: prepareOfflineimap, maildir: true}, "offlineimap", "offlineimap3"},
+	} {
+		if !slices.Contains(wanted, c.name) {
+			continue
+		}
+		p := c.peer
+		// As a test of its own, so that it alone is skipped.
+		t.Run("find "+c.name, func(t *testing.T) { p.program = testkit.FindProgram(t, c.binary, c.pkg) })
+		if p.program == "" {
+			fmt.Printf("%s is not there: skipped (Debian package %s)\n", c.name, c.pkg)
+			continue
+		}
+		found = append(found, p)
+	}
+	return found
+}
+
+// findOurs returns our binary, which is built unless MBSYNC names it.
+func findOurs(t *testing.T) string {
+	if path := os.Getenv("MBSYNC"); path != "" {
+		path, err := filepath.Abs(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	path := filepath.Join(t.TempDir(), "mbsync")
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, "isync/cmd/mbsync")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v: %s", err, out)
+	}
+	return path
+}
+
+func (s *site) write(tb testing.TB, name, text string) string {
+	tb.Helper()
+	path := filepath.Join(s.home, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		tb.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	return path
+}
+
+// quoted is a word of our configuration file.
+func quoted(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+}
+
+// prepareMbsync is for both mbsyncs, which have one configuration language but
+// for the spelling of TLSType.
+func prepareMbsync(tlsType string) func(testing.TB, string, *site) invocation {
+	return func(tb testing.TB, program string, s *site) invocation {
+		boxes := ""
+		if s.all {
+			boxes = "Patterns list/*\nCreate Near\n"
+		}
+		fsync := "no"
+		if s.fsync {
+			fsync = "yes"
+		}
+		rc := s.write(tb, "mbsyncrc", fmt.Sprintf(`FSync %s
+
+IMAPStore far
+Host 127.0.0.1
+Port %d
+User %s
+Pass %s
+%s None
+AuthMechs LOGIN
+
+MaildirStore near
+Path %s/
+Inbox %s
+SubFolders Verbatim
+
+Channel c
+Far :far:
+Near :near:
+%sExpunge Both
+SyncState %s/
+`, fsync, s.relay.port(), s.user, quoted(testkit.Password), tlsType,
+			filepath.Join(s.home, "mail"), s.near(), boxes, filepath.Join(s.home, "sync")))
+		for _, dir := range []string{"mail", "sync"} {
+			if err := os.MkdirAll(filepath.Join(s.home, dir), 0o700); err != nil {
+				tb.Fatal(err)
+			}
+		}
+		if !s.all {
+			seedMaildir(tb, s.near(), 0, nil)
+		}
+		return invocation{[]string{program, "-q", "-c", rc, "c"}, s.home}
+	}
+}
+
+// prepareInterimap is for a program that synchronizes two servers.
+func prepareInterimap(tb testing.TB, program string, s *site) invocation {
+	boxes := "INBOX"
+	if s.all {
+		boxes = "list/*"
+	}
+	section := func(port int, user string) string {
+		return fmt.Sprintf("type = imap\nhost = 127.0.0.1\nport = %d\nSTARTTLS = NO\nauth = LOGIN PLAIN\nusername = %s\npassword = %s\n",
+			port, user, testkit.Password)
+	}
+	rc := s.write(tb, "interimap.conf", fmt.Sprintf("database = %s\nlist-mailbox = %s\nlogfile = %s\n\n[local]\n%s\n[remote]\n%s",
+		filepath.Join(s.home, "interimap.db"), boxes, filepath.Join(s.home, "interimap.log"),
+		section(s.server.Port, s.replica), section(s.relay.port(), s.user)))
+	return invocation{[]string{program, "--quiet", "--config=" + rc}, s.home}
+}
+
+func prepareOfflineimap(tb testing.TB, program string, s *site) invocation {
+	rc := s.write(tb, "offlineimaprc", fmt.Sprintf(`[general]
+accounts = a
+metadata = %s
+fsync = False
+
+[Account a]
+localrepository = l
+remoterepository = r
+
+[Repository l]
+type = Maildir
+localfolders = %s
+
+[Repository r]
+type = IMAP
+remotehost = 127.0.0.1
+remoteport = %d
+remoteuser = %s
+remotepass = %s
+ssl = no
+starttls = no
+auth_mechanisms = LOGIN
+folderfilter = lambda name: name == 'INBOX'
+`, filepath.Join(s.home, "meta"), filepath.Join(s.home, "mail"), s.relay.port(), s.user,
+		strings.ReplaceAll(testkit.Password, "%", "%%")))
+	return invocation{[]string{program, "-c", rc, "-o", "-u", "quiet"}, s.home}
+}
