@@ -6,6 +6,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime/debug"
@@ -49,10 +50,16 @@ func Version() string {
 func Main(env Env, args []string) int {
 	c, err := scan(args[min(1, len(args)):])
 	if err != nil {
-		ui.New(ui.Options{Out: env.Stdout, Err: env.Stderr}).Problem(ui.Problem{Text: err.Error(), Hint: tryHelp})
+		hint := tryHelp
+		if u, ok := errors.AsType[*usageError](err); ok && u.hint != "" {
+			hint = u.hint
+		}
+		ui.New(ui.Options{Out: env.Stdout, Err: env.Stderr}).Problem(ui.Problem{Text: err.Error(), Hint: hint})
 		return exitFailure
 	}
 	switch {
+	case c.completes:
+		return complete(env, c)
 	case c.help:
 		_, _ = fmt.Fprint(env.Stdout, help())
 		return exitOK

@@ -17,6 +17,9 @@ func TestMain(m *testing.M) {
 	if args := os.Getenv("ISYNC_TEST_ARGS"); args != "" {
 		os.Exit(Main(OSEnv(), strings.Split(args, "\n")))
 	}
+	if os.Getenv(asMbsync) != "" {
+		os.Exit(Main(OSEnv(), os.Args))
+	}
 	os.Exit(m.Run())
 }
 

@@ -13,8 +13,8 @@ type Spelling struct {
 	Arg string
 	// Deprecated: accepted with a notice.
 	Deprecated bool
-	// Test: a control for tests, which is not shown to users.
-	Test bool
+	// Internal: for tests and shells, not for users.
+	Internal bool
 }
 
 // Spellings lists all ways to write an option, for the manual page, for
@@ -23,7 +23,7 @@ func Spellings() []Spelling {
 	var out []Spelling
 	for i := range options {
 		o := &options[i]
-		s := Spelling{Arg: o.arg, Deprecated: o.useName != "", Test: o.rest != nil}
+		s := Spelling{Arg: o.arg, Deprecated: o.useName != "", Internal: o.internal}
 		if o.letter != 0 {
 			s.Short = "-" + string(rune(o.letter))
 		}
@@ -65,7 +65,10 @@ func (o *option) forms() (short, long string) {
 			names += "|" + v.name
 		}
 	}
-	short, long = "-"+string(rune(o.letter)), "--"+o.name
+	if o.letter != 0 {
+		short = "-" + string(rune(o.letter))
+	}
+	long = "--" + o.name
 	if letters != "" {
 		short += "[" + letters + "]"
 		if o.many {

@@ -54,7 +54,7 @@ func TestManual(t *testing.T) {
 	var wantFlags, wantKeywords []string
 	for _, s := range Spellings() {
 		for _, form := range []string{s.Short, s.Long} {
-			if form != "" && !s.Test {
+			if form != "" && !s.Internal {
 				wantFlags = append(wantFlags, form)
 			}
 		}

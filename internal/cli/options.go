@@ -36,6 +36,10 @@ type option struct {
 	rest func(c *commandLine, rest string) error
 	// hidden: not in --help.
 	hidden bool
+	// internal: for other programs, not for users; in no documentation for them.
+	internal bool
+	// wantsFile: the argument is the name of a file.
+	wantsFile bool
 	// use is the current spelling of a deprecated option, without dashes; for
 	// variants as well.
 	useLetter byte
@@ -47,7 +51,10 @@ type variant struct {
 	letter byte
 	name   string
 	// negates: the long form is "no-" and the name of the option.
-	negates   bool
+	negates bool
+	// help tells what it is: behind the help of the option, or alone where the
+	// option takes many.
+	help      string
 	value     int
 	useLetter byte
 	useName   string
@@ -55,35 +62,35 @@ type variant struct {
 
 // sideVariants are what may follow Create and the like.
 var sideVariants = []variant{
-	{letter: 'f', name: "far", value: int(config.FarSide)},
-	{letter: 'n', name: "near", value: int(config.NearSide)},
-	{letter: '-', negates: true, value: int(config.NoSide)},
+	{letter: 'f', name: "far", help: "on the far side", value: int(config.FarSide)},
+	{letter: 'n', name: "near", help: "on the near side", value: int(config.NearSide)},
+	{letter: '-', negates: true, help: "nowhere", value: int(config.NoSide)},
 	{letter: 'm', name: "master", value: int(config.FarSide), useLetter: 'f', useName: "far"},
 	{letter: 's', name: "slave", value: int(config.NearSide), useLetter: 'n', useName: "near"},
 }
 
 // typeVariants are what may follow a direction.
 var typeVariants = []variant{
-	{letter: 'n', name: "new", value: int(config.OpNew)},
-	{letter: 'o', name: "old", value: int(config.OpOld)},
-	{letter: 'u', name: "upgrade", value: int(config.OpUpgrade)},
-	{letter: 'g', name: "gone", value: int(config.OpGone)},
-	{letter: 'f', name: "flags", value: int(config.OpFlags)},
-	{name: "full", value: int(config.OpFull)},
+	{letter: 'n', name: "new", help: "new messages", value: int(config.OpNew)},
+	{letter: 'o', name: "old", help: "messages that were passed over earlier", value: int(config.OpOld)},
+	{letter: 'u', name: "upgrade", help: "placeholders, by the messages they stand for", value: int(config.OpUpgrade)},
+	{letter: 'g', name: "gone", help: "disappearances", value: int(config.OpGone)},
+	{letter: 'f', name: "flags", help: "flag changes", value: int(config.OpFlags)},
+	{name: "full", help: "all of these but old", value: int(config.OpFull)},
 	{letter: 'N', name: "renew", value: int(config.OpUpgrade), useLetter: 'u', useName: "upgrade"},
 	{letter: 'd', name: "delete", value: int(config.OpGone), useLetter: 'g', useName: "gone"},
 }
 
 // debugVariants are the categories of debug output.
 var debugVariants = []variant{
-	{letter: 'C', name: "crash", value: int(ui.DebugCrash)},
-	{letter: 'd', name: "driver", value: int(ui.DebugDriver)},
-	{letter: 'D', name: "driver-all", value: int(ui.DebugDriver | ui.DebugDriverAll)},
-	{letter: 'm', name: "maildir", value: int(ui.DebugMaildir)},
-	{letter: 'M', name: "main", value: int(ui.DebugMain)},
-	{letter: 'n', name: "net", value: int(ui.DebugNet)},
-	{letter: 'N', name: "net-all", value: int(ui.DebugNet | ui.DebugNetAll)},
-	{letter: 's', name: "sync", value: int(ui.DebugSync)},
+	{letter: 'C', name: "crash", help: "all goroutines if the program crashes", value: int(ui.DebugCrash)},
+	{letter: 'd', name: "driver", help: "what stores are asked for", value: int(ui.DebugDriver)},
+	{letter: 'D', name: "driver-all", help: "the same, with each message", value: int(ui.DebugDriver | ui.DebugDriverAll)},
+	{letter: 'm', name: "maildir", help: "operations on files", value: int(ui.DebugMaildir)},
+	{letter: 'M', name: "main", help: "what was selected", value: int(ui.DebugMain)},
+	{letter: 'n', name: "net", help: "commands and responses, cut if long", value: int(ui.DebugNet)},
+	{letter: 'N', name: "net-all", help: "the same in full, without payloads", value: int(ui.DebugNet | ui.DebugNetAll)},
+	{letter: 's', name: "sync", help: "decisions and their reasons", value: int(ui.DebugSync)},
 }
 
 // setOp adds a word of Sync that is a lone type.
@@ -104,7 +111,7 @@ var options = []option{
 	{
 		section: "What to do it with",
 		letter:  'c', name: "config", arg: "FILE", help: "read FILE instead of the usual configuration file",
-		setArg: func(c *commandLine, arg string) { c.config, c.hasConfig = arg, true },
+		setArg: func(c *commandLine, arg string) { c.config, c.hasConfig = arg, true }, wantsFile: true,
 	},
 	{
 		letter: 'a', name: "all", help: "all channels",
@@ -185,5 +192,9 @@ var options = []option{
 		letter: 'v', name: "version", help: "show the version",
 		set: func(c *commandLine, _, _ int) { c.version = true },
 	},
-	{letter: 'T', hidden: true, rest: (*commandLine).scanControls},
+	{
+		name: "complete", arg: "WHAT", hidden: true, internal: true,
+		setArg: func(c *commandLine, arg string) { c.complete, c.completes = arg, true },
+	},
+	{letter: 'T', hidden: true, internal: true, rest: (*commandLine).scanControls},
 }

@@ -21,6 +21,10 @@ type commandLine struct {
 	debug                  ui.Debug
 	controls               controls
 
+	// complete is what to list for a shell, if completes is set; see complete.go.
+	complete  string
+	completes bool
+
 	// ops are the words that override operations; their references are indices
 	// into spelled.
 	ops     config.OpsBuilder
@@ -31,18 +35,30 @@ type commandLine struct {
 }
 
 // usageError is an error in the command line.
-type usageError struct{ text string }
+type usageError struct {
+	text string
+	hint string // "": the usual one
+	// lacks is the option whose argument is missing, nil if that is not the error.
+	lacks *option
+}
 
 func (e *usageError) Error() string { return e.text }
 
-func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+func usagef(format string, args ...any) error { return &usageError{text: fmt.Sprintf(format, args...)} }
+
+// lacksArgument says that an option stands without its argument.
+func lacksArgument(o *option, spelling string) error {
+	return &usageError{text: fmt.Sprintf("option '%s' needs an argument: %s", spelling, o.arg), lacks: o}
+}
 
 // scan reads the words after the name of the program. Options and names may
 // stand in any order; "--" ends the options. Where help or the version is asked
 // for, nothing that follows matters.
 func scan(words []string) (*commandLine, error) {
 	c := &commandLine{}
-	for len(words) > 0 && !c.help && !c.version {
+	// What comes behind --complete is not meant for us, but for a run that is
+	// still being written.
+	for len(words) > 0 && !c.help && !c.version && !c.completes {
 		word := words[0]
 		words = words[1:]
 		var err error
@@ -60,6 +76,10 @@ func scan(words []string) (*commandLine, error) {
 		if err != nil {
 			return nil, err
 		}
+	}
+	if c.completes {
+		c.names = words
+		return c, nil
 	}
 	return c, nil
 }
@@ -91,7 +111,7 @@ func (c *commandLine) scanLong(word string, words []string) ([]string, error) {
 		case len(words) > 0:
 			arg, words = words[0], words[1:]
 		default:
-			return nil, usagef("option '%s' needs an argument: %s", spelling, o.arg)
+			return nil, lacksArgument(o, spelling)
 		}
 		o.setArg(c, arg)
 		return words, nil
@@ -205,7 +225,7 @@ func (c *commandLine) scanShort(word string, words []string) ([]string, error) {
 			return words, nil
 		case o.arg != "":
 			if len(words) == 0 {
-				return nil, usagef("option '%s' needs an argument: %s", spelling, o.arg)
+				return nil, lacksArgument(o, spelling)
 			}
 			o.setArg(c, words[0])
 			words = words[1:]
@@ -240,7 +260,7 @@ func (c *commandLine) scanShort(word string, words []string) ([]string, error) {
 // findShort returns the option of a letter, or nil.
 func findShort(letter byte) *option {
 	for i := range options {
-		if options[i].letter == letter {
+		if letter != 0 && options[i].letter == letter {
 			return &options[i]
 		}
 	}
@@ -281,5 +301,9 @@ func unknownShort(word string, i int) error {
 	if "-"+letter == word {
 		return usagef("unknown option '%s'", word)
 	}
-	return usagef("unknown option '-%s' in '%s'", letter, word)
+	e := &usageError{text: fmt.Sprintf("unknown option '-%s' in '%s'", letter, word)}
+	if strings.HasPrefix(word, "-c") {
+		e.hint = fmt.Sprintf("what follows -c in the same word are further options; write -c %s", word[2:])
+	}
+	return e
 }

@@ -27,6 +27,7 @@ func (c *commandLine) show() string {
 	add(c.extExit, "ext")
 	add(c.quiet > 0, fmt.Sprint("quiet=", c.quiet))
 	add(c.verbose, "verbose")
+	add(c.completes, "complete="+c.complete)
 	add(c.help, "help")
 	add(c.version, "version")
 	add(c.debug != 0, fmt.Sprintf("debug=%b", c.debug))
@@ -64,6 +65,7 @@ func TestScan(t *testing.T) {
 		{"--list-stores", "stores"},
 		{"-yeVqq", "dry; ext; quiet=2; verbose"},
 		{"--dry-run --ext-exit --verbose --quiet", "dry; ext; quiet=1; verbose"},
+		{"-c f --complete=word -c -Q", `config=f; complete=word; names=["-c" "-Q"]`},
 		{"-h", "help"},
 		{"-vz", "version"},
 
@@ -147,6 +149,7 @@ func TestScanErrors(t *testing.T) {
 		{"--pull-", "unknown option '--pull-'; did you mean '--pull'?"},
 		{"--stores", "unknown option '--stores'"},
 		{"--no-all", "unknown option '--no-all'"},
+		{"-crc", "option '-c' needs an argument: FILE"},
 		{"-c", "option '-c' needs an argument: FILE"},
 		{"--config", "option '--config' needs an argument: FILE"},
 		{"--pull=new", "option '--pull' takes no argument"},
@@ -171,7 +174,7 @@ func TestSpellings(t *testing.T) {
 	for _, s := range Spellings() {
 		var shows []string
 		for _, form := range []string{s.Short, s.Long} {
-			if form == "" || s.Test {
+			if form == "" || s.Internal {
 				continue
 			}
 			if seen[form] {
@@ -206,7 +209,7 @@ func TestHelp(t *testing.T) {
 	text := help()
 	for i := range options {
 		o := &options[i]
-		shown := strings.Contains(text, "--"+o.name) && strings.Contains(text, "  -"+string(rune(o.letter)))
+		shown := strings.Contains(text, "--"+o.name) && (o.letter == 0 || strings.Contains(text, "  -"+string(rune(o.letter))))
 		if shown == o.hidden {
 			t.Errorf("-%c, --%s: shown %v, hidden %v", o.letter, o.name, shown, o.hidden)
 		}

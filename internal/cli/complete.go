@@ -1,0 +1,285 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"isync/internal/config"
+)
+
+// What --complete may list, one per line. Shells depend on these words and on
+// the form of the output, so they do not change.
+const (
+	completeChannels = "channels" // names of channels
+	completeGroups   = "groups"   // names of groups
+	completeStores   = "stores"   // names of stores
+	// completeWord is followed by the words of a command line, without the name
+	// of the program. It lists what the last of them, which may be empty, can be
+	// completed to, each with a tab and an explanation behind it if there is
+	// one. If a file name is wanted, there is only the line
+	// completeFiles, and a tab and what of the word stands before the name.
+	completeWord  = "word"
+	completeFiles = ":files"
+)
+
+// completion is a word that a shell may offer.
+type completion struct{ word, help string }
+
+// complete lists what a shell can offer. Whatever is wrong with the command line
+// or the configuration file, nothing is said: this runs while the user is typing.
+func complete(env Env, c *commandLine) int {
+	kinds := []string{completeChannels, completeGroups, completeStores, completeWord}
+	if !slices.Contains(kinds, c.complete) {
+		fmt.Fprintf(env.Stderr, "mbsync: error: --complete lists %s\n", strings.Join(kinds, ", "))
+		return exitFailure
+	}
+	if c.complete == completeWord {
+		for _, w := range completeLine(env, c.names) {
+			printCompletion(env.Stdout, w)
+		}
+		return exitOK
+	}
+	rest := scanLeniently(c.names)
+	if !rest.hasConfig {
+		rest.config, rest.hasConfig = c.config, c.hasConfig
+	}
+	cfg := rest.quietly(env)
+	if cfg == nil {
+		return exitFailure
+	}
+	for _, name := range namesOf(cfg, c.complete) {
+		printCompletion(env.Stdout, completion{word: name})
+	}
+	return exitOK
+}
+
+func printCompletion(out io.Writer, w completion) {
+	if strings.ContainsAny(w.word, "\n\t") {
+		return // cannot be told in this form
+	}
+	line := w.word
+	if w.help != "" {
+		line += "\t" + w.help
+	}
+	fmt.Fprintln(out, line)
+}
+
+// quietly loads the configuration; nil if that is not possible.
+func (c *commandLine) quietly(env Env) *config.Config {
+	if c.hasConfig && c.config == "" {
+		return nil
+	}
+	cfg, _, err := config.Load(config.Options{File: c.config, Env: env.Config})
+	if err != nil {
+		return nil
+	}
+	return cfg
+}
+
+// namesOf lists the names of one kind of object, each once.
+func namesOf(cfg *config.Config, kind string) []string {
+	var names []string
+	add := func(name string) {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	switch kind {
+	case completeChannels:
+		for _, c := range cfg.Channels {
+			add(c.Name)
+		}
+	case completeGroups:
+		for _, g := range cfg.Groups {
+			add(g.Name)
+		}
+	case completeStores:
+		for _, s := range cfg.Stores {
+			add(s.Name)
+		}
+	}
+	return names
+}
+
+// unfinished is a command line that is being written.
+type unfinished struct {
+	commandLine
+	// ended: there was a "--".
+	ended bool
+	// lacks is the option whose argument comes next, nil if none does.
+	lacks *option
+}
+
+// scanLeniently understands what can be understood.
+func scanLeniently(words []string) *unfinished {
+	u := &unfinished{}
+	for len(words) > 0 {
+		word := words[0]
+		words = words[1:]
+		var err error
+		rest := words
+		switch {
+		case word == "--":
+			u.ended = true
+			return u
+		case strings.HasPrefix(word, "--"):
+			rest, err = u.scanLong(word, words)
+		case len(word) > 1 && word[0] == '-':
+			rest, err = u.scanShort(word, words)
+		default:
+			u.names = append(u.names, word)
+		}
+		if err != nil {
+			if e, ok := err.(*usageError); ok && e.lacks != nil {
+				u.lacks = e.lacks
+			}
+			continue
+		}
+		words = rest
+	}
+	return u
+}
+
+// completeLine lists what the last word can become, given those before it.
+func completeLine(env Env, words []string) []completion {
+	if len(words) == 0 {
+		words = []string{""}
+	}
+	word := words[len(words)-1]
+	u := scanLeniently(words[:len(words)-1])
+	if u.lacks != nil {
+		if u.lacks.wantsFile {
+			return []completion{{word: completeFiles}}
+		}
+		return nil
+	}
+	if strings.HasPrefix(word, "-") && !u.ended {
+		return completeOption(word)
+	}
+	return completeName(env, u, word)
+}
+
+// completeName lists names that a word can become.
+func completeName(env Env, u *unfinished, word string) (out []completion) {
+	cfg := u.quietly(env)
+	if cfg == nil {
+		return nil
+	}
+	add := func(kind, help string) {
+		for _, name := range namesOf(cfg, kind) {
+			if strings.HasPrefix(name, word) && !slices.Contains(u.names, name) &&
+				!slices.ContainsFunc(out, func(c completion) bool { return c.word == name }) {
+				out = append(out, completion{name, help})
+			}
+		}
+	}
+	switch {
+	case u.listStores:
+		add(completeStores, "store")
+	case u.all:
+	default: // groups hide channels
+		add(completeGroups, "group")
+		add(completeChannels, "channel")
+	}
+	return out
+}
+
+// completeOption lists the options that a word that begins with a dash can
+// become.
+func completeOption(word string) (out []completion) {
+	if spelling, file, ok := strings.Cut(word, "="); ok && strings.HasPrefix(word, "--") {
+		if o, _, ok := findLong(spelling[2:]); ok && o.wantsFile {
+			return []completion{{completeFiles, word[:len(word)-len(file)]}}
+		}
+		return nil
+	}
+	add := func(spelling, help string) {
+		if strings.HasPrefix(spelling, word) {
+			out = append(out, completion{spelling, help})
+		}
+	}
+	if word != "-" && !strings.HasPrefix(word, "--") {
+		return completeBundle(word)
+	}
+	for i := range options {
+		o := &options[i]
+		if o.hidden {
+			continue
+		}
+		if o.letter != 0 {
+			add("-"+string(rune(o.letter)), o.explain(nil))
+		}
+		add("--"+o.name, o.explain(nil))
+		for j := range o.variants {
+			if v := &o.variants[j]; v.useName == "" && word != "-" {
+				add("--"+o.variantName(v), o.explain(v))
+			}
+		}
+	}
+	return out
+}
+
+// explain tells in one line what an option with a variant does; v may be nil.
+func (o *option) explain(v *variant) string {
+	help := strings.ReplaceAll(o.help, "\n", " ")
+	switch {
+	case v == nil || v.help == "":
+		return help
+	case o.many:
+		return v.help
+	}
+	return help + ", " + v.help
+}
+
+// completeBundle lists what a word of short options can become: itself, if it
+// means something, and what one more letter makes of it.
+func completeBundle(word string) (out []completion) {
+	var o *option // the last one
+	var v *variant
+	n, at := 0, 0 // of its variants, and where they begin
+	for i := 1; i < len(word); i++ {
+		if o != nil && (n == 0 || o.many) {
+			if w := o.bound(word[i]); w != nil {
+				v = w
+				n++
+				continue
+			}
+		}
+		if o != nil && o.strict {
+			return nil
+		}
+		if o = findShort(word[i]); o == nil || o.rest != nil {
+			return nil
+		}
+		v, n, at = nil, 0, i+1
+	}
+	out = append(out, completion{word, o.explain(v)})
+	if o.arg != "" {
+		return out
+	}
+	taken := func(letter byte) bool { return strings.IndexByte(word, letter) > 0 }
+	bound := ""
+	if n == 0 || o.many {
+		for i := range o.variants {
+			w := &o.variants[i]
+			if w.letter == 0 || w.useName != "" || strings.IndexByte(word[at:], w.letter) >= 0 {
+				continue
+			}
+			bound += string(rune(w.letter))
+			out = append(out, completion{word + string(rune(w.letter)), o.explain(w)})
+		}
+	}
+	if o.strict {
+		return out
+	}
+	for i := range options {
+		next := &options[i]
+		if next.letter == 0 || next.hidden || taken(next.letter) || strings.IndexByte(bound, next.letter) >= 0 || o.bound(next.letter) != nil && (n == 0 || o.many) {
+			continue
+		}
+		out = append(out, completion{word + string(rune(next.letter)), next.explain(nil)})
+	}
+	return out
+}
