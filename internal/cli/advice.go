@@ -196,6 +196,9 @@ func (a *adviser) aboutNetwork() string {
 	if a.account == nil {
 		return ""
 	}
+	if _, ok := errors.AsType[*imapclient.TunnelError](a.err); ok {
+		return "try by hand what " + a.keyword("Tunnel") + " does: it is run by sh -c and must show the greeting of an IMAP server"
+	}
 	if dns, ok := errors.AsType[*net.DNSError](a.err); ok {
 		if dns.IsNotFound {
 			return "check " + a.keyword("Host") + " for typing errors"

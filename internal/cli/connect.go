@@ -13,8 +13,6 @@ import (
 func (w *workshop) client(s *config.Store) (imapclient.Options, error) {
 	a := s.IMAP.Account
 	switch {
-	case a.Tunnel != "":
-		return imapclient.Options{}, &unsupportedError{a.Pos("Tunnel"), "Tunnel"}
 	case a.UseKeychain:
 		return imapclient.Options{}, &unsupportedError{a.Pos("UseKeychain"), "UseKeychain"}
 	}
@@ -34,6 +32,9 @@ func (w *workshop) client(s *config.Store) (imapclient.Options, error) {
 				w.printer.Debugf(ui.DebugNet, "%s: skipped response %s: %v", s.Name, what, err)
 			},
 		},
+	}
+	if a.Tunnel != "" {
+		o.Dial = (&imapclient.Tunnel{Command: a.Tunnel, Stderr: w.env.Stderr}).Dial
 	}
 	w.traceNet(s.Name, &o.Hooks)
 	switch a.TLS {

@@ -56,3 +56,20 @@ func TestDovecot(t *testing.T) {
 		})
 	}
 }
+
+// A server that is run for us alone, and what becomes of it when it fails.
+func TestTunnel(t *testing.T) {
+	srv := testkit.StartDovecot(t, testkit.DovecotConfig{})
+	srv.Seed(t, "user", "INBOX", testkit.Mail{Body: "Subject: from the server\r\n\r\nHello\r\n"})
+	w := newWorld(t, "IMAPStore far\nTunnel \"sh '$DIR/tunnel'\"")
+	w.write("tunnel", srv.Tunnel(t, "user"))
+	w.run(64, "-a", "-e")
+	w.says(&w.out, "pulled 1 new message(s).\n")
+
+	w.write("tunnel", "echo cannot reach it >&2; exit 5")
+	w.run(1, "-a")
+	w.says(&w.err, "cannot reach it\n", "error: channel 'c': store 'far': ", "has failed: exit status 5", "hint: try by hand what Tunnel (rc:2) does")
+	w.write("tunnel", "printf '* OK [CAPABILITY IMAP4rev1 STARTTLS] hi\\r\\n'; read line")
+	w.run(1, "-a")
+	w.says(&w.err, "error: channel 'c': store 'far': login failed: the connection is not encrypted")
+}

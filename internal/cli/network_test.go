@@ -122,7 +122,7 @@ func TestNetworkErrors(t *testing.T) {
 	}{
 		{
 			"nobody listens", func(t *testing.T) int { return deadPort(t) }, plain,
-			"mbsync: error: channel 'c': store 'far': dial tcp", "nobody listens there: check Host (rc:2) and Port (rc:3), and whether the server is running",
+			"mbsync: error: channel 'c': store 'far': cannot connect to 127.0.0.1:", "nobody listens there: check Host (rc:2) and Port (rc:3), and whether the server is running",
 		},
 		{
 			"wrong password", script(nil, hello+"C~ (?P<a>\\S+) LOGIN \"me\" .*\nS: $a NO [AUTHENTICATIONFAILED] who are you?\n"+bye), plain,

@@ -76,7 +76,7 @@ func Dial(ctx context.Context, opts Options) (*Client, error) {
 	if opts.Security == ImplicitTLS {
 		t := tls.Client(c.link, opts.TLS)
 		if err := c.link.handshake(func() error { return t.HandshakeContext(ctx) }); err != nil {
-			_ = conn.Close()
+			hangUp(conn)
 			return nil, c.lost("the TLS handshake", noEOF(err))
 		}
 		c.stream = t
@@ -121,8 +121,15 @@ func dial(ctx context.Context, opts *Options) (net.Conn, error) {
 	if opts.Dial != nil {
 		return opts.Dial(ctx)
 	}
-	d := net.Dialer{Timeout: opts.Timeout}
-	return d.DialContext(ctx, "tcp", net.JoinHostPort(opts.Host, strconv.Itoa(opts.Port)))
+	return dialTCP(ctx, opts.Host, opts.Port, opts.Timeout)
+}
+
+// hangUp closes a connection and waits for what is behind it.
+func hangUp(conn net.Conn) {
+	_ = conn.Close()
+	if w, ok := conn.(interface{ Wait() }); ok {
+		w.Wait()
+	}
 }
 
 func newClient(conn net.Conn, opts Options) *Client {
@@ -150,11 +157,13 @@ func newClient(conn net.Conn, opts Options) *Client {
 }
 
 // Close closes the connection at once and waits until its goroutines have
-// ended. It may be called more than once.
+// ended, and the command of a tunnel, too, which may take a few seconds. It may
+// be called more than once.
 func (c *Client) Close() error {
 	c.fail(ErrClosed)
 	<-c.readerDone
 	<-c.writerDone
+	hangUp(c.link.Conn)
 	return nil
 }
 

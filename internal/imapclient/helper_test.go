@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -14,7 +15,26 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// pipeTo, in the environment, makes the test a program that connects its
+// standard input and output with an address.
+const pipeTo = "ISYNC_TEST_PIPE_TO"
+
+func TestMain(m *testing.M) {
+	if addr := os.Getenv(pipeTo); addr != "" {
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		go func() {
+			_, _ = io.Copy(conn, os.Stdin)
+			_ = conn.(*net.TCPConn).CloseWrite()
+		}()
+		_, _ = io.Copy(os.Stdout, conn)
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // A peer is the server's side of a connection, played by a test.
 type peer struct {

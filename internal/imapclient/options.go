@@ -35,7 +35,8 @@ type Options struct {
 	Host string
 	Port int
 	// Dial opens the connection; nil dials TCP. Timeout works only with
-	// connections that have deadlines.
+	// connections that have deadlines. If the connection has a method Wait, it
+	// is called after Close, and Client.Close returns when it has. See Tunnel.
 	Dial func(ctx context.Context) (net.Conn, error)
 
 	Security Security

@@ -1,0 +1,234 @@
+package imapclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// attemptDelay is how long one address has to answer before the next one is
+// tried at the same time (RFC 8305 §5).
+const attemptDelay = 250 * time.Millisecond
+
+// maxAttempts bounds how many of a host's addresses are tried.
+const maxAttempts = 16
+
+// DialError says that no connection could be made.
+type DialError struct {
+	// Target is what was to be connected to, "host:port".
+	Target string
+	// Attempts are the addresses that were tried, in the order in which that
+	// began.
+	Attempts []DialAttempt
+}
+
+// DialAttempt is what became of one address.
+type DialAttempt struct {
+	Addr netip.AddrPort
+	Err  error
+}
+
+func (e *DialError) Error() string {
+	s := "cannot connect to " + e.Target + ": "
+	if len(e.Attempts) == 1 {
+		if a := e.Attempts[0]; a.Addr.String() != e.Target {
+			s += a.Addr.String() + ": "
+		}
+		return s + e.Attempts[0].Err.Error()
+	}
+	for i, a := range e.Attempts {
+		if i > 0 {
+			s += ", "
+		}
+		s += a.Addr.String() + ": " + a.Err.Error()
+	}
+	return s
+}
+
+// Unwrap returns the errors of the attempts.
+func (e *DialError) Unwrap() []error {
+	errs := make([]error, len(e.Attempts))
+	for i, a := range e.Attempts {
+		errs[i] = a.Err
+	}
+	return errs
+}
+
+// ConnectTimeoutError says that a server has not answered to the attempt to
+// connect.
+type ConnectTimeoutError struct{ After time.Duration }
+
+func (e *ConnectTimeoutError) Error() string { return fmt.Sprintf("no answer for %v", e.After) }
+
+// Timeout implements net.Error's method.
+func (e *ConnectTimeoutError) Timeout() bool { return true }
+
+// Temporary implements net.Error's method.
+func (e *ConnectTimeoutError) Temporary() bool { return true }
+
+// A dialer makes TCP connections. Its functions are those of package net,
+// except in tests.
+type dialer struct {
+	timeout time.Duration // for all of it; 0: as long as the system takes
+	lookup  func(ctx context.Context, network, host string) ([]netip.Addr, error)
+	dial    func(ctx context.Context, network, addr string) (net.Conn, error)
+}
+
+// dialTCP connects to one of the addresses of a host, which may be an address
+// itself, in brackets or not.
+func dialTCP(ctx context.Context, host string, port int, timeout time.Duration) (net.Conn, error) {
+	d := dialer{timeout: timeout, lookup: net.DefaultResolver.LookupNetIP, dial: new(net.Dialer).DialContext}
+	return d.connect(ctx, host, port)
+}
+
+func (d *dialer) connect(ctx context.Context, host string, port int) (net.Conn, error) {
+	host = bareHost(host)
+	target := net.JoinHostPort(host, strconv.Itoa(port))
+	outer := ctx
+	if d.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, d.timeout, &ConnectTimeoutError{After: d.timeout})
+		defer cancel()
+	}
+	addrs, err := d.addresses(ctx, host)
+	if err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		if outer.Err() != nil {
+			return nil, err
+		}
+		return nil, fmt.Errorf("cannot find the address of %s: %w", host, err)
+	}
+	return d.race(ctx, target, addrs, port)
+}
+
+// bareHost removes the brackets that an IPv6 address may be written in.
+func bareHost(host string) string {
+	if inner, ok := strings.CutPrefix(host, "["); ok {
+		if inner, ok = strings.CutSuffix(inner, "]"); ok {
+			return inner
+		}
+	}
+	return host
+}
+
+// errNoAddress is what a name without addresses leads to.
+var errNoAddress = errors.New("it has none")
+
+// addresses returns the addresses of a host in the order to try them: the
+// system's, with the two families by turns (RFC 8305 §4).
+func (d *dialer) addresses(ctx context.Context, host string) ([]netip.Addr, error) {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return []netip.Addr{addr}, nil
+	}
+	found, err := d.lookup(ctx, "ip", host)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 {
+		return nil, errNoAddress
+	}
+	for i := range found {
+		found[i] = found[i].Unmap()
+	}
+	first := found[0].Is4()
+	var families [2][]netip.Addr
+	for _, a := range found {
+		i := 1
+		if a.Is4() == first {
+			i = 0
+		}
+		if !slices.Contains(families[i], a) {
+			families[i] = append(families[i], a)
+		}
+	}
+	var order []netip.Addr
+	for i := range max(len(families[0]), len(families[1])) {
+		for _, f := range families {
+			if i < len(f) {
+				order = append(order, f[i])
+			}
+		}
+	}
+	return order[:min(len(order), maxAttempts)], nil
+}
+
+// attempt is the outcome of the n-th attempt.
+type attempt struct {
+	n    int
+	conn net.Conn
+	err  error
+}
+
+// race tries the addresses, each a moment after the one before or as soon as
+// that has failed, and returns the first connection. It waits until all
+// attempts have ended.
+func (d *dialer) race(outer context.Context, target string, addrs []netip.Addr, port int) (net.Conn, error) {
+	ctx, cancel := context.WithCancel(outer)
+	defer cancel()
+	failed := &DialError{Target: target}
+	results := make(chan attempt)
+	running := 0
+	start := func() {
+		n := len(failed.Attempts)
+		addr := netip.AddrPortFrom(addrs[n], uint16(port))
+		failed.Attempts = append(failed.Attempts, DialAttempt{Addr: addr})
+		running++
+		go func() {
+			conn, err := d.dial(ctx, "tcp", addr.String())
+			results <- attempt{n, conn, err}
+		}()
+	}
+	start()
+	delay := time.NewTimer(attemptDelay)
+	defer delay.Stop()
+	var won net.Conn
+	for running > 0 {
+		more := won == nil && len(failed.Attempts) < len(addrs) && ctx.Err() == nil
+		select {
+		case r := <-results:
+			running--
+			switch {
+			case r.err != nil:
+				failed.Attempts[r.n].Err = plainError(outer, r.err)
+				if more {
+					start()
+					delay.Reset(attemptDelay)
+				}
+			case won == nil:
+				won = r.conn
+				cancel()
+			default:
+				_ = r.conn.Close()
+			}
+		case <-delay.C:
+			if more {
+				start()
+				delay.Reset(attemptDelay)
+			}
+		}
+	}
+	if won != nil {
+		return won, nil
+	}
+	return nil, failed
+}
+
+// plainError takes off what package net says of the place, which is told
+// otherwise.
+func plainError(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return op.Err
+	}
+	return err
+}
