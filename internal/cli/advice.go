@@ -159,11 +159,10 @@ func (a *adviser) aboutTLS() string {
 
 // aboutCertificate advises about certificates that are not good enough.
 func (a *adviser) aboutCertificate() string {
-	show := fmt.Sprintf("openssl s_client -connect %s -showcerts", net.JoinHostPort(a.account.Host, fmt.Sprint(a.account.Port)))
-	if a.account.TLS == config.TLSStartTLS {
-		show += " -starttls imap"
+	trust, show := "if it is the right one all the same, save it in a file and name that with CertificateFile", ""
+	if a.account.Tunnel == "" {
+		show = ": " + a.getCert()
 	}
-	const trust = "if it is the right one all the same, save it in a file and name that with CertificateFile; to see it: "
 	if e, ok := errors.AsType[x509.HostnameError](a.err); ok {
 		names := slices.Clone(e.Certificate.DNSNames)
 		for _, ip := range e.Certificate.IPAddresses {
@@ -189,6 +188,15 @@ func (a *adviser) aboutCertificate() string {
 		return trust + show
 	}
 	return ""
+}
+
+// getCert returns the command that fetches the server's certificate.
+func (a *adviser) getCert() string {
+	target := net.JoinHostPort(a.account.Host, fmt.Sprint(a.account.Port))
+	if a.account.TLS == config.TLSStartTLS && a.account.Port != portIMAP {
+		target = "imap://" + target
+	}
+	return "mbsync --get-cert " + target + " >FILE"
 }
 
 // aboutNetwork advises about connections.

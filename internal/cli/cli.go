@@ -108,6 +108,9 @@ func (r *run) main() int {
 	for _, n := range r.c.notices {
 		r.printer.Notice("", n)
 	}
+	if r.c.hasGetCert {
+		return r.unlessSignalled(r.getCert(ctx))
+	}
 	if !r.c.listStores && !r.c.all && len(r.c.names) == 0 {
 		// Not a matter of the configuration, which may not even be there yet.
 		r.printer.Problem(noChannelNamed)
@@ -123,6 +126,11 @@ func (r *run) main() int {
 		code = r.channels(ctx)
 	}
 	r.printer.End()
+	return r.unlessSignalled(code)
+}
+
+// unlessSignalled returns the code, or that of the signal that ended the run.
+func (r *run) unlessSignalled(code int) int {
 	if sig := r.ended.Load(); sig != 0 {
 		return exitSignal + int(sig)
 	}

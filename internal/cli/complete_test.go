@@ -136,7 +136,7 @@ func TestCompleteOptions(t *testing.T) {
 	offer = func(word string, depth int) {
 		for _, c := range completeLine(Env{}, []string{word}) {
 			words := []string{c.word}
-			if c.word == "-c" || c.word == "--config" || strings.HasSuffix(c.word, "c") && c.word[1] != '-' {
+			if c.word == "-c" || c.word == "--config" || c.word == "--get-cert" || strings.HasSuffix(c.word, "c") && c.word[1] != '-' {
 				words = append(words, "file")
 			}
 			got, err := scan(words)

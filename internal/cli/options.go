@@ -129,6 +129,10 @@ var options = []option{
 		},
 	},
 	{
+		name: "get-cert", arg: "HOST[:PORT]", help: "print the certificates of a server, for CertificateFile",
+		setArg: func(c *commandLine, arg string) { c.getCert, c.hasGetCert = arg, true },
+	},
+	{
 		section: "What to do (instead of what the configuration file says)",
 		letter:  'L', name: "pull", help: "propagate from far to near; with letters: only that",
 		variants: typeVariants, many: true, set: setDirection(config.Pull),

@@ -13,6 +13,9 @@ import (
 type commandLine struct {
 	config    string
 	hasConfig bool
+	// getCert is the server whose certificates are to be shown.
+	getCert    string
+	hasGetCert bool
 
 	all, list, listStores  bool
 	dryRun, extExit        bool

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
 	"syscall"
@@ -64,7 +65,7 @@ func (n *network) dialer(timeout time.Duration, addrs []string, does map[string]
 			case time.Duration:
 				wait = v
 			case error:
-				wait, result = 10*time.Millisecond, &net.OpError{Op: "dial", Net: "tcp", Err: v}
+				wait, result = 10*time.Millisecond, &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", v)}
 			}
 			select {
 			case <-time.After(wait):

@@ -1,0 +1,277 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"isync/internal/imapclient"
+	"isync/internal/ui"
+)
+
+// certTimeout is how long a server may be silent while its certificate is
+// fetched: the default of Timeout.
+const certTimeout = 20 * time.Second
+
+// certTarget is a server whose certificate is to be fetched, and the ways to
+// ask for it, which are tried in this order.
+type certTarget struct {
+	host string
+	ways []certWay
+}
+
+// certWay is one way to ask.
+type certWay struct {
+	port     int
+	security imapclient.Security
+}
+
+func (y certWay) String() string {
+	how := "with TLS from the beginning"
+	if y.security == imapclient.StartTLS {
+		how = "with STARTTLS"
+	}
+	return fmt.Sprintf("port %d %s", y.port, how)
+}
+
+// parseCertTarget reads the argument of --get-cert:
+// [imap://|imaps://]HOST[:PORT]. An IPv6 address before a port is in brackets.
+func parseCertTarget(arg string) (certTarget, error) {
+	bad := func(why string) (certTarget, error) {
+		return certTarget{}, usagef("option '--get-cert': %s: '%s'; wanted is [imap://|imaps://]HOST[:PORT]", why, arg)
+	}
+	implicit, starttls := true, true
+	rest := arg
+	if scheme, after, ok := strings.Cut(arg, "://"); ok {
+		switch strings.ToLower(scheme) {
+		case "imap":
+			implicit = false
+		case "imaps":
+			starttls = false
+		default:
+			return bad("unknown scheme '" + scheme + "'")
+		}
+		rest = strings.TrimSuffix(after, "/")
+	}
+	host, port, err := splitTarget(rest)
+	switch {
+	case err != nil:
+		return bad(err.Error())
+	case host == "" || strings.ContainsAny(host, " /@[]"):
+		return bad("no host name or address")
+	}
+	t := certTarget{host: host}
+	add := func(wanted bool, usual int, security imapclient.Security) {
+		if wanted && port == 0 {
+			t.ways = append(t.ways, certWay{usual, security})
+		} else if wanted {
+			t.ways = append(t.ways, certWay{port, security})
+		}
+	}
+	if port == portIMAP {
+		add(starttls, portIMAP, imapclient.StartTLS)
+		add(implicit, portIMAPS, imapclient.ImplicitTLS)
+	} else {
+		add(implicit, portIMAPS, imapclient.ImplicitTLS)
+		add(starttls, portIMAP, imapclient.StartTLS)
+	}
+	return t, nil
+}
+
+// splitTarget separates a host and a port, which is 0 if there is none.
+func splitTarget(s string) (host string, port int, err error) {
+	if _, err := netip.ParseAddr(s); err == nil {
+		return s, 0, nil
+	}
+	if strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") {
+		return s[1 : len(s)-1], 0, nil
+	}
+	if !strings.Contains(s, ":") {
+		return s, 0, nil
+	}
+	host, number, err := net.SplitHostPort(s)
+	if err != nil {
+		return "", 0, errors.New("an IPv6 address before a port needs brackets")
+	}
+	if port, err = strconv.Atoi(number); err != nil || port < 1 || port > 65535 {
+		return "", 0, errors.New("invalid port")
+	}
+	return host, port, nil
+}
+
+// getCert prints the certificates that a server presents: in PEM on standard
+// output, in words on standard error. It sends nothing but what it takes to
+// begin TLS.
+func (r *run) getCert(ctx context.Context) int {
+	t, err := parseCertTarget(r.c.getCert)
+	if err != nil {
+		r.printer.Problem(ui.Problem{Text: err.Error(), Hint: tryHelp})
+		return exitFailure
+	}
+	var failed []error
+	for _, way := range t.ways {
+		cs, err := fetchCerts(ctx, t.host, way)
+		if err == nil {
+			return r.showCerts(t, way, cs)
+		}
+		if ctx.Err() != nil {
+			return exitFailure
+		}
+		failed = append(failed, fmt.Errorf("no certificate from %s, %s: %w", t.host, way, err))
+		if _, ok := errors.AsType[*net.DNSError](err); ok {
+			break // another port would not help
+		}
+	}
+	for _, err := range failed {
+		r.printer.Problem(ui.Problem{Text: oneLine(err.Error()), Hint: certHint(err)})
+	}
+	return exitFailure
+}
+
+// certHint advises about an error of fetchCerts.
+func certHint(err error) string {
+	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
+		return "check the name for typing errors"
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		return "that port does not speak TLS from the beginning"
+	}
+	return ""
+}
+
+// errNoCert is what a server without a certificate leads to.
+var errNoCert = errors.New("the server presents no certificate")
+
+// fetchCerts connects to a server, trusting whatever certificate it has, and
+// says goodbye.
+func fetchCerts(ctx context.Context, host string, way certWay) (tls.ConnectionState, error) {
+	var cs tls.ConnectionState
+	c, err := imapclient.Dial(ctx, imapclient.Options{
+		Host: host, Port: way.port, Timeout: certTimeout, Security: way.security,
+		TLS: &tls.Config{
+			ServerName: host,
+			// Whatever it speaks is good enough to look at it.
+			MinVersion:   tls.VersionTLS10, //nolint:gosec // see above
+			CipherSuites: allSuites(),
+			// Whether to trust it is the question that is being asked.
+			InsecureSkipVerify: true, //nolint:gosec // see above
+			VerifyConnection: func(state tls.ConnectionState) error {
+				cs = state
+				return nil
+			},
+		},
+	})
+	if err == nil {
+		_ = c.Logout(ctx)
+	}
+	if len(cs.PeerCertificates) > 0 {
+		return cs, nil // what else went wrong does not matter
+	}
+	if err == nil {
+		err = errNoCert
+	}
+	return cs, err
+}
+
+// allSuites returns the cipher suites that there are, old ones included.
+func allSuites() []uint16 {
+	var ids []uint16
+	for _, list := range [][]*tls.CipherSuite{tls.CipherSuites(), tls.InsecureCipherSuites()} {
+		for _, s := range list {
+			ids = append(ids, s.ID)
+		}
+	}
+	return ids
+}
+
+// showCerts prints what a server has presented.
+func (r *run) showCerts(t certTarget, way certWay, cs tls.ConnectionState) int {
+	var words, file bytes.Buffer
+	fmt.Fprintf(&words, "%s, %s (%s)\n", t.host, way, tls.VersionName(cs.Version))
+	for i, cert := range cs.PeerCertificates {
+		what := "the server's own certificate"
+		if i > 0 {
+			what = "an issuer's certificate"
+		}
+		fmt.Fprintf(&words, "\n%d: %s\n", i+1, what)
+		describeCert(&words, cert, r.env.Now())
+		fmt.Fprintf(&file, "# %s\n# SHA-256 %s\n", printable(cert.Subject.String()), fingerprint(cert))
+		_ = pem.Encode(&file, &pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}) // a buffer takes everything
+	}
+	fmt.Fprintf(&words, "\n%s\n", systemVerdict(t.host, cs))
+	_, _ = r.env.Stderr.Write(words.Bytes())
+	if _, err := r.env.Stdout.Write(file.Bytes()); err != nil {
+		r.printer.Problem(ui.Problem{Text: "cannot write the certificates: " + err.Error()})
+		return exitFailure
+	}
+	return exitOK
+}
+
+// describeCert tells what is in a certificate.
+func describeCert(w *bytes.Buffer, cert *x509.Certificate, now time.Time) {
+	line := func(name, value string) { fmt.Fprintf(w, "   %-12s %s\n", name, printable(value)) }
+	line("subject", cert.Subject.String())
+	issuer := cert.Issuer.String()
+	if bytes.Equal(cert.RawIssuer, cert.RawSubject) {
+		issuer += " (itself)"
+	}
+	line("issuer", issuer)
+	names := append([]string(nil), cert.DNSNames...)
+	for _, ip := range cert.IPAddresses {
+		names = append(names, ip.String())
+	}
+	if len(names) > 0 {
+		line("names", strings.Join(names, ", "))
+	}
+	state := ""
+	switch {
+	case now.Before(cert.NotBefore):
+		state = " (not valid yet)"
+	case now.After(cert.NotAfter):
+		state = " (expired)"
+	}
+	line("valid", cert.NotBefore.UTC().Format(time.DateTime)+" to "+cert.NotAfter.UTC().Format(time.DateTime)+" UTC"+state)
+	line("SHA-256", fingerprint(cert))
+}
+
+// fingerprint returns the SHA-256 sum of a certificate as other programs show
+// it.
+func fingerprint(cert *x509.Certificate) string {
+	sum := sha256.Sum256(cert.Raw)
+	return strings.ReplaceAll(fmt.Sprintf("% X", sum[:]), " ", ":")
+}
+
+// printable replaces what could upset a terminal, or end a comment.
+func printable(s string) string {
+	return strings.Map(func(c rune) rune {
+		if !strconv.IsPrint(c) {
+			return '?'
+		}
+		return c
+	}, s)
+}
+
+// systemVerdict tells what the system's authorities have to say.
+func systemVerdict(host string, cs tls.ConnectionState) string {
+	cfg, err := imapclient.TLSOptions{ServerName: host, SystemCerts: true}.Config()
+	if err == nil {
+		err = cfg.VerifyConnection(cs)
+	}
+	if err == nil {
+		return "The system trusts it: no CertificateFile is needed."
+	}
+	return "The system does not trust it: " + printable(err.Error()) + ".\n" +
+		"Compare the SHA-256 sum of the first one with what the server's administrator\n" +
+		"says. If they are the same, write what is on standard output to a file, and name\n" +
+		"that with CertificateFile."
+}
