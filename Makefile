@@ -16,7 +16,24 @@ TESTFLAGS ?=
 # needs cgo.
 export CGO_ENABLED := 0
 
-.PHONY: build test race check lint fmt vet demo bench gobench crash fuzz servers changelog clean help
+# Where make install puts things. DESTDIR is put before all of it.
+PREFIX   ?= /usr/local
+bindir   ?= $(PREFIX)/bin
+datadir  ?= $(PREFIX)/share
+mandir   ?= $(datadir)/man
+docdir   ?= $(datadir)/doc/isync-go
+bashcompdir ?= $(datadir)/bash-completion/completions
+zshcompdir  ?= $(datadir)/zsh/site-functions
+fishcompdir ?= $(datadir)/fish/vendor_completions.d
+# systemd looks here for units of users, below /usr/local, /usr and ~/.local.
+unitdir  ?= $(datadir)/systemd/user
+INSTALL  ?= install
+# What make build builds.
+PROGRAMS  = $(notdir $(wildcard cmd/*))
+# The systems that the program is for.
+SYSTEMS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 freebsd/amd64 windows/amd64
+
+.PHONY: build test race check lint fmt vet demo bench gobench crash fuzz servers changelog clean help dist cross install uninstall
 
 build: ## build bin/mbsync, static, with the version from git
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
@@ -67,6 +84,35 @@ servers: ## install the servers that tests start, where that is possible
 changelog: ## show what the next release changes
 	@$(GO) run ./changelog
 
+cross: ## build for all systems, to see whether it can be done; keeps nothing
+	@for s in $(SYSTEMS); do echo "$$s"; \
+	  GOOS=$${s%/*} GOARCH=$${s#*/} $(GO) build ./cmd/... || exit 1; done
+
+dist: $(BIN)/nfpm ## make archives, .deb and .rpm for all systems in dist/
+	$(GO) run ./packaging -nfpm $(BIN)/nfpm -out dist $(DISTFLAGS)
+
+install: ## install what make build has built, below PREFIX (default /usr/local)
+	@[ -x $(BIN)/mbsync ] || { echo 'make install: run make build first' >&2; exit 1; }
+	$(INSTALL) -d '$(DESTDIR)$(bindir)' '$(DESTDIR)$(mandir)/man1' '$(DESTDIR)$(docdir)/examples' '$(DESTDIR)$(bashcompdir)' \
+	  '$(DESTDIR)$(zshcompdir)' '$(DESTDIR)$(fishcompdir)' '$(DESTDIR)$(unitdir)'
+	for p in $(PROGRAMS); do $(INSTALL) -m 755 $(BIN)/$$p '$(DESTDIR)$(bindir)/' || exit 1; done
+	$(INSTALL) -m 644 docs/man/*.1 '$(DESTDIR)$(mandir)/man1/'
+	$(INSTALL) -m 644 README.md LICENSE CHANGELOG.md docs/*.md '$(DESTDIR)$(docdir)/'
+	$(INSTALL) -m 644 docs/examples/* '$(DESTDIR)$(docdir)/examples/'
+	$(INSTALL) -m 644 completions/mbsync.bash '$(DESTDIR)$(bashcompdir)/mbsync'
+	$(INSTALL) -m 644 completions/_mbsync '$(DESTDIR)$(zshcompdir)/_mbsync'
+	$(INSTALL) -m 644 completions/mbsync.fish '$(DESTDIR)$(fishcompdir)/mbsync.fish'
+	sed 's|/usr/bin/|$(bindir)/|' packaging/systemd/mbsync.service >'$(DESTDIR)$(unitdir)/mbsync.service'
+	chmod 644 '$(DESTDIR)$(unitdir)/mbsync.service'
+	$(INSTALL) -m 644 packaging/systemd/mbsync.timer '$(DESTDIR)$(unitdir)/'
+
+uninstall: ## remove what make install has installed there
+	rm -f $(foreach p,$(PROGRAMS),'$(DESTDIR)$(bindir)/$(p)') \
+	  $(foreach m,$(notdir $(wildcard docs/man/*.1)),'$(DESTDIR)$(mandir)/man1/$(m)') \
+	  '$(DESTDIR)$(bashcompdir)/mbsync' '$(DESTDIR)$(zshcompdir)/_mbsync' '$(DESTDIR)$(fishcompdir)/mbsync.fish' \
+	  '$(DESTDIR)$(unitdir)/mbsync.service' '$(DESTDIR)$(unitdir)/mbsync.timer'
+	rm -rf '$(DESTDIR)$(docdir)'
+
 clean: ## remove what was built
 	rm -rf $(BIN) dist
 
@@ -80,3 +126,6 @@ $(BIN)/gofumpt: tools/go.mod tools/go.sum
 
 $(BIN)/golangci-lint: tools/go.mod tools/go.sum
 	cd tools && $(GO) build -o ../$(BIN)/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+$(BIN)/nfpm: tools/go.mod tools/go.sum
+	cd tools && $(GO) build -o ../$(BIN)/nfpm github.com/goreleaser/nfpm/v2/cmd/nfpm

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"isync/internal/config"
+	"isync/internal/testkit"
 )
 
 // fenced returns the code blocks of a Markdown text.
@@ -95,5 +96,28 @@ func TestRoomsAreDocumented(t *testing.T) {
 		if s := string(text); !strings.Contains(s, "`"+name+"`") && !strings.Contains(s, "`"+short+"`") {
 			t.Errorf("docs/ARCHITECTURE.md does not tell what %s knows", name)
 		}
+	}
+}
+
+// The sample configuration is a good one: there is nothing to be noticed about it.
+func TestSampleConfiguration(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "examples", "mbsyncrc"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := config.Env{
+		Home: func(string) (string, error) { return "/home/someone", nil },
+		// CertificateFile is read when the configuration is.
+		ReadFile: func(string) ([]byte, error) { return testkit.NewCA(t).PEM(), nil },
+	}
+	cfg, notices, err := config.Parse("/home/someone/.mbsyncrc", text, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range notices {
+		t.Errorf("notice: %s", n)
+	}
+	if len(cfg.Channels) != 6 || len(cfg.Groups) != 1 {
+		t.Errorf("got %d channels and %d groups, want 6 and 1", len(cfg.Channels), len(cfg.Groups))
 	}
 }

@@ -84,6 +84,7 @@ var rooms = map[string]room{
 	"internal/testkit": {imports: []string{"*"}, tests: true},
 	"internal/arch":    {tests: true},
 	"changelog":        {mayExit: true},
+	"packaging":        {mayExit: true},
 	// Neither knows the inside of the program: both run the real binary.
 	"demo":  {tests: true, mayExit: true},
 	"bench": {imports: []string{"internal/testkit"}, tests: true, mayExit: true},

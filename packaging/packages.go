@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// standsFor is the version of the C program whose place we take, for packages that depend on it.
+const standsFor = "1.5.0"
+
+const maintainer = "The isync-go developers <isync-go@localhost>"
+
+const description = `keeps mailboxes on IMAP servers and in Maildirs the same
+mbsync carries new messages, flags and deletions between an IMAP server and
+Maildir files on the disk, both ways, so that mail can be read and written with
+any program, offline, in either place.
+
+It takes the place of the C program of the isync project: configuration, command
+line, and all files it keeps are the same, and one may go back at any time.`
+
+// packager is how a package is made.
+type packager struct {
+	program string // nfpm
+	kind    string // "deb" or "rpm"
+	work    string // directory for what is needed on the way
+	out     string // directory for the result
+}
+
+// installed is a file that a package installs.
+type installed struct {
+	Src  string   `json:"src"`
+	Dst  string   `json:"dst"`
+	Info fileInfo `json:"file_info"`
+}
+
+type fileInfo struct {
+	Mode  uint32 `json:"mode"`
+	Owner string `json:"owner"`
+	Group string `json:"group"`
+	MTime string `json:"mtime"`
+}
+
+// packagePath is where a file is installed, and whether it is compressed there.
+func (f file) packagePath(kind string) (path string, compressed bool) {
+	doc := "/usr/share/doc/" + packageName + "/"
+	switch f.kind {
+	case program:
+		return "/usr/bin/" + f.name, false
+	case manual:
+		return "/usr/share/man/man1/" + f.name + ".gz", true
+	case completion:
+		p := completionPath(f.name)
+		if kind == "deb" {
+			p = strings.Replace(p, "zsh/site-functions", "zsh/vendor-completions", 1)
+		}
+		return "/usr/share/" + p, false
+	case unit:
+		return "/usr/lib/systemd/user/" + f.name, false
+	case example:
+		return doc + "examples/" + f.name, false
+	case document, readme, license, attribution:
+		return doc + f.name, false
+	case changes:
+		return doc + "changelog.gz", true
+	}
+	panic("kind")
+}
+
+// debianFiles are those that Debian wants in addition.
+func debianFiles(rel release) ([]file, error) {
+	terms, err := os.ReadFile("packaging/copyright")
+	if err != nil {
+		return nil, err
+	}
+	return []file{
+		{kind: document, name: "copyright", data: terms},
+		{kind: document, name: "changelog.Debian", data: fmt.Appendf(nil,
+			"%s (%s-1) unstable; urgency=medium\n\n  * Built from %s; see changelog.gz for what is new.\n\n -- %s  %s\n",
+			packageName, rel.packageVersion(), rel.version, maintainer, rel.time.Format(time.RFC1123Z))},
+	}, nil
+}
+
+// writePackage writes a package and returns its name.
+func writePackage(ctx context.Context, rel release, t target, files []file, p packager) (string, error) {
+	if p.kind == "deb" {
+		more, err := debianFiles(rel)
+		if err != nil {
+			return "", err
+		}
+		files = append(files[:len(files):len(files)], more...)
+	}
+	contents, err := p.stage(rel, files)
+	if err != nil {
+		return "", err
+	}
+	config := map[string]any{
+		"name": packageName, "arch": t.arch, "platform": t.os,
+		"version": rel.packageVersion(), "version_schema": "none", "release": "1",
+		"section": "mail", "priority": "optional", "license": "Apache-2.0",
+		"maintainer": maintainer, "description": description,
+		"mtime":      rel.time.Format(time.RFC3339),
+		"recommends": []string{"ca-certificates"},
+		"conflicts":  []string{"isync"},
+		"replaces":   []string{"isync"},
+		"contents":   contents,
+		"deb":        map[string]any{"compression": "xz"},
+		"rpm":        map[string]any{"compression": "xz", "buildhost": "localhost", "group": "Applications/Internet"},
+	}
+	if p.kind == "deb" {
+		config["provides"] = []string{"isync (= " + standsFor + ")"}
+	} else {
+		config["provides"] = []string{"isync = " + standsFor}
+	}
+	text, err := json.MarshalIndent(config, "", "  ") // which is YAML, too
+	if err != nil {
+		return "", err
+	}
+	recipe := filepath.Join(p.work, p.kind+".yaml")
+	if err := os.WriteFile(recipe, text, 0o600); err != nil {
+		return "", err
+	}
+	program, err := filepath.Abs(p.program)
+	if err != nil {
+		return "", err
+	}
+	name := p.fileName(rel, t)
+	cmd := exec.CommandContext(ctx, program, "package", "--config", recipe, "--packager", p.kind, "--target", filepath.Join(p.out, name)) //nolint:gosec // it is our tool
+	cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH="+strconv.FormatInt(rel.time.Unix(), 10))
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%s: %w\n%s", p.program, err, text)
+	}
+	return name, nil
+}
+
+// stage lays out the files that go into the package. Their modes do not depend on
+// the umask, nor their times on the clock.
+func (p packager) stage(rel release, files []file) ([]installed, error) {
+	when := rel.time.Format(time.RFC3339)
+	var out []installed
+	for i, f := range files {
+		data, err := f.read()
+		if err != nil {
+			return nil, err
+		}
+		dst, compress := f.packagePath(p.kind)
+		if f.name == "changelog.Debian" {
+			dst, compress = dst+".gz", true
+		}
+		if compress {
+			if data, err = gzipped(data); err != nil {
+				return nil, err
+			}
+		}
+		src := filepath.Join(p.work, p.kind+strconv.Itoa(i))
+		if err := os.WriteFile(src, data, 0o600); err != nil {
+			return nil, err
+		}
+		info := fileInfo{Mode: 0o644, Owner: "root", Group: "root", MTime: when}
+		if f.kind == program {
+			info.Mode = 0o755
+		}
+		out = append(out, installed{src, dst, info})
+	}
+	return out, nil
+}
+
+// fileName follows the custom of the kind of package.
+func (p packager) fileName(rel release, t target) string {
+	if p.kind == "deb" {
+		return fmt.Sprintf("%s_%s-1_%s.deb", packageName, rel.packageVersion(), t.arch)
+	}
+	arch := map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[t.arch]
+	return fmt.Sprintf("%s-%s-1.%s.rpm", packageName, rel.packageVersion(), arch)
+}
