@@ -248,7 +248,7 @@ var mistakes = []struct {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		defer f.Close() //nolint:errcheck // it was only locked
+		defer f.Close()
 		if err := (vfs.OS{}).Lock(f, false); err != nil {
 			w.t.Fatal(err)
 		}
