@@ -136,6 +136,9 @@ const (
 
 // aboutTLS advises about encryption and certificates.
 func (a *adviser) aboutTLS() string {
+	if e, ok := errors.AsType[*imapclient.CipherError](a.err); ok {
+		return aboutCiphers(e)
+	}
 	if a.account == nil {
 		return ""
 	}
@@ -150,6 +153,10 @@ func (a *adviser) aboutTLS() string {
 			return "the server may be too old for TLS 1.2: TLSVersions +1.1 +1.0 allows what is no longer considered secure"
 		}
 		return "the server ended the handshake; it may want a ClientCertificate, or the name of another Host"
+	}
+	if conn, ok := errors.AsType[*imapclient.ConnectionError](a.err); ok && conn.Waiting == "the TLS handshake" && !timedOut(a.err) {
+		return "the server ended the handshake: it may not have the ciphers or versions that are allowed (see CipherString, TLSVersions), want a ClientCertificate, " +
+			"or not speak TLS on port " + fmt.Sprint(a.account.Port)
 	}
 	if strings.Contains(a.err.Error(), "STARTTLS is required") {
 		return "if the server has a port for TLS (usually 993), use TLSType IMAPS; TLSType None sends everything in clear text"
@@ -224,7 +231,7 @@ func (a *adviser) aboutNetwork() string {
 	if greeting && a.account.TLS != config.TLSIMAPS && a.account.Port == portIMAPS {
 		return "port 993 usually wants TLSType IMAPS"
 	}
-	if ne, ok := errors.AsType[net.Error](a.err); ok && ne.Timeout() {
+	if timedOut(a.err) {
 		if conn != nil && conn.Waiting == "the TLS handshake" && a.account.Port == portIMAP && a.account.TLS == config.TLSIMAPS {
 			return "port 143 usually wants TLSType STARTTLS"
 		}
@@ -234,6 +241,12 @@ func (a *adviser) aboutNetwork() string {
 		return "nothing is lost: run mbsync again, and it goes on from here"
 	}
 	return ""
+}
+
+// timedOut tells whether something took too long.
+func timedOut(err error) bool {
+	ne, ok := errors.AsType[net.Error](err)
+	return ok && ne.Timeout()
 }
 
 // aboutConfig advises about the configuration.

@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"isync/internal/config"
 	"isync/internal/imapclient"
@@ -21,9 +23,6 @@ func (e *placedError) Unwrap() error { return e.err }
 
 // tlsConfig makes the TLS configuration of an account.
 func (w *workshop) tlsConfig(a *config.Account) (*tls.Config, error) {
-	if a.CipherString != "" {
-		return nil, &unsupportedError{a.Pos("CipherString"), "CipherString"}
-	}
 	lo, hi, whole := a.TLSVersions.Range()
 	if !whole {
 		return nil, &placedError{a.Pos("TLSVersions"), fmt.Errorf("TLSVersions leaves %s, with a gap between, which cannot be offered", a.TLSVersions)}
@@ -33,22 +32,24 @@ func (w *workshop) tlsConfig(a *config.Account) (*tls.Config, error) {
 		SystemCerts: a.SystemCertificates,
 		MinVersion:  lo, MaxVersion: hi,
 	}
+	if a.CipherString != "" {
+		var err error
+		if o.CipherSuites, err = w.ciphers(a, lo, hi); err != nil {
+			return nil, &placedError{a.Pos("CipherString"), err}
+		}
+	}
 	for _, f := range a.Certificates {
 		// Each by itself first, so that an error can name the file.
-		if _, err := (imapclient.TLSOptions{PEM: f.Data}).Config(); err != nil {
+		if _, err := (imapclient.TLSOptions{PEM: append(slices.Clip(f.Data), '\n')}).Config(); err != nil {
 			return nil, &placedError{f.Pos, fmt.Errorf("CertificateFile '%s': %w", f.Path, err)}
 		}
 		o.PEM = append(append(o.PEM, f.Data...), '\n')
 	}
 	switch {
 	case a.ClientCertificate != "":
-		key := a.ClientKey
-		if key == "" {
-			key = a.ClientCertificate
-		}
-		cert, err := w.keyPair(a.ClientCertificate, key)
+		cert, err := w.keyPair(a)
 		if err != nil {
-			return nil, &placedError{a.Pos("ClientCertificate"), fmt.Errorf("cannot use ClientCertificate: %w", err)}
+			return nil, err
 		}
 		o.ClientCert = &cert
 	case a.ClientKey != "":
@@ -61,15 +62,84 @@ func (w *workshop) tlsConfig(a *config.Account) (*tls.Config, error) {
 	return cfg, nil
 }
 
-// keyPair reads a certificate and its private key.
-func (w *workshop) keyPair(certFile, keyFile string) (tls.Certificate, error) {
-	cert, err := w.env.Config.ReadFile(certFile)
+// ciphers returns what CipherString allows, which is of no effect from TLS 1.3
+// on.
+func (w *workshop) ciphers(a *config.Account, lo, hi uint16) ([]uint16, error) {
+	list, err := imapclient.ParseCiphers(a.CipherString)
 	if err != nil {
-		return tls.Certificate{}, err
+		return nil, fmt.Errorf("CipherString '%s': %w", a.CipherString, err)
 	}
-	key, err := w.env.Config.ReadFile(keyFile)
+	switch {
+	case lo >= tls.VersionTLS13:
+		w.warnOnce(a.Pos("CipherString"), a.Label()+": CipherString is of no effect: the ciphers of TLS 1.3, the only version allowed, cannot be chosen")
+	case len(list.TLS13) > 0 && hi >= tls.VersionTLS13:
+		w.warnOnce(a.Pos("CipherString"), fmt.Sprintf("%s: '%s' in CipherString is of no effect: those of TLS 1.3 cannot be chosen, all of them are allowed", a.Label(), list.TLS13[0]))
+	}
+	return list.Suites, nil
+}
+
+// warnOnce warns about a place in the configuration, but not again for another
+// store of the same account.
+func (w *workshop) warnOnce(pos config.Pos, text string) {
+	w.mu.Lock()
+	seen := w.warned[pos]
+	if w.warned == nil {
+		w.warned = make(map[config.Pos]bool)
+	}
+	w.warned[pos] = true
+	w.mu.Unlock()
+	if !seen {
+		w.printer.Warn(pos.String(), text)
+	}
+}
+
+// aboutCiphers advises about cipher lists.
+func aboutCiphers(e *imapclient.CipherError) string {
+	names, groups := imapclient.CipherNames()
+	if e.Word == "" {
+		return "known are groups (" + strings.Join(groups, ", ") + ") and single ones, such as " + names[0] + "; mbsync(1) tells how they combine"
+	}
+	const most = 64
+	best, limit := "", max(3, len(e.Word)/4)
+	for _, n := range slices.Concat(groups, names) {
+		if len(e.Word) > most {
+			break
+		}
+		if d := distance(strings.ToUpper(e.Word), strings.ToUpper(n), limit); d < limit {
+			best, limit = n, d
+		}
+	}
+	hint := "known are " + strings.Join(groups, ", ") + ", and " + strings.Join(names, ", ")
+	if best != "" {
+		hint = "did you mean " + best + "? " + hint
+	}
+	return hint
+}
+
+// keyPair reads the client certificate of an account and its private key, which
+// may be in the same file.
+func (w *workshop) keyPair(a *config.Account) (tls.Certificate, error) {
+	at := a.Pos("ClientCertificate")
+	fail := func(pos config.Pos, keyword string, err error) (tls.Certificate, error) {
+		return tls.Certificate{}, &placedError{pos, fmt.Errorf("cannot use %s: %w", keyword, err)}
+	}
+	cert, err := w.env.Config.ReadFile(a.ClientCertificate)
 	if err != nil {
-		return tls.Certificate{}, err
+		return fail(at, "ClientCertificate", err)
 	}
-	return tls.X509KeyPair(cert, key)
+	key := cert
+	if a.ClientKey != "" {
+		at = a.Pos("ClientKey")
+		if key, err = w.env.Config.ReadFile(a.ClientKey); err != nil {
+			return fail(at, "ClientKey", err)
+		}
+	}
+	pair, err := imapclient.ClientCertificate(cert, key)
+	if e, ok := errors.AsType[*imapclient.KeyError](err); ok {
+		return fail(at, "the private key for ClientCertificate", e.Err)
+	}
+	if err != nil {
+		return fail(a.Pos("ClientCertificate"), "ClientCertificate", err)
+	}
+	return pair, nil
 }

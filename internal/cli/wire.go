@@ -32,6 +32,8 @@ type workshop struct {
 	mu sync.Mutex
 	// credentials are shared by the stores of an account.
 	credentials map[*config.Account]*auth.Credentials
+	// warned has the places that a warning was about.
+	warned map[config.Pos]bool
 }
 
 // open makes the store of a section. It does not connect yet.

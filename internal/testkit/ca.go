@@ -112,6 +112,12 @@ func (ca *CA) Pool() *x509.CertPool {
 	return pool
 }
 
+// TLS returns the authority's own certificate, which is signed by itself, for
+// crypto/tls.
+func (ca *CA) TLS() tls.Certificate {
+	return tls.Certificate{Certificate: [][]byte{ca.Cert.Raw}, PrivateKey: ca.key, Leaf: ca.Cert}
+}
+
 // PEM returns the authority's certificate.
 func (ca *CA) PEM() []byte { return certPEM(ca.Cert) }
 

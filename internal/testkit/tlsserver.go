@@ -11,6 +11,12 @@ import (
 // with the given certificate and closes the connection. It returns its address.
 func TLSServer(tb testing.TB, cert *Certificate) string {
 	tb.Helper()
+	return TLSServerWith(tb, &tls.Config{Certificates: []tls.Certificate{cert.TLS()}})
+}
+
+// TLSServerWith is TLSServer with a configuration.
+func TLSServerWith(tb testing.TB, cfg *tls.Config) string {
+	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
@@ -25,7 +31,7 @@ func TLSServer(tb testing.TB, cert *Certificate) string {
 			wg.Go(func() {
 				defer conn.Close()
 				// The client may refuse: that is what it is for.
-				_ = tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{cert.TLS()}}).Handshake()
+				_ = tls.Server(conn, cfg).Handshake()
 			})
 		}
 	})
