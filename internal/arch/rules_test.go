@@ -72,6 +72,13 @@ var rooms = map[string]room{
 		},
 		libs: true,
 	},
+	"internal/check": {
+		imports: []string{
+			"internal/mail", "internal/config", "internal/store",
+			"internal/engine", "internal/channel", "internal/vfs",
+		},
+		libs: true,
+	},
 	"internal/watch": {
 		imports: []string{"internal/mail", "internal/store", "internal/channel"},
 		libs:    true,

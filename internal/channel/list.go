@@ -11,6 +11,11 @@ import (
 type Listed struct {
 	Selection Selection
 	Pairs     []engine.PairName // in the order they are worked on
+	// Known tells of each pair what the listings say about both sides.
+	Known [][2]engine.Presence
+	// Left are the reasons for which selected mailboxes are left out: Run would
+	// fail for them. The Observer was warned of each.
+	Left []error
 	// Err says why they cannot be told.
 	Err error
 }
@@ -35,9 +40,11 @@ func List(ctx context.Context, sel []Selection, o Options) []Listed {
 		for _, t := range targets {
 			if t.err != nil {
 				r.warn(s.Channel, t.err)
+				l.Left = append(l.Left, t.err)
 				continue
 			}
 			l.Pairs = append(l.Pairs, t.PairName)
+			l.Known = append(l.Known, t.known)
 		}
 		out = append(out, l)
 	}

@@ -111,7 +111,7 @@ func (r *run) main() int {
 	if r.c.hasGetCert {
 		return r.unlessSignalled(r.getCert(ctx))
 	}
-	if !r.c.listStores && !r.c.all && len(r.c.names) == 0 {
+	if !r.c.listStores && !r.c.check && !r.c.all && len(r.c.names) == 0 {
 		// Not a matter of the configuration, which may not even be there yet.
 		r.printer.Problem(noChannelNamed)
 		return exitFailure
@@ -120,9 +120,12 @@ func (r *run) main() int {
 		return exitFailure
 	}
 	var code int
-	if r.c.listStores {
+	switch {
+	case r.c.check:
+		code = r.check(ctx)
+	case r.c.listStores:
 		code = r.listStores(ctx)
-	} else {
+	default:
 		code = r.channels(ctx)
 	}
 	r.printer.End()

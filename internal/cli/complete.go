@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -132,7 +133,7 @@ func scanLeniently(words []string) *unfinished {
 			u.names = append(u.names, word)
 		}
 		if err != nil {
-			if e, ok := err.(*usageError); ok && e.lacks != nil {
+			if e, ok := errors.AsType[*usageError](err); ok && e.lacks != nil {
 				u.lacks = e.lacks
 			}
 			continue
@@ -179,6 +180,10 @@ func completeName(env Env, u *unfinished, word string) (out []completion) {
 	case u.listStores:
 		add(completeStores, "store")
 	case u.all:
+	case u.check:
+		add(completeGroups, "group")
+		add(completeChannels, "channel")
+		add(completeStores, "store")
 	default: // groups hide channels
 		add(completeGroups, "group")
 		add(completeChannels, "channel")

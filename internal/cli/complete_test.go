@@ -92,6 +92,7 @@ func TestCompleteWord(t *testing.T) {
 		{"-c|rc|-a|", ""},
 		{"-c|rc|-ls|", "far-store near-store"},
 		{"-lsc|rc|f", "far-store"},
+		{"-c|rc|--check|", "everything both broken work two words far-store near-store"},
 		{"-c", "-c"},
 		{"-c|", ":files"},
 		{"-ac|", ":files"},
@@ -138,6 +139,9 @@ func TestCompleteOptions(t *testing.T) {
 			words := []string{c.word}
 			if c.word == "-c" || c.word == "--config" || c.word == "--get-cert" || strings.HasSuffix(c.word, "c") && c.word[1] != '-' {
 				words = append(words, "file")
+			}
+			if c.word == "--online" {
+				words = append(words, "--check")
 			}
 			got, err := scan(words)
 			if err != nil || len(got.notices) > 0 {

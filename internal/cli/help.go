@@ -100,6 +100,7 @@ func help() string {
   mbsync [options] {channel[:mailbox[,mailbox...]] | group} ...
   mbsync [options] -a
   mbsync -ls [options] [store ...]
+  mbsync --check [--online] [options] [channel | group | store] ...
   mbsync --get-cert HOST[:PORT]
 
 Synchronizes mailboxes as the configuration file says, which is

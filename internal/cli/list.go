@@ -26,6 +26,9 @@ func (r *run) list(ctx context.Context, sel []channel.Selection, o channel.Optio
 		for _, p := range l.Pairs {
 			r.printer.Println(pairLine(l.Selection.Channel, p))
 		}
+		if len(l.Left) > 0 {
+			code = exitFailure
+		}
 	}
 	return code
 }

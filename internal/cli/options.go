@@ -129,6 +129,14 @@ var options = []option{
 		},
 	},
 	{
+		name: "check", help: "explain the channels, or those that are named, and look for\nproblems; nothing is changed",
+		set: func(c *commandLine, _, _ int) { c.check = true },
+	},
+	{
+		name: "online", help: "with --check: connect to the servers, too",
+		set: func(c *commandLine, _, _ int) { c.online = true },
+	},
+	{
 		name: "get-cert", arg: "HOST[:PORT]", help: "print the certificates of a server, for CertificateFile",
 		setArg: func(c *commandLine, arg string) { c.getCert, c.hasGetCert = arg, true },
 	},

@@ -18,6 +18,7 @@ type commandLine struct {
 	hasGetCert bool
 
 	all, list, listStores  bool
+	check, online          bool
 	dryRun, extExit        bool
 	quiet                  int
 	verbose, help, version bool
@@ -83,6 +84,9 @@ func scan(words []string) (*commandLine, error) {
 	if c.completes {
 		c.names = words
 		return c, nil
+	}
+	if c.online && !c.check && !c.help && !c.version {
+		return nil, usagef("option '--online' goes with --check only")
 	}
 	return c, nil
 }

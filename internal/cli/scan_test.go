@@ -27,6 +27,8 @@ func (c *commandLine) show() string {
 	add(c.extExit, "ext")
 	add(c.quiet > 0, fmt.Sprint("quiet=", c.quiet))
 	add(c.verbose, "verbose")
+	add(c.check, "check")
+	add(c.online, "online")
 	add(c.completes, "complete="+c.complete)
 	add(c.help, "help")
 	add(c.version, "version")
@@ -65,6 +67,8 @@ func TestScan(t *testing.T) {
 		{"--list-stores", "stores"},
 		{"-yeVqq", "dry; ext; quiet=2; verbose"},
 		{"--dry-run --ext-exit --verbose --quiet", "dry; ext; quiet=1; verbose"},
+		{"--check x", `check; names=["x"]`},
+		{"--online --check", "check; online"},
 		{"-c f --complete=word -c -Q", `config=f; complete=word; names=["-c" "-Q"]`},
 		{"-h", "help"},
 		{"-vz", "version"},
@@ -150,6 +154,7 @@ func TestScanErrors(t *testing.T) {
 		{"--stores", "unknown option '--stores'"},
 		{"--no-all", "unknown option '--no-all'"},
 		{"-crc", "option '-c' needs an argument: FILE"},
+		{"--online", "option '--online' goes with --check only"},
 		{"-c", "option '-c' needs an argument: FILE"},
 		{"--config", "option '--config' needs an argument: FILE"},
 		{"--pull=new", "option '--pull' takes no argument"},
@@ -184,6 +189,9 @@ func TestSpellings(t *testing.T) {
 			words := []string{form}
 			if s.Arg != "" {
 				words = append(words, "x")
+			}
+			if form == "--online" {
+				words = append(words, "--check")
 			}
 			c, err := scan(words)
 			if err != nil {

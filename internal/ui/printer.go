@@ -43,6 +43,7 @@ type Printer struct {
 	mu     sync.Mutex
 	status status
 	hinted map[string]bool // hints that were given already
+	warned map[string]bool // warnings about places in files, too
 }
 
 // New returns a Printer.
@@ -53,7 +54,7 @@ func New(o Options) *Printer {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	p := &Printer{o: o, hinted: make(map[string]bool)}
+	p := &Printer{o: o, hinted: make(map[string]bool), warned: make(map[string]bool)}
 	p.status.pairs = make(map[pairKey]*pairStatus)
 	return p
 }
@@ -116,13 +117,20 @@ func (p *Printer) Error(err error) {
 	p.failed("", err)
 }
 
-// Warn tells a warning. place may be empty.
+// Warn tells a warning. place may be empty; about a place in a file the same
+// warning is given once.
 func (p *Printer) Warn(place, text string) {
 	if p.o.Level < Quiet {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if place != "" {
+		if p.warned[place+text] {
+			return
+		}
+		p.warned[place+text] = true
+	}
 	p.message(place, "warning", text)
 }
 

@@ -210,6 +210,20 @@ func TestHintsOnce(t *testing.T) {
 	}
 }
 
+// The same warning about the same place is given once.
+func TestWarningsOnce(t *testing.T) {
+	var b strings.Builder
+	p := New(Options{Err: &b})
+	p.Warn("rc:1", "careful")
+	p.Warn("rc:1", "careful")
+	p.Warn("rc:2", "careful")
+	p.Warn("", "again")
+	p.Warn("", "again")
+	if got := b.String(); got != "rc:1: warning: careful\nrc:2: warning: careful\nmbsync: warning: again\nmbsync: warning: again\n" {
+		t.Errorf("%s", got)
+	}
+}
+
 func TestClean(t *testing.T) {
 	for in, want := range map[string]string{
 		"plain, ü, 日本 🍰":  "plain, ü, 日本 🍰",

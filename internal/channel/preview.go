@@ -1,0 +1,79 @@
+package channel
+
+import (
+	"context"
+	"fmt"
+
+	"isync/internal/config"
+	"isync/internal/engine"
+	"isync/internal/mail"
+	"isync/internal/store"
+)
+
+// Preview is what a channel would make of a name.
+type Preview struct {
+	engine.PairName
+	// StatePath is the path of the sync state, "" if it cannot be told.
+	StatePath string
+	// Err says why the pair cannot be synchronized.
+	Err error
+}
+
+// Previewer tells what a channel makes of names, without looking at mailboxes.
+type Previewer struct {
+	c      *config.Channel
+	stores [2]store.Store
+	r      *runner
+}
+
+// NewPreviewer returns the Previewer of a channel, given its stores. Of a store
+// that is not in the file system it asks nothing.
+func NewPreviewer(c *config.Channel, stores [2]store.Store, global config.Global) *Previewer {
+	return &Previewer{c, stores, newRunner(Options{Global: global})}
+}
+
+// Pair tells about a name as the channel's patterns know it; "" if it has none.
+func (p *Previewer) Pair(name string) Preview {
+	t := newTarget(p.c, p.stores, name, [2]engine.Presence{})
+	v := Preview{PairName: t.PairName, Err: t.err}
+	if v.Err == nil {
+		v.StatePath, v.Err = p.r.statePath(p.c, t)
+	}
+	return v
+}
+
+// Side lists the names, in order, of the mailboxes on one side that the
+// channel's patterns select. Mailboxes that are selected but cannot be
+// synchronized are left out.
+func (p *Previewer) Side(ctx context.Context, side config.Side) ([]string, error) {
+	e := p.c.End(side)
+	req, inbox, err := request(ctx, p.c, e, p.stores[side])
+	if err != nil {
+		return nil, err
+	}
+	boxes, err := p.stores[side].List(ctx, req)
+	if err != nil {
+		return nil, fmt.Errorf("listing mailboxes of %s: %w", e.Store.Label(), err)
+	}
+	f := &found{boxes: map[string]*[2]bool{}}
+	for _, b := range boxes {
+		f.add(p.c, int(side), e, b.Name, inbox)
+	}
+	return f.names(), nil
+}
+
+// Identity names the mailbox on one side of a pair so that different names of
+// the same mailbox, also in different stores in the same place, are equal.
+func Identity(c *config.Channel, st store.Store, side config.Side, box string) string {
+	if l, ok := st.(store.Local); ok {
+		if dir, err := l.BoxPath(box); err == nil {
+			return dir
+		}
+	}
+	s := c.End(side).Store
+	if s.IMAP != nil {
+		a := s.IMAP.Account
+		return fmt.Sprintf("imap:%s:%d:%s:%s:%s:%s:%s", a.Host, a.Port, a.Tunnel, a.User, a.UserCmd, s.Path, mail.CanonicalBox(box))
+	}
+	return s.Name + ":" + box
+}

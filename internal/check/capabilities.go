@@ -1,0 +1,27 @@
+package check
+
+// capability is what a server may be able to do, and what that is good for.
+type capability struct {
+	name string
+	// gain is what this program does with it, loss what is slower or impossible
+	// without; empty: nothing worth telling.
+	gain, loss string
+	// instead is another capability that does as well.
+	instead string
+	// serious: the loss is more than time.
+	serious bool
+}
+
+// capabilities is all that is told about capabilities. It says what the program
+// does today: whoever makes it use another one adds a row.
+var capabilities = []capability{
+	{name: "UIDPLUS", gain: "the UID of each stored message is known at once; exactly the right messages are expunged", loss: "stored messages are searched for; an expunge takes everything that is marked as deleted; ExpungeSolo is impossible", serious: true},
+	{name: "NAMESPACE", gain: "the prefix and the delimiter of mailbox names are asked for", loss: "set Path and PathDelimiter if names have a prefix"},
+	{name: "MOVE", gain: "messages are moved to the trash in one step", loss: "messages are copied to the trash and then expunged"},
+	{name: "LITERAL+", instead: "LITERAL-", gain: "messages are sent without waiting for permission for each", loss: "each message that is stored costs one more round trip"},
+	{name: "ESEARCH", gain: "long lists of UIDs come in short form", loss: ""},
+	{name: "UNSELECT", gain: "mailboxes are left without expunging by accident", loss: "mailboxes are left by selecting none"},
+	{name: "LIST-EXTENDED", gain: "subscriptions are listed together with what exists", loss: ""},
+	{name: "SASL-IR", gain: "logging in saves a round trip", loss: ""},
+	{name: "ID", gain: "the program says who it is, if the server wants that", loss: ""},
+}

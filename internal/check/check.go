@@ -1,0 +1,245 @@
+// Package check explains a configuration and looks for what is wrong with it:
+// which servers and directories there are, which mailboxes belong together, what
+// a run would do with them, where it would remember that, and whether the paths
+// can be used. It is what a user with a problem runs first, so it says what
+// everything means and what to do about it.
+//
+// Nothing is changed anywhere, not even created for a moment. Servers are asked
+// only if that is wanted (Options.Probe). No password is looked at, and none is in
+// the report.
+//
+// The report goes out line by line as plain text, at most Options.Columns wide
+// as far as its words allow.
+package check
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"isync/internal/channel"
+	"isync/internal/config"
+	"isync/internal/engine"
+	"isync/internal/store"
+	"isync/internal/vfs"
+)
+
+// Options say what to look at.
+type Options struct {
+	Config *config.Config
+	// Channels are the channels to explain, with what the command line allows.
+	Channels []channel.Selection
+	// Stores are to be explained although no such channel has them.
+	Stores []*config.Store
+	// All: everything in the file is explained, so that what nobody uses can be
+	// pointed out.
+	All bool
+
+	// Open makes a store. It is asked for listings: if it is in the file
+	// system, or if there is Probe.
+	Open func(*config.Store) (store.Store, error)
+	// Probe connects to the server of a store and logs in; nil: servers are not
+	// asked.
+	Probe func(context.Context, *config.Store) Server
+	// Explain makes text of an error.
+	Explain func(error) []Problem
+
+	FS  vfs.FS
+	Now func() time.Time
+	// Home is the home directory, which is shortened to "~" in the report; may
+	// be empty.
+	Home string
+	// Windows: the permissions of files say nothing.
+	Windows bool
+	// Columns is the width of the report; 0: 80.
+	Columns int
+	// Line takes the lines of the report.
+	Line func(string)
+}
+
+// Problem is an error as text, with advice, which may be empty.
+type Problem struct{ Text, Hint string }
+
+// Run writes the report. It returns whether no problem was found, and ends early
+// if ctx does.
+func Run(ctx context.Context, o Options) bool {
+	if o.Columns <= 0 {
+		o.Columns = 80
+	}
+	c := &checker{
+		Options: o, report: report{line: o.Line, columns: o.Columns, home: o.Home},
+		stores: map[config.Pos]store.Store{}, failed: map[config.Pos]bool{},
+	}
+	defer c.close()
+	c.file()
+	for _, s := range c.order() {
+		if ctx.Err() != nil {
+			return false
+		}
+		c.store(ctx, s)
+	}
+	seen := newOverlaps()
+	for _, s := range o.Channels {
+		if ctx.Err() != nil {
+			return false
+		}
+		c.channel(ctx, s, seen)
+	}
+	if ctx.Err() != nil {
+		return false
+	}
+	c.sum()
+	return c.problems == 0
+}
+
+// checker is one run.
+type checker struct {
+	Options
+	report
+	// stores go by their place in the file: a channel with a MaxSize has copies
+	// of its own.
+	stores map[config.Pos]store.Store
+	// failed are the stores that were found not to work.
+	failed map[config.Pos]bool
+}
+
+func (c *checker) close() {
+	for _, s := range c.stores {
+		_ = s.Close()
+	}
+}
+
+// order returns the stores to explain, in the order of the file.
+func (c *checker) order() (out []*config.Store) {
+	used := map[config.Pos]bool{}
+	for _, s := range c.Stores {
+		used[s.At] = true
+	}
+	for _, s := range c.Channels {
+		used[s.Channel.Far.Store.At], used[s.Channel.Near.Store.At] = true, true
+	}
+	for _, s := range c.Config.Stores {
+		if used[s.At] {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// open returns a store to be asked for listings, nil if it cannot be.
+func (c *checker) open(s *config.Store) store.Store {
+	if st := c.stores[s.At]; st != nil || c.failed[s.At] {
+		return st
+	}
+	st, err := c.Open(s)
+	if err != nil {
+		c.failed[s.At] = true
+		c.error(err)
+		return nil
+	}
+	c.stores[s.At] = st
+	return st
+}
+
+// error reports an error.
+func (c *checker) error(err error) {
+	for _, p := range c.Explain(err) {
+		c.fail(p.Hint, "%s", c.tildes(p.Text))
+	}
+}
+
+// file tells about the configuration file.
+func (c *checker) file() {
+	cfg := c.Config
+	c.head("Configuration file "+c.tilde(cfg.File), "")
+	c.field("holds", fmt.Sprintf("%s, %s, %s", count(len(cfg.Stores), "store"), count(len(cfg.Channels), "channel"), count(len(cfg.Groups), "group")))
+	if !cfg.Global.FSync {
+		c.note("", "FSync no (%s): a power cut may lose or duplicate mail", cfg.Global.Pos("FSync"))
+	}
+	if c.All {
+		c.unused()
+	}
+	c.secrets()
+}
+
+// unused points out what nothing refers to.
+func (c *checker) unused() {
+	cfg := c.Config
+	used := map[config.Pos]bool{}
+	for _, ch := range cfg.Channels {
+		used[ch.Far.Store.At], used[ch.Near.Store.At] = true, true
+	}
+	for _, s := range cfg.Stores {
+		if s.IMAP != nil && !s.IMAP.Account.Inline {
+			used[s.IMAP.Account.At] = true
+		}
+	}
+	for _, s := range cfg.Stores {
+		if !used[s.At] {
+			c.note("", "no channel uses %s (%s)", s.Label(), s.At)
+		}
+	}
+	for _, a := range cfg.Accounts {
+		if !a.Inline && !used[a.At] {
+			c.note("", "no store uses %s (%s)", a.Label(), a.At)
+		}
+	}
+	for _, g := range cfg.Groups {
+		for _, m := range g.Members {
+			if m.Channel == nil {
+				c.fail("", "Group %q names channel %q, which does not exist (%s)", g.Name, m.Name, m.Pos)
+			}
+		}
+	}
+}
+
+// secrets looks who can read passwords in the file.
+func (c *checker) secrets() {
+	for _, a := range c.Config.Accounts {
+		if !a.Pass.IsSet() {
+			continue
+		}
+		path := filepath.Join(c.Config.Dir, filepath.Base(c.Config.File))
+		if fi, err := c.FS.Stat(path); err == nil && !c.Windows && openToOthers(fi) {
+			c.note("chmod 600 "+c.shellPath(path), "the file holds a password (%s) and can be read by others (mode %04o)", a.Pos("Pass"), fi.Mode().Perm())
+		}
+		return
+	}
+}
+
+// sum ends the report.
+func (c *checker) sum() {
+	c.blank()
+	switch {
+	case c.problems == 0 && c.notes == 0:
+		c.text("", "No problems found.")
+	case c.problems == 0:
+		c.text("", "No problems found; "+count(c.notes, "note")+" above.")
+	default:
+		c.text("", count(c.problems, "problem")+" found (marked "+markFail+"), and "+count(c.notes, "note")+".")
+	}
+}
+
+// count makes "1 store" and "2 stores".
+func count(n int, what string) string {
+	switch n {
+	case 1:
+		return "1 " + what
+	case 0:
+		return "no " + plural(what)
+	}
+	return fmt.Sprint(n) + " " + plural(what)
+}
+
+func plural(what string) string {
+	if len(what) > 1 && what[len(what)-1] == 'x' {
+		return what + "es"
+	}
+	return what + "s"
+}
+
+// presences of a pair, in the words of the report.
+func missing(known [2]engine.Presence) (far, near bool) {
+	return known[config.Far] == engine.Absent, known[config.Near] == engine.Absent
+}

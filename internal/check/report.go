@@ -1,0 +1,150 @@
+package check
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// The marks that lines about tests begin with. They are read without colors and
+// without UTF-8, and are easy to search for.
+const (
+	markOK   = "ok"
+	markNote = "note"
+	markFail = "FAIL"
+)
+
+const (
+	indent     = 2
+	labelWidth = 11 // of the column of labels, behind the indentation
+	markWidth  = 6
+)
+
+// report lays out lines: headings, labeled texts, and the outcome of tests.
+type report struct {
+	line     func(string)
+	columns  int
+	home     string
+	begun    bool
+	problems int
+	notes    int
+}
+
+// head begins a part of the report. place is where it is in the configuration.
+func (r *report) head(title, place string) {
+	if r.begun {
+		r.blank()
+	}
+	r.begun = true
+	if n := r.columns - utf8.RuneCountInString(title) - len(place); place != "" && n > 1 {
+		title += strings.Repeat(" ", n) + place
+	} else if place != "" {
+		title += " (" + place + ")"
+	}
+	r.line(title)
+}
+
+func (r *report) blank() { r.line("") }
+
+// field tells something that has a name; an empty name belongs to the field
+// before.
+func (r *report) field(label, text string) {
+	first := strings.Repeat(" ", indent) + label
+	if n := indent + labelWidth - len(first); n > 0 {
+		first += strings.Repeat(" ", n)
+	} else {
+		first += "  "
+	}
+	r.wrap(first, indent+labelWidth, text)
+}
+
+// row is a field in which each line has a name of its own.
+func (r *report) row(label, name, text string) {
+	const width = 15
+	first := strings.Repeat(" ", indent) + label
+	first += strings.Repeat(" ", indent+labelWidth-len(first)) + name
+	first += strings.Repeat(" ", max(2, indent+labelWidth+width-len(first)))
+	r.wrap(first, indent+labelWidth+width, text)
+}
+
+// text tells something without a name.
+func (r *report) text(first, text string) { r.wrap(first, len(first), text) }
+
+// ok tells that a test went well.
+func (r *report) ok(format string, args ...any) { r.mark(markOK, fmt.Sprintf(format, args...), "") }
+
+// note points out what is legal but may not be what was meant.
+func (r *report) note(hint, format string, args ...any) {
+	r.notes++
+	r.mark(markNote, fmt.Sprintf(format, args...), hint)
+}
+
+// fail tells what does not work.
+func (r *report) fail(hint, format string, args ...any) {
+	r.problems++
+	r.mark(markFail, fmt.Sprintf(format, args...), hint)
+}
+
+func (r *report) mark(mark, text, hint string) {
+	first := strings.Repeat(" ", indent) + mark + strings.Repeat(" ", markWidth-len(mark))
+	r.wrap(first, len(first), text)
+	if hint != "" {
+		first := strings.Repeat(" ", indent+markWidth) + "hint: "
+		r.wrap(first, len(first), hint)
+	}
+}
+
+// wrap writes a text that follows first, in lines that begin at the column hang.
+// Words longer than a line stay whole, so that they can be copied.
+func (r *report) wrap(first string, hang int, text string) {
+	line, empty := first, true
+	for word := range strings.FieldsSeq(text) {
+		if !empty && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > r.columns {
+			r.line(strings.TrimRight(line, " "))
+			line, empty = strings.Repeat(" ", hang), true
+		}
+		if !empty {
+			line += " "
+		}
+		line += word
+		empty = false
+	}
+	r.line(strings.TrimRight(line, " "))
+}
+
+// tilde shortens the home directory in a path.
+func (r *report) tilde(path string) string {
+	if r.home == "" || r.home == "/" {
+		return path
+	}
+	if rest, ok := strings.CutPrefix(path, r.home); ok && (rest == "" || rest[0] == '/') {
+		return "~" + rest
+	}
+	return path
+}
+
+// tildes does that to all paths in a text.
+func (r *report) tildes(text string) string {
+	if r.home == "" || r.home == "/" {
+		return text
+	}
+	return strings.ReplaceAll(text, r.home+"/", "~/")
+}
+
+// shellPath writes a path for a shell, short if that is safe.
+func (r *report) shellPath(path string) string {
+	if short, ok := strings.CutPrefix(r.tilde(path), "~/"); ok && shellQuote(short) == short {
+		return "~/" + short
+	}
+	return shellQuote(path)
+}
+
+// shellQuote quotes a word for a shell, if it has to be.
+func shellQuote(word string) string {
+	if word != "" && !strings.ContainsFunc(word, func(r rune) bool {
+		return !strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-+:@%,=", r)
+	}) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

@@ -1,0 +1,394 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"isync/internal/config"
+	"isync/internal/mail"
+	"isync/internal/store"
+)
+
+// store explains a store and tests it.
+func (c *checker) store(ctx context.Context, s *config.Store) {
+	c.head(s.Label(), s.At.String())
+	if s.IMAP != nil {
+		c.account(s.IMAP.Account)
+		c.imapNames(s)
+	} else {
+		c.maildirNames(s)
+	}
+	c.mapping(s)
+	c.trash(s)
+	if s.MaxSize > 0 {
+		c.field("size", "larger messages than "+size(s.MaxSize)+" are kept here as placeholders")
+	}
+	if s.Maildir != nil {
+		c.maildir(ctx, s)
+		return
+	}
+	if a := s.IMAP.Account; a.User == "" && a.UserCmd == "" && a.Tunnel == "" && a.ClientCertificate == "" {
+		c.fail("add User, or UserCmd, to "+a.Label()+" ("+a.At.String()+")", "there is no user to log in as")
+	}
+	if a := s.IMAP.Account; a.TLS == config.TLSNone && a.Tunnel == "" && !loopback(a.Host) {
+		c.note("use TLSType IMAPS (port 993) or STARTTLS", "the connection is not encrypted (%s): anybody on the way can read mail and password", a.Pos("TLSType"))
+	}
+	if c.Probe != nil {
+		c.online(ctx, s)
+	}
+}
+
+// account tells how a server is reached.
+func (c *checker) account(a *config.Account) {
+	if !a.Inline {
+		c.field("account", a.Label()+" ("+a.At.String()+")")
+	}
+	if a.Tunnel != "" {
+		c.field("server", "reached through the command of Tunnel ("+a.Pos("Tunnel").String()+")")
+	} else {
+		c.field("server", net.JoinHostPort(a.Host, strconv.Itoa(a.Port)))
+	}
+	switch a.TLS {
+	case config.TLSNone:
+		c.field("security", "none (TLSType None)")
+	case config.TLSStartTLS:
+		c.field("security", "TLS after STARTTLS, "+c.trust(a))
+	case config.TLSIMAPS:
+		c.field("security", "TLS from the first byte (IMAPS), "+c.trust(a))
+	}
+	if a.ClientCertificate != "" {
+		c.field("", "shows the certificate "+c.tilde(a.ClientCertificate))
+	}
+	switch {
+	case a.UserCmd != "":
+		c.field("user", "printed by UserCmd ("+a.Pos("UserCmd").String()+")"+c.unrun())
+	case a.User != "":
+		c.field("user", a.User)
+	default:
+		c.field("user", "not set")
+	}
+	c.field("password", c.password(a))
+	if slices.Equal(a.AuthMechs, []string{"*"}) {
+		c.field("login", "by the strongest way the server offers")
+	} else {
+		c.field("login", "by "+strings.Join(a.AuthMechs, " or ")+" ("+a.Pos("AuthMechs").String()+")")
+	}
+	if len(a.DisableExtensions) > 0 {
+		c.field("without", strings.Join(a.DisableExtensions, ", ")+" ("+a.Pos("DisableExtensions").String()+")")
+	}
+}
+
+// unrun tells that a command was not run.
+func (c *checker) unrun() string {
+	if c.Probe != nil {
+		return ""
+	}
+	return ", which is not run now"
+}
+
+// password tells where the password comes from.
+func (c *checker) password(a *config.Account) string {
+	switch {
+	case a.PassCmd != "":
+		return "printed by PassCmd (" + a.Pos("PassCmd").String() + ")" + c.unrun()
+	case a.UseKeychain:
+		return "from the key chain of the system"
+	case a.Pass.IsSet():
+		return "in the configuration file (" + a.Pos("Pass").String() + ")"
+	}
+	return "asked for on the terminal"
+}
+
+// trust tells whose certificates are good.
+func (c *checker) trust(a *config.Account) string {
+	var whom []string
+	if a.SystemCertificates {
+		whom = append(whom, "the system's certificates")
+	}
+	for _, f := range a.Certificates {
+		whom = append(whom, c.tilde(f.Path))
+	}
+	if len(whom) == 0 {
+		whom = []string{"nobody"}
+	}
+	return "versions " + strings.ReplaceAll(a.TLSVersions.String(), " ", ", ") + "; trusting " + strings.Join(whom, " and ")
+}
+
+// imapNames tells where mailboxes of a server are.
+func (c *checker) imapNames(s *config.Store) {
+	var text string
+	switch {
+	case s.HasPath && s.Path != "":
+		text = "those whose names begin with " + quoted(s.Path) + ", and the inbox"
+	case s.HasPath, !s.IMAP.UseNamespace:
+		text = "all, by the names they have on the server"
+	default:
+		text = "those of the user (NAMESPACE), without the prefix the server gives them"
+	}
+	if s.IMAP.SubscribedOnly {
+		text += "; only if subscribed to"
+	}
+	c.field("mailboxes", text)
+}
+
+// maildirNames tells where mailboxes are in the file system.
+func (c *checker) maildirNames(s *config.Store) {
+	m := s.Maildir
+	c.field("inbox", c.tilde(m.Inbox))
+	var top, sub, inner string
+	switch m.SubFolders {
+	case config.SubFoldersMaildirPP:
+		top = filepath.Join(m.Inbox, ".NAME")
+		sub, inner = filepath.Join(m.Inbox, ".NAME.SUB"), filepath.Join(m.Inbox, "..SUB")
+	case config.SubFoldersVerbatim:
+		top = s.Path + "NAME"
+		sub, inner = s.Path+"NAME/SUB", filepath.Join(m.Inbox, "SUB")
+	case config.SubFoldersLegacy:
+		top = s.Path + "NAME"
+		sub, inner = s.Path+"NAME/.SUB", filepath.Join(m.Inbox, ".SUB")
+	case config.SubFoldersUnset:
+		top = s.Path + "NAME"
+	}
+	if !s.HasPath && m.SubFolders != config.SubFoldersMaildirPP {
+		c.field("others", "none: there is no Path")
+	} else {
+		c.field("others", c.tilde(top))
+	}
+	switch {
+	case m.SubFolders == config.SubFoldersUnset:
+		c.field("within", "none: SubFolders is not set")
+	case !s.HasPath && m.SubFolders != config.SubFoldersMaildirPP:
+		c.field("within", c.tilde(inner)+" for INBOX/SUB (SubFolders "+m.SubFolders.String()+")")
+	default:
+		c.field("within", c.tilde(sub)+" for NAME/SUB (SubFolders "+m.SubFolders.String()+")")
+		c.field("", c.tilde(inner)+" for INBOX/SUB")
+	}
+	if m.AltMap {
+		c.field("UIDs", "in a database in each mailbox (AltMap), not in file names")
+	}
+	if m.InfoDelimiter != ':' {
+		c.field("flags", fmt.Sprintf("behind %q in file names", string(rune(m.InfoDelimiter))))
+	}
+}
+
+// mapping tells about other names.
+func (c *checker) mapping(s *config.Store) {
+	if s.MapInbox != "" {
+		c.field("MapInbox", "the inbox is also known as "+quoted(s.MapInbox))
+	}
+	if s.Flatten != "" {
+		c.field("Flatten", quoted("a/b")+" is "+quoted("a"+s.Flatten+"b")+" in this store")
+	}
+}
+
+// trash tells what is put where before it is expunged.
+func (c *checker) trash(s *config.Store) {
+	if s.Trash == "" {
+		return
+	}
+	text := "what is expunged goes to " + quoted(s.Trash) + " first"
+	if s.TrashNewOnly {
+		text += ", if it is not on the other side as well (TrashNewOnly)"
+	}
+	if s.TrashRemoteNew {
+		text += "; also what is expunged from the other side and is not here (TrashRemoteNew)"
+	}
+	c.field("trash", text)
+}
+
+// maildir tests the directories of a store.
+func (c *checker) maildir(ctx context.Context, s *config.Store) {
+	m := s.Maildir
+	if s.HasPath {
+		dir := s.Path
+		if !strings.HasSuffix(dir, "/") {
+			dir = filepath.Dir(dir) // the rest is the beginning of names
+		}
+		c.directory(dir, "Path")
+	}
+	p := examine(c.FS, m.Inbox)
+	switch {
+	case p.err != nil:
+		c.pathFailed("Inbox", p.err)
+	case !p.exists:
+		c.note("", "the inbox %s is not there yet; Create makes it", c.tilde(m.Inbox))
+	default:
+		c.inbox(m.Inbox)
+	}
+	if foldsCase(c.FS, p.at) {
+		c.note("", "this file system does not tell upper from lower case: mailboxes whose names differ in nothing else would be one")
+	}
+	if c.problems > 0 && p.err != nil {
+		c.failed[s.At] = true
+		return
+	}
+	st := c.open(s)
+	if st == nil {
+		return
+	}
+	boxes, err := st.List(ctx, c.everything(s))
+	if err != nil {
+		c.failed[s.At] = true
+		if !errors.Is(err, fs.ErrNotExist) { // that was told already
+			c.error(err)
+		}
+		return
+	}
+	c.mailboxes(st, boxes)
+}
+
+// directory tests a directory that must be there.
+func (c *checker) directory(dir, what string) {
+	p := examine(c.FS, dir)
+	switch {
+	case p.err != nil:
+		c.pathFailed(what, p.err)
+	case !p.exists:
+		c.fail("if it is no typing error: mkdir -p "+c.shellPath(filepath.Clean(dir)), "%s %s does not exist", what, c.tilde(dir))
+	default:
+		c.ok("%s %s can be written to", what, c.tilde(dir))
+	}
+}
+
+// pathFailed tells why a path cannot be used.
+func (c *checker) pathFailed(what string, err error) {
+	for _, p := range c.Explain(err) {
+		if pe, ok := errors.AsType[*fs.PathError](err); ok && p.Hint == "" {
+			p.Hint = "see what it is, and who may use it: ls -ld " + c.shellPath(pe.Path)
+		}
+		c.fail(p.Hint, "%s: %s", what, c.tildes(p.Text))
+	}
+}
+
+// inbox tests whether a directory is a Maildir.
+func (c *checker) inbox(dir string) {
+	lacks, err := lackingParts(c.FS.Stat, dir)
+	switch {
+	case err != nil:
+		c.pathFailed("Inbox", err)
+	case slices.Contains(lacks, "cur"):
+		c.note("", "the inbox %s is a directory, but no Maildir yet (it has no cur); Create makes it one", c.tilde(dir))
+	default:
+		c.ok("the inbox %s is a Maildir", c.tilde(dir))
+	}
+}
+
+// lackingParts returns which directories of a Maildir are not there.
+func lackingParts(stat func(string) (fs.FileInfo, error), dir string) (lacks []string, err error) {
+	for _, sub := range []string{"cur", "new", "tmp"} {
+		fi, err := stat(filepath.Join(dir, sub))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			lacks = append(lacks, sub)
+		case err != nil:
+			return nil, err
+		case !fi.IsDir():
+			return nil, &fs.PathError{Op: "use", Path: filepath.Join(dir, sub), Err: errors.New("not a directory")}
+		}
+	}
+	return lacks, nil
+}
+
+// mailboxes tests all mailboxes of a Maildir store: whether they can be written
+// to and their files can be locked.
+func (c *checker) mailboxes(st store.Store, boxes []store.Box) {
+	local, ok := st.(store.Local)
+	if !ok {
+		return
+	}
+	bad, locks := 0, 0
+	for _, b := range boxes {
+		dir, err := local.BoxPath(b.Name)
+		if err == nil {
+			err = c.mailbox(dir)
+		}
+		if err != nil {
+			bad++
+			c.pathFailed("mailbox "+quoted(b.Name), err)
+			continue
+		}
+		tried, held, err := tryLock(c.FS, filepath.Join(dir, ".uidvalidity"))
+		switch {
+		case err != nil:
+			bad++
+			c.fail("the file system must support fcntl locks; some network file systems do so only if they are mounted that way",
+				"mailbox %s: cannot lock .uidvalidity: %v", quoted(b.Name), err)
+		case held:
+			c.note("", "mailbox %s is in use by another program at this moment", quoted(b.Name))
+		case tried:
+			locks++
+		}
+	}
+	if n := len(boxes) - bad; n > 0 {
+		text := count(n, "mailbox") + " can be written to"
+		if locks > 0 {
+			text += ", and locked"
+		}
+		c.ok("%s", text)
+	}
+}
+
+// mailbox tests one directory.
+func (c *checker) mailbox(dir string) error {
+	lacks, err := lackingParts(c.FS.Stat, dir)
+	if err != nil {
+		return err
+	}
+	paths := []string{dir}
+	for _, sub := range []string{"cur", "new", "tmp"} {
+		if !slices.Contains(lacks, sub) {
+			paths = append(paths, filepath.Join(dir, sub))
+		}
+	}
+	for _, p := range paths {
+		fi, err := c.FS.Stat(p)
+		if err != nil {
+			return err
+		}
+		if err := writable(c.FS, p, fi); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// loopback reports whether a host is this machine.
+func loopback(host string) bool {
+	ip := net.ParseIP(strings.Trim(host, "[]"))
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// quoted shows a name.
+func quoted(name string) string { return "'" + name + "'" }
+
+// boxLabel shows the name of a pair.
+func boxLabel(name string) string {
+	if name == "" {
+		return mail.Inbox
+	}
+	return name
+}
+
+// size shows a number of bytes.
+func size(n int64) string {
+	switch {
+	case n >= 1<<20 && n%(1<<20) == 0:
+		return fmt.Sprintf("%d MiB", n>>20)
+	case n >= 1<<10 && n%(1<<10) == 0:
+		return fmt.Sprintf("%d KiB", n>>10)
+	}
+	return count(int(n), "byte")
+}
+
+// everything asks for all mailboxes of a store.
+func (c *checker) everything(s *config.Store) store.ListRequest {
+	m := s.Maildir
+	return store.ListRequest{Inbox: true, Others: m == nil || s.HasPath || m.SubFolders == config.SubFoldersMaildirPP}
+}

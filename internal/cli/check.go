@@ -1,0 +1,126 @@
+package cli
+
+import (
+	"context"
+	"crypto/tls"
+	"maps"
+	"slices"
+	"time"
+
+	"isync/internal/check"
+	"isync/internal/config"
+	"isync/internal/imapclient"
+	"isync/internal/store"
+	"isync/internal/ui"
+)
+
+// check explains the configuration and looks for problems.
+func (r *run) check(ctx context.Context) int {
+	o := check.Options{
+		Config: r.cfg, All: r.c.all || len(r.c.names) == 0,
+		FS: r.env.FS, Now: r.env.Now,
+		Explain: r.checkProblems,
+		Line:    r.printer.Println,
+		Windows: r.env.Config.Windows,
+	}
+	if r.env.Config.Home != nil {
+		o.Home, _ = r.env.Config.Home("")
+	}
+	if r.env.Columns != nil {
+		o.Columns = min(r.env.Columns(), 100)
+	}
+	if !r.selectChecked(&o) {
+		return exitFailure
+	}
+	w := r.workshop()
+	o.Open = w.open
+	if r.c.online {
+		o.Probe = func(ctx context.Context, s *config.Store) check.Server { return w.probe(ctx, s) }
+	}
+	if !check.Run(ctx, o) {
+		return exitFailure
+	}
+	return exitOK
+}
+
+// selectChecked finds out which channels and stores the command line names.
+func (r *run) selectChecked(o *check.Options) bool {
+	c := *r.c
+	if o.All {
+		c.all = len(r.cfg.Channels) > 0
+		o.Stores = r.cfg.Stores
+	}
+	c.names = nil
+	for _, name := range r.c.names {
+		if s := r.cfg.Store(name); s != nil && !o.All && r.cfg.Group(name) == nil && r.cfg.Channel(name) == nil {
+			o.Stores = append(o.Stores, s)
+			continue
+		}
+		c.names = append(c.names, name)
+	}
+	var problems []ui.Problem
+	o.Channels, problems = selectChannels(r.cfg, &c)
+	for _, p := range problems {
+		r.printer.Problem(p)
+	}
+	return len(problems) == 0
+}
+
+// checkProblems makes text of an error for the report, with the place in it.
+func (r *run) checkProblems(err error) []check.Problem {
+	var out []check.Problem
+	for _, p := range r.explain(err) {
+		text := p.Text
+		if p.Place != "" {
+			text += " (" + p.Place + ")"
+		}
+		out = append(out, check.Problem{Text: text, Hint: p.Hint})
+	}
+	return out
+}
+
+// probe connects to the server of a store and logs in.
+func (w *workshop) probe(ctx context.Context, s *config.Store) (srv check.Server) {
+	fail := func(err error) check.Server {
+		srv.Err = &store.StoreError{Store: s.Name, Err: err}
+		return srv
+	}
+	o, err := w.client(s)
+	if err != nil {
+		return fail(err)
+	}
+	if o.TLS != nil {
+		// What was shown is known also if it is not good enough.
+		o.TLS = o.TLS.Clone()
+		verify := o.TLS.VerifyConnection
+		o.TLS.VerifyConnection = func(cs tls.ConnectionState) error {
+			srv.TLS = &cs
+			if verify == nil {
+				return nil
+			}
+			return verify(cs)
+		}
+	}
+	begin := time.Now()
+	client, err := imapclient.Dial(ctx, o)
+	if err != nil {
+		return fail(err)
+	}
+	defer func() { _ = client.Logout(context.WithoutCancel(ctx)) }()
+	if !client.Preauth() {
+		if err := w.login(s)(ctx, client); err != nil {
+			return fail(err)
+		}
+	}
+	if len(client.Caps()) == 0 { // as after a greeting that logs in
+		if err := client.Capability(ctx); err != nil {
+			return fail(err)
+		}
+	}
+	srv.Took = time.Since(begin)
+	srv.LoggedIn = true
+	caps := client.Caps()
+	srv.Caps = slices.Sorted(maps.Keys(caps))
+	srv.Has = caps.Has
+	return srv
+}

@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"isync/internal/testkit"
+)
+
+// checkWorld is a world with a near store that has a Path, and a channel with
+// patterns.
+func checkWorld(t *testing.T, rc string) *world {
+	t.Helper()
+	w := newWorld(t, rc+"\n\nMaildirStore tree\nPath tree/\nInbox tree/INBOX\nSubFolders Verbatim\n\nChannel all\nFar :far:\nNear :tree:\nPatterns *\nSyncState *\n")
+	for _, box := range []string{"near", "tree/INBOX", "tree/mine"} {
+		for _, sub := range []string{"cur", "new", "tmp"} {
+			if err := os.MkdirAll(filepath.Join(w.dir, box, sub), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return w
+}
+
+// A real server is asked for everything, and nothing is changed or told that is
+// secret.
+func TestCheckOnline(t *testing.T) {
+	srv := testkit.StartDovecot(t, testkit.DovecotConfig{Users: []string{"u"}})
+	srv.Seed(t, "u", "INBOX", testkit.Mail{Body: "Subject: x\r\n\r\nHello\r\n"})
+	srv.Seed(t, "u", "theirs", testkit.Mail{Body: "Subject: x\r\n\r\nHello\r\n"})
+	w := checkWorld(t, fmt.Sprintf("IMAPStore far\nHost %s\nPort %d\nUser u\nPassCmd \"cat '$DIR/secret'\"\nTLSType IMAPS\nCertificateFile ca.pem\n", srv.Host, srv.TLSPort))
+	w.write("ca.pem", string(srv.CA.PEM()))
+	w.write("secret", testkit.Password+"\n")
+	w.run(1, "--check", "--online", "all")
+	w.says(&w.out,
+		"TLS 1.3, certificate for localhost, ", "  ok    connected and logged in within ",
+		"  offers     ", "  used       UIDPLUS        the UID", "  ok    2 mailboxes on the server: INBOX, theirs\n",
+		"  ok    3 mailboxes matched: 1 on both sides\n",
+		"  FAIL  1 mailbox on the far side only: theirs; without Create a run cannot",
+		"        hint: Create, or -Cn, makes them on the near side;",
+		"  FAIL  1 mailbox on the near side only: mine; ",
+		"\n2 problems found")
+	w.run(0, "--check", "--online", "-C", "all")
+	w.says(&w.out, "  ok    1 mailbox on the far side only: theirs; to be created on the near side,")
+	if strings.Contains(w.out.String()+w.err.String(), testkit.Password) {
+		t.Error("the password shows")
+	}
+	if _, err := os.Stat(filepath.Join(w.dir, "tree/theirs")); err == nil {
+		t.Error("a mailbox was created")
+	}
+	if _, err := os.Stat(filepath.Join(w.dir, "tree/INBOX/.uidvalidity")); err == nil {
+		t.Error(".uidvalidity was created")
+	}
+
+	// Not online, the command for the password is not run.
+	w.write("secret", "")
+	w.run(0, "--check", "-C", "all")
+	w.run(1, "--check", "--online", "all")
+	w.says(&w.out, "  FAIL  ", "        hint: ", "PassCmd")
+	w.write("secret", "wrong\n")
+	w.run(1, "--check", "--online", "all")
+	w.says(&w.out, "TLS 1.3, certificate for ", "AUTHENTICATIONFAILED", "hint: check User (rc:4) and PassCmd (rc:5)")
+
+	// A certificate that is not trusted is shown all the same.
+	w.write("ca.pem", string(testkit.NewCA(t).PEM()))
+	w.run(1, "--check", "--online", "far")
+	w.says(&w.out, "certificate for ", "unknown authority", "        hint: ")
+}
+
+// What a server cannot do is told, with what that costs.
+func TestCheckPoorServer(t *testing.T) {
+	srv := testkit.NewScriptServer(t, nil, `
+S: * OK [CAPABILITY IMAP4rev1] hi
+C~ (?P<a>\S+) LOGIN .*
+S: $a OK in
+C: $b CAPABILITY
+S: * CAPABILITY IMAP4rev1
+S: $b OK
+C: $c LOGOUT
+S: * BYE
+S: $c OK
+`, `
+S: * OK [CAPABILITY IMAP4rev1] hi
+C~ (?P<a>\S+) LOGIN .*
+S: $a OK [CAPABILITY IMAP4rev1] in
+C: $d LIST "" ""
+S: * LIST (\NoSelect) "/" ""
+S: $d OK
+C: $b LIST "" "*"
+S: * LIST () "/" INBOX
+S: $b OK
+C: $c LOGOUT
+S: * BYE
+S: $c OK
+`)
+	w := checkWorld(t, far(srv.Port, "TLSType None\nAuthMechs LOGIN"))
+	w.run(0, "--check", "--online", "far")
+	w.says(&w.out, "  note  the server lacks UIDPLUS: ", "  offers     IMAP4REV1\n", "             LITERAL+       each message", "  ok    1 mailbox on the server: INBOX\n")
+	if strings.Contains(w.out.String(), "  used  ") {
+		t.Errorf("it offers nothing like that:\n%s", &w.out)
+	}
+}
