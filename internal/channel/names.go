@@ -68,7 +68,7 @@ func listed(e config.End, box string, inbox bool) (full []string, err error) {
 }
 
 // found are the mailboxes of a channel, by the name without the prefixes of
-// the sides.
+// the sides. A mailbox that is named like the prefix has the empty name.
 type found struct {
 	boxes map[string]*[2]bool // on which sides
 	// unreachable tells of mailboxes that were selected, but cannot be worked on.
@@ -113,7 +113,7 @@ func (f *found) add(c *config.Channel, t int, e config.End, box string, inbox bo
 	fulls, err := listed(e, box, inbox)
 	for _, full := range fulls {
 		name, ok := strings.CutPrefix(full, e.Box)
-		if !ok || name == "" || !c.Patterns.Match(name) {
+		if !ok || !c.Patterns.Match(name) {
 			continue
 		}
 		if err != nil {
@@ -132,7 +132,8 @@ func (f *found) add(c *config.Channel, t int, e config.End, box string, inbox bo
 // where it lives among the other mailboxes. Else it may be listed all the same,
 // only to be known by the name that MapInbox gives it.
 func request(ctx context.Context, c *config.Channel, e config.End, st store.Store) (req store.ListRequest, inbox bool, err error) {
-	inbox, req.Others = c.Patterns.Listing(e.Box)
+	l := c.Patterns.Listing(e.Box, e.Store.Flatten != "")
+	inbox, req.Others, req.OthersIfAny = l.Inbox, l.Others, l.OthersIfAny
 	if h, ok := st.(store.InboxHolder); ok && req.Others && !inbox {
 		inbox, err = h.InboxAmongOthers(ctx)
 	}
@@ -150,17 +151,17 @@ func (f *found) names() []string {
 	return names
 }
 
-// presence tells what the listings say about a mailbox. An inbox that was not
-// listed may be there all the same, outside of what was looked at.
-func (f *found) presence(name string) (p [2]engine.Presence) {
-	for t, there := range f.boxes[name] {
+// presence tells what the listings say about the mailboxes of a pair. An inbox
+// that was not listed may be there all the same, outside of what was looked at.
+func (f *found) presence(t target) (p [2]engine.Presence) {
+	for i, there := range f.boxes[t.Name] {
 		switch {
 		case there:
-			p[t] = engine.Present
-		case mail.IsInbox(name):
-			p[t] = engine.Unknown
+			p[i] = engine.Present
+		case mail.IsInbox(t.Name) || mail.IsInbox(t.Box[i]):
+			p[i] = engine.Unknown
 		default:
-			p[t] = engine.Absent
+			p[i] = engine.Absent
 		}
 	}
 	return p

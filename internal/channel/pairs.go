@@ -32,14 +32,13 @@ func (r *runner) pairs(ctx context.Context, s Selection) ([]target, error) {
 	if err != nil {
 		return nil, err
 	}
-	unknown := [2]engine.Presence{}
 	if len(c.Patterns) == 0 {
-		return []target{newTarget(c, st, "", unknown)}, nil
+		return []target{newTarget(c, st, "")}, nil
 	}
 	var out []target
 	if s.Boxes != nil {
 		for _, b := range s.Boxes {
-			out = append(out, newTarget(c, st, b, unknown))
+			out = append(out, newTarget(c, st, b))
 		}
 		return r.separate(c, out, true), nil
 	}
@@ -51,14 +50,17 @@ func (r *runner) pairs(ctx context.Context, s Selection) ([]target, error) {
 		r.warn(c, err)
 	}
 	for _, name := range found.names() {
-		out = append(out, newTarget(c, st, name, found.presence(name)))
+		t := newTarget(c, st, name)
+		t.known = found.presence(t)
+		out = append(out, t)
 	}
 	refuseOldNames(c, out)
 	return r.separate(c, out, false), nil
 }
 
-func newTarget(c *config.Channel, st [2]store.Store, name string, known [2]engine.Presence) target {
-	t := target{stores: st, known: known}
+// newTarget returns the pair of that name, of whose mailboxes nothing is known.
+func newTarget(c *config.Channel, st [2]store.Store, name string) target {
+	t := target{stores: st}
 	t.Channel, t.Name = c.Name, name
 	for i, e := range ends(c) {
 		t.Store[i] = e.Store.Name

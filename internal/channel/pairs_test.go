@@ -68,7 +68,19 @@ func TestPairs(t *testing.T) {
 		{
 			name: "prefixes on both sides",
 			rc:   "Far :far:lists/\nNear :near:l-\nPatterns *", far: "lists/a lists lists/b/c other INBOX", near: "l-d l- e",
-			want: []string{"a: lists/a = l-a", "b/c: lists/b/c = l-b/c", "d: lists/d = l-d"},
+			// What is named like the prefix has no name of its own. Nothing can be
+			// made of that where the prefix ends in a delimiter.
+			want: []string{": lists/ = l-", "a: lists/a = l-a", "b/c: lists/b/c = l-b/c", "d: lists/d = l-d"},
+		},
+		{
+			name: "a mailbox as a prefix",
+			rc:   "Far :far:INBOX\nNear :near:in\nPatterns *", far: "INBOX INBOX/a", near: "in in/b inx",
+			want: []string{": INBOX = in", "/a: INBOX/a = in/a", "/b: INBOX/b = in/b", "x: INBOXx = inx"},
+		},
+		{
+			name: "an inbox that was not listed",
+			rc:   "Far :far:a\nNear :near:\nPatterns *", far: "a", near: "INBOX",
+			want: []string{": a = INBOX"},
 		},
 		{
 			name: "patterns apply behind the prefix",

@@ -55,12 +55,20 @@ func (ps Patterns) Match(box string) bool {
 	return false
 }
 
+// Listing is what part of a store has to be listed.
+type Listing struct {
+	// Inbox: the inbox with its children. Others: everything else. OthersIfAny:
+	// that, too, though the patterns make sense without.
+	Inbox, Others, OthersIfAny bool
+}
+
 // Listing tells which parts of a store have to be listed to find all mailboxes
 // that the patterns may select, when prefix is the mailbox name that the
-// channel gives for that side: the inbox with its children, and everything
-// else. The inbox is wanted only by patterns that begin with its full name; a
-// mere wildcard finds it only where the store keeps it among the others.
-func (ps Patterns) Listing(prefix string) (inbox, others bool) {
+// channel gives for that side. The inbox is wanted only by patterns that begin
+// with its full name; a mere wildcard finds it only where the store keeps it
+// among the others. If the names are flattened, the inbox has no children: they
+// are among the others.
+func (ps Patterns) Listing(prefix string, flattened bool) (l Listing) {
 	for _, p := range ps {
 		if p.Exclude {
 			continue
@@ -68,16 +76,20 @@ func (ps Patterns) Listing(prefix string) (inbox, others bool) {
 		rest, isInbox := strings.CutPrefix(prefix+p.Text, "INBOX")
 		switch {
 		case !isInbox:
-			others = true
-		case rest == "" || rest[0] == '/':
-			inbox = true
+			l.Others = true
+		case rest == "":
+			l.Inbox = true
+		case rest[0] == '/':
+			l.Inbox = l.Inbox || !flattened
+			l.Others = l.Others || flattened
 		case rest[0] == '*' || rest[0] == '%':
-			inbox, others = true, true
+			l.Inbox, l.OthersIfAny = true, true
 		default:
-			others = true
+			l.Others = true
 		}
 	}
-	return inbox, others
+	l.OthersIfAny = l.OthersIfAny && !l.Others
+	return l
 }
 
 // glob matches by following all possibilities at once: live[j] says that the

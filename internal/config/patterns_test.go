@@ -106,25 +106,30 @@ func TestGlobTime(t *testing.T) {
 func TestListing(t *testing.T) {
 	tests := []struct {
 		patterns, prefix string
-		inbox, others    bool
+		want, flattened  Listing
 	}{
-		{"*", "", false, true},
-		{"INBOX", "", true, false},
-		{"INBOX/*", "", true, false},
-		{"INBOX*", "", true, true},
-		{"INBOX%", "", true, true},
-		{"INBOXES", "", false, true},
-		{"INB*", "", false, true},
-		{"% INBOX", "", true, true},
-		{"!INBOX *", "", false, true},
-		{"*", "INBOX/", true, false},
-		{"*", "INBOX", true, true},
-		{"*", "work/", false, true},
+		{"*", "", Listing{Others: true}, Listing{Others: true}},
+		{"INBOX", "", Listing{Inbox: true}, Listing{Inbox: true}},
+		{"INBOX/*", "", Listing{Inbox: true}, Listing{Others: true}},
+		{"INBOX INBOX/*", "", Listing{Inbox: true}, Listing{Inbox: true, Others: true}},
+		{"INBOX*", "", Listing{Inbox: true, OthersIfAny: true}, Listing{Inbox: true, OthersIfAny: true}},
+		{"INBOX%", "", Listing{Inbox: true, OthersIfAny: true}, Listing{Inbox: true, OthersIfAny: true}},
+		{"INBOX% a", "", Listing{Inbox: true, Others: true}, Listing{Inbox: true, Others: true}},
+		{"INBOXES", "", Listing{Others: true}, Listing{Others: true}},
+		{"INB*", "", Listing{Others: true}, Listing{Others: true}},
+		{"% INBOX", "", Listing{Inbox: true, Others: true}, Listing{Inbox: true, Others: true}},
+		{"!INBOX *", "", Listing{Others: true}, Listing{Others: true}},
+		{"*", "INBOX/", Listing{Inbox: true}, Listing{Others: true}},
+		{"*", "INBOX", Listing{Inbox: true, OthersIfAny: true}, Listing{Inbox: true, OthersIfAny: true}},
+		{"*", "work/", Listing{Others: true}, Listing{Others: true}},
 	}
 	for _, tt := range tests {
-		inbox, others := NewPatterns(strings.Fields(tt.patterns)...).Listing(tt.prefix)
-		if inbox != tt.inbox || others != tt.others {
-			t.Errorf("%q after %q: %v, %v", tt.patterns, tt.prefix, inbox, others)
+		ps := NewPatterns(strings.Fields(tt.patterns)...)
+		if got := ps.Listing(tt.prefix, false); got != tt.want {
+			t.Errorf("%q after %q: %+v", tt.patterns, tt.prefix, got)
+		}
+		if got := ps.Listing(tt.prefix, true); got != tt.flattened {
+			t.Errorf("%q after %q, flattened: %+v", tt.patterns, tt.prefix, got)
 		}
 	}
 }

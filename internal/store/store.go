@@ -83,8 +83,17 @@ type Caps struct {
 type ListRequest struct {
 	// Inbox: the inbox and its children are wanted, wherever they live.
 	Inbox bool
-	// Others: everything but the inbox and its children is wanted.
-	Others bool
+	// Others: everything but the inbox and its children is wanted. OthersIfAny:
+	// that, too, but it is no error if the store cannot have any.
+	Others, OthersIfAny bool
+}
+
+// Wants reports whether a mailbox of that canonical name was asked for.
+func (r ListRequest) Wants(box string) bool {
+	if mail.IsInbox(box) {
+		return r.Inbox
+	}
+	return r.Others || r.OthersIfAny
 }
 
 // Box is a mailbox found by List.

@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -70,4 +72,34 @@ func TestLockExcludesProcesses(t *testing.T) {
 	check(t, child.Wait())
 	check(t, vfs.OS{}.Lock(ours, true))
 	check(t, ours.Close())
+}
+
+// TestLockRemoved: files that are locked, removed and closed do not stand in
+// the way of others that get their inodes.
+func TestLockRemoved(t *testing.T) {
+	var fsys vfs.OS
+	dir := t.TempDir()
+	var wg sync.WaitGroup
+	for g := range 8 {
+		wg.Go(func() {
+			name := filepath.Join(dir, strconv.Itoa(g))
+			for range 500 {
+				f, err := fsys.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if err := fsys.Lock(f, false); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+				if err := fsys.Remove(name); err != nil {
+					t.Error(err)
+				}
+				if err := f.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }

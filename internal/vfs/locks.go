@@ -59,10 +59,15 @@ func (t *lockTable) lock(f *os.File, wait bool) error {
 	return nil
 }
 
-// release ends a lock whose holder has been closed, or never had it.
+// release ends a lock whose holder never had it.
 func (t *lockTable) release(id fileID, h *heldLock) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.drop(id, h)
+}
+
+// drop removes a lock from the table, which is locked.
+func (t *lockTable) drop(id fileID, h *heldLock) {
 	for _, f := range h.deferred {
 		f.Close()
 	}
@@ -92,7 +97,11 @@ func (t *lockTable) close(f *os.File) error {
 		return nil
 	}
 	t.mu.RUnlock()
+	// Both at once: if the file was removed, the system may give its identity to
+	// another one as soon as it is closed.
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	err = f.Close()
-	t.release(id, h)
+	t.drop(id, h)
 	return err
 }

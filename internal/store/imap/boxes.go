@@ -115,7 +115,7 @@ func (s *Store) List(ctx context.Context, req store.ListRequest) ([]store.Box, e
 		entries = nil
 		var pending []*imapclient.Pending[[]imapclient.ListEntry]
 		var first error
-		for _, p := range l.patterns(req.Inbox, req.Others) {
+		for _, p := range l.patterns(req.Inbox, req.Others || req.OthersIfAny) {
 			cmd, err := c.StartList(ctx, imapclient.ListRequest{Patterns: []string{p}, Subscribed: s.opts.SubscribedOnly})
 			if err != nil {
 				first = err
@@ -176,7 +176,7 @@ func (s *Store) boxes(l *layout, req store.ListRequest, entries []imapclient.Lis
 			continue
 		}
 		listed[name] = e.Name
-		if inbox := mail.IsInbox(name); inbox && req.Inbox || !inbox && req.Others {
+		if req.Wants(name) {
 			out = append(out, store.Box{Name: name})
 		}
 	}

@@ -57,13 +57,13 @@ func (w *walker) list(ctx context.Context, req store.ListRequest) error {
 			return err
 		}
 	}
-	if !req.Others {
-		return nil
-	}
-	if o.Path == "" {
+	switch {
+	case o.Path != "" && (req.Others || req.OthersIfAny):
+		return w.listPath(ctx)
+	case req.Others:
 		return errors.New("the store has no Path")
 	}
-	return w.listPath(ctx)
+	return nil
 }
 
 // add adds a mailbox that is there.
@@ -92,9 +92,28 @@ func (s *Store) InboxAmongOthers(context.Context) (bool, error) {
 	if s.opts.SubFolders == SubFoldersMaildirPP {
 		return true, nil // which all are in it
 	}
+	if s.opts.Path == "" {
+		return false, nil
+	}
 	dir, prefix := filepath.Split(s.opts.Path)
-	return s.opts.Path != "" && filepath.Dir(s.opts.Inbox) == filepath.Clean(dir) &&
-		strings.HasPrefix(filepath.Base(s.opts.Inbox), prefix), nil
+	rel, err := filepath.Rel(dir, s.opts.Inbox)
+	if err != nil {
+		return false, nil // on another drive
+	}
+	parts := strings.Split(filepath.ToSlash(rel), "/")
+	last := len(parts) - 1
+	for i, p := range parts {
+		switch {
+		case p == ".", p == "..", i == 0 && !strings.HasPrefix(p, prefix):
+			return false, nil
+		case i == last:
+		case s.opts.SubFolders != SubFoldersLegacy && isPart(p) && i > 0:
+			return false, nil
+		case s.opts.SubFolders == SubFoldersLegacy && strings.HasPrefix(p, ".") != (i > 0):
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // listPath lists what is below Path.
@@ -237,7 +256,7 @@ func (w *walker) listPlusPlus(req store.ListRequest) error {
 		if inbox {
 			name = mail.Inbox + "/" + name
 		}
-		if inbox && req.Inbox || !inbox && req.Others {
+		if req.Wants(name) {
 			w.add(name)
 		}
 	}

@@ -276,7 +276,7 @@ func (s *Store) List(ctx context.Context, req store.ListRequest) ([]store.Box, e
 	}
 	var out []store.Box
 	for _, name := range s.disk.Names() {
-		if in := mail.IsInbox(name); in && req.Inbox || !in && req.Others {
+		if req.Wants(name) {
 			out = append(out, store.Box{Name: name})
 		}
 	}
