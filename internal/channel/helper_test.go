@@ -29,6 +29,7 @@ type world struct {
 	// options of the stores; openErr makes opening one fail.
 	hook    map[string]func(mem.Op) error
 	holder  map[string]bool // the inbox lives among the others
+	folds   map[string]bool // names that differ only in case are the same
 	local   map[string]bool
 	openErr map[string]error
 	stores  []*closing // in the order they were opened
@@ -67,7 +68,7 @@ func newWorld(tb testing.TB, rc string) *world {
 	w := &world{
 		tb: tb, cfg: cfg, fs: vfs.NewMem(nil), obs: &recorder{},
 		disk: map[string]*mem.Disk{}, hook: map[string]func(mem.Op) error{},
-		holder: map[string]bool{}, local: map[string]bool{}, openErr: map[string]error{},
+		holder: map[string]bool{}, folds: map[string]bool{}, local: map[string]bool{}, openErr: map[string]error{},
 	}
 	for _, s := range cfg.Stores {
 		w.disk[s.Name] = mem.NewDisk()
@@ -103,6 +104,32 @@ type holderStore struct{ *closing }
 
 func (holderStore) InboxAmongOthers(context.Context) (bool, error) { return true, nil }
 
+// foldStore is a store that does not tell capital letters from small ones.
+type foldStore struct{ *closing }
+
+func (foldStore) Fold(box string) string { return strings.ToLower(box) }
+
+func (s foldStore) Open(ctx context.Context, box string, req store.OpenRequest) (store.Mailbox, error) {
+	return s.closing.Open(ctx, s.spelled(ctx, box), req)
+}
+
+func (s foldStore) Create(ctx context.Context, box string) error {
+	return s.closing.Create(ctx, s.spelled(ctx, box))
+}
+
+// spelled returns the name as it was first given.
+func (s foldStore) spelled(ctx context.Context, box string) string {
+	boxes, err := s.List(ctx, store.ListRequest{Inbox: true, Others: true})
+	if err == nil {
+		for _, b := range boxes {
+			if strings.EqualFold(b.Name, box) {
+				return b.Name
+			}
+		}
+	}
+	return box
+}
+
 // open is what channel.Options.Open is.
 func (w *world) open(s *config.Store) (store.Store, error) {
 	if err := w.openErr[s.Name]; err != nil {
@@ -121,6 +148,8 @@ func (w *world) open(s *config.Store) (store.Store, error) {
 	switch {
 	case w.local[s.Name]:
 		return localStore{st}, nil
+	case w.folds[s.Name]:
+		return foldStore{st}, nil
 	case w.holder[s.Name]:
 		return holderStore{st}, nil
 	}

@@ -30,8 +30,8 @@ func boxName(e config.End, name string) (string, error) {
 	// A flattened child of the inbox lives beside it, not below it.
 	flat := strings.ReplaceAll(full, "/", f)
 	if other := strings.ReplaceAll(flat, f, "/"); other != full {
-		return "", fmt.Errorf("there can be no mailbox '%s' in %s: with Flatten '%s' its name stands for '%s'",
-			full, e.Store.Label(), f, other)
+		return "", &NameError{Reason: NameFlattened, Name: name, Store: e.Store, text: fmt.Sprintf(
+			"there can be no mailbox '%s' in %s: with Flatten '%s' its name stands for '%s'", full, e.Store.Label(), f, other)}
 	}
 	return flat, nil
 }
@@ -56,13 +56,14 @@ func listed(e config.End, box string, inbox bool) (full []string, err error) {
 	name := box
 	if f := e.Store.Flatten; f != "" {
 		if strings.Contains(box, "/") {
-			return []string{box}, fmt.Errorf("mailbox '%s' of %s is left out: with Flatten '%s' no mailbox is within another",
-				box, e.Store.Label(), f)
+			return []string{box}, &NameError{Reason: NameFlattened, Store: e.Store, text: fmt.Sprintf(
+				"mailbox '%s' of %s is left out: with Flatten '%s' no mailbox is within another", box, e.Store.Label(), f)}
 		}
 		name = strings.ReplaceAll(box, f, "/")
 	}
 	if name == e.Store.MapInbox {
-		return []string{name}, fmt.Errorf("mailbox '%s' of %s is left out: MapInbox gives its name to the inbox", box, e.Store.Label())
+		return []string{name}, &NameError{Reason: NameMapped, Store: e.Store, text: fmt.Sprintf(
+			"mailbox '%s' of %s is left out: MapInbox gives its name to the inbox", box, e.Store.Label())}
 	}
 	return []string{name}, nil
 }
@@ -105,7 +106,45 @@ func list(ctx context.Context, c *config.Channel, st [2]store.Store) (*found, er
 			f.add(c, t, e, b.Name, inbox[t])
 		}
 	}
+	for t, e := range ends(c) {
+		if folder, ok := st[t].(store.Folder); ok {
+			f.join(t, e, folder)
+		}
+	}
 	return f, nil
+}
+
+// join finds the mailboxes that side t has under a name that is not quite that
+// of the other side, though the store of e takes both for the same: they are
+// one pair, which goes by the name of the other side. If that has several such
+// names, none is better than the others, and each has to be looked at.
+func (f *found) join(t int, e config.End, folder store.Folder) {
+	lonely := map[string][]string{} // names that only the other side has
+	fold := func(name string) string {
+		box, err := boxName(e, name)
+		if err != nil {
+			return name
+		}
+		return folder.Fold(box)
+	}
+	for name, on := range f.boxes {
+		if !on[t] && on[1-t] {
+			key := fold(name)
+			lonely[key] = append(lonely[key], name)
+		}
+	}
+	if len(lonely) == 0 {
+		return
+	}
+	for name, on := range f.boxes {
+		if !on[t] || on[1-t] {
+			continue
+		}
+		if same := lonely[fold(name)]; len(same) == 1 && same[0] != name {
+			f.boxes[same[0]][t] = true
+			delete(f.boxes, name)
+		}
+	}
 }
 
 // add adds a mailbox that was listed, if the patterns select it.
@@ -117,6 +156,9 @@ func (f *found) add(c *config.Channel, t int, e config.End, box string, inbox bo
 			continue
 		}
 		if err != nil {
+			if ne, ok := errors.AsType[*NameError](err); ok {
+				ne.Name, ne.Channel = name, c
+			}
 			f.unreachable = append(f.unreachable, err)
 			continue
 		}

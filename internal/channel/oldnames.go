@@ -35,8 +35,9 @@ func refuseOldNames(c *config.Channel, targets []target) {
 				now.known[o] != engine.Present || now.known[t] == engine.Present {
 				continue
 			}
-			err := fmt.Errorf("mailbox '%s' of %s seems to be '%s' under the name that versions before 1.5 gave it; rename its directory, and its sync state if that is elsewhere",
-				old.Box[t], e.Store.Label(), now.Box[t])
+			err := &NameError{Reason: NameOld, Name: old.Name, Channel: c, Store: e.Store, text: fmt.Sprintf(
+				"mailbox '%s' of %s seems to be '%s' under the name that versions before 1.5 gave it; rename its directory, and its sync state if that is elsewhere",
+				old.Box[t], e.Store.Label(), now.Box[t])}
 			if old.err == nil {
 				old.err = err
 			}

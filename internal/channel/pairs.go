@@ -3,8 +3,10 @@ package channel
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"isync/internal/config"
 	"isync/internal/engine"
@@ -52,6 +54,9 @@ func (r *runner) pairs(ctx context.Context, s Selection) ([]target, error) {
 	for _, name := range found.names() {
 		t := newTarget(c, st, name)
 		t.known = found.presence(t)
+		if name == "" {
+			t.needNames(c)
+		}
 		out = append(out, t)
 	}
 	refuseOldNames(c, out)
@@ -66,6 +71,9 @@ func newTarget(c *config.Channel, st [2]store.Store, name string) target {
 		t.Store[i] = e.Store.Name
 		var err error
 		if t.Box[i], err = boxName(e, name); err != nil {
+			if ne, ok := errors.AsType[*NameError](err); ok {
+				ne.Channel = c
+			}
 			t.Box[i] = e.Box + name
 			t.err = err
 		}
@@ -74,6 +82,22 @@ func newTarget(c *config.Channel, st [2]store.Store, name string) target {
 		t.err = fmt.Errorf("far and near side are the same mailbox '%s' of %s", t.Box[0], c.Far.Store.Label())
 	}
 	return t
+}
+
+// needNames refuses a mailbox that is named like the prefix of its side if there
+// is no name like that on the other one: a prefix that is empty, or ends in a
+// delimiter, is none.
+func (t *target) needNames(c *config.Channel) {
+	for i, e := range ends(c) {
+		if e.Box != "" && !strings.HasSuffix(e.Box, "/") {
+			continue
+		}
+		o := ends(c)[1-i]
+		t.err = &NameError{Reason: NameMissing, Channel: c, Store: e.Store, text: fmt.Sprintf(
+			"mailbox '%s' of %s cannot be synchronized: what the patterns see of its name is nothing, and '%s' is no name in %s",
+			o.Box, o.Store.Label(), e.Box, e.Store.Label())}
+		return
+	}
 }
 
 // mailbox is the identity of a mailbox.
@@ -86,6 +110,9 @@ func mailboxOf(c *config.Channel, t target, side config.Side) mailbox {
 	m := mailbox{c.End(side).Store, t.Box[side]}
 	if m.store.IMAP != nil {
 		m.box = mail.CanonicalBox(m.box)
+	}
+	if f, ok := t.stores[side].(store.Folder); ok {
+		m.box = f.Fold(m.box)
 	}
 	return m
 }
@@ -127,12 +154,13 @@ func (r *runner) separate(c *config.Channel, targets []target, named bool) []tar
 			drop[i] = true
 			continue
 		}
-		shared, by, other := far, byFar, config.Near
+		shared, sharedSide, by, other := far, config.Far, byFar, config.Near
 		if !farTaken {
-			shared, by, other = near, byNear, config.Far
+			shared, sharedSide, by, other = near, config.Near, byNear, config.Far
 		}
-		err := fmt.Errorf("mailbox '%s' of %s is synchronized as '%s' already, and not once more as '%s'; exclude one of these from the patterns",
-			shared.box, shared.store.Label(), targets[by].Name, t.Name)
+		err := &NameError{Reason: NameTwice, Name: t.Name, Channel: c, Store: shared.store, text: fmt.Sprintf(
+			"mailbox '%s' of %s is synchronized as '%s' already, and not once more as '%s'",
+			t.Box[sharedSide], shared.store.Label(), targets[by].Name, t.Name)}
 		if named || farTaken && nearTaken || t.known[other] == engine.Present {
 			t.err = err
 			continue
@@ -170,6 +198,6 @@ func inboxRank(t target) int {
 // warn tells the observer about a mailbox that is left out.
 func (r *runner) warn(c *config.Channel, err error) {
 	if r.Observer != nil {
-		r.Observer.Observe(engine.Event{Kind: engine.Warning, Channel: c.Name, Text: err.Error()})
+		r.Observer.Observe(engine.Event{Kind: engine.Warning, Channel: c.Name, Text: err.Error(), Err: err})
 	}
 }

@@ -22,7 +22,7 @@ import (
 // better than the error itself.
 func (a *adviser) hint() string {
 	for _, advise := range []func(*adviser) string{
-		(*adviser).aboutSync, (*adviser).aboutFiles, (*adviser).aboutLogin, (*adviser).aboutTLS, (*adviser).aboutNetwork, (*adviser).aboutConfig,
+		(*adviser).aboutSync, (*adviser).aboutNames, (*adviser).aboutFiles, (*adviser).aboutLogin, (*adviser).aboutTLS, (*adviser).aboutNetwork, (*adviser).aboutConfig,
 	} {
 		if h := advise(a); h != "" {
 			return h

@@ -81,7 +81,15 @@ func traceStore(st store.Store, p *ui.Printer) store.Store {
 	t := tracedStore{st, p}
 	l, local := st.(store.Local)
 	h, holder := st.(store.InboxHolder)
+	f, folder := st.(store.Folder)
 	switch {
+	case local && holder && folder:
+		return struct {
+			tracedStore
+			store.Local
+			store.InboxHolder
+			store.Folder
+		}{t, l, h, f}
 	case local && holder:
 		return struct {
 			tracedStore

@@ -19,7 +19,8 @@ const (
 	Done
 	// Notice: something the user may like to know.
 	Notice
-	// Warning: something the user should look at.
+	// Warning: something the user should look at; Err, if it is set, says the
+	// same as Text.
 	Warning
 	// Failed: the message UID of Side could not be propagated because of Err.
 	// The run goes on, but has not fully succeeded.

@@ -39,3 +39,40 @@ type BodyError struct{ Err error }
 func (e *BodyError) Error() string { return e.Err.Error() }
 
 func (e *BodyError) Unwrap() error { return e.Err }
+
+// NameReason is why a store cannot have a mailbox of some name.
+type NameReason uint8
+
+// The reasons.
+const (
+	// NameInvalid: it is no name for a mailbox at all, anywhere.
+	NameInvalid NameReason = iota
+	// NameNested: a mailbox would be within another, but the store does not say
+	// how that is laid out. NameError.Style is what fits, if there is something.
+	NameNested
+	// NameNoPath: the store does not say where mailboxes other than the inbox
+	// are.
+	NameNoPath
+	// NameLayout: the layout of sub-folders cannot express it.
+	NameLayout
+	// NameDelimiter: the hierarchy delimiter is in it.
+	NameDelimiter
+	// NameFlat: the server has no mailboxes within others.
+	NameFlat
+	// NameInbox: it means, or leads to, the inbox.
+	NameInbox
+	// NameSystem: the operating system cannot have a file of that name.
+	NameSystem
+	// NameTaken: the file system takes it for the name of another mailbox.
+	NameTaken
+)
+
+// NameError says that a store cannot have a mailbox of some name.
+type NameError struct {
+	Reason NameReason
+	Name   string // canonical
+	Style  string // SubFolders, with NameNested
+	Text   string // what is wrong; it need not say the name
+}
+
+func (e *NameError) Error() string { return e.Text }

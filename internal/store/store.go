@@ -67,6 +67,15 @@ type InboxHolder interface {
 	InboxAmongOthers(ctx context.Context) (bool, error)
 }
 
+// Folder is implemented by stores in which different names may lead to the same
+// mailbox, as where a file system does not tell capital letters from small ones.
+type Folder interface {
+	// Fold returns the same for two canonical names if they do. What it returns
+	// depends on what is known of the file system, so it is for comparing at one
+	// moment only.
+	Fold(box string) string
+}
+
 // Caps tells what a store can do.
 type Caps struct {
 	// CRLF: messages end their lines in CR LF (IMAP), else in LF (Maildir).

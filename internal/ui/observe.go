@@ -86,7 +86,11 @@ func (p *Printer) Observe(e engine.Event) {
 			p.message("", "notice", at+": "+e.Text)
 		}
 	case engine.Warning:
-		if p.o.Level >= Quiet {
+		switch {
+		case p.o.Level < Quiet:
+		case e.Err != nil:
+			p.tell("warning", at, e.Err)
+		default:
 			p.message("", "warning", at+": "+e.Text)
 		}
 	case engine.Failed:

@@ -81,11 +81,11 @@ func (p *Printer) message(place, severity, text string) {
 func (p *Printer) Problem(pr Problem) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.problem(pr)
+	p.problem("error", pr)
 }
 
-func (p *Printer) problem(pr Problem) {
-	p.message(pr.Place, "error", pr.Text)
+func (p *Printer) problem(severity string, pr Problem) {
+	p.message(pr.Place, severity, pr.Text)
 	// The same advice once is enough.
 	if pr.Hint != "" && !p.hinted[pr.Hint] {
 		p.hinted[pr.Hint] = true
@@ -94,12 +94,15 @@ func (p *Printer) problem(pr Problem) {
 }
 
 // failed tells an error that happened at a place in a channel; p.mu is held.
-func (p *Printer) failed(where string, err error) {
+func (p *Printer) failed(where string, err error) { p.tell("error", where, err) }
+
+// tell tells an error, as serious as it is; p.mu is held.
+func (p *Printer) tell(severity, where string, err error) {
 	for _, pr := range p.explain(err) {
 		if where != "" {
 			pr.Text = where + ": " + pr.Text
 		}
-		p.problem(pr)
+		p.problem(severity, pr)
 	}
 }
 

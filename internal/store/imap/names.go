@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"isync/internal/mail"
+	"isync/internal/store"
 )
 
 // layout is how canonical names and names on the server correspond.
@@ -20,11 +21,18 @@ var errAttack = errors.New(`the server lists a mailbox name with a ".." componen
 // errSkip says to leave a name out, without a word.
 var errSkip = errors.New("not of this store")
 
+// maxName is the length, in bytes, of the longest name that is believed: what is
+// longer was not made by a user, and no path can be.
+const maxName = 4096
+
 // canonical returns the canonical form of a name that the server has listed
 // with a delimiter. Its error is errSkip, errAttack, or a reason to warn.
 func (l *layout) canonical(name, delim string) (string, error) {
 	if l.delim != "" {
 		delim = l.delim
+	}
+	if len(name) > maxName {
+		return "", fmt.Errorf("its name is %d bytes long", len(name))
 	}
 	// Both "INBOX." as a prefix and INBOX itself are usual; the prefix comes
 	// first, since it makes the inbox's children the mailboxes of the store.
@@ -97,23 +105,27 @@ func (l *layout) server(box string) (string, error) {
 	case parts[0] == mail.Inbox:
 		prefix = ""
 	case prefix == "" && strings.EqualFold(parts[0], mail.Inbox):
-		return "", fmt.Errorf("the server takes %q for the inbox", parts[0])
+		return "", nameError(store.NameInbox, box, "the server takes %q for the inbox", parts[0])
 	}
 	if len(parts) > 1 && l.delim == "" {
-		return "", errors.New("the server has no sub-folders")
+		return "", nameError(store.NameFlat, box, "the server has no sub-folders")
 	}
 	for i, part := range parts {
 		if err := checkComponent(part); err != nil {
-			return "", err
+			return "", nameError(store.NameInvalid, box, "invalid mailbox name: %v", err)
 		}
 		if i == 0 && part == mail.Inbox {
 			continue
 		}
 		if l.delim != "" && strings.Contains(part, l.delim) {
-			return "", fmt.Errorf("%q is the server's hierarchy delimiter", l.delim)
+			return "", nameError(store.NameDelimiter, box, "%q is the server's hierarchy delimiter", l.delim)
 		}
 	}
 	return prefix + strings.Join(parts, l.delim), nil
+}
+
+func nameError(reason store.NameReason, box, format string, args ...any) error {
+	return &store.NameError{Reason: reason, Name: box, Text: fmt.Sprintf(format, args...)}
 }
 
 // patterns returns the LIST patterns that together cover the request.

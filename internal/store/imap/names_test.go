@@ -16,6 +16,12 @@ func TestCanonical(t *testing.T) {
 		err                         error  // errSkip, errAttack, or any other
 	}{
 		{"", "", "/", "a/b", "a/b", nil},
+		{"", "", "/", " a  b ", " a  b ", nil},
+		{"", "", "/", strings.Repeat("a/", 2048), "", errors.New("")},
+		{"", "", "/", strings.Repeat("a", 4097), "", errors.New("")},
+		{"", "", "/", "a/b.lock/c", "a/b.lock/c", nil},
+		{"", "", "/", "a.LOCK", "a.LOCK", nil},
+		{"", "", "/", "a\x7fb", "", errors.New("")},
 		{"", "", ".", "a.b", "a/b", nil},
 		{"", ".", "/", "a.b", "a/b", nil}, // the configured one wins
 		{"", "", "", "a.b", "a.b", nil},

@@ -1,13 +1,13 @@
 package maildir
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"isync/internal/mail"
+	"isync/internal/store"
 )
 
 // BoxPath implements store.Local. It fails for names that the layout cannot
@@ -21,27 +21,45 @@ func (s *Store) boxPath(box string) (string, error) {
 	parts := strings.Split(box, "/")
 	for _, p := range parts {
 		if p == "" || p == "." || p == ".." || strings.ContainsRune(p, 0) {
-			return "", errors.New("invalid mailbox name")
+			return "", nameError(store.NameInvalid, box, "invalid mailbox name")
 		}
 	}
-	inbox := parts[0] == mail.Inbox
-	sub := parts[1:]
+	dir, err := s.layOut(box, parts)
+	if err != nil {
+		return "", err
+	}
+	return dir, s.opts.Names.check(box, strings.TrimPrefix(dir, s.base(parts)))
+}
+
+// base returns what the path of a mailbox begins with, whatever its name.
+func (s *Store) base(parts []string) string {
+	if parts[0] == mail.Inbox || s.opts.SubFolders == SubFoldersMaildirPP {
+		return s.opts.Inbox
+	}
+	dir, _ := filepath.Split(s.opts.Path)
+	return filepath.Clean(dir)
+}
+
+// layOut returns the path of a mailbox with these parts of its name.
+func (s *Store) layOut(box string, parts []string) (string, error) {
 	if s.opts.SubFolders == SubFoldersMaildirPP {
-		return s.plusPlusPath(parts, inbox)
+		return s.plusPlusPath(box, parts)
 	}
 	dir := s.opts.Inbox
+	inbox := parts[0] == mail.Inbox
+	sub := parts[1:]
 	if !inbox {
 		if s.opts.Path == "" {
-			return "", errors.New("the store has no Path, so it has no mailboxes but INBOX")
+			return "", nameError(store.NameNoPath, box, "the store has no Path, so it has no mailboxes but INBOX")
 		}
 		dir = filepath.Clean(s.opts.Path + parts[0])
 		if dir == s.opts.Inbox {
-			return "", errors.New("this directory is that of INBOX")
+			return "", nameError(store.NameInbox, box, "this directory is that of INBOX")
 		}
 	}
 	if len(sub) == 0 {
 		if !inbox && s.opts.SubFolders == SubFoldersLegacy && strings.HasPrefix(box, ".") {
-			return "", errors.New("with SubFolders Legacy the name of a top-level mailbox cannot begin with '.'")
+			return "", nameError(store.NameLayout, box, "with SubFolders Legacy the name of a top-level mailbox cannot begin with '.'")
 		}
 		return dir, nil
 	}
@@ -49,7 +67,7 @@ func (s *Store) boxPath(box string) (string, error) {
 	case SubFoldersVerbatim:
 		for _, p := range sub {
 			if isPart(p) {
-				return "", fmt.Errorf("'%s' cannot be the name of a sub-folder in a Maildir", p)
+				return "", nameError(store.NameLayout, box, "'%s' cannot be the name of a sub-folder in a Maildir", p)
 			}
 			dir = filepath.Join(dir, p)
 		}
@@ -58,26 +76,32 @@ func (s *Store) boxPath(box string) (string, error) {
 			dir = filepath.Join(dir, "."+p)
 		}
 	default:
-		return "", errors.New("the store does not specify a SubFolders style, so it cannot have sub-folders")
+		err := nameError(store.NameNested, box, "the store does not specify a SubFolders style, so it cannot have sub-folders")
+		err.Style = "Verbatim"
+		return "", err
 	}
 	if dir == s.opts.Inbox {
-		return "", errors.New("this directory is that of INBOX")
+		return "", nameError(store.NameInbox, box, "this directory is that of INBOX")
 	}
 	return dir, nil
 }
 
-// plusPlusPath is boxPath for the Maildir++ layout.
-func (s *Store) plusPlusPath(parts []string, inbox bool) (string, error) {
+// plusPlusPath is layOut for the Maildir++ layout.
+func (s *Store) plusPlusPath(box string, parts []string) (string, error) {
 	if slices.ContainsFunc(parts, func(p string) bool { return strings.Contains(p, ".") }) {
-		return "", errors.New("with SubFolders Maildir++ a mailbox name cannot contain '.'")
+		return "", nameError(store.NameLayout, box, "with SubFolders Maildir++ a mailbox name cannot contain '.'")
 	}
-	if !inbox {
+	if parts[0] != mail.Inbox {
 		return filepath.Join(s.opts.Inbox, "."+strings.Join(parts, ".")), nil
 	}
 	if len(parts) == 1 {
 		return s.opts.Inbox, nil
 	}
 	return filepath.Join(s.opts.Inbox, ".."+strings.Join(parts[1:], ".")), nil
+}
+
+func nameError(reason store.NameReason, box, format string, args ...any) *store.NameError {
+	return &store.NameError{Reason: reason, Name: box, Text: fmt.Sprintf(format, args...)}
 }
 
 // isPart tells whether a name is that of one of a Maildir's own directories.

@@ -2,7 +2,6 @@ package maildir
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -61,7 +60,7 @@ func (w *walker) list(ctx context.Context, req store.ListRequest) error {
 	case o.Path != "" && (req.Others || req.OthersIfAny):
 		return w.listPath(ctx)
 	case req.Others:
-		return errors.New("the store has no Path")
+		return nameError(store.NameNoPath, "", "the store has no Path")
 	}
 	return nil
 }
@@ -175,11 +174,26 @@ func (w *walker) visit(ctx context.Context, path, name string, depth int) error 
 	}
 	if isBox {
 		if depth > 1 && w.s.opts.SubFolders == SubFoldersNone {
-			return fmt.Errorf("found sub-folder '%s' in '%s', but the store does not specify a SubFolders style", name, path)
+			return w.nested(name, path)
 		}
 		w.add(name)
 	}
 	return w.below(ctx, path, name, depth)
+}
+
+// nested is the error of a mailbox within another that is there, though the
+// store does not say how they are laid out.
+func (w *walker) nested(name, path string) error {
+	err := nameError(store.NameNested, name, "found sub-folder '%s' in '%s', but the store does not specify a SubFolders style", name, path)
+	err.Style = "Verbatim"
+	switch base := filepath.Base(path); {
+	case !strings.HasPrefix(base, "."):
+	case w.s.opts.Path == "":
+		err.Style = "Maildir++"
+	default:
+		err.Style = "Legacy"
+	}
+	return err
 }
 
 // below lists what is in the directory of a mailbox or container.

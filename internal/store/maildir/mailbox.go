@@ -74,6 +74,9 @@ func (s *Store) Open(ctx context.Context, box string, req store.OpenRequest) (st
 	if err != nil {
 		return nil, err
 	}
+	if err := s.checkSpelling(box, dir); err != nil {
+		return nil, s.boxError(box, err)
+	}
 	m := &mailbox{store: s, name: box, dir: dir, readOnly: req.ReadOnly}
 	if err := m.open(ctx); err != nil {
 		return nil, s.boxError(box, err)

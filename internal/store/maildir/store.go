@@ -63,9 +63,13 @@ type Options struct {
 	Path string
 	// Inbox is the directory of INBOX.
 	Inbox string
-	// InfoDelimiter separates the flags from the rest of a name; 0 means ':'.
+	// InfoDelimiter separates the flags from the rest of a name; 0 means ':', or
+	// ';' on Windows.
 	InfoDelimiter byte
 	SubFolders    SubFolders
+	// Names are the rules for the names of files, by default those of the
+	// operating system.
+	Names *NameRules
 	// AltMap asks for UIDs in a database instead of the names.
 	AltMap bool
 	// FSync makes everything durable before it is reported as done.
@@ -102,11 +106,13 @@ type Store struct {
 	closed  bool
 	warned  map[string]bool
 	created map[string]bool // directories of mailboxes made by this Store, until scanned
+	folds   tristate        // whether names that differ only in case are the same
 }
 
 var (
-	_ store.Store = (*Store)(nil)
-	_ store.Local = (*Store)(nil)
+	_ store.Store  = (*Store)(nil)
+	_ store.Local  = (*Store)(nil)
+	_ store.Folder = (*Store)(nil)
 )
 
 // New returns the store. It looks at nothing yet.
@@ -126,8 +132,16 @@ func New(o Options) (*Store, error) {
 	if s.fs == nil {
 		s.fs = vfs.OS{}
 	}
-	if s.opts.InfoDelimiter == 0 {
+	if s.opts.Names == nil {
+		s.opts.Names = systemRules()
+	}
+	switch {
+	case s.opts.InfoDelimiter == 0 && s.opts.Names.Windows:
+		s.opts.InfoDelimiter = ';'
+	case s.opts.InfoDelimiter == 0:
 		s.opts.InfoDelimiter = ':'
+	case s.opts.Names.Windows && strings.IndexByte(`<>:"/\|?*`, s.opts.InfoDelimiter) >= 0:
+		return nil, s.storeError(fmt.Errorf("InfoDelimiter '%c' cannot be in the name of a file on Windows; use ';'", s.opts.InfoDelimiter)) //nolint:staticcheck // a keyword
 	}
 	if s.opts.Clock == nil {
 		s.opts.Clock = time.Now
@@ -235,6 +249,9 @@ func (s *Store) Create(ctx context.Context, box string) error {
 	dir, err := s.BoxPath(box)
 	if err != nil {
 		return err
+	}
+	if err := s.checkSpelling(box, dir); err != nil {
+		return s.boxError(box, err)
 	}
 	_, err = s.fs.Stat(filepath.Join(dir, "cur"))
 	isNew := isMissing(err)
