@@ -54,9 +54,6 @@ func (r *runner) pairs(ctx context.Context, s Selection) ([]target, error) {
 	for _, name := range found.names() {
 		t := newTarget(c, st, name)
 		t.known = found.presence(t)
-		if name == "" {
-			t.needNames(c)
-		}
 		out = append(out, t)
 	}
 	refuseOldNames(c, out)
@@ -78,6 +75,9 @@ func newTarget(c *config.Channel, st [2]store.Store, name string) target {
 			t.err = err
 		}
 	}
+	if name == "" && len(c.Patterns) > 0 {
+		t.needNames(c)
+	}
 	if t.err == nil && mailboxOf(c, t, config.Far) == mailboxOf(c, t, config.Near) {
 		t.err = fmt.Errorf("far and near side are the same mailbox '%s' of %s", t.Box[0], c.Far.Store.Label())
 	}
@@ -89,6 +89,9 @@ func newTarget(c *config.Channel, st [2]store.Store, name string) target {
 // delimiter, is none.
 func (t *target) needNames(c *config.Channel) {
 	for i, e := range ends(c) {
+		if t.err != nil {
+			return
+		}
 		if e.Box != "" && !strings.HasSuffix(e.Box, "/") {
 			continue
 		}
@@ -96,7 +99,6 @@ func (t *target) needNames(c *config.Channel) {
 		t.err = &NameError{Reason: NameMissing, Channel: c, Store: e.Store, text: fmt.Sprintf(
 			"mailbox '%s' of %s cannot be synchronized: what the patterns see of its name is nothing, and '%s' is no name in %s",
 			o.Box, o.Store.Label(), e.Box, e.Store.Label())}
-		return
 	}
 }
 

@@ -34,7 +34,7 @@ func NewPreviewer(c *config.Channel, stores [2]store.Store, global config.Global
 
 // Pair tells about a name as the channel's patterns know it; "" if it has none.
 func (p *Previewer) Pair(name string) Preview {
-	t := newTarget(p.c, p.stores, name, [2]engine.Presence{})
+	t := newTarget(p.c, p.stores, name)
 	v := Preview{PairName: t.PairName, Err: t.err}
 	if v.Err == nil {
 		v.StatePath, v.Err = p.r.statePath(p.c, t)
