@@ -42,9 +42,14 @@ var rooms = map[string]room{
 		libs:    true,
 	},
 
+	"internal/listcache": {imports: []string{"internal/mail", "internal/vfs"}},
+
 	"internal/store": {imports: []string{"internal/mail"}},
 	"internal/store/imap": {
-		imports: []string{"internal/mail", "internal/store", "internal/imapwire", "internal/imapclient"},
+		imports: []string{
+			"internal/mail", "internal/store", "internal/imapwire",
+			"internal/imapclient", "internal/listcache",
+		},
 		libs:    true,
 	},
 	"internal/store/maildir": {

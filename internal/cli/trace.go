@@ -248,6 +248,14 @@ func (b tracedBox) Remove(ctx context.Context, req store.RemoveRequest) error {
 	return err
 }
 
+// Remember implements store.Rememberer, for mailboxes that do.
+func (b tracedBox) Remember(ctx context.Context) {
+	if r, ok := b.Mailbox.(store.Rememberer); ok {
+		b.trace(nil, "remember")
+		r.Remember(ctx)
+	}
+}
+
 func (b tracedBox) Close(ctx context.Context) error {
 	err := b.Mailbox.Close(ctx)
 	b.trace(err, "close")

@@ -5,6 +5,7 @@ import (
 
 	"isync/internal/auth"
 	"isync/internal/config"
+	"isync/internal/listcache"
 	"isync/internal/store"
 	"isync/internal/store/imap"
 	"isync/internal/store/maildir"
@@ -34,6 +35,8 @@ type workshop struct {
 	credentials map[*config.Account]*auth.Credentials
 	// warned has the places that a warning was about.
 	warned map[config.Pos]bool
+	// listings are shared by all stores.
+	listings *listcache.Dir
 }
 
 // open makes the store of a section. It does not connect yet.
@@ -98,6 +101,7 @@ func (w *workshop) imap(s *config.Store) (store.Store, error) {
 	if d := s.IMAP.PathDelimiter; d != 0 {
 		o.Delimiter = string(rune(d))
 	}
+	w.remember(s, &o)
 	return imap.New(o), nil
 }
 

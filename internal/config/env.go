@@ -116,3 +116,12 @@ func (e Env) xdgDir(variable, fallback string) (string, error) {
 	}
 	return filepath.Join(home, fallback), nil
 }
+
+// CacheDir returns the directory for what can be deleted at any time.
+func (e Env) CacheDir() (string, error) {
+	dir, err := e.xdgDir("XDG_CACHE_HOME", ".cache")
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, "isync"), nil
+}

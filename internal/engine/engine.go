@@ -176,7 +176,21 @@ func (s *session) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	return s.commit(expunged)
+	if err := s.commit(expunged); err != nil {
+		return err
+	}
+	s.remember(ctx)
+	return nil
+}
+
+// remember lets the stores remember what they know of the mailboxes, now that
+// everything that was found there is dealt with.
+func (s *session) remember(ctx context.Context) {
+	for _, b := range s.boxes {
+		if r, ok := b.(store.Rememberer); ok {
+			r.Remember(ctx)
+		}
+	}
 }
 
 func (s *session) input() plan.Input {

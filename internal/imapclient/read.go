@@ -123,9 +123,10 @@ func (c *Client) unsolicited(r *imapwire.Response) {
 			h.Expunge(r.Num)
 		}
 	case imapwire.KindVanished:
-		if !r.Earlier {
-			c.shrink(r.UIDs.Len())
+		if r.Earlier {
+			return // an answer that nobody waits for
 		}
+		c.shrink(r.UIDs.Len())
 		if h.Vanished != nil {
 			h.Vanished(r.UIDs)
 		}

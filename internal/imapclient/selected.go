@@ -3,6 +3,7 @@ package imapclient
 import (
 	"context"
 	"strconv"
+	"strings"
 
 	"isync/internal/imapwire"
 	"isync/internal/mail"
@@ -19,11 +20,15 @@ type SelectOptions struct {
 	QResync QResync
 }
 
+// lastUID is mail.MaxUID.
+const lastUID = "4294967295"
+
 // QResync is what is known of a mailbox, and who is told what is new.
 type QResync struct {
 	UIDValidity uint32
 	ModSeq      mail.ModSeq
-	// Known limits the answer to these UIDs; empty: no limit.
+	// Known limits the answer to these UIDs; empty: no limit. A range that ends
+	// in mail.MaxUID ends there, rather than at the last message there is.
 	Known mail.UIDSet
 	// Vanished and Changed are called on the reader goroutine, while the
 	// mailbox is being selected. Changed must not keep f.
@@ -81,7 +86,9 @@ func (c *Client) StartSelect(ctx context.Context, box string, opts SelectOptions
 	case q.UIDValidity != 0:
 		param := "(QRESYNC (" + strconv.FormatUint(uint64(q.UIDValidity), 10) + " " + strconv.FormatUint(uint64(max(q.ModSeq, 1)), 10)
 		if !q.Known.Empty() {
-			param += " " + q.Known.String()
+			// "*" is the last message there is, and those after it that have
+			// vanished would not be told; here it is not even allowed.
+			param += " " + strings.ReplaceAll(q.Known.String(), "*", lastUID)
 		}
 		text.Raw(param + "))")
 	case opts.CondStore:

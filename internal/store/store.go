@@ -178,6 +178,15 @@ type Trasher interface {
 	Trash(ctx context.Context, uids []mail.UID, trash string, done func(i int, err error)) error
 }
 
+// Rememberer is implemented by mailboxes that can find out faster what has
+// changed if they remember what they have listed, from one run to the next.
+type Rememberer interface {
+	// Remember tells that the mailbox has been synchronized completely, so that
+	// what is known of it is worth remembering. Whether that works makes no
+	// difference but for speed.
+	Remember(ctx context.Context)
+}
+
 // Need says what a listing must hold. A store may return more than was asked
 // for in each message, but no other messages.
 type Need struct {

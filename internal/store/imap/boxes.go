@@ -227,16 +227,27 @@ func missing(ctx context.Context, c *imapclient.Client, name string, err error) 
 	if !ok || r.Status != imapwire.StatusNo {
 		return false
 	}
+	if saysMissing(err) {
+		return true
+	}
+	there, err := exists(ctx, c, name)
+	return err == nil && !there
+}
+
+// saysMissing reports whether err, from a command about a mailbox, itself says
+// that there is no such mailbox.
+func saysMissing(err error) bool {
+	r, ok := errors.AsType[*imapclient.ResponseError](err)
+	if !ok || r.Status != imapwire.StatusNo {
+		return false
+	}
 	switch r.Code.Name {
 	case imapwire.CodeNonexistent, imapwire.CodeTryCreate:
 		return true
 	case "":
-		if notThere.MatchString(r.Text) {
-			return true
-		}
+		return notThere.MatchString(r.Text)
 	}
-	there, err := exists(ctx, c, name)
-	return err == nil && !there
+	return false
 }
 
 // Create implements store.Store.
@@ -299,7 +310,11 @@ func (s *Store) Delete(ctx context.Context, box string) error {
 		case st.Messages > 0:
 			return errNotEmpty
 		}
-		return c.Delete(ctx, name)
+		err = c.Delete(ctx, name)
+		if err == nil {
+			s.forgetBox(ctx, name)
+		}
+		return err
 	})
 	if err != nil {
 		return s.boxError(box, fmt.Errorf("deleting it: %w", err))

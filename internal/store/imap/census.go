@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sort"
 	"sync"
 
 	"isync/internal/imapclient"
@@ -28,6 +29,8 @@ type census struct {
 	// still are there. Of those that come later it is not certain whether the
 	// listing should have them.
 	exists uint32
+	// grown: others have come.
+	grown bool
 	// lost: the sequence numbers cannot be followed any more.
 	lost bool
 }
@@ -52,7 +55,7 @@ func (c *census) noteLast(u mail.UID, exists uint32) bool {
 func (c *census) restart(exists uint32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.seen, c.exists, c.lost = nil, exists, false
+	c.seen, c.exists, c.grown, c.lost = nil, exists, false, false
 }
 
 // note notes a message that the server has told of.
@@ -79,20 +82,60 @@ func (c *census) expunged(seq uint32) {
 	}
 }
 
-// shrunk is told EXISTS, which some servers lower without an EXPUNGE.
-func (c *census) shrunk(exists uint32) {
+// counted is told EXISTS, which some servers lower without an EXPUNGE.
+func (c *census) counted(exists uint32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if exists < c.exists {
 		c.exists, c.lost = exists, true
 	}
+	c.grown = c.grown || exists > c.exists
 }
 
-// vanished is told of messages that have vanished by their UIDs.
-func (c *census) vanished() {
+// vanished is told of messages that have vanished by their UIDs, which is how
+// it is told once QRESYNC is enabled. What comes after them moves up.
+func (c *census) vanished(uids mail.UIDSet) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.lost = true
+	n := uids.Len()
+	if n == 0 {
+		return
+	}
+	if c.grown && uids[len(uids)-1].Last > c.lastOld() || n > uint64(c.exists) {
+		// Was it one of those that have come later?
+		c.lost = true
+		return
+	}
+	c.exists -= uint32(n)
+	before := make([]uint64, len(uids)+1) // how many are in the ranges before
+	for i, r := range uids {
+		before[i+1] = before[i] + r.Len()
+	}
+	for i := range c.seen {
+		s := &c.seen[i]
+		k := sort.Search(len(uids), func(k int) bool { return uids[k].Last >= s.uid })
+		switch below := before[k]; {
+		case s.seq == 0:
+		case k < len(uids) && uids[k].First <= s.uid:
+			s.seq = 0
+		case below >= uint64(s.seq):
+			c.lost = true // there were not so many
+		default:
+			s.seq -= uint32(below)
+		}
+	}
+}
+
+// lastOld returns the highest UID that is known to have been there in the
+// beginning.
+func (c *census) lastOld() mail.UID {
+	var last mail.UID
+	for _, n := range c.seen {
+		if n.seq != 0 && n.seq <= c.exists {
+			last = max(last, n.uid)
+		}
+	}
+	return last
 }
 
 // doubt is a gap in a listing where messages are that may or may not have been

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 
 	"isync/internal/imapclient"
@@ -23,9 +22,11 @@ type mailbox struct {
 	// listing is held while messages are listed, for one listing at a time.
 	listing sync.Mutex
 
-	mu   sync.Mutex
-	sess *session // nil when closed
-	info store.Info
+	mu     sync.Mutex
+	sess   *session   // nil when closed
+	sel    *selection // of the session; its listings belong to who holds listing
+	info   store.Info
+	memory memory
 	// fresh: this side has done nothing since the SELECT that would make its
 	// answers outdated. arrived is session.arrived as of then.
 	fresh   bool
@@ -74,83 +75,6 @@ func (m *mailbox) open(ctx context.Context) error {
 	}
 }
 
-// selectBox selects the mailbox and learns what there is to know.
-func (m *mailbox) selectBox(ctx context.Context, sess *session) error {
-	c := sess.client
-	opts := imapclient.SelectOptions{ReadOnly: m.readOnly}
-	sel, err := c.Select(ctx, m.name, opts)
-	if unsafeLogin(err) && c.Caps().Has("ID") {
-		if _, err := c.ID(ctx, "name", "isync"); err != nil {
-			return err
-		}
-		sel, err = c.Select(ctx, m.name, opts)
-	}
-	if err != nil {
-		if missing(ctx, c, m.name, err) {
-			return store.ErrNoBox
-		}
-		return err
-	}
-	sess.selected = m.name
-	switch {
-	case sel.UIDValidity == 0:
-		return errors.New("server does not tell the UIDVALIDITY of the mailbox, so that messages cannot be told apart")
-	case sel.UIDNotSticky:
-		return errors.New("server does not keep the UIDs of messages in this mailbox")
-	}
-	next := sel.UIDNext
-	if next == 0 {
-		if next, err = askUIDNext(ctx, sess, sel.Exists); err != nil {
-			return err
-		}
-	}
-	flags := sel.Settable()
-	if m.readOnly {
-		// What is permanent is not told then: an EXAMINE changes nothing. Guess,
-		// for the sake of an instructive dry run.
-		flags = sel.Flags.Flags | mail.FlagForwarded
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.sess, m.arrived, m.fresh = sess, sess.arrived(), true
-	m.info = store.Info{UIDValidity: sel.UIDValidity, UIDNext: next, Flags: flags}
-	return nil
-}
-
-// unsafeLogin recognizes servers that want to be told the name of the client
-// (RFC 2971) before they let it at the mail.
-func unsafeLogin(err error) bool {
-	r, ok := errors.AsType[*imapclient.ResponseError](err)
-	return ok && strings.Contains(strings.ToLower(r.Text), "unsafe login")
-}
-
-// askUIDNext finds out the UIDNEXT that the server has not told: that of the
-// last message, plus one.
-func askUIDNext(ctx context.Context, sess *session, exists uint32) (mail.UID, error) {
-	if exists == 0 {
-		return 1, nil
-	}
-	// A range that ends in "*" includes the last message even if that is below
-	// the range; then it comes as if unasked.
-	sess.takeHighest()
-	var last mail.UID
-	end := mail.UIDSet{{First: mail.MaxUID - 1, Last: mail.MaxUID}}
-	err := sess.client.Fetch(ctx, imapclient.FetchRequest{UIDs: end}, func(f *imapclient.Message) error {
-		last = max(last, f.UID)
-		return nil
-	})
-	last = max(last, sess.takeHighest())
-	switch {
-	case err != nil:
-		return 0, fmt.Errorf("finding the last message: %w", err)
-	case last == 0:
-		return 0, errors.New("server tells neither UIDNEXT nor its last message")
-	case last == mail.MaxUID:
-		return last, nil
-	}
-	return last + 1, nil
-}
-
 // Info implements store.Mailbox.
 func (m *mailbox) Info() store.Info {
 	m.mu.Lock()
@@ -172,6 +96,11 @@ func (m *mailbox) use(ctx context.Context) (*session, error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.useLocked()
+}
+
+// useLocked is use while m.mu is held.
+func (m *mailbox) useLocked() (*session, error) {
 	if m.sess == nil {
 		return nil, m.store.boxError(m.box, errBoxClosed)
 	}

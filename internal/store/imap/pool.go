@@ -31,7 +31,11 @@ type session struct {
 	mu       sync.Mutex
 	highest  mail.UID // that any unsolicited FETCH has told
 	arrivals uint64   // counts announcements of new messages
+	changes  uint64   // counts what was told of other changes
 	census   *census  // of the listing under way, if any
+
+	// qresync turns on QRESYNC when the first mailbox is selected.
+	qresync enabling
 }
 
 // follow lets the census of a listing know what happens; nil ends that.
@@ -41,23 +45,22 @@ func (s *session) follow(c *census) {
 	s.census = c
 }
 
-// following returns the census of the listing under way, or nil.
-func (s *session) following() *census {
+// noteExpunge and noteVanished are told that messages are gone.
+func (s *session) noteExpunge(seq uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.census
-}
-
-// noteExpunge, and noteVanished, tell the census that messages are gone.
-func (s *session) noteExpunge(seq uint32) {
-	if c := s.following(); c != nil {
-		c.expunged(seq)
+	s.changes++
+	if s.census != nil {
+		s.census.expunged(seq)
 	}
 }
 
-func (s *session) noteVanished() {
-	if c := s.following(); c != nil {
-		c.vanished()
+func (s *session) noteVanished(uids mail.UIDSet) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.changes++
+	if s.census != nil {
+		s.census.vanished(uids)
 	}
 }
 
@@ -65,6 +68,9 @@ func (s *session) noteVanished() {
 func (s *session) noteFetch(f *imapwire.Fetch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if f.Has&imapwire.ItemFlags != 0 {
+		s.changes++
+	}
 	if f.Has&imapwire.ItemUID != 0 {
 		s.highest = max(s.highest, f.UID)
 		if s.census != nil && f.UID != 0 {
@@ -79,7 +85,7 @@ func (s *session) noteExists(n uint32) {
 	defer s.mu.Unlock()
 	s.arrivals++
 	if s.census != nil {
-		s.census.shrunk(n)
+		s.census.counted(n)
 	}
 }
 
@@ -88,6 +94,20 @@ func (s *session) arrived() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.arrivals
+}
+
+// news tells what has been announced so far, so that one can see whether
+// anything has happened meanwhile.
+func (s *session) news() news {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return news{s.changes, s.client.Exists()}
+}
+
+// news is a point in the story that a server tells.
+type news struct {
+	changes uint64
+	exists  uint32
 }
 
 // takeHighest returns the highest UID noted since it was last called.
@@ -367,7 +387,7 @@ func (p *pool) connect(ctx context.Context) (s *session, again bool, err error) 
 		}
 	}
 	opts.Hooks.Vanished = func(uids mail.UIDSet) {
-		s.noteVanished()
+		s.noteVanished(uids)
 		if hooks.Vanished != nil {
 			hooks.Vanished(uids)
 		}

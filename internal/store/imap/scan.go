@@ -13,6 +13,7 @@ import (
 
 	"isync/internal/imapclient"
 	"isync/internal/imapwire"
+	"isync/internal/listcache"
 	"isync/internal/mail"
 	"isync/internal/store"
 )
@@ -26,24 +27,37 @@ const (
 // maxHeader bounds how much of the fields of one message is looked at.
 const maxHeader = 64 << 10
 
-// Scan implements store.Mailbox.
+// Scan implements store.Mailbox. What is remembered of the mailbox, and what the
+// server tells of changes, are used where they can be trusted; see scanChanges.
 func (m *mailbox) Scan(ctx context.Context, need store.Need) (*store.Listing, error) {
-	sess, err := m.use(ctx)
+	at, err := m.look(ctx)
 	if err != nil {
 		return nil, err
 	}
-	m.mu.Lock()
-	fresh := m.fresh
-	m.fresh = false
-	m.mu.Unlock()
 	for try := 0; ; try++ {
-		l, err := m.scan(ctx, sess, need, fresh)
+		l, err := m.scan(ctx, at, need, try > 0)
 		if _, again := errors.AsType[*incompleteError](err); !again || try > 0 {
 			return l, m.fail("listing messages", err)
 		}
 		// Perhaps it was in the middle of something.
-		fresh = false
+		at.fresh = false
 	}
+}
+
+// look returns where to scan. What the SELECT has told is good for one scan.
+func (m *mailbox) look(ctx context.Context) (*place, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	sess, err := m.useLocked()
+	if err != nil {
+		return nil, err
+	}
+	at := &place{sess: sess, sel: m.sel, fresh: m.fresh}
+	m.fresh = false
+	return at, nil
 }
 
 // incompleteError says that a listing lacks something it should have.
@@ -51,17 +65,45 @@ type incompleteError struct{ what string }
 
 func (e *incompleteError) Error() string { return "server's answer is incomplete: " + e.what }
 
-// scan is one attempt at a scan.
-func (m *mailbox) scan(ctx context.Context, sess *session, need store.Need, fresh bool) (*store.Listing, error) {
+// scan is one attempt at a scan; a plain one asks for what is needed and nothing
+// else.
+func (m *mailbox) scan(ctx context.Context, at *place, need store.Need, plain bool) (*store.Listing, error) {
 	// Of two commands that ask for the same it is not certain whose answers come
 	// when.
 	m.listing.Lock()
 	defer m.listing.Unlock()
+	all := need
+	if !plain {
+		if l, err := m.scanChanges(ctx, at, need); l != nil || err != nil {
+			return l, err
+		}
+		if at.sel.modSeq != 0 && !need.TUIDs && !need.MessageIDs && m.wide(need) {
+			// So that it can be remembered.
+			all.UIDs, all.Flags = mail.UIDsFrom(1), true
+		}
+	}
+	l, err := m.scanAll(ctx, at, all)
+	if err != nil {
+		return nil, err
+	}
+	if at.sel.modSeq != 0 && all.Flags && all.UIDs.ContainsRange(1, mail.MaxUID) {
+		m.keep(&listcache.Listing{
+			UIDValidity: m.Info().UIDValidity, UIDNext: above(l.Messages, at.sel.next), ModSeq: at.sel.modSeq,
+			Complete: m.store.now(), Messages: l.Messages,
+		})
+	}
+	l.Messages = keepOnly(l.Messages, need.UIDs)
+	return l, nil
+}
+
+// scanAll asks the server for everything that is needed.
+func (m *mailbox) scanAll(ctx context.Context, at *place, need store.Need) (*store.Listing, error) {
+	sess := at.sess
 	sc := &scanner{need: need, census: &census{exists: sess.client.Exists()}}
 	sess.follow(sc.census)
 	defer sess.follow(nil)
 	var err error
-	if fresh {
+	if at.fresh {
 		err = m.scanFresh(ctx, sess, sc)
 	} else {
 		err = m.scanLater(ctx, sess, sc)
@@ -161,25 +203,49 @@ func (sc *scanner) findLast(ctx context.Context, c *imapclient.Client, exists ui
 
 // run lists the messages of the set. It sends all commands at once.
 func (sc *scanner) run(ctx context.Context, c *imapclient.Client, set mail.UIDSet) error {
-	var pending []*imapclient.Pending[struct{}]
-	var err error
+	f := fetching{client: c}
 	for _, part := range sc.parts(set) {
-		for _, piece := range part.set.Split(maxSet, 0) {
-			if err != nil {
-				break
-			}
-			var p *imapclient.Pending[struct{}]
-			if p, err = c.StartFetch(ctx, part.want.request(piece), sc.sink(part.want)); err == nil {
-				pending = append(pending, p)
-			}
+		f.start(ctx, part.want, part.set, sc.sink(part.want))
+	}
+	return f.wait(ctx)
+}
+
+// fetchAll fetches something of all messages of a set.
+func fetchAll(ctx context.Context, c *imapclient.Client, w want, set mail.UIDSet, sink func(*imapclient.Message) error) error {
+	f := fetching{client: c}
+	f.start(ctx, w, set, sink)
+	return f.wait(ctx)
+}
+
+// fetching are FETCH commands that are sent at once.
+type fetching struct {
+	client  *imapclient.Client
+	pending []*imapclient.Pending[struct{}]
+	err     error
+}
+
+func (f *fetching) start(ctx context.Context, w want, set mail.UIDSet, sink func(*imapclient.Message) error) {
+	for _, piece := range set.Split(maxSet, 0) {
+		if f.err != nil {
+			return
+		}
+		p, err := f.client.StartFetch(ctx, w.request(piece), sink)
+		if err != nil {
+			f.err = err
+			return
+		}
+		f.pending = append(f.pending, p)
+	}
+}
+
+// wait waits for the answers and returns the first error.
+func (f *fetching) wait(ctx context.Context) error {
+	for _, p := range f.pending {
+		if _, err := p.Wait(ctx); f.err == nil {
+			f.err = err
 		}
 	}
-	for _, p := range pending {
-		if _, werr := p.Wait(ctx); err == nil {
-			err = werr
-		}
-	}
-	return err
+	return f.err
 }
 
 // part is a part of a scan, with what is wanted of its messages.

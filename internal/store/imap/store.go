@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"isync/internal/imapclient"
+	"isync/internal/listcache"
 	"isync/internal/store"
 )
 
@@ -40,6 +43,19 @@ type Options struct {
 	// those it creates.
 	SubscribedOnly bool
 
+	// Listings, if not nil, is where listings are remembered from one run to the
+	// next. Account tells the account, that is the server and the user, from all
+	// others; it is called after a login. Without it, or with "", nothing is
+	// remembered.
+	Listings *listcache.Dir
+	Account  func(ctx context.Context) (string, error)
+	// Now tells the time; nil: time.Now.
+	Now func() time.Time
+
+	// Debug, if not nil, is told what is of interest only to those who look for
+	// the reason of something. It may be called from several goroutines.
+	Debug func(text string)
+
 	// Warn, if not nil, is told what the user should know. It may be called
 	// from several goroutines.
 	Warn func(text string)
@@ -50,6 +66,8 @@ type Store struct {
 	opts   Options
 	pool   *pool
 	layout layoutCache
+	// plainSelect: the server does not take parameters of SELECT.
+	plainSelect atomic.Bool
 
 	mu   sync.Mutex
 	caps *store.Caps // once known

@@ -1,0 +1,50 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"isync/internal/config"
+	"isync/internal/listcache"
+	"isync/internal/store/imap"
+	"isync/internal/ui"
+)
+
+// remember lets an IMAP store remember the listings of its mailboxes. Where
+// there is no directory for that it does without.
+func (w *workshop) remember(s *config.Store, o *imap.Options) {
+	o.Now = w.env.Now
+	o.Debug = func(text string) { w.printer.Debugf(ui.DebugDriver, "%s: %s", s.Name, text) }
+	dir, err := w.env.Config.CacheDir()
+	if err != nil {
+		o.Debug("no listings are remembered: " + err.Error())
+		return
+	}
+	o.Account = w.accountID(s.IMAP.Account)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.listings == nil {
+		w.listings = listcache.NewDir(w.fs, dir)
+	}
+	o.Listings = w.listings
+}
+
+// accountID returns what tells an account from all others.
+func (w *workshop) accountID(a *config.Account) func(context.Context) (string, error) {
+	creds := w.credentialsOf(a)
+	return func(ctx context.Context) (string, error) {
+		server := fmt.Sprintf("%s:%d", a.Host, a.Port)
+		if a.Tunnel != "" {
+			server = "tunnel " + a.Tunnel
+			if a.User == "" && a.UserCmd == "" {
+				// The command knows who it is.
+				return fmt.Sprintf("%q", server), nil
+			}
+		}
+		user, err := creds.User(ctx)
+		if err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("%q %q", user, server), nil
+	}
+}

@@ -1,0 +1,154 @@
+package listcache
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"isync/internal/vfs"
+)
+
+// Dir is a directory of listings. It is safe for concurrent use, also by
+// several programs.
+type Dir struct {
+	fs    vfs.FS
+	path  string
+	sweep sync.Once
+}
+
+// NewDir returns the directory at path, which is created when something is
+// saved in it.
+func NewDir(fsys vfs.FS, path string) *Dir { return &Dir{fs: fsys, path: path} }
+
+// The names of files: a hash of what they are about, and after it, while they
+// are being written, something random.
+const (
+	suffix    = ".listing"
+	newSuffix = ".new"
+)
+
+// maxFile bounds the size of what is read, in bytes.
+const maxFile = 1 << 30
+
+// maxAge is how old an unfinished file is when it is taken for left over.
+const maxAge = time.Hour
+
+func (d *Dir) file(k Key) string {
+	sum := sha256.Sum256(k.identity())
+	return filepath.Join(d.path, hex.EncodeToString(sum[:16])+suffix)
+}
+
+// Load returns the contents of the file about a mailbox, decoded and as they
+// are. If there is none, it returns nil and no error.
+func (d *Dir) Load(k Key) (*Listing, []byte, error) {
+	data, err := d.read(d.file(k))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	l, err := Decode(k, data)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", d.file(k), err)
+	}
+	return l, data, nil
+}
+
+func (d *Dir) read(name string) ([]byte, error) {
+	f, err := d.fs.OpenFile(name, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxFile {
+		return nil, fmt.Errorf("%s: %w: it is no file, or too large", name, ErrInvalid)
+	}
+	data := make([]byte, info.Size())
+	_, err = io.ReadFull(f, data)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = fmt.Errorf("%s: %w: it has become shorter", name, ErrInvalid)
+	}
+	return data, err
+}
+
+// Save replaces the file about a mailbox by data, which Encode has made for the
+// same mailbox.
+func (d *Dir) Save(k Key, data []byte) (err error) {
+	if err := d.make(d.path); err != nil {
+		return err
+	}
+	d.sweep.Do(d.removeOld)
+	name := d.file(k)
+	// A name that nobody else uses: somebody may be saving the same listing.
+	temp := name + "." + rand.Text() + newSuffix
+	f, err := d.fs.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = d.fs.Rename(temp, name)
+	}
+	if err != nil {
+		_ = d.fs.Remove(temp)
+	}
+	return err
+}
+
+// Remove removes the file about a mailbox, if there is one.
+func (d *Dir) Remove(k Key) error {
+	if err := d.fs.Remove(d.file(k)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// make makes a directory, and what is missing above it.
+func (d *Dir) make(dir string) error {
+	if _, err := d.fs.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if parent := filepath.Dir(dir); parent != dir {
+		if err := d.make(parent); err != nil {
+			return err
+		}
+	}
+	if err := d.fs.Mkdir(dir, 0o700); !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil
+}
+
+// removeOld removes what interrupted programs have left.
+func (d *Dir) removeOld() {
+	names, err := d.fs.ReadNames(d.path)
+	if err != nil {
+		return
+	}
+	for _, n := range names {
+		if !strings.HasSuffix(n, newSuffix) || !strings.Contains(n, suffix+".") {
+			continue
+		}
+		path := filepath.Join(d.path, n)
+		if info, err := d.fs.Stat(path); err == nil && time.Since(info.ModTime()) > maxAge {
+			_ = d.fs.Remove(path)
+		}
+	}
+}

@@ -1,0 +1,199 @@
+package imap
+
+import (
+	"context"
+
+	"isync/internal/imapclient"
+	"isync/internal/imapwire"
+	"isync/internal/listcache"
+	"isync/internal/mail"
+	"isync/internal/store"
+)
+
+// place is where a scan looks.
+type place struct {
+	sess *session
+	sel  *selection
+	// fresh: see mailbox.fresh.
+	fresh bool
+}
+
+// scanChanges answers a scan from what is remembered and what the server tells
+// of the changes since. It returns nil if that is not possible, or cannot be
+// trusted.
+func (m *mailbox) scanChanges(ctx context.Context, at *place, need store.Need) (*store.Listing, error) {
+	sel := at.sel
+	if sel.modSeq == 0 || need.TUIDs || need.MessageIDs {
+		return nil, nil
+	}
+	base, now := sel.base, sel.current
+	// They will belong to the caller; the memory has copies.
+	sel.base, sel.current = nil, nil
+	var err error
+	switch {
+	case at.fresh && now != nil && at.sess.news() == sel.news:
+		if sel.unsure {
+			now, err = m.confirm(ctx, at, now)
+		}
+	case !m.wide(need):
+		return nil, nil
+	default:
+		if now != nil && !sel.unsure {
+			base = now
+		} else if base == nil {
+			base = m.kept(sel)
+		}
+		now = nil
+		if base != nil {
+			now, err = m.askChanges(ctx, at, base)
+		}
+	}
+	if now == nil || err != nil {
+		return nil, err
+	}
+	sized, ok, err := m.addSizes(ctx, at, now.Messages, need)
+	if !ok || err != nil {
+		return nil, err
+	}
+	if sized || now != base {
+		m.keep(now)
+	}
+	if n := len(now.Messages); n > 0 {
+		m.noteUID(now.Messages[n-1].UID)
+	}
+	return &store.Listing{Messages: keepOnly(now.Messages, need.UIDs)}, nil
+}
+
+// wide reports whether a scan asks for so much that one may as well list the
+// whole mailbox.
+func (m *mailbox) wide(need store.Need) bool {
+	last := m.Info().UIDNext - 1
+	return !need.UIDs.Empty() && 2*cut(need.UIDs, 1, last).Len() >= uint64(last)
+}
+
+// confirm compares the listing with the UIDs that the server has.
+func (m *mailbox) confirm(ctx context.Context, at *place, now *listcache.Listing) (*listcache.Listing, error) {
+	at.fresh = false
+	uids, err := m.listUIDs(ctx, at)
+	if uids == nil || err != nil {
+		return nil, err
+	}
+	if uids.Len() != uint64(len(now.Messages)) || len(keepOnly(now.Messages, *uids)) != len(now.Messages) {
+		m.forget("the server has other messages than it told")
+		return nil, nil
+	}
+	return now, nil
+}
+
+// listUIDs asks for the UIDs of all messages. It returns nil if the server
+// refuses, or if the messages are others meanwhile.
+func (m *mailbox) listUIDs(ctx context.Context, at *place) (*mail.UIDSet, error) {
+	before := at.sess.news()
+	uids, err := at.sess.client.Search(ctx, "ALL")
+	if refused(err) || err == nil && at.sess.news() != before {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &uids, nil
+}
+
+// askChanges asks for what has changed since the base was listed, and finds out
+// what is gone. It returns nil if that cannot be had.
+func (m *mailbox) askChanges(ctx context.Context, at *place, base *listcache.Listing) (*listcache.Listing, error) {
+	if !at.fresh {
+		if err := at.sess.client.Noop(ctx); err != nil {
+			return nil, err
+		}
+	}
+	at.fresh = false
+	// If something happens meanwhile it is asked once more.
+	for range 2 {
+		before := at.sess.news()
+		d := new(delta)
+		if before.exists > 0 {
+			req := imapclient.FetchRequest{UIDs: mail.UIDsFrom(1), Items: imapwire.ItemFlags, ChangedSince: base.ModSeq}
+			err := at.sess.client.Fetch(ctx, req, func(msg *imapclient.Message) error {
+				d.fetched(&msg.Fetch)
+				return nil
+			})
+			if refused(err) {
+				return nil, nil
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		if at.sess.news() != before {
+			continue
+		}
+		now, again, err := m.conclude(ctx, at, base, d, before.exists)
+		if !again {
+			return now, err
+		}
+	}
+	return nil, nil
+}
+
+// conclude makes the listing of a mailbox with so many messages.
+func (m *mailbox) conclude(ctx context.Context, at *place, base *listcache.Listing, d *delta, exists uint32) (now *listcache.Listing, again bool, err error) {
+	d.settle()
+	msgs, ok := d.apply(base)
+	if !ok {
+		m.forget("the server tells impossible changes")
+		return nil, false, nil
+	}
+	next := above(msgs, max(at.sel.next, base.UIDNext))
+	switch {
+	case exists == 0:
+		msgs = nil
+	case len(msgs) != int(exists) || !d.explained(msgs, base.UIDNext, next):
+		uids, err := m.listUIDs(ctx, at)
+		if err != nil || uids == nil {
+			return nil, err == nil, err
+		}
+		msgs = keepOnly(msgs, *uids)
+		if uids.Len() != uint64(exists) || len(msgs) != int(exists) {
+			m.forget("the server tells not of all changes")
+			return nil, false, nil
+		}
+	}
+	if !d.placed(msgs) {
+		m.forget("the changes that the server tells lead to other sequence numbers")
+		return nil, false, nil
+	}
+	return &listcache.Listing{
+		UIDValidity: base.UIDValidity, UIDNext: next, ModSeq: at.sel.modSeq, Complete: base.Complete, Messages: msgs,
+	}, false, nil
+}
+
+// addSizes completes the sizes that are needed. added: there were some missing.
+// ok is false if the server does not tell them all.
+func (m *mailbox) addSizes(ctx context.Context, at *place, msgs []mail.Meta, need store.Need) (added, ok bool, err error) {
+	if need.SizesFrom == 0 {
+		return false, true, nil
+	}
+	var missing, found mail.UIDSet
+	wanted := cursor{set: cut(need.UIDs, need.SizesFrom, mail.MaxUID)}
+	for _, msg := range msgs {
+		if msg.Size == 0 && wanted.has(msg.UID) {
+			missing.Add(msg.UID)
+		}
+	}
+	if missing.Empty() {
+		return false, true, nil
+	}
+	at.fresh = false
+	err = fetchAll(ctx, at.sess.client, want{items: imapwire.ItemSize}, missing, func(msg *imapclient.Message) error {
+		if i := mail.FindMeta(msgs, msg.UID); i >= 0 && msg.Has&imapwire.ItemSize != 0 {
+			msgs[i].Size = msg.Size
+			found.Add(msg.UID)
+		}
+		return nil
+	})
+	if refused(err) {
+		return true, false, nil
+	}
+	return true, found.Len() == missing.Len(), err
+}

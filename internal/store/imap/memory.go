@@ -1,0 +1,167 @@
+package imap
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"isync/internal/listcache"
+	"isync/internal/mail"
+	"isync/internal/store"
+)
+
+// maxMemory is for how long changes are added to a listing before the mailbox is
+// listed as a whole again. By then, mistakes that a server makes about what has
+// changed, and that show in no number, come to light.
+const maxMemory = 7 * 24 * time.Hour
+
+// memory is what is remembered of a mailbox.
+type memory struct {
+	// key names it; nil: nothing is remembered, or recall was not called yet.
+	key *listcache.Key
+	// packed is the listing in its encoded form, nil if there is none. saved:
+	// the file has it.
+	packed []byte
+	saved  bool
+}
+
+// remembers reports whether the listing of the mailbox can be remembered in a
+// session: only mod-sequences tell what happens afterwards (RFC 7162).
+func (m *mailbox) remembers(ctx context.Context, sess *session) bool {
+	if m.store.opts.Listings == nil || !sess.client.Caps().Has("CONDSTORE") {
+		return false
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.memory.key == nil {
+		m.memory.key = m.store.listingKey(ctx, m.name)
+	}
+	return m.memory.key != nil
+}
+
+// recall returns the listing that is remembered, or nil. remembers comes first.
+func (m *mailbox) recall() *listcache.Listing {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	mem := &m.memory
+	var l *listcache.Listing
+	var err error
+	if mem.packed != nil {
+		l, err = listcache.Decode(*mem.key, mem.packed)
+	} else {
+		l, mem.packed, err = m.store.opts.Listings.Load(*mem.key)
+		mem.saved = l != nil
+	}
+	if err != nil {
+		m.store.debugf("listing of '%s' is not remembered: %v", m.box, err)
+	}
+	if l != nil {
+		if age := m.store.now().Sub(l.Complete); age <= maxMemory && age >= -time.Hour {
+			return l
+		}
+	}
+	mem.packed, mem.saved = nil, false
+	return nil
+}
+
+// kept returns the listing of the last scan, if there was one in this selection
+// or before.
+func (m *mailbox) kept(sel *selection) *listcache.Listing {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.memory.packed == nil {
+		return nil
+	}
+	l, err := listcache.Decode(*m.memory.key, m.memory.packed)
+	if err != nil || l.UIDValidity != m.info.UIDValidity || l.ModSeq > sel.modSeq {
+		return nil
+	}
+	return l
+}
+
+// listingKey names what is remembered of a mailbox; nil if nothing is.
+func (s *Store) listingKey(ctx context.Context, name string) *listcache.Key {
+	if s.opts.Listings == nil || s.opts.Account == nil {
+		return nil
+	}
+	account, err := s.opts.Account(ctx)
+	if err != nil || account == "" {
+		s.debugf("no listings are remembered: the account is not known (%v)", err)
+		return nil
+	}
+	return &listcache.Key{Account: account, Box: name}
+}
+
+// forget drops what is remembered, since it has proved wrong.
+func (m *mailbox) forget(why string) {
+	m.mu.Lock()
+	key := m.memory.key
+	m.memory.packed, m.memory.saved = nil, false
+	m.mu.Unlock()
+	if key == nil {
+		return
+	}
+	m.store.debugf("forgetting the listing of '%s': %s", m.box, why)
+	if m.readOnly {
+		return
+	}
+	if err := m.store.opts.Listings.Remove(*key); err != nil {
+		m.store.debugf("%v", err)
+	}
+}
+
+// forgetBox drops what is remembered of a mailbox that does not exist any more.
+func (s *Store) forgetBox(ctx context.Context, name string) {
+	if key := s.listingKey(ctx, name); key != nil {
+		if err := s.opts.Listings.Remove(*key); err != nil {
+			s.debugf("%v", err)
+		}
+	}
+}
+
+// keep takes a listing of the whole mailbox, to be saved if Remember is called.
+// It does not keep the messages.
+func (m *mailbox) keep(l *listcache.Listing) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.memory.key != nil {
+		m.memory.packed, m.memory.saved = l.Encode(*m.memory.key), false
+	}
+}
+
+// Remember implements store.Rememberer.
+func (m *mailbox) Remember(context.Context) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.readOnly || m.memory.key == nil || m.memory.packed == nil || m.memory.saved {
+		return
+	}
+	m.memory.saved = true
+	if err := m.store.opts.Listings.Save(*m.memory.key, m.memory.packed); err != nil {
+		m.store.debugf("listing of '%s' cannot be remembered: %v", m.box, err)
+	}
+}
+
+var _ store.Rememberer = (*mailbox)(nil)
+
+func (s *Store) debugf(format string, args ...any) {
+	if s.opts.Debug != nil {
+		s.opts.Debug(fmt.Sprintf(format, args...))
+	}
+}
+
+func (s *Store) now() time.Time {
+	if s.opts.Now != nil {
+		return s.opts.Now()
+	}
+	return time.Now()
+}
+
+// above returns the UID that follows the last one of a listing, or next if that
+// is higher.
+func above(msgs []mail.Meta, next mail.UID) mail.UID {
+	if n := len(msgs); n > 0 && msgs[n-1].UID >= next {
+		next = min(msgs[n-1].UID, mail.MaxUID-1) + 1
+	}
+	return next
+}

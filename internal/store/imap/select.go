@@ -1,0 +1,253 @@
+package imap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"isync/internal/imapclient"
+	"isync/internal/listcache"
+	"isync/internal/mail"
+	"isync/internal/store"
+)
+
+// selection is what the SELECT of a mailbox has led to.
+type selection struct {
+	// modSeq is HIGHESTMODSEQ: whatever is listed in this session reflects all
+	// changes up to it. 0: the mailbox has no mod-sequences.
+	modSeq mail.ModSeq
+	next   mail.UID // UIDNEXT
+	news   news     // as of then
+	// base is what was remembered of the mailbox before, if that is of use.
+	base *listcache.Listing
+	// current is the listing as of the SELECT, if it is known; unsure, if there
+	// are UIDs of which the server should have told more.
+	current *listcache.Listing
+	unsure  bool
+}
+
+// enabling is how far a session is with ENABLE QRESYNC.
+type enabling struct {
+	asked, refused bool
+	pending        *imapclient.Pending[imapclient.Caps]
+}
+
+// enableQResync asks for QRESYNC before the first mailbox of the session is
+// selected, and does not wait for the answer. It reports whether the session
+// has it, or might.
+func (s *session) enableQResync(ctx context.Context) (bool, error) {
+	caps, q := s.client.Caps(), &s.qresync
+	if !caps.Has("QRESYNC") || !caps.Has("CONDSTORE") || !caps.Has("ENABLE") {
+		return false, nil
+	}
+	if !q.asked {
+		p, err := s.client.StartEnable(ctx, "QRESYNC")
+		if err != nil {
+			return false, err
+		}
+		q.asked, q.pending = true, p
+	}
+	return !q.refused, nil
+}
+
+// qresyncEnabled takes the answer. What it confirms is not looked at: some
+// servers confirm nothing and do it all the same. Those that do not refuse to
+// resynchronize.
+func (s *session) qresyncEnabled(ctx context.Context) error {
+	q := &s.qresync
+	if q.pending == nil {
+		return nil
+	}
+	_, err := q.pending.Wait(ctx)
+	q.pending = nil
+	if refused(err) {
+		q.refused = true
+		return nil
+	}
+	return err
+}
+
+// selectBox selects the mailbox and learns what there is to know.
+func (m *mailbox) selectBox(ctx context.Context, sess *session) error {
+	c := sess.client
+	remembers := m.remembers(ctx, sess)
+	var base *listcache.Listing
+	if remembers {
+		base = m.recall()
+	}
+	sel, changes, err := m.trySelect(ctx, sess, remembers, base)
+	if unsafeLogin(err) && c.Caps().Has("ID") {
+		if _, err := c.ID(ctx, "name", "isync"); err != nil {
+			return err
+		}
+		sel, changes, err = m.trySelect(ctx, sess, remembers, base)
+	}
+	if err != nil {
+		if missing(ctx, c, m.name, err) {
+			return store.ErrNoBox
+		}
+		return err
+	}
+	sess.selected = m.name
+	switch {
+	case sel.UIDValidity == 0:
+		return errors.New("server does not tell the UIDVALIDITY of the mailbox, so that messages cannot be told apart")
+	case sel.UIDNotSticky:
+		return errors.New("server does not keep the UIDs of messages in this mailbox")
+	}
+	s := &selection{modSeq: sel.HighestModSeq, next: sel.UIDNext, news: sess.news(), base: base}
+	s.news.exists = sel.Exists
+	if s.next == 0 {
+		if s.next, err = askUIDNext(ctx, sess, sel.Exists); err != nil {
+			return err
+		}
+	}
+	if sel.NoModSeq || !remembers {
+		s.modSeq = 0
+	}
+	if base != nil {
+		if why := s.compare(&sel, changes); why != "" {
+			s.base = nil
+			m.forget(why)
+		}
+	}
+	flags := sel.Settable()
+	if m.readOnly {
+		// What is permanent is not told then: an EXAMINE changes nothing. Guess,
+		// for the sake of an instructive dry run.
+		flags = sel.Flags.Flags | mail.FlagForwarded
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.sess, m.sel, m.arrived, m.fresh = sess, s, sess.arrived(), true
+	m.info = store.Info{UIDValidity: sel.UIDValidity, UIDNext: s.next, Flags: flags}
+	return nil
+}
+
+// trySelect selects the mailbox in the way that tells most of what has changed
+// since base. changes is nil if the server was not asked.
+func (m *mailbox) trySelect(ctx context.Context, sess *session, remembers bool, base *listcache.Listing) (sel imapclient.Selected, changes *delta, err error) {
+	opts := imapclient.SelectOptions{ReadOnly: m.readOnly}
+	if remembers && !m.store.plainSelect.Load() {
+		qresync, err := sess.enableQResync(ctx)
+		if err != nil {
+			return sel, nil, err
+		}
+		if qresync && base != nil {
+			changes = new(delta)
+			opts.QResync = imapclient.QResync{
+				UIDValidity: base.UIDValidity, ModSeq: base.ModSeq, Known: mail.UIDsFrom(1),
+				Vanished: changes.vanished, Changed: changes.fetched,
+			}
+		} else {
+			opts.CondStore = true
+		}
+	}
+	p, err := sess.client.StartSelect(ctx, m.name, opts)
+	if eerr := sess.qresyncEnabled(ctx); err == nil && eerr != nil {
+		err = eerr
+	}
+	if err != nil {
+		return sel, nil, err
+	}
+	sel, err = p.Wait(ctx)
+	if !opts.CondStore && changes == nil || !refused(err) || unsafeLogin(err) || saysMissing(err) {
+		return sel, changes, err
+	}
+	// Is it the mailbox, or the parameter?
+	plain, perr := sess.client.Select(ctx, m.name, imapclient.SelectOptions{ReadOnly: m.readOnly})
+	if perr == nil {
+		m.store.debugf("the server selects '%s' only without parameters: %v", m.box, err)
+		m.store.plainSelect.Store(true)
+	}
+	return plain, nil, perr
+}
+
+// compare finds out what the base is worth, and the current listing if the
+// SELECT told that. It returns why the base is wrong, if it is.
+func (s *selection) compare(sel *imapclient.Selected, changes *delta) (wrong string) {
+	base := s.base
+	switch {
+	case sel.UIDValidity != base.UIDValidity:
+		return "UIDVALIDITY has changed"
+	case s.modSeq == 0:
+		return "the mailbox has no mod-sequences any more"
+	case s.modSeq < base.ModSeq:
+		return "HIGHESTMODSEQ has gone back"
+	case sel.UIDNext != 0 && sel.UIDNext < base.UIDNext:
+		return "UIDNEXT has gone back"
+	}
+	if changes != nil {
+		return s.resync(sel, changes)
+	}
+	if s.modSeq == base.ModSeq && s.next == base.UIDNext && int(sel.Exists) == len(base.Messages) {
+		// No flags have changed, nothing is new, and so nothing is gone.
+		s.current = base
+	}
+	return ""
+}
+
+// resync applies what a SELECT with QRESYNC has told. An answer that contradicts
+// itself, or what else is known, shows that the server does not keep track of
+// changes, so that it must not be asked for them in another way either.
+func (s *selection) resync(sel *imapclient.Selected, changes *delta) (wrong string) {
+	base := s.base
+	changes.settle()
+	msgs, ok := changes.apply(base)
+	switch n := len(msgs); {
+	case changes.flaw != "":
+		return changes.flaw
+	case !ok:
+		return "the server tells impossible changes"
+	case n != int(sel.Exists):
+		return fmt.Sprintf("with the changes that the server tells there are %d messages, but it has %d", n, sel.Exists)
+	case !changes.placed(msgs):
+		return "the changes that the server tells lead to other sequence numbers"
+	case sel.UIDNext != 0 && n > 0 && msgs[n-1].UID >= sel.UIDNext && sel.UIDNext != mail.MaxUID:
+		return "the server tells of messages beyond UIDNEXT"
+	}
+	s.unsure = !changes.explained(msgs, base.UIDNext, s.next)
+	s.current = base
+	next := above(msgs, s.next)
+	if len(changes.changed) > 0 || len(changes.gone) > 0 || s.modSeq != base.ModSeq || next != base.UIDNext {
+		s.current = &listcache.Listing{
+			UIDValidity: base.UIDValidity, UIDNext: next, ModSeq: s.modSeq, Complete: base.Complete, Messages: msgs,
+		}
+	}
+	return ""
+}
+
+// unsafeLogin recognizes servers that want to be told the name of the client
+// (RFC 2971) before they let it at the mail.
+func unsafeLogin(err error) bool {
+	r, ok := errors.AsType[*imapclient.ResponseError](err)
+	return ok && strings.Contains(strings.ToLower(r.Text), "unsafe login")
+}
+
+// askUIDNext finds out the UIDNEXT that the server has not told: that of the
+// last message, plus one.
+func askUIDNext(ctx context.Context, sess *session, exists uint32) (mail.UID, error) {
+	if exists == 0 {
+		return 1, nil
+	}
+	// A range that ends in "*" includes the last message even if that is below
+	// the range; then it comes as if unasked.
+	sess.takeHighest()
+	var last mail.UID
+	end := mail.UIDSet{{First: mail.MaxUID - 1, Last: mail.MaxUID}}
+	err := sess.client.Fetch(ctx, imapclient.FetchRequest{UIDs: end}, func(f *imapclient.Message) error {
+		last = max(last, f.UID)
+		return nil
+	})
+	last = max(last, sess.takeHighest())
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("finding the last message: %w", err)
+	case last == 0:
+		return 0, errors.New("server tells neither UIDNEXT nor its last message")
+	case last == mail.MaxUID:
+		return last, nil
+	}
+	return last + 1, nil
+}
