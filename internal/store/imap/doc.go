@@ -27,6 +27,15 @@
 // of the mailbox; a message that was not sent is asked for once more before it
 // counts as vanished.
 //
+// # Changes
+//
+// With Options.Listings the listing of a mailbox is remembered from one run to
+// the next, and the server is asked for what has changed since, in the best way
+// it has (RFC 7162): by selecting the mailbox with QRESYNC; with CHANGEDSINCE,
+// and the UIDs of all messages if some are gone; or not at all. Each answer must
+// agree with the numbers that the server tells besides. If one does not, what
+// is remembered is dropped, and everything is listed.
+//
 // Goroutines: each Appender has one that waits for the answers, until Finish
 // returns; Close has one for each session it says goodbye to. All others belong
 // to package imapclient.

@@ -1,0 +1,110 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"isync/internal/testkit"
+)
+
+// TestListingCache: after a complete run the far mailbox is not listed again,
+// unless what was remembered is gone, or cannot be kept.
+func TestListingCache(t *testing.T) {
+	srv := testkit.StartDovecot(t, testkit.DovecotConfig{Rawlog: true})
+	srv.Seed(t, "user", "INBOX", testkit.Mail{Body: "Subject: one\r\n\r\nHello\r\n"}, testkit.Mail{Body: "Subject: two\r\n\r\nHello\r\n"})
+	w := newWorld(t, fmt.Sprintf("IMAPStore far\nHost %s\nPort %d\nUser user\nPassCmd \"cat '$DIR/secret'\"\nTLSType None\nAuthMechs PLAIN\n", srv.Host, srv.Port))
+	w.write("secret", testkit.Password+"\n")
+	cache := filepath.Join(w.dir, "cache")
+	w.env.Config.Getenv = func(name string) string {
+		if name == "XDG_CACHE_HOME" {
+			return cache
+		}
+		return ""
+	}
+	const (
+		first  = `SELECT "INBOX" (CONDSTORE)`
+		resync = `SELECT "INBOX" (QRESYNC (`
+		list   = "UID FETCH 1:2 (UID FLAGS)"
+	)
+	// asked tells how the mailbox was looked at.
+	asked := func() (out []string) {
+		t.Helper()
+		for _, cmd := range srv.Commands(t, "user") {
+			if i := strings.Index(cmd, "(QRESYNC ("); i >= 0 {
+				cmd = cmd[:i+len("(QRESYNC (")]
+			}
+			switch {
+			case strings.HasPrefix(cmd, "SELECT"), strings.HasPrefix(cmd, "EXAMINE"), strings.HasPrefix(cmd, "UID FETCH"), strings.HasPrefix(cmd, "UID SEARCH"):
+				out = append(out, cmd)
+			}
+		}
+		srv.ForgetCommands(t)
+		return out
+	}
+	files := func() []string {
+		t.Helper()
+		names, err := filepath.Glob(filepath.Join(cache, "isync", "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return names
+	}
+	expect := func(what string, want ...string) {
+		t.Helper()
+		got := slices.DeleteFunc(asked(), func(s string) bool { return strings.Contains(s, "BODY") })
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", what, diff)
+		}
+	}
+	srv.ForgetCommands(t)
+
+	w.run(0, "-a", "-y")
+	asked()
+	if got := files(); len(got) != 0 {
+		t.Errorf("a dry run has remembered %q", got)
+	}
+	w.run(0, "-a")
+	expect("first run", first, list)
+	if got := files(); len(got) != 1 {
+		t.Errorf("remembered: %q", got)
+	}
+	w.run(0, "-a")
+	expect("second run", resync)
+	w.run(0, "-a", "-y")
+	expect("dry run", `EXAMINE "INBOX" (QRESYNC (`)
+
+	// Torn: as after a power cut.
+	if err := os.Truncate(files()[0], 100); err != nil {
+		t.Fatal(err)
+	}
+	w.run(0, "-a", "-Dd")
+	w.says(&w.out, "its checksum is wrong")
+	expect("torn", first, list)
+	w.run(0, "-a")
+	expect("after that", resync)
+
+	if err := os.RemoveAll(cache); err != nil {
+		t.Fatal(err)
+	}
+	w.run(0, "-a")
+	expect("deleted", first, list)
+
+	// No place for it.
+	if err := os.RemoveAll(cache); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(cache, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.run(0, "-a")
+	if strings.Contains(w.err.String(), "listing") || strings.Contains(w.err.String(), cache) {
+		t.Errorf("it is not worth mentioning:\n%s", &w.err)
+	}
+	expect("no place", first, list)
+}
