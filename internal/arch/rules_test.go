@@ -50,7 +50,7 @@ var rooms = map[string]room{
 			"internal/mail", "internal/store", "internal/imapwire",
 			"internal/imapclient", "internal/listcache",
 		},
-		libs:    true,
+		libs: true,
 	},
 	"internal/store/maildir": {
 		imports: []string{"internal/mail", "internal/store", "internal/vfs"},
