@@ -8,22 +8,26 @@ import (
 )
 
 // ErrNoUser is returned if an account has neither a user name nor a command
-// that prints one.
+// that prints one, and there is nobody to ask.
 var ErrNoUser = errors.New("no user name is configured")
 
 // Source tells where user name and password of an account come from. Of User
-// and UserCmd at most one is set, and likewise of Pass and PassCmd; without a
-// password there is a question on the terminal.
+// and UserCmd at most one is set, and likewise of Pass, PassCmd and Keychain;
+// what there is none of is asked for on the terminal.
 type Source struct {
-	// Account names the account in errors and in the question.
+	// Account names the account in errors.
 	Account string
-	User    string
+	// Question names it in questions; "" is the same as Account.
+	Question string
+	User     string
 	// UserCmd and PassCmd are commands that print the value; a leading '+' says
 	// that they talk on the terminal.
 	UserCmd string
 	// Pass returns the password; nil: none is configured.
 	Pass    func() string
 	PassCmd string
+	// Keychain, if not nil, finds the password of a user.
+	Keychain func(ctx context.Context, user string) (string, error)
 	// Terminal is shared by all accounts; nil: an idle one.
 	Terminal *Terminal
 }
@@ -43,7 +47,18 @@ func NewCredentials(src Source) *Credentials {
 	if src.Terminal == nil {
 		src.Terminal = &Terminal{}
 	}
+	if src.Question == "" {
+		src.Question = src.Account
+	}
 	return &Credentials{src: src, user: newOnce(), pass: newOnce()}
+}
+
+// HasUser tells whether there is a user name without asking for one.
+func (c *Credentials) HasUser() bool { return c.src.User != "" || c.src.UserCmd != "" }
+
+// HasPassword tells whether there is a password without asking for one.
+func (c *Credentials) HasPassword() bool {
+	return c.src.Pass != nil || c.src.PassCmd != "" || c.src.Keychain != nil
 }
 
 // Format writes the account only, whatever the verb.
@@ -61,7 +76,14 @@ func (c *Credentials) User(ctx context.Context) (string, error) {
 		case c.src.User != "":
 			return c.src.User, nil
 		}
-		return "", c.wrap("user name", ErrNoUser)
+		user, err := c.src.Terminal.ask(ctx, "User name ("+c.src.Question+"): ", true)
+		if errors.Is(err, ErrNoPrompt) {
+			err = ErrNoUser
+		}
+		if err == nil && user == "" {
+			err = errors.New("none was entered")
+		}
+		return user, c.wrap("user name", err)
 	})
 }
 
@@ -75,8 +97,15 @@ func (c *Credentials) Password(ctx context.Context) (string, error) {
 			return pass, c.wrap("password", err)
 		case c.src.Pass != nil:
 			return c.src.Pass(), nil
+		case c.src.Keychain != nil:
+			user, err := c.User(ctx)
+			if err != nil {
+				return "", err
+			}
+			pass, err := c.src.Keychain(ctx, user)
+			return pass, c.wrap("password", err)
 		}
-		pass, err := c.src.Terminal.ask(ctx, "Password ("+c.src.Account+"): ")
+		pass, err := c.src.Terminal.ask(ctx, "Password ("+c.src.Question+"): ", false)
 		if err == nil && pass == "" {
 			err = errors.New("none was entered")
 		}

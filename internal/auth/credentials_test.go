@@ -224,7 +224,7 @@ func TestTerminal(t *testing.T) {
 	f := &fakeTerminal{t: t}
 	term := &Terminal{
 		Suspend: f.suspend,
-		Prompt: func(_ context.Context, question string) (string, error) {
+		Prompt: func(_ context.Context, question string, _ bool) (string, error) {
 			f.add(question)
 			time.Sleep(time.Millisecond)
 			return "p", nil
@@ -260,12 +260,12 @@ func TestTerminal(t *testing.T) {
 		t.Errorf("%d entries, want %d: %v", got, want, f.log)
 	}
 	// Failures: of the question, of the answer.
-	term = &Terminal{Prompt: func(context.Context, string) (string, error) { return "", nil }}
+	term = &Terminal{Prompt: func(context.Context, string, bool) (string, error) { return "", nil }}
 	if _, err := NewCredentials(Source{Account: "a", Terminal: term}).Password(t.Context()); err == nil {
 		t.Error("an empty answer was taken")
 	}
 	wrong := errors.New("no tty")
-	term = &Terminal{Prompt: func(context.Context, string) (string, error) { return "x", wrong }}
+	term = &Terminal{Prompt: func(context.Context, string, bool) (string, error) { return "x", wrong }}
 	if p, err := NewCredentials(Source{Account: "a", Terminal: term}).Password(t.Context()); !errors.Is(err, wrong) || p != "" {
 		t.Error(p, err)
 	}

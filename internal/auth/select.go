@@ -5,44 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/emersion/go-sasl"
+	"github.com/xdg-go/scram"
 )
-
-// Mechanism is a way to log in.
-type Mechanism struct {
-	// Name is that of the IANA registry of SASL mechanisms, or LOGIN for the
-	// command of IMAP (RFC 9051 §6.2.3), which is no SASL mechanism here.
-	Name string
-	// Cleartext: the password itself is sent, and whoever reads the connection
-	// has it.
-	Cleartext bool
-	// NewClient makes the SASL client. It is nil for LOGIN, for which the
-	// protocol has a command of its own.
-	NewClient func(user, password string) sasl.Client
-
-	// missing: the table knows the place of the mechanism, but there is no code
-	// for it yet.
-	missing bool
-}
-
-// loginCommand names the LOGIN command of IMAP.
-const loginCommand = "LOGIN"
-
-// mechanisms holds all ways to log in, the strongest first.
-var mechanisms = []Mechanism{
-	{Name: sasl.External, missing: true},
-	{Name: "SCRAM-SHA-256-PLUS", missing: true},
-	{Name: "SCRAM-SHA-256", missing: true},
-	{Name: "SCRAM-SHA-1-PLUS", missing: true},
-	{Name: "SCRAM-SHA-1", missing: true},
-	{Name: sasl.OAuthBearer, Cleartext: true, missing: true},
-	{Name: "XOAUTH2", Cleartext: true, missing: true},
-	{Name: "CRAM-MD5", missing: true},
-	{Name: sasl.Plain, Cleartext: true, NewClient: func(user, password string) sasl.Client {
-		return sasl.NewPlainClient("", user, password)
-	}},
-	{Name: loginCommand, Cleartext: true},
-}
 
 // Request is what decides about the way to log in.
 type Request struct {
@@ -57,13 +21,13 @@ type Request struct {
 	// Encrypted: the connection is encrypted by TLS. A tunnel command does not
 	// count; nobody knows what it does.
 	Encrypted bool
-}
-
-// Choice is the way to log in that was selected.
-type Choice struct {
-	Mechanism
-	// Warning, if not empty, is to be shown to the user.
-	Warning string
+	// ClientCertificate: there is one that the server can have seen.
+	ClientCertificate bool
+	// Bindings are those to the TLS connection, the best one first.
+	Bindings []scram.ChannelBinding
+	// Unusable holds mechanisms that the server offers, but has said to be
+	// unusable.
+	Unusable []string
 }
 
 // SelectError tells why there is no way to log in.
@@ -88,120 +52,227 @@ const (
 	usable verdict = iota
 	notAllowed
 	notOffered
-	unsafe
-	missing
+	unknown
+	refused
+	noCertificate
+	noBinding
+	notEncrypted
+	needsToken
 )
 
-// Select returns the strongest mechanism that the server offers, the user
-// allows and the program has. One that sends the password in clear text is used
-// on an unencrypted connection only if the user has allowed it by name, and with
-// a warning. The error, if any, is a *SelectError.
-func Select(r Request) (*Choice, error) {
-	return selectFrom(mechanisms, r)
+// verdictTexts has what is said of the mechanisms of a verdict, behind their
+// names; in this order.
+var verdictTexts = []struct {
+	verdict verdict
+	text    string
+}{
+	{notAllowed, "not allowed"},
+	{notOffered, "not offered"},
+	{unknown, "not supported"},
+	{refused, "offered, but not usable, the server says"},
+	{noCertificate, "needs TLS and a ClientCertificate"},
+	{noBinding, "needs a TLS connection that it can be bound to"},
+	{notEncrypted, "would send the password over a connection that is not encrypted"},
 }
 
-func selectFrom(table []Mechanism, r Request) (*Choice, error) {
-	r.Offered, r.Allowed = upper(r.Offered), upper(r.Allowed)
+// Select returns the mechanisms that the server offers, the user allows, and
+// that are possible, the strongest first. The next one is meant for the case that
+// the server says that the one before is not usable at all.
+//
+// One that sends the password in clear text is used on an unencrypted connection
+// only if the user has allowed it by name, and with a warning. One that takes a
+// token is used only if the user has allowed it by name, or if none that takes a
+// password is possible: nobody knows which of the two there is, and a password
+// that is taken for a token is in places where no password should be.
+//
+// The error, if any, is a *SelectError.
+func Select(r Request) ([]Choice, error) {
+	r.Offered, r.Allowed, r.Unusable = upper(r.Offered), upper(r.Allowed), upper(r.Unusable)
 	if len(r.Allowed) == 0 {
-		r.Allowed = []string{"*"}
+		r.Allowed = []string{anyMechanism}
 	}
-	verdicts := make(map[verdict][]string)
-	for _, m := range table {
+	verdicts := r.judgeAll()
+	var choices []Choice
+	for _, m := range mechanisms {
+		if verdicts[m.Name] == usable {
+			choices = append(choices, r.choices(m, verdicts)...)
+		}
+	}
+	if len(choices) == 0 {
+		return nil, r.explain(verdicts)
+	}
+	return choices, nil
+}
+
+// judgeAll judges all mechanisms that are offered or known.
+func (r *Request) judgeAll() map[string]verdict {
+	verdicts := make(map[string]verdict)
+	withPassword := false
+	for _, m := range mechanisms {
 		v := r.judge(m)
-		if v == usable {
-			return &Choice{Mechanism: m, Warning: r.warning(m, verdicts[missing])}, nil
-		}
-		verdicts[v] = append(verdicts[v], m.Name)
+		verdicts[m.Name] = v
+		withPassword = withPassword || v == usable && !m.Token && !m.Certificate
 	}
-	// What is not even in the table.
-	for _, name := range r.Offered {
-		if r.names(name) && !slices.ContainsFunc(table, func(m Mechanism) bool { return m.Name == name }) {
-			verdicts[missing] = append(verdicts[missing], name)
+	for _, m := range mechanisms {
+		if verdicts[m.Name] == usable && m.Token && !r.names(m.Name) && withPassword {
+			verdicts[m.Name] = needsToken
 		}
 	}
-	// What would do if it were allowed.
-	free := r
-	free.Allowed = []string{"*"}
-	alternative := ""
-	for _, m := range table {
-		if free.judge(m) == usable {
-			alternative = m.Name
-			break
+	for _, name := range slices.Concat(r.Offered, r.Allowed) {
+		switch {
+		case supported(name) || name == anyMechanism:
+		case !slices.Contains(r.Offered, name):
+			verdicts[name] = notOffered
+		case !r.allows(name):
+			verdicts[name] = notAllowed
+		default:
+			verdicts[name] = unknown
 		}
 	}
-	return nil, r.explain(verdicts, alternative)
+	return verdicts
 }
 
 // names tells whether the user has allowed a mechanism by its name.
 func (r *Request) names(mechanism string) bool { return slices.Contains(r.Allowed, mechanism) }
 
-// warning tells what the user should know about a mechanism being used, when
-// the stronger ones that were skipped are not supported.
-func (r *Request) warning(m Mechanism, skipped []string) string {
-	var parts []string
-	skipped = slices.DeleteFunc(slices.Clone(skipped), func(name string) bool { return !r.names(name) })
-	if len(skipped) > 0 {
-		parts = append(parts, fmt.Sprintf("AuthMechs names %s, which is not supported yet; using %s instead", list(skipped), m.Name))
-	}
-	if m.Cleartext && !r.Encrypted {
-		parts = append(parts, "the password is sent in clear text over an unencrypted connection")
-	}
-	return strings.Join(parts, "; ")
+// allows tells whether the user has allowed a mechanism at all.
+func (r *Request) allows(mechanism string) bool { return r.names(mechanism) || r.names(anyMechanism) }
+
+// offers tells whether the server does.
+func (r *Request) offers(mechanism string) bool {
+	return slices.Contains(r.Offered, mechanism) || mechanism == loginMech && !r.LoginDisabled
 }
 
 // judge tells whether a mechanism can be used.
 func (r *Request) judge(m Mechanism) verdict {
-	named := r.names(m.Name)
-	offered := slices.Contains(r.Offered, m.Name)
-	if m.Name == loginCommand {
-		offered = !r.LoginDisabled
-	}
 	switch {
-	case !named && !slices.Contains(r.Allowed, "*"):
+	case !r.allows(m.Name):
 		return notAllowed
-	case !offered:
+	case !r.offers(m.Name):
 		return notOffered
-	case m.missing:
-		return missing
-	case m.Cleartext && !r.Encrypted && !named:
-		return unsafe
+	case slices.Contains(r.Unusable, m.Name):
+		return refused
+	case m.Certificate && !(r.ClientCertificate && r.Encrypted):
+		return noCertificate
+	case m.Binding && len(r.Bindings) == 0:
+		return noBinding
+	case m.Cleartext && !r.Encrypted && !r.names(m.Name):
+		return notEncrypted
 	}
 	return usable
 }
 
-// explain makes the error out of the verdicts on all mechanisms. The alternative
-// is a mechanism that could be used if the user allowed it; empty: none.
-func (r *Request) explain(verdicts map[verdict][]string, alternative string) *SelectError {
-	offered := r.Offered
-	if !r.LoginDisabled && !slices.Contains(offered, loginCommand) {
-		offered = append(slices.Clone(offered), loginCommand)
+// choices makes choices of a mechanism that is usable: one, or one for each
+// possible binding.
+func (r *Request) choices(m Mechanism, verdicts map[string]verdict) []Choice {
+	c := Choice{Mechanism: m, Command: m.Name == loginMech && !r.LoginDisabled, Warning: r.warning(m, verdicts)}
+	if !m.Binding {
+		// Of another hash the server may well have it.
+		offered := slices.ContainsFunc(r.Offered, func(name string) bool { return strings.HasSuffix(name, plusSuffix) })
+		c.binding.able = !offered && len(r.Bindings) > 0
+		return []Choice{c}
 	}
-	hint := ""
-	if alternative != "" {
-		hint = "the server offers " + alternative + " as well: allow it with AuthMechs"
-	} else if !r.Encrypted {
-		hint = "it may offer more on an encrypted connection: use TLSType STARTTLS or IMAPS"
+	var out []Choice
+	for _, b := range r.Bindings {
+		c.binding.ChannelBinding = b
+		out = append(out, c)
 	}
-	unsafe, missing := verdicts[unsafe], verdicts[missing]
-	switch {
-	case len(unsafe) > 0:
-		e := &SelectError{
-			Msg: fmt.Sprintf("the connection is not encrypted, so the password is not sent with %s", list(unsafe)),
-			Hint: "use TLSType STARTTLS or IMAPS; if the connection is safe all the same, allow it with AuthMechs " +
-				unsafe[0],
+	return out
+}
+
+// warning tells what the user should know about a mechanism being used.
+func (r *Request) warning(m Mechanism, verdicts map[string]verdict) string {
+	var parts []string
+	var skipped []string
+	for _, name := range r.Allowed {
+		if verdicts[name] == unknown {
+			skipped = append(skipped, name)
 		}
-		if len(missing) > 0 {
-			e.Msg += fmt.Sprintf(", and %s is not supported yet", list(missing))
-		}
-		return e
-	case len(missing) > 0:
-		return &SelectError{Msg: fmt.Sprintf("authentication with %s is not supported yet", list(missing)), Hint: hint}
-	case len(offered) == 0:
-		return &SelectError{Msg: "the server offers no way to log in", Hint: hint}
-	case slices.Contains(r.Allowed, "*"):
-		return &SelectError{Msg: fmt.Sprintf("no authentication mechanism that the server offers is known: %s", list(offered)), Hint: hint}
 	}
-	return &SelectError{Msg: fmt.Sprintf("the server offers %s, but AuthMechs allows only %s", list(offered), list(r.Allowed)), Hint: hint}
+	if len(skipped) > 0 {
+		parts = append(parts, fmt.Sprintf("AuthMechs names %s, which is not supported; using %s instead", list(skipped), m.Name))
+	}
+	if m.Cleartext && !r.Encrypted {
+		what := "password"
+		if m.Token {
+			what = "token"
+		}
+		parts = append(parts, "the "+what+" is sent in clear text over an unencrypted connection")
+	}
+	return strings.Join(parts, "; ")
+}
+
+// explain makes the error out of the verdicts on all mechanisms, none of which
+// is usable.
+func (r *Request) explain(verdicts map[string]verdict) *SelectError {
+	offered := slices.Clone(r.Offered)
+	if r.offers(loginMech) && !slices.Contains(offered, loginMech) {
+		offered = append(offered, loginMech)
+	}
+	if len(offered) == 0 {
+		return &SelectError{Msg: "the server offers no way to log in", Hint: r.advise(verdicts)}
+	}
+	var why []string
+	for _, v := range verdictTexts {
+		var names []string
+		for _, name := range r.mentioned(offered) {
+			if verdicts[name] == v.verdict {
+				names = append(names, name)
+			}
+		}
+		if len(names) > 0 {
+			why = append(why, list(names)+": "+v.text)
+		}
+	}
+	return &SelectError{
+		Msg: fmt.Sprintf("no authentication mechanism can be used: the server offers %s; AuthMechs allows %s; %s",
+			list(offered), list(r.Allowed), strings.Join(why, "; ")),
+		Hint: r.advise(verdicts),
+	}
+}
+
+// mentioned returns the mechanisms that the server or the user has mentioned,
+// the strongest first, then those that are not known.
+func (r *Request) mentioned(offered []string) []string {
+	all := slices.Concat(offered, r.Allowed)
+	var out []string
+	for _, m := range mechanisms {
+		if slices.Contains(all, m.Name) {
+			out = append(out, m.Name)
+		}
+	}
+	for _, name := range all {
+		if name != anyMechanism && !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// advise tells what the user can do.
+func (r *Request) advise(verdicts map[string]verdict) string {
+	for _, m := range mechanisms {
+		if verdicts[m.Name] == notEncrypted {
+			return "use TLSType STARTTLS or IMAPS; if the connection is safe all the same, allow it with AuthMechs " + m.Name
+		}
+	}
+	// What would do if it were allowed.
+	free := *r
+	free.Allowed = []string{anyMechanism}
+	for _, m := range mechanisms {
+		if free.judge(m) == usable {
+			return "the server offers " + m.Name + " as well: allow it with AuthMechs"
+		}
+	}
+	if !r.Encrypted {
+		return "it may offer more on an encrypted connection: use TLSType STARTTLS or IMAPS"
+	}
+	for _, m := range mechanisms {
+		if verdicts[m.Name] == noCertificate {
+			return "add ClientCertificate, or ask the provider for other ways to log in"
+		}
+	}
+	return ""
 }
 
 func upper(names []string) []string {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/emersion/go-sasl"
+	"github.com/xdg-go/scram"
 )
 
 func TestSelect(t *testing.T) {
@@ -19,56 +19,90 @@ func TestSelect(t *testing.T) {
 		offered  string
 		disabled bool
 		allowed  string
-		plain    bool   // not encrypted
-		want     string // the mechanism, or parts of the error after "error:", separated by |
+		how      string // "plain": not encrypted; "cert": with a client certificate; "bind": with channel binding
+		unusable string
+		want     string // the mechanisms in order, or parts of the error after "error:", separated by |
 		warning  string
 	}{
-		{name: "plain", offered: "PLAIN LOGIN", allowed: "*", want: "PLAIN"},
-		{name: "default", offered: "plain", want: "PLAIN"},
+		{name: "plain", offered: "PLAIN LOGIN", allowed: "*", want: "PLAIN LOGIN"},
+		{name: "default", offered: "plain", want: "PLAIN LOGIN"},
+		{name: "any case", offered: "Scram-Sha-1", allowed: "scram-SHA-1", want: "SCRAM-SHA-1"},
 		{name: "command only", allowed: "*", want: "LOGIN"},
 		{name: "command disabled", offered: "PLAIN", disabled: true, allowed: "*", want: "PLAIN"},
-		{name: "LOGIN is the command, not the mechanism", offered: "LOGIN", disabled: true, allowed: "*", want: "error:is known: LOGIN"},
+		{name: "the mechanism LOGIN", offered: "LOGIN", disabled: true, allowed: "*", want: "LOGIN"},
 		{name: "nothing at all", disabled: true, allowed: "*", want: "error:the server offers no way to log in"},
-		{name: "nothing at all, unencrypted", disabled: true, allowed: "*", plain: true, want: "error:the server offers no way to log in|" + useTLS},
+		{name: "nothing at all, unencrypted", disabled: true, allowed: "*", how: "plain", want: "error:the server offers no way to log in|" + useTLS},
 		{name: "login named", offered: "PLAIN", allowed: "login", want: "LOGIN"},
-		{name: "login named but disabled", offered: "PLAIN", disabled: true, allowed: "LOGIN", want: "error:the server offers PLAIN, but AuthMechs allows only LOGIN|PLAIN as well"},
-		{name: "strength, not order", offered: "LOGIN PLAIN", allowed: "LOGIN PLAIN", want: "PLAIN"},
-		{name: "stronger ones are missing", offered: "SCRAM-SHA-256 PLAIN XOAUTH2", allowed: "*", want: "PLAIN"},
-
-		{name: "unencrypted", offered: "PLAIN", allowed: "*", plain: true, want: "error:not sent with PLAIN, LOGIN|" + useTLS + "|AuthMechs PLAIN"},
-		{name: "unencrypted, missing ones", offered: "PLAIN CRAM-MD5", allowed: "*", plain: true, want: "error:not sent with PLAIN, LOGIN|CRAM-MD5 is not supported yet"},
-		{name: "unencrypted, named", offered: "PLAIN", allowed: "PLAIN", plain: true, want: "PLAIN", warning: clear},
-		{name: "unencrypted, weaker named", offered: "PLAIN", allowed: "* LOGIN", plain: true, want: "LOGIN", warning: clear},
-		{name: "unencrypted, named but disabled", allowed: "LOGIN", disabled: true, plain: true, want: "error:no way to log in|" + useTLS},
-
-		{name: "missing", offered: "CRAM-MD5 PLAIN", allowed: "CRAM-MD5", want: "error:authentication with CRAM-MD5 is not supported yet|the server offers PLAIN as well"},
-		{name: "missing, unencrypted", offered: "CRAM-MD5 PLAIN", allowed: "CRAM-MD5", plain: true, want: "error:authentication with CRAM-MD5 is not supported yet"},
-		{name: "unknown", offered: "GSSAPI", disabled: true, allowed: "GSSAPI *", want: "error:authentication with GSSAPI is not supported yet"},
 		{
-			name: "missing but another one is named", offered: "SCRAM-SHA-1 PLAIN", allowed: "PLAIN SCRAM-SHA-1", want: "PLAIN",
-			warning: "AuthMechs names SCRAM-SHA-1, which is not supported yet; using PLAIN instead",
+			name: "login named but disabled", offered: "PLAIN", disabled: true, allowed: "LOGIN",
+			want: "error:the server offers PLAIN; AuthMechs allows LOGIN; PLAIN: not allowed; LOGIN: not offered|the server offers PLAIN as well: allow it with AuthMechs",
+		},
+		{name: "strength, not order", offered: "LOGIN PLAIN CRAM-MD5 SCRAM-SHA-1 SCRAM-SHA-256", allowed: "LOGIN PLAIN CRAM-MD5 SCRAM-SHA-1 SCRAM-SHA-256", want: "SCRAM-SHA-256 SCRAM-SHA-1 CRAM-MD5 PLAIN LOGIN"},
+
+		{name: "a token would do, but so does a password", offered: "XOAUTH2 OAUTHBEARER PLAIN", disabled: true, allowed: "*", want: "PLAIN"},
+		{name: "a token only", offered: "XOAUTH2 OAUTHBEARER", disabled: true, allowed: "*", want: "OAUTHBEARER XOAUTH2"},
+		{name: "a token, named", offered: "XOAUTH2 OAUTHBEARER PLAIN", allowed: "xoauth2", want: "XOAUTH2"},
+		{name: "a token, named besides", offered: "XOAUTH2 OAUTHBEARER PLAIN", disabled: true, allowed: "XOAUTH2 *", want: "XOAUTH2 PLAIN"},
+		{name: "a token, unencrypted", offered: "XOAUTH2", disabled: true, allowed: "*", how: "plain", want: "error:XOAUTH2: would send|" + useTLS},
+		{name: "a token, unencrypted, named", offered: "XOAUTH2", disabled: true, allowed: "XOAUTH2", how: "plain", want: "XOAUTH2", warning: strings.Replace(clear, "password", "token", 1)},
+
+		{name: "no certificate", offered: "EXTERNAL PLAIN", disabled: true, allowed: "*", want: "PLAIN"},
+		{name: "no certificate, but named", offered: "EXTERNAL", disabled: true, allowed: "EXTERNAL", want: "error:EXTERNAL: needs TLS and a ClientCertificate|add ClientCertificate"},
+		{name: "certificate", offered: "EXTERNAL PLAIN SCRAM-SHA-256", disabled: true, allowed: "*", how: "cert", want: "EXTERNAL SCRAM-SHA-256 PLAIN"},
+		{name: "certificate and token", offered: "EXTERNAL XOAUTH2", disabled: true, allowed: "*", how: "cert", want: "EXTERNAL XOAUTH2"},
+		{name: "certificate, unencrypted", offered: "EXTERNAL", disabled: true, allowed: "*", how: "plain cert", want: "error:EXTERNAL: needs TLS"},
+
+		{name: "binding", offered: "SCRAM-SHA-256 SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-1", disabled: true, how: "bind", want: "SCRAM-SHA-256-PLUS/a SCRAM-SHA-256-PLUS/b SCRAM-SHA-256 SCRAM-SHA-1-PLUS/a SCRAM-SHA-1-PLUS/b SCRAM-SHA-1"},
+		{name: "binding not offered", offered: "SCRAM-SHA-256", disabled: true, how: "bind", want: "SCRAM-SHA-256/able"},
+		{name: "binding offered for another hash", offered: "SCRAM-SHA-256 SCRAM-SHA-1-PLUS", disabled: true, allowed: "SCRAM-SHA-256", how: "bind", want: "SCRAM-SHA-256"},
+		{name: "binding impossible", offered: "SCRAM-SHA-256 SCRAM-SHA-256-PLUS", disabled: true, want: "SCRAM-SHA-256"},
+		{name: "binding impossible, nothing else", offered: "SCRAM-SHA-256-PLUS", disabled: true, how: "plain", want: "error:SCRAM-SHA-256-PLUS: needs a TLS connection|" + useTLS},
+
+		{name: "unencrypted", offered: "PLAIN", allowed: "*", how: "plain", want: "error:PLAIN, LOGIN: would send the password over a connection that is not encrypted|" + useTLS + "|AuthMechs PLAIN"},
+		{name: "unencrypted, safe ones", offered: "PLAIN CRAM-MD5", allowed: "*", how: "plain", want: "CRAM-MD5"},
+		{name: "unencrypted, named", offered: "PLAIN", allowed: "PLAIN", how: "plain", want: "PLAIN", warning: clear},
+		{name: "unencrypted, weaker named", offered: "PLAIN", allowed: "* LOGIN", how: "plain", want: "LOGIN", warning: clear},
+		{name: "unencrypted, named but disabled", allowed: "LOGIN", disabled: true, how: "plain", want: "error:no way to log in|" + useTLS},
+
+		{name: "refused", offered: "SCRAM-SHA-256 PLAIN", disabled: true, unusable: "scram-sha-256", want: "PLAIN"},
+		{name: "all refused", offered: "SCRAM-SHA-256", disabled: true, unusable: "SCRAM-SHA-256", want: "error:SCRAM-SHA-256: offered, but not usable, the server says"},
+		{name: "unknown", offered: "GSSAPI", disabled: true, allowed: "GSSAPI *", want: "error:the server offers GSSAPI; AuthMechs allows GSSAPI, *; GSSAPI: not supported"},
+		{
+			name: "unknown, but another one is named", offered: "GSSAPI PLAIN", allowed: "PLAIN GSSAPI", want: "PLAIN",
+			warning: "AuthMechs names GSSAPI, which is not supported; using PLAIN instead",
 		},
 		{
-			name: "missing but another one is named, unencrypted", offered: "SCRAM-SHA-1 PLAIN", allowed: "PLAIN SCRAM-SHA-1", plain: true, want: "PLAIN",
-			warning: "AuthMechs names SCRAM-SHA-1, which is not supported yet; using PLAIN instead; " + clear,
+			name: "unknown, but another one is named, unencrypted", offered: "GSSAPI PLAIN", allowed: "PLAIN GSSAPI", how: "plain", want: "PLAIN",
+			warning: "AuthMechs names GSSAPI, which is not supported; using PLAIN instead; " + clear,
 		},
-		{name: "missing and not offered", offered: "PLAIN", allowed: "SCRAM-SHA-1 PLAIN", want: "PLAIN"},
-		{name: "nothing in common", offered: "PLAIN GSSAPI", allowed: "CRAM-MD5 SCRAM-SHA-1", want: "error:the server offers PLAIN, GSSAPI, LOGIN, but AuthMechs allows only CRAM-MD5, SCRAM-SHA-1|PLAIN as well"},
+		{name: "unknown and not offered", offered: "PLAIN", allowed: "GSSAPI PLAIN", want: "PLAIN"},
+		{
+			name: "nothing in common", offered: "PLAIN GSSAPI", allowed: "CRAM-MD5 SCRAM-SHA-1 NTLM",
+			want: "error:the server offers PLAIN, GSSAPI, LOGIN; AuthMechs allows CRAM-MD5, SCRAM-SHA-1, NTLM; PLAIN, LOGIN, GSSAPI: not allowed; SCRAM-SHA-1, CRAM-MD5, NTLM: not offered|PLAIN as well",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c, err := Select(Request{Offered: strings.Fields(tt.offered), LoginDisabled: tt.disabled, Allowed: strings.Fields(tt.allowed), Encrypted: !tt.plain})
+			how := strings.Fields(tt.how)
+			r := Request{
+				Offered: strings.Fields(tt.offered), LoginDisabled: tt.disabled, Allowed: strings.Fields(tt.allowed),
+				Encrypted: !slices.Contains(how, "plain"), ClientCertificate: slices.Contains(how, "cert"), Unusable: strings.Fields(tt.unusable),
+			}
+			if slices.Contains(how, "bind") {
+				r.Bindings = []scram.ChannelBinding{{Type: "a", Data: []byte{1}}, {Type: "b", Data: []byte{1}}}
+			}
+			choices, err := Select(r)
 			if parts, ok := strings.CutPrefix(tt.want, "error:"); ok {
 				var e *SelectError
-				if !errors.As(err, &e) || c != nil {
-					t.Fatalf("got %+v, %v", c, err)
+				if !errors.As(err, &e) || choices != nil {
+					t.Fatalf("got %+v, %v", choices, err)
 				}
 				for part := range strings.SplitSeq(parts, "|") {
 					if !strings.Contains(err.Error(), part) {
 						t.Errorf("%q is not in: %v", part, err)
 					}
 				}
-				if tt.plain && strings.Contains(err.Error(), "as well") {
+				if !r.Encrypted && strings.Contains(err.Error(), "as well") {
 					t.Errorf("recommends what is not safe: %v", err)
 				}
 				return
@@ -76,48 +110,37 @@ func TestSelect(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if c.Name != tt.want || c.Warning != tt.warning {
-				t.Errorf("got %s, warning %q", c.Name, c.Warning)
+			var got []string
+			for _, c := range choices {
+				name := c.Name
+				if c.binding.able {
+					name += "/able"
+				}
+				if c.binding.Type != "" {
+					name += "/" + string(c.binding.Type)
+				}
+				got = append(got, name)
+				if (c.NewClient(Login{User: "u", Password: "p"}) == nil) != c.Command {
+					t.Errorf("%s: only the command has no SASL client", c.Name)
+				}
+				if c.Command != (c.Name == "LOGIN" && !tt.disabled) {
+					t.Errorf("%s: command: %v", c.Name, c.Command)
+				}
 			}
-			if (c.NewClient == nil) != (c.Name == "LOGIN") {
-				t.Error("only LOGIN has no SASL client")
+			if s := strings.Join(got, " "); s != tt.want && !(choices[0].Name == tt.want && !strings.Contains(tt.want, " ") && !tt.disabled) || choices[0].Warning != tt.warning {
+				t.Errorf("got %s, warning %q", s, choices[0].Warning)
 			}
 		})
 	}
 }
 
-// TestSelectStrength has everything in the table supported and offered, and
-// takes away the strongest one after the other.
-func TestSelectStrength(t *testing.T) {
-	table := slices.Clone(mechanisms)
-	var names []string
-	for i := range table {
-		table[i].missing = false
-		names = append(names, table[i].Name)
-	}
-	for i, want := range names {
-		c, err := selectFrom(table, Request{Offered: names[i:], Encrypted: true})
-		if err != nil || c.Name != want || c.Warning != "" {
-			t.Errorf("of %v: got %+v, %v", names[i:], c, err)
-		}
-	}
-	// Without encryption the ones that do not send the password remain.
-	for i, m := range table {
-		c, err := selectFrom(table, Request{Offered: names[i : i+1], LoginDisabled: m.Name != loginCommand})
-		if m.Cleartext != (err != nil) {
+// Without encryption, and with nothing named, no password and no token is sent.
+func TestSelectUnencrypted(t *testing.T) {
+	for _, m := range mechanisms {
+		c, err := Select(Request{Offered: []string{m.Name}, LoginDisabled: true, Bindings: []scram.ChannelBinding{{}}})
+		if (m.Cleartext || m.Certificate) != (err != nil) {
 			t.Errorf("%s unencrypted: %+v, %v", m.Name, c, err)
 		}
-	}
-}
-
-func TestPlainClient(t *testing.T) {
-	c, err := Select(Request{Offered: []string{"PLAIN"}, Encrypted: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	name, ir, err := c.NewClient("me", "secret").Start()
-	if name != sasl.Plain || string(ir) != "\x00me\x00secret" || err != nil {
-		t.Errorf("got %q, %q, %v", name, ir, err)
 	}
 }
 
@@ -138,26 +161,29 @@ func FuzzSelect(f *testing.F) {
 	f.Add("SCRAM-SHA-1 \x00", "cram-md5", false, true)
 	f.Fuzz(func(t *testing.T, offered, allowed string, disabled, encrypted bool) {
 		r := Request{Offered: strings.Fields(offered), LoginDisabled: disabled, Allowed: strings.Fields(allowed), Encrypted: encrypted}
-		c, err := Select(r)
+		choices, err := Select(r)
 		if err != nil {
-			if err.Error() == "" || c != nil {
-				t.Fatalf("%v, %v", c, err)
+			if err.Error() == "" || choices != nil {
+				t.Fatalf("%v, %v", choices, err)
 			}
 			return
 		}
-		named := slices.ContainsFunc(r.Allowed, func(s string) bool { return strings.ToUpper(s) == c.Name })
-		any := len(r.Allowed) == 0 || slices.Contains(r.Allowed, "*")
-		switch {
-		case c.missing:
-			t.Fatalf("%s is not supported", c.Name)
-		case !named && !any:
-			t.Fatalf("%s is not allowed", c.Name)
-		case c.Cleartext && !encrypted && (!named || c.Warning == ""):
-			t.Fatalf("%s in clear text", c.Name)
-		case c.Name == loginCommand && disabled:
-			t.Fatal("LOGIN although it is disabled")
-		case c.Name != loginCommand && !slices.ContainsFunc(r.Offered, func(s string) bool { return strings.ToUpper(s) == c.Name }):
-			t.Fatalf("%s is not offered", c.Name)
+		for _, c := range choices {
+			named := slices.ContainsFunc(r.Allowed, func(s string) bool { return strings.ToUpper(s) == c.Name })
+			any := len(r.Allowed) == 0 || slices.Contains(r.Allowed, "*")
+			offered := slices.ContainsFunc(r.Offered, func(s string) bool { return strings.ToUpper(s) == c.Name })
+			switch {
+			case !named && !any:
+				t.Fatalf("%s is not allowed", c.Name)
+			case c.Cleartext && !encrypted && (!named || c.Warning == ""):
+				t.Fatalf("%s in clear text", c.Name)
+			case c.Command && disabled:
+				t.Fatal("LOGIN although it is disabled")
+			case !c.Command && !offered:
+				t.Fatalf("%s is not offered", c.Name)
+			case c.Certificate || c.Binding:
+				t.Fatalf("%s is not possible", c.Name)
+			}
 		}
 	})
 }

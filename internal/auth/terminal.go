@@ -16,9 +16,9 @@ var ErrNoPrompt = errors.New("no password is configured, and there is no termina
 // is in use; the zero value runs commands on the standard streams and asks
 // nothing.
 type Terminal struct {
-	// Prompt asks for a password and returns the answer without the line end.
-	// nil: there is nobody to ask.
-	Prompt func(ctx context.Context, question string) (string, error)
+	// Prompt asks a question and returns the answer without the line end. What
+	// is typed must not show unless echo. nil: there is nobody to ask.
+	Prompt func(ctx context.Context, question string, echo bool) (string, error)
 	// Suspend stops whatever else is written to the terminal; the function it
 	// returns resumes that. Either may be nil.
 	Suspend func() (resume func())
@@ -50,8 +50,8 @@ func (t *Terminal) acquire(ctx context.Context) (release func(), err error) {
 	}, nil
 }
 
-// ask asks for a password.
-func (t *Terminal) ask(ctx context.Context, question string) (string, error) {
+// ask asks a question.
+func (t *Terminal) ask(ctx context.Context, question string, echo bool) (string, error) {
 	if t.Prompt == nil {
 		return "", ErrNoPrompt
 	}
@@ -63,7 +63,7 @@ func (t *Terminal) ask(ctx context.Context, question string) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", context.Cause(ctx)
 	}
-	return t.Prompt(ctx, question)
+	return t.Prompt(ctx, question, echo)
 }
 
 func (t *Terminal) stdin() *os.File {

@@ -15,6 +15,7 @@ import (
 	"isync/internal/config"
 	"isync/internal/engine"
 	"isync/internal/imapclient"
+	"isync/internal/imapwire"
 	"isync/internal/store"
 )
 
@@ -87,7 +88,7 @@ func (a *adviser) aboutLogin() string {
 	}
 	switch {
 	case a.is(auth.ErrNoUser):
-		return "add User, or UserCmd, to " + a.account.Label() + " (" + a.account.At.String() + ")"
+		return "add User, or UserCmd, which prints it, to " + a.account.Label() + " (" + a.account.At.String() + ")"
 	case a.is(auth.ErrNoPrompt):
 		return "add PassCmd, a command that prints the password, to " + a.account.Label() + " (" + a.account.At.String() + ")"
 	}
@@ -101,23 +102,37 @@ func (a *adviser) aboutLogin() string {
 		}
 		return "try by hand what " + a.keyword(keyword) + " does; it is run by sh -c, in the environment of mbsync"
 	}
+	if e, ok := errors.AsType[*auth.KeychainError](a.err); ok {
+		return a.aboutKeychain(e)
+	}
+	if a.is(auth.ErrImpostor) {
+		return "the password was not sent, but do not try again before you know what is between you and the server"
+	}
+	if e, ok := errors.AsType[*auth.SCRAMError](a.err); ok && (e.Value == auth.SCRAMBindingDiffers || e.Value == auth.SCRAMDowngrade) {
+		return "somebody takes the encryption off between you and the server; if that is the provider itself, and all is well, use AuthMechs with SCRAM-SHA-256 or PLAIN"
+	}
+	if e, ok := errors.AsType[*refusedError](a.err); ok {
+		return a.aboutRefused(e)
+	}
 	e, ok := errors.AsType[*imapclient.ResponseError](a.err)
-	if !ok || e.Command != "LOGIN" && e.Command != "AUTHENTICATE" {
+	if !ok || e.Command != "LOGIN" && !strings.HasPrefix(e.Command, "AUTHENTICATE") {
 		return ""
 	}
-	switch e.Code.Name {
-	case "UNAVAILABLE", "INUSE", "LIMIT":
-		return "the server cannot do it just now; try again later"
-	case "PRIVACYREQUIRED":
+	switch {
+	case e.Code.Name == "PRIVACYREQUIRED":
 		return "use TLSType STARTTLS or IMAPS: the server wants an encrypted connection"
+	case e.Code.Name == "CONTACTADMIN":
+		return "the server says that its administrator has to do something about the account"
+	case e.Status == imapwire.StatusBad || e.Code.Name == "CANNOT":
+		return "the server offers a way to log in that it does not know how to use; name another one with AuthMechs"
 	}
-	return "check " + a.credentials() + "; many providers want a password made for the application instead of the one for their web site"
+	return "the server cannot do it just now; try again later"
 }
 
 // credentials names the keywords that user name and password come from.
 func (a *adviser) credentials() string {
 	var names []string
-	for _, k := range []string{"User", "UserCmd", "Pass", "PassCmd"} {
+	for _, k := range []string{"User", "UserCmd", "Pass", "PassCmd", "UseKeychain"} {
 		if pos := a.account.Pos(k); pos.IsSet() {
 			names = append(names, k+" ("+pos.String()+")")
 		}

@@ -207,7 +207,7 @@ func (r *run) load() bool {
 func (r *run) workshop() *workshop {
 	w := &workshop{
 		env: r.env, fs: r.fs(), cfg: r.cfg, controls: r.c.controls, printer: r.printer,
-		credentials: make(map[*config.Account]*auth.Credentials),
+		logins: make(map[*config.Account]*accountLogin),
 	}
 	w.terminal = &auth.Terminal{
 		Prompt: askTerminal,

@@ -12,10 +12,6 @@ import (
 // client tells how to connect to the server of a store.
 func (w *workshop) client(s *config.Store) (imapclient.Options, error) {
 	a := s.IMAP.Account
-	switch {
-	case a.UseKeychain:
-		return imapclient.Options{}, &unsupportedError{a.Pos("UseKeychain"), "UseKeychain"}
-	}
 	o := imapclient.Options{
 		Host: a.Host, Port: a.Port,
 		Timeout:           a.Timeout,

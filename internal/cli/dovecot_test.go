@@ -71,5 +71,5 @@ func TestTunnel(t *testing.T) {
 	w.says(&w.err, "cannot reach it\n", "error: channel 'c': store 'far': ", "has failed: exit status 5", "hint: try by hand what Tunnel (rc:2) does")
 	w.write("tunnel", "printf '* OK [CAPABILITY IMAP4rev1 STARTTLS] hi\\r\\n'; read line")
 	w.run(1, "-a")
-	w.says(&w.err, "error: channel 'c': store 'far': login failed: the connection is not encrypted")
+	w.says(&w.err, "error: channel 'c': store 'far': login failed: no authentication mechanism can be used", "would send the password over a connection that is not encrypted")
 }

@@ -138,8 +138,8 @@ func TestNetworkErrors(t *testing.T) {
 			"login failed", "the server cannot do it just now; try again later",
 		},
 		{
-			"login disabled", script(nil, "S: * OK [CAPABILITY IMAP4rev1 LOGINDISABLED AUTH=SCRAM-SHA-256] hello\n"+bye), "TLSType None",
-			"error: channel 'c': store 'far': login failed: ", "",
+			"login disabled", script(nil, "S: * OK [CAPABILITY IMAP4rev1 LOGINDISABLED AUTH=GSSAPI] hello\n"+bye), "TLSType None",
+			"rc:1: error: channel 'c': store 'far': login failed: no authentication mechanism can be used: the server offers GSSAPI", "it may offer more on an encrypted connection",
 		},
 		{
 			"no STARTTLS", script(nil, hello), "",

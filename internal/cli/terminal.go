@@ -12,19 +12,20 @@ import (
 	"isync/internal/auth"
 )
 
-// askTerminal asks for a password on the terminal that the program was started
-// from, wherever its standard streams go.
-func askTerminal(ctx context.Context, question string) (string, error) {
+// askTerminal asks a question on the terminal that the program was started from,
+// wherever its standard streams go.
+func askTerminal(ctx context.Context, question string, echo bool) (string, error) {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
 		return "", auth.ErrNoPrompt
 	}
 	defer tty.Close()
-	return askOn(ctx, tty, question)
+	return askOn(ctx, tty, question, echo)
 }
 
-// askOn asks for a password on a terminal, which can be one of a test.
-func askOn(ctx context.Context, tty *os.File, question string) (answer string, err error) {
+// askOn asks on a terminal, which can be one of a test. What is typed shows only
+// with echo.
+func askOn(ctx context.Context, tty *os.File, question string, echo bool) (answer string, err error) {
 	// Not Fd, which would make it impossible to stop reading.
 	raw, err := tty.SyscallConn()
 	if err != nil {
@@ -45,7 +46,12 @@ func askOn(ctx context.Context, tty *os.File, question string) (answer string, e
 		}
 	}()
 	defer context.AfterFunc(ctx, func() { _ = tty.SetReadDeadline(time.Unix(1, 0)) })()
-	answer, err = term.NewTerminal(tty, "").ReadPassword(question)
+	t := term.NewTerminal(tty, question)
+	if echo {
+		answer, err = t.ReadLine()
+	} else {
+		answer, err = t.ReadPassword(question)
+	}
 	switch {
 	case ctx.Err() != nil:
 		_, _ = io.WriteString(tty, "\r\n")

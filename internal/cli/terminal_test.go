@@ -43,7 +43,7 @@ func TestAskTerminal(t *testing.T) {
 		}
 		c := make(chan answer)
 		go func() {
-			text, err := askOn(ctx, tty, "Password: ")
+			text, err := askOn(ctx, tty, "Password: ", false)
 			c <- answer{text, err}
 		}()
 		if shown, err := screen.ReadString(':'); err != nil || !strings.HasSuffix(shown, "Password:") {
@@ -82,7 +82,7 @@ func TestAskWithoutTerminal(t *testing.T) {
 	}
 	defer r.Close()
 	defer w.Close()
-	if got, err := askOn(t.Context(), r, "?"); err == nil {
+	if got, err := askOn(t.Context(), r, "?", false); err == nil {
 		t.Errorf("%q", got)
 	}
 }

@@ -31,8 +31,10 @@ type workshop struct {
 	terminal *auth.Terminal
 
 	mu sync.Mutex
-	// credentials are shared by the stores of an account.
-	credentials map[*config.Account]*auth.Credentials
+	// logins are shared by the stores of an account.
+	logins map[*config.Account]*accountLogin
+	// ledger keeps refused passwords from being sent again.
+	ledger auth.Ledger
 	// warned has the places that a warning was about.
 	warned map[config.Pos]bool
 	// listings are shared by all stores.

@@ -54,6 +54,8 @@ type Client struct {
 	secure  atomic.Bool
 	deflate atomic.Bool
 
+	tlsState atomic.Pointer[tls.ConnectionState] // nil: no TLS
+
 	// Of the reader goroutine:
 	dec    *imapwire.Decoder
 	stream io.ReadWriter // what the decoder reads from
@@ -80,7 +82,7 @@ func Dial(ctx context.Context, opts Options) (*Client, error) {
 			return nil, c.lost("the TLS handshake", noEOF(err))
 		}
 		c.stream = t
-		c.secure.Store(true)
+		c.secured(t)
 	}
 	c.dec = imapwire.NewDecoder(c.stream)
 	if opts.Hooks.Trace != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/emersion/go-sasl"
 	"github.com/klauspost/compress/flate"
 
+	"isync/internal/auth"
 	"isync/internal/imapwire"
 )
 
@@ -52,7 +53,7 @@ func (c *Client) startTLS(ctx context.Context) error {
 			return c.lost("the TLS handshake", noEOF(err))
 		}
 		c.replace(t, t)
-		c.secure.Store(true)
+		c.secured(t)
 		// Forget what was said before.
 		c.caps.Store(&Caps{})
 		return nil
@@ -137,7 +138,8 @@ func (c *Client) rewrites() bool {
 // Authenticate logs in with a SASL mechanism. The initial response is sent with
 // the command if the server has SASL-IR (RFC 4959). Afterwards the capabilities
 // are known. If the mechanism itself fails, its error is returned and the
-// connection goes on.
+// connection goes on. A mechanism that is an auth.Prover may also fail after the
+// server has let us in; then the connection must not be used for anything.
 func (c *Client) Authenticate(ctx context.Context, mech sasl.Client) error {
 	name, ir, err := mech.Start()
 	if err != nil {
@@ -148,10 +150,21 @@ func (c *Client) Authenticate(ctx context.Context, mech sasl.Client) error {
 	}
 	gen := c.capsGen.Load()
 	if err := c.authenticate(ctx, mech, name, ir); err != nil {
+		if r, ok := errors.AsType[*ResponseError](err); ok {
+			r.Command = authCommand + name
+		}
 		return err
+	}
+	if p, ok := mech.(auth.Prover); ok {
+		if err := p.Proven(); err != nil {
+			return fmt.Errorf("%s%s: %w", authCommand, name, err)
+		}
 	}
 	return c.loggedIn(ctx, gen)
 }
+
+// authCommand is the command, with a space behind it.
+const authCommand = "AUTHENTICATE "
 
 func (c *Client) authenticate(ctx context.Context, mech sasl.Client, name string, ir []byte) error {
 	text := imapwire.NewCommand("AUTHENTICATE").Raw(name)

@@ -1,0 +1,106 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf16"
+
+	"github.com/zalando/go-keyring"
+)
+
+// ErrNotInKeychain is returned if the key chain has no password of the user.
+var ErrNotInKeychain = errors.New("there is none")
+
+// ErrNoSessionBus is returned if there is no way to the Secret Service.
+var ErrNoSessionBus = errors.New("there is no session bus of D-Bus")
+
+// KeychainError tells that the key chain did not yield a password.
+type KeychainError struct {
+	Host, User string
+	Err        error
+}
+
+func (e *KeychainError) Error() string {
+	return fmt.Sprintf("the key chain, asked for '%s' on '%s': %v", e.User, e.Host, e.Err)
+}
+
+// Unwrap returns what went wrong.
+func (e *KeychainError) Unwrap() error { return e.Err }
+
+// Keychain returns the password of a user on a host from the key chain of the
+// system, which may ask the user to unlock it:
+//
+//   - macOS: the internet password of the server and the account for the protocol
+//     imap, or else imps, or else the generic password of the service and account;
+//   - Linux, NetBSD, OpenBSD: an item of the Secret Service whose attributes are
+//     service, the host, and username;
+//   - Windows: the generic credential "host:user".
+//
+// The error is a *KeychainError. Libraries offer no way to give up a question to
+// the user, so it goes on by itself if ctx ends.
+func Keychain(ctx context.Context, host, user string) (string, error) {
+	if host == "" {
+		return "", &KeychainError{host, user, errors.New("there is no Host to look for")}
+	}
+	type result struct {
+		password string
+		err      error
+	}
+	c := make(chan result, 1)
+	go func() {
+		p, err := lookUp(ctx, host, user)
+		c <- result{p, err}
+	}()
+	select {
+	case r := <-c:
+		if r.err == nil {
+			r.password, r.err = keychainValue(r.password)
+		}
+		if r.err != nil {
+			return "", &KeychainError{host, user, r.err}
+		}
+		return r.password, nil
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
+}
+
+// keychainValue drops the line end that comes with passwords from files, and
+// refuses what cannot be a password.
+func keychainValue(s string) (string, error) {
+	s = strings.TrimSuffix(strings.TrimSuffix(s, "\n"), "\r")
+	switch {
+	case s == "":
+		return "", errors.New("it is empty")
+	case strings.ContainsAny(s, "\x00\r\n"):
+		return "", errors.New("it has several lines")
+	}
+	return s, nil
+}
+
+// library asks the key chain through the library.
+func library(host, user string) (string, error) {
+	p, err := keyring.Get(host, user)
+	switch {
+	case errors.Is(err, keyring.ErrNotFound):
+		return "", ErrNotInKeychain
+	case errors.Is(err, keyring.ErrUnsupportedPlatform):
+		return "", errors.New("this program knows none on this system")
+	}
+	return p, err
+}
+
+// narrow returns a password that Windows' own programs have stored, in UTF-16,
+// in UTF-8. Others are as they should be; they have no NULs.
+func narrow(s string) string {
+	if len(s)%2 != 0 || !strings.Contains(s, "\x00") {
+		return s
+	}
+	units := make([]uint16, 0, len(s)/2)
+	for i := 0; i < len(s); i += 2 {
+		units = append(units, uint16(s[i])|uint16(s[i+1])<<8)
+	}
+	return string(utf16.Decode(units))
+}
