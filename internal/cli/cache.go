@@ -31,7 +31,7 @@ func (w *workshop) remember(s *config.Store, o *imap.Options) {
 
 // accountID returns what tells an account from all others.
 func (w *workshop) accountID(a *config.Account) func(context.Context) (string, error) {
-	creds := w.credentialsOf(a)
+	creds := w.loginOf(a).creds
 	return func(ctx context.Context) (string, error) {
 		server := fmt.Sprintf("%s:%d", a.Host, a.Port)
 		if a.Tunnel != "" {
@@ -40,6 +40,9 @@ func (w *workshop) accountID(a *config.Account) func(context.Context) (string, e
 				// The command knows who it is.
 				return fmt.Sprintf("%q", server), nil
 			}
+		}
+		if !creds.HasUser() && a.ClientCertificate != "" {
+			return fmt.Sprintf("certificate %q %q", a.ClientCertificate, server), nil
 		}
 		user, err := creds.User(ctx)
 		if err != nil {
