@@ -102,7 +102,7 @@ install: ## install what make build has built, below PREFIX (default /usr/local)
 	$(INSTALL) -m 644 completions/mbsync.bash '$(DESTDIR)$(bashcompdir)/mbsync'
 	$(INSTALL) -m 644 completions/_mbsync '$(DESTDIR)$(zshcompdir)/_mbsync'
 	$(INSTALL) -m 644 completions/mbsync.fish '$(DESTDIR)$(fishcompdir)/mbsync.fish'
-	sed 's|/usr/bin/|$(bindir)/|' packaging/systemd/mbsync.service >'$(DESTDIR)$(unitdir)/mbsync.service'
+	sed 's|/usr/bin/mbsync|"$(bindir)/mbsync"|' packaging/systemd/mbsync.service >'$(DESTDIR)$(unitdir)/mbsync.service'
 	chmod 644 '$(DESTDIR)$(unitdir)/mbsync.service'
 	$(INSTALL) -m 644 packaging/systemd/mbsync.timer '$(DESTDIR)$(unitdir)/'
 

@@ -25,6 +25,9 @@ any program, offline, in either place.
 It takes the place of the C program of the isync project: configuration, command
 line, and all files it keeps are the same, and one may go back at any time.`
 
+// docDir is where the documents of a package are.
+const docDir = "/usr/share/doc/" + packageName
+
 // packager is how a package is made.
 type packager struct {
 	program string // nfpm
@@ -35,8 +38,9 @@ type packager struct {
 
 // installed is a file that a package installs.
 type installed struct {
-	Src  string   `json:"src"`
+	Src  string   `json:"src,omitempty"`
 	Dst  string   `json:"dst"`
+	Type string   `json:"type,omitempty"` // "dir" for a directory that is ours alone
 	Info fileInfo `json:"file_info"`
 }
 
@@ -49,7 +53,6 @@ type fileInfo struct {
 
 // packagePath is where a file is installed, and whether it is compressed there.
 func (f file) packagePath(kind string) (path string, compressed bool) {
-	doc := "/usr/share/doc/" + packageName + "/"
 	switch f.kind {
 	case program:
 		return "/usr/bin/" + f.name, false
@@ -64,11 +67,11 @@ func (f file) packagePath(kind string) (path string, compressed bool) {
 	case unit:
 		return "/usr/lib/systemd/user/" + f.name, false
 	case example:
-		return doc + "examples/" + f.name, false
+		return docDir + "/examples/" + f.name, false
 	case document, readme, license, attribution:
-		return doc + f.name, false
+		return docDir + "/" + f.name, false
 	case changes:
-		return doc + "changelog.gz", true
+		return docDir + "/changelog.gz", true
 	}
 	panic("kind")
 }
@@ -144,6 +147,9 @@ func writePackage(ctx context.Context, rel release, t target, files []file, p pa
 func (p packager) stage(rel release, files []file) ([]installed, error) {
 	when := rel.time.Format(time.RFC3339)
 	var out []installed
+	for _, dir := range []string{docDir, docDir + "/examples"} {
+		out = append(out, installed{Dst: dir, Type: "dir", Info: fileInfo{Mode: 0o755, Owner: "root", Group: "root", MTime: when}})
+	}
 	for i, f := range files {
 		data, err := f.read()
 		if err != nil {
@@ -166,7 +172,7 @@ func (p packager) stage(rel release, files []file) ([]installed, error) {
 		if f.kind == program {
 			info.Mode = 0o755
 		}
-		out = append(out, installed{src, dst, info})
+		out = append(out, installed{Src: src, Dst: dst, Info: info})
 	}
 	return out, nil
 }

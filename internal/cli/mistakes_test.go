@@ -230,6 +230,13 @@ var mistakes = []struct {
 		w.rc("Path ~/Mail/\n", "")
 		w.run(1, "-a")
 	}},
+	{"The slash behind Path is forgotten", func(w *mistakeWorld) {
+		w.rc("Path ~/Mail/", "Path ~/Mail")
+		w.run(0, "-a")
+		if _, err := os.Stat(w.path("home/MailArchive/2024/cur")); err != nil {
+			w.t.Error(err)
+		}
+	}},
 	{"SubFolders is forgotten", func(w *mistakeWorld) {
 		w.rc("SubFolders Verbatim\n", "")
 		w.run(1, "-a")
