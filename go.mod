@@ -22,6 +22,7 @@ require (
 	github.com/emersion/go-message v0.18.2 // indirect
 	github.com/godbus/dbus/v5 v5.2.2 // indirect
 	github.com/xdg-go/stringprep v1.0.4 // indirect
-	golang.org/x/text v0.14.0 // indirect
+	go.etcd.io/bbolt v1.4.3
+	golang.org/x/text v0.14.0
 	golang.org/x/tools v0.26.0 // indirect
 )

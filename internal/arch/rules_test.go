@@ -33,6 +33,8 @@ var rooms = map[string]room{
 	"internal/syncstate": {pure: true, imports: []string{"internal/mail"}},
 	"internal/plan":      {pure: true, imports: []string{"internal/mail", "internal/syncstate"}},
 
+	"internal/bdbhash": {pure: true},
+
 	"internal/config": {imports: []string{"internal/mail"}, libs: true},
 	"internal/vfs":    {libs: true},
 	"internal/auth":   {libs: true},
@@ -52,8 +54,12 @@ var rooms = map[string]room{
 		},
 		libs: true,
 	},
+	"internal/uidmap": {
+		imports: []string{"internal/mail", "internal/bdbhash", "internal/vfs"},
+		libs:    true,
+	},
 	"internal/store/maildir": {
-		imports: []string{"internal/mail", "internal/store", "internal/vfs"},
+		imports: []string{"internal/mail", "internal/store", "internal/uidmap", "internal/vfs"},
 		libs:    true,
 	},
 	"internal/store/mem": {imports: []string{"internal/mail", "internal/store"}},

@@ -17,13 +17,15 @@ import (
 	"isync/internal/imapclient"
 	"isync/internal/imapwire"
 	"isync/internal/store"
+	"isync/internal/store/maildir"
+	"isync/internal/uidmap"
 )
 
 // hint returns the advice that goes with the error, "" if there is none that is
 // better than the error itself.
 func (a *adviser) hint() string {
 	for _, advise := range []func(*adviser) string{
-		(*adviser).aboutSync, (*adviser).aboutNames, (*adviser).aboutFiles, (*adviser).aboutLogin, (*adviser).aboutTLS, (*adviser).aboutNetwork, (*adviser).aboutConfig,
+		(*adviser).aboutSync, (*adviser).aboutNames, (*adviser).aboutUIDMaps, (*adviser).aboutFiles, (*adviser).aboutLogin, (*adviser).aboutTLS, (*adviser).aboutNetwork, (*adviser).aboutConfig,
 	} {
 		if h := advise(a); h != "" {
 			return h
@@ -48,6 +50,27 @@ func (a *adviser) aboutSync() string {
 		return "it was there a moment ago; another program may have removed it"
 	case imapclient.HasCode(a.err, "OVERQUOTA"):
 		return "the account on the server is full: delete something there, then run mbsync again"
+	}
+	return ""
+}
+
+// aboutUIDMaps advises about UIDs in databases.
+func (a *adviser) aboutUIDMaps() string {
+	if e, ok := errors.AsType[*convertError](a.err); ok {
+		return e.hint
+	}
+	if e, ok := errors.AsType[*maildir.ForkedError](a.err); ok {
+		return "another mbsync was run on this mailbox; nothing was changed. If that was by mistake, move its file away ('" + e.Other + "'); else ours"
+	}
+	switch {
+	case a.is(uidmap.ErrForeign):
+		return "nothing was changed. If the mbsync that wrote it still can read it, run its mdconvert -n on this mailbox, then ours with -a"
+	case a.is(uidmap.ErrDamaged):
+		return "restore " + uidmap.FileName + " from a backup; as long as it is damaged the mailbox is left alone"
+	case a.is(maildir.ErrMapLost):
+		return "it may have been converted by mdconvert; run mbsync again"
+	case a.is(uidmap.ErrChanged):
+		return "run mbsync again; if that does not help, locks do not work on this file system"
 	}
 	return ""
 }

@@ -78,6 +78,7 @@ func (c *counting) Read(p []byte) (int, error) {
 // they have:
 //
 //	mbsync CODE ARG...            runs the program, which must end with CODE
+//	mdconvert CODE ARG...         runs that program
 //	box DIR...                    makes Maildirs
 //	mail DIR SUBJECT [FLAGS]      puts a message into a Maildir
 //	mark DIR SUBJECT [FLAGS]      sets its flags
@@ -89,26 +90,29 @@ func TestScripts(t *testing.T) {
 		// To be looked at before it is believed.
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") == "1",
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"mbsync":   scriptMbsync,
-			"box":      scriptBox,
-			"mail":     scriptMail,
-			"mark":     scriptMark,
-			"messages": scriptMessages,
-			"tree":     scriptTree,
+			"mbsync":    scriptProgram(Main),
+			"mdconvert": scriptProgram(MainConvert),
+			"box":       scriptBox,
+			"mail":      scriptMail,
+			"mark":      scriptMark,
+			"messages":  scriptMessages,
+			"tree":      scriptTree,
 		},
 	})
 }
 
-func scriptMbsync(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) == 0 {
-		ts.Fatalf("usage: mbsync CODE ARG...")
-	}
-	want, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	env := testEnv(ts.MkAbs("."))
-	env.Stdout, env.Stderr = ts.Stdout(), ts.Stderr()
-	if got := Main(env, append([]string{"mbsync"}, args[1:]...)); got != want {
-		ts.Fatalf("exit code %d", got)
+func scriptProgram(main func(Env, []string) int) func(ts *testscript.TestScript, neg bool, args []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) == 0 {
+			ts.Fatalf("usage: PROGRAM CODE ARG...")
+		}
+		want, err := strconv.Atoi(args[0])
+		ts.Check(err)
+		env := testEnv(ts.MkAbs("."))
+		env.Stdout, env.Stderr = ts.Stdout(), ts.Stderr()
+		if got := main(env, append([]string{"program"}, args[1:]...)); got != want {
+			ts.Fatalf("exit code %d", got)
+		}
 	}
 }
 

@@ -57,14 +57,11 @@ func (w *workshop) open(s *config.Store) (store.Store, error) {
 // maildir makes a Maildir store.
 func (w *workshop) maildir(s *config.Store) (store.Store, error) {
 	m := s.Maildir
-	if m.AltMap {
-		return nil, &unsupportedError{s.Pos("AltMap"), "AltMap"}
-	}
 	o := maildir.Options{
 		Name: s.Name, Path: s.Path, Inbox: m.Inbox,
-		InfoDelimiter: m.InfoDelimiter,
-		FSync:         w.cfg.Global.FSync,
-		FS:            w.fs, Clock: w.env.Now,
+		InfoDelimiter: m.InfoDelimiter, AltMap: m.AltMap,
+		FSync: w.cfg.Global.FSync,
+		FS:    w.fs, Clock: w.env.Now,
 		Notice:  func(text string) { w.printer.Notice("", text) },
 		Warn:    func(text string) { w.printer.Warn("", text) },
 		NoDelay: w.controls.noDelay, NoUIDs: w.controls.noUIDs,

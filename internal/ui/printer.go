@@ -12,6 +12,9 @@ import (
 
 // Options tell a Printer where and how to print.
 type Options struct {
+	// Program is what lines begin with that have no other place, by default
+	// "mbsync".
+	Program  string
 	Out, Err io.Writer
 	// Columns returns the width of the terminal that Out is, 0 if it is none;
 	// nil: it is none.
@@ -51,6 +54,9 @@ func New(o Options) *Printer {
 	if o.Debug != 0 {
 		o.Level = max(o.Level, Verbose)
 	}
+	if o.Program == "" {
+		o.Program = "mbsync"
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -58,9 +64,6 @@ func New(o Options) *Printer {
 	p.status.pairs = make(map[pairKey]*pairStatus)
 	return p
 }
-
-// name is what lines of the program itself begin with.
-const name = "mbsync"
 
 // write writes a line, taking the status line out of its way; p.mu is held.
 func (p *Printer) write(w io.Writer, line string) {
@@ -72,7 +75,7 @@ func (p *Printer) write(w io.Writer, line string) {
 // message writes a line that begins with a place and a severity; p.mu is held.
 func (p *Printer) message(place, severity, text string) {
 	if place == "" {
-		place = name
+		place = p.o.Program
 	}
 	p.write(p.o.Err, place+": "+severity+": "+text)
 }

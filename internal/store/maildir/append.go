@@ -60,15 +60,17 @@ func newDir(flags mail.Flags) uint8 {
 //
 // With FSync, messages are written to tmp and flushed by a few goroutines, for
 // which commit waits; a group of them then gets its UIDs, is moved into place,
-// made durable, and completed. Without there is nothing to gain from groups,
-// and each message is committed by itself.
+// made durable, and completed. Without, there is nothing to gain from groups
+// unless the UIDs are in a database, and each message is committed by itself.
 type appender struct {
 	m    *mailbox
 	done func(store.AppendResult)
 
-	group []*pending
-	bytes int64
-	since time.Time // of the oldest in the group
+	// gathers: there are groups.
+	gathers bool
+	group   []*pending
+	bytes   int64
+	since   time.Time // of the oldest in the group
 	// broken is set when nothing more can be stored.
 	broken error
 
@@ -91,7 +93,7 @@ func (m *mailbox) Append(ctx context.Context, done func(store.AppendResult)) (st
 	if err := m.begin(ctx, true); err != nil {
 		return nil, err
 	}
-	return &appender{m: m, done: done, slots: make(chan struct{}, flushers)}, nil
+	return &appender{m: m, done: done, gathers: m.store.opts.FSync || m.isMapped(), slots: make(chan struct{}, flushers)}, nil
 }
 
 // Put implements store.Appender.
@@ -118,7 +120,7 @@ func (a *appender) Put(ctx context.Context, msg *store.Outgoing) error {
 	}
 	a.group = append(a.group, p)
 	a.bytes += size
-	if !s.opts.FSync || len(a.group) >= maxGroup || a.bytes >= maxGroupBytes {
+	if !a.gathers || len(a.group) >= maxGroup || a.bytes >= maxGroupBytes {
 		a.commit(ctx)
 	}
 	return nil
@@ -285,14 +287,19 @@ func (m *mailbox) place(ctx context.Context, group []*pending) error {
 		return err
 	}
 	defer u.close()
-	next, err := reserve(u.highest, len(group))
+	next, err := reserve(u.state().highest, len(group))
 	if err != nil {
 		return err
 	}
-	if err := u.raise(u.highest + mail.UID(len(group))); err != nil {
+	names := make([]string, len(group))
+	for i, p := range group {
+		names[i] = p.name
+	}
+	note, err := u.bind(ctx, next, names)
+	if err != nil {
 		return err
 	}
-	touched := m.move(group, next, u.highest)
+	touched := m.move(group, next, note)
 	err = m.syncDirs(touched)
 	if err == nil {
 		return nil
@@ -310,12 +317,16 @@ func (m *mailbox) place(ctx context.Context, group []*pending) error {
 }
 
 // move moves messages from tmp to where they belong, with UIDs from next on.
-func (m *mailbox) move(group []*pending, next, highest mail.UID) (touched [2]bool) {
+func (m *mailbox) move(group []*pending, next mail.UID, note func(*mailbox)) (touched [2]bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.uids.highest = highest
+	note(m)
 	for _, p := range group {
-		p.entry = entry{name: withUID(p.name, m.store.opts.InfoDelimiter, next), uid: next, flags: p.flags, dir: newDir(p.flags)}
+		name := p.name
+		if !m.isMapped() {
+			name = withUID(name, m.store.opts.InfoDelimiter, next)
+		}
+		p.entry = entry{name: name, uid: next, flags: p.flags, dir: newDir(p.flags)}
 		next++
 		if err := m.store.fs.Rename(p.tmp, m.pathOf(p.entry)); err != nil {
 			p.err = fmt.Errorf("cannot store message: %w", err)

@@ -20,6 +20,7 @@ import (
 	"isync/internal/mail"
 	"isync/internal/store"
 	"isync/internal/store/maildir"
+	"isync/internal/uidmap"
 	"isync/internal/vfs"
 )
 
@@ -28,6 +29,7 @@ type world struct {
 	t     testing.TB
 	fsys  vfs.FS // that the store works on
 	sync  bool
+	alt   bool // UIDs in a database
 	box   string
 	bodys int
 
@@ -58,7 +60,7 @@ func (w *world) text() string {
 func (w *world) store(fsys vfs.FS, later time.Duration) *maildir.Store {
 	s, err := maildir.New(maildir.Options{
 		Name: "local", Inbox: "/mail/Inbox", Path: "/mail/", SubFolders: maildir.SubFoldersVerbatim,
-		FSync: w.sync, FS: fsys, NoDelay: true, Host: "host", Pid: 1,
+		FSync: w.sync, AltMap: w.alt, FS: fsys, NoDelay: true, Host: "host", Pid: 1,
 		Clock: func() time.Time { return time.Now().Add(later) },
 	})
 	check(w.t, err)
@@ -366,8 +368,16 @@ func (w *world) goOn(m store.Mailbox, before map[mail.UID]string) error {
 	return nil
 }
 
-// rawInvariant checks that .uidvalidity is not below any UID in a name.
+// rawInvariant checks that .uidvalidity is not below any UID in a name; and that
+// the C program is kept from a database of its own that lacks UIDs.
 func rawInvariant(fsys vfs.FS, dir string) error {
+	if m, err := uidmap.Load(context.Background(), fsys, dir, nil); err == nil {
+		if _, err := fsys.Stat(dir + "/" + uidmap.ForeignName); m.Diverged && err == nil {
+			return errors.New("an outdated database is there")
+		}
+	} else if !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
 	var highest uint64
 	if b, err := vfs.ReadFile(fsys, dir+"/.uidvalidity"); err == nil {
 		b, _, _ = bytes.Cut(b, []byte{0})
@@ -379,7 +389,7 @@ func rawInvariant(fsys vfs.FS, dir string) error {
 			return nil // not yet there; messages are to keep what they have
 		}
 	} else {
-		return nil
+		return nil // or the UIDs are in a database
 	}
 	for _, sub := range []string{"new", "cur"} {
 		names, err := fsys.ReadNames(dir + "/" + sub)
@@ -406,6 +416,7 @@ type scenario struct {
 	name    string
 	prepare func(w *world, m *vfs.Mem)
 	run     func(w *world)
+	alt     bool // with the UIDs in a database
 }
 
 // numbered places n messages with UIDs, half of them in new, and notes them.
@@ -413,21 +424,37 @@ func numbered(w *world, m *vfs.Mem, n int, highest mail.UID) {
 	check(w.t, vfs.MkdirAll(m, "/mail/Inbox/cur", 0o700, false))
 	check(w.t, vfs.MkdirAll(m, "/mail/Inbox/new", 0o700, false))
 	check(w.t, vfs.MkdirAll(m, "/mail/Inbox/tmp", 0o700, false))
+	names := make(map[string]mail.UID)
 	for i := range n {
 		u := mail.UID(i + 1)
 		text := w.text()
+		mark := fmt.Sprintf(",U=%d", u)
+		if w.alt {
+			names[fmt.Sprintf("100.1_%d.h", i)] = u
+			mark = ""
+		}
 		if i%2 == 0 {
-			put(w.t, m, fmt.Sprintf("/mail/Inbox/new/100.1_%d.h,U=%d", i, u), text)
+			put(w.t, m, fmt.Sprintf("/mail/Inbox/new/100.1_%d.h%s", i, mark), text)
 			w.flags[u] = ""
 		} else {
-			put(w.t, m, fmt.Sprintf("/mail/Inbox/cur/100.1_%d.h,U=%d:2,Sz", i, u), text)
+			put(w.t, m, fmt.Sprintf("/mail/Inbox/cur/100.1_%d.h%s:2,Sz", i, mark), text)
 			w.flags[u] = "S"
 		}
 		w.byUID[u] = text
 		w.present[text], w.possible[text] = true, true
 	}
 	w.validity = 1700000000
+	if w.alt {
+		mapped(w.t, m, &uidmap.Map{Validity: w.validity, Highest: highest, UIDs: names})
+		return
+	}
 	put(w.t, m, "/mail/Inbox/.uidvalidity", fmt.Sprintf("1700000000\n%d\n", highest))
+}
+
+// mapped makes a database.
+func mapped(t testing.TB, fsys vfs.FS, m *uidmap.Map) {
+	t.Helper()
+	check(t, uidmap.Create(context.Background(), fsys, "/mail/Inbox", m, false))
 }
 
 // delivered places messages without UIDs.
@@ -449,7 +476,7 @@ var scenarios = []scenario{
 			w.append(m, 3, 0)
 			w.append(m, 2, mail.FlagSeen)
 		}
-	}},
+	}, false},
 	{"append", func(w *world, m *vfs.Mem) { numbered(w, m, 4, 7) }, func(w *world) {
 		if m := w.open(); m != nil {
 			w.append(m, 2, 0)
@@ -457,7 +484,7 @@ var scenarios = []scenario{
 			w.scan(m)
 			w.append(m, 1, 0)
 		}
-	}},
+	}, false},
 	{"number", func(w *world, m *vfs.Mem) {
 		numbered(w, m, 2, 8)
 		delivered(w, m, 5)
@@ -465,14 +492,14 @@ var scenarios = []scenario{
 		if m := w.open(); m != nil {
 			w.scan(m)
 		}
-	}},
+	}, false},
 	{"flags", func(w *world, m *vfs.Mem) { numbered(w, m, 6, 6) }, func(w *world) {
 		if m := w.open(); m != nil {
 			w.setFlags(m, mail.FlagSeen|mail.FlagAnswered, mail.FlagFlagged, 1, 2, 3, 4)
 			w.scan(m)
 			w.setFlags(m, 0, mail.FlagSeen, 2, 5)
 		}
-	}},
+	}, false},
 	{"trash and remove", func(w *world, m *vfs.Mem) { numbered(w, m, 6, 6) }, func(w *world) {
 		if m := w.open(); m != nil {
 			w.setFlags(m, mail.FlagDeleted, mail.FlagSeen, 1, 2, 3, 4, 6)
@@ -480,7 +507,7 @@ var scenarios = []scenario{
 			w.remove(m, 3, 4, 5)
 			w.trash(m, 6)
 		}
-	}},
+	}, false},
 	{"new UIDVALIDITY", func(w *world, m *vfs.Mem) {
 		numbered(w, m, 4, 4)
 		delivered(w, m, 2)
@@ -496,15 +523,48 @@ var scenarios = []scenario{
 		if m := w.open(); m != nil {
 			w.scan(m)
 		}
-	}},
+	}, false},
+}
+
+// takeOver is about a database of the C program: it is taken over, and kept from
+// being used again.
+var takeOver = scenario{"take over", func(w *world, m *vfs.Mem) {
+	numbered(w, m, 4, 4)
+	check(w.t, m.Remove("/mail/Inbox/"+uidmap.FileName))
+	names := make([]string, 4)
+	for i := range names {
+		names[i] = fmt.Sprintf("100.1_%d.h", i)
+	}
+	put(w.t, m, "/mail/Inbox/"+uidmap.ForeignName, string(foreignMap(w.validity, 4, names...)))
+	delivered(w, m, 2)
+}, func(w *world) {
+	if m := w.open(); m != nil {
+		w.scan(m)
+		w.append(m, 3, mail.FlagSeen)
+	}
+}, true}
+
+// everyScenario returns all scenarios, with both places to keep UIDs in.
+func everyScenario() []scenario {
+	all := slices.Clone(scenarios)
+	for _, s := range scenarios {
+		if s.name == "new UIDVALIDITY" {
+			continue // it is about UIDs in names
+		}
+		s.name += " (mapped)"
+		s.alt = true
+		all = append(all, s)
+	}
+	return append(all, takeOver)
 }
 
 // start prepares a scenario on a fresh file system.
-func (s scenario) start(t testing.TB) (*world, *vfs.Mem, *vfs.Fault) {
+func (s scenario) start(t testing.TB, alt bool) (*world, *vfs.Mem, *vfs.Fault) {
 	m := vfs.NewMem(nil)
 	check(t, m.Mkdir("/mail", 0o700))
 	f := vfs.NewFault(m)
 	w := newWorld(t, f)
+	w.alt = alt
 	s.prepare(w, m)
 	m.SyncAll()
 	w.possible["another\n"] = true
@@ -513,9 +573,9 @@ func (s scenario) start(t testing.TB) (*world, *vfs.Mem, *vfs.Fault) {
 
 // TestPowerCut cuts the power before every change.
 func TestPowerCut(t *testing.T) {
-	for _, s := range scenarios {
+	for _, s := range everyScenario() {
 		t.Run(s.name, func(t *testing.T) {
-			w, m, f := s.start(t)
+			w, m, f := s.start(t, s.alt)
 			var mu sync.Mutex // the files of a group are flushed concurrently
 			step := 0
 			f.Before(func(op vfs.Op, name string) {
@@ -551,14 +611,14 @@ func TestPowerCut(t *testing.T) {
 
 // TestFailures makes every operation fail, one at a time.
 func TestFailures(t *testing.T) {
-	for _, s := range scenarios {
+	for _, s := range everyScenario() {
 		for _, fsync := range []bool{true, false} {
 			for _, errno := range []syscall.Errno{syscall.EIO, syscall.ENOSPC, syscall.EMFILE} {
 				t.Run(fmt.Sprintf("%s/sync=%v/%v", s.name, fsync, errno), func(t *testing.T) {
 					n := 0
 					for {
 						n++
-						w, m, f := s.start(t)
+						w, m, f := s.start(t, s.alt)
 						w.sync = fsync
 						rule := vfs.Rule{Nth: n, Err: errno, Ops: vfs.OpAll &^ vfs.OpClose}
 						if errno == syscall.EMFILE {

@@ -216,7 +216,7 @@ func (w *walker) below(ctx context.Context, dir, name string, depth int) error {
 			if sub, dot = strings.CutPrefix(n, "."); !dot || sub == "" {
 				continue
 			}
-		} else if isPart(n) || n == uidFileName {
+		} else if isPart(n) || isOurs(n) {
 			continue
 		}
 		if path == w.s.opts.Inbox {

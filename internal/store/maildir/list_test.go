@@ -214,7 +214,6 @@ func TestBadOptions(t *testing.T) {
 		opts maildir.Options
 		want string
 	}{
-		{maildir.Options{Inbox: "/i", AltMap: true}, "not supported yet"},
 		{maildir.Options{}, "no Inbox"},
 		{maildir.Options{Inbox: "/i", Path: "/p/", SubFolders: maildir.SubFoldersMaildirPP}, "Path cannot be combined"},
 	} {

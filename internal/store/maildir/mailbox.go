@@ -12,6 +12,7 @@ import (
 
 	"isync/internal/mail"
 	"isync/internal/store"
+	"isync/internal/uidmap"
 	"isync/internal/vfs"
 )
 
@@ -55,6 +56,11 @@ type mailbox struct {
 	provisional map[string]mail.UID
 	// unborn: the mailbox is read-only and has no UIDVALIDITY yet.
 	unborn bool
+
+	// names are the UIDs of a mailbox that has them in a database; nil: it has
+	// them in the names of files. Which of both does not change.
+	names   *uidmap.Map
+	foreign foreignFile
 }
 
 var (
@@ -106,12 +112,43 @@ func (m *mailbox) open(ctx context.Context) error {
 	if err := m.cleanTmp(); err != nil {
 		return err
 	}
+	const tries = 5 // while others convert it
+	for range tries {
+		var sc scheme
+		if sc, _, err = m.store.scheme(m.dir); err != nil {
+			return err
+		}
+		if m.store.isMapped(sc) {
+			err = m.openMapped(ctx)
+		} else {
+			err = m.openNamed(ctx)
+		}
+		if !errors.Is(err, errConverted) {
+			break
+		}
+	}
+	return err
+}
+
+// openNamed opens a mailbox whose UIDs are in the names of files.
+func (m *mailbox) openNamed(ctx context.Context) error {
 	u, err := m.store.lockUIDs(ctx, m.dir, true)
 	if u != nil {
 		defer u.close()
 	}
 	if errors.Is(err, errNoUIDs) {
+		// It may have got a database while we waited.
+		sc, _, serr := m.store.scheme(m.dir)
+		switch {
+		case serr != nil:
+			return serr
+		case m.store.isMapped(sc):
+			return errConverted
+		}
 		err = m.initUIDs(ctx, u)
+	}
+	if err == nil {
+		err = m.store.setAside(m.dir, uidmap.FileName)
 	}
 	if err != nil {
 		return err
@@ -122,19 +159,21 @@ func (m *mailbox) open(ctx context.Context) error {
 
 // openReadOnly finds out the UIDVALIDITY without writing anything.
 func (m *mailbox) openReadOnly(ctx context.Context) error {
-	st, err := m.store.readUIDs(m.dir)
+	sc, st, err := m.store.scheme(m.dir)
 	switch {
-	case err == nil:
+	case err != nil:
+		return err
+	case m.store.isMapped(sc):
+		return m.openMappedReadOnly(ctx)
+	case sc == schemeNames:
 		m.uids = st
 		return nil
-	case errors.Is(err, errNoUIDs):
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		m.uids.validity = m.store.newValidity()
-		m.unborn = true
-		return m.list(ctx)
 	}
-	return err
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.uids.validity = m.store.newValidity()
+	m.unborn = true
+	return m.list(ctx)
 }
 
 // initUIDs makes a new UIDVALIDITY.
@@ -307,7 +346,10 @@ func (m *mailbox) syncDirs(touched [2]bool) error {
 // lockUIDs locks the UIDs of the open mailbox, takes over what others have
 // assigned, and makes sure that it still is the same mailbox. m.mu must not be
 // held.
-func (m *mailbox) lockUIDs(ctx context.Context) (*uidFile, error) {
+func (m *mailbox) lockUIDs(ctx context.Context) (ledger, error) {
+	if m.isMapped() {
+		return m.lockMap(ctx)
+	}
 	u, err := m.store.lockUIDs(ctx, m.dir, false)
 	if err != nil {
 		return nil, err
@@ -316,10 +358,14 @@ func (m *mailbox) lockUIDs(ctx context.Context) (*uidFile, error) {
 	defer m.mu.Unlock()
 	if u.validity != m.uids.validity {
 		u.close()
-		return nil, fmt.Errorf("UIDVALIDITY changed from %d to %d while the mailbox was open", m.uids.validity, u.validity)
+		return nil, validityChanged(m.uids.validity, u.validity)
 	}
 	m.uids.highest = max(m.uids.highest, u.highest)
 	return u, nil
+}
+
+func validityChanged(from, to uint32) error {
+	return fmt.Errorf("UIDVALIDITY changed from %d to %d while the mailbox was open", from, to)
 }
 
 // sortEntries sorts by UID; messages with the same one, or none, by name.

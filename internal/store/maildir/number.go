@@ -54,21 +54,36 @@ func reserve(highest mail.UID, n int) (mail.UID, error) {
 }
 
 // number gives UIDs to the messages that have none. Both locks are held.
-func (m *mailbox) number(ctx context.Context, u *uidFile) error {
+func (m *mailbox) number(ctx context.Context, u ledger) error {
 	const tries = 5 // of messages that move while they get their UIDs
 	for range tries {
 		found, err := m.unnumbered()
+		if err == nil && m.isMapped() {
+			found, err = m.distinct(found)
+		}
 		if err != nil || len(found) == 0 {
 			return err
 		}
-		next, err := reserve(u.highest, len(found))
+		next, err := reserve(u.state().highest, len(found))
 		if err != nil {
 			return err
 		}
-		if err := u.raise(u.highest + mail.UID(len(found))); err != nil {
+		names := make([]string, len(found))
+		for i, e := range found {
+			names[i] = e.name
+		}
+		note, err := u.bind(ctx, next, names)
+		if err != nil {
 			return fmt.Errorf("cannot assign UIDs: %w", err)
 		}
-		m.uids.highest = u.highest
+		note(m)
+		if m.isMapped() {
+			for i, e := range found {
+				e.uid = next + mail.UID(i)
+				m.entries = append(m.entries, e)
+			}
+			return nil
+		}
 		moved, err := m.assign(ctx, found, next)
 		if err != nil {
 			return fmt.Errorf("cannot assign UIDs: %w", err)
@@ -119,6 +134,9 @@ func (m *mailbox) assign(ctx context.Context, found []entry, next mail.UID) (mov
 // and the message keeps its name.
 func (m *mailbox) numberProvisionally() error {
 	found, err := m.unnumbered()
+	if err == nil && m.isMapped() {
+		found, err = m.distinct(found)
+	}
 	if err != nil || len(found) == 0 {
 		return err
 	}

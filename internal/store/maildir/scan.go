@@ -50,7 +50,7 @@ func (m *mailbox) list(ctx context.Context) error {
 			return err
 		}
 		if len(stale) == 0 {
-			return m.finishList(changed)
+			return m.finishList(ctx, changed)
 		}
 		changed = true
 		for _, d := range stale {
@@ -67,7 +67,7 @@ func (m *mailbox) list(ctx context.Context) error {
 }
 
 // finishList sorts m.entries after listing.
-func (m *mailbox) finishList(changed bool) error {
+func (m *mailbox) finishList(ctx context.Context, changed bool) error {
 	// What was listed too shortly after a change is good for this time only.
 	for d := range m.listed {
 		if !m.listed[d].trusted {
@@ -76,6 +76,9 @@ func (m *mailbox) finishList(changed bool) error {
 	}
 	if !changed {
 		return nil
+	}
+	if err := m.refreshNames(ctx); err != nil {
+		return err
 	}
 	sortEntries(m.entries)
 	if m.unborn {
@@ -143,7 +146,7 @@ func (m *mailbox) listDir(ctx context.Context, d int, fresh bool) error {
 			continue
 		}
 		m.entries = append(m.entries, entry{
-			name: n, uid: nameUID(n), flags: nameFlags(n, m.store.opts.InfoDelimiter), dir: uint8(d),
+			name: n, uid: m.uidOf(n), flags: nameFlags(n, m.store.opts.InfoDelimiter), dir: uint8(d),
 		})
 	}
 	return nil
@@ -195,7 +198,7 @@ func (m *mailbox) Scan(ctx context.Context, need store.Need) (*store.Listing, er
 // are needed into l. It returns them too if more must be known of them than
 // their names tell.
 func (m *mailbox) scan(ctx context.Context, need store.Need, l *store.Listing) ([]entry, error) {
-	var u *uidFile
+	var u ledger
 	if !m.readOnly {
 		var err error
 		if u, err = m.lockUIDs(ctx); err != nil {
@@ -214,6 +217,11 @@ func (m *mailbox) scan(ctx context.Context, need store.Need, l *store.Listing) (
 	if u != nil {
 		if err := m.number(ctx, u); err != nil {
 			return nil, err
+		}
+		if f, ok := u.(*mapFile); ok {
+			if err := m.noteMissing(ctx, f); err != nil {
+				return nil, err
+			}
 		}
 	}
 	m.store.scanned(m.dir)
@@ -299,6 +307,8 @@ func (m *mailbox) problems() (problems []string, halfMoved []entry, err error) {
 			halfMoved = append(halfMoved, old)
 		case same:
 			halfMoved = append(halfMoved, e)
+		case m.isMapped():
+			problems = append(problems, m.sameName(old, e))
 		default:
 			problems = append(problems, fmt.Sprintf("duplicate UID %d: '%s' and '%s'; "+
 				"to get the latter a new UID, rename it to '%s'", e.uid, m.short(old), m.short(e), withoutUID(e.name)))
@@ -323,7 +333,7 @@ func (m *mailbox) short(e entry) string { return filepath.Join(subDirs[e.dir], e
 // halfMoved tells whether a and b, which have the same UID, are the old and the
 // new name of one file.
 func (m *mailbox) halfMoved(a, b entry) (bool, error) {
-	if a.dir == b.dir || baseName(a.name) != baseName(b.name) {
+	if a.dir == b.dir || !m.sameMessage(a.name, b.name) {
 		return false, nil
 	}
 	fa, err := m.store.fs.Stat(m.pathOf(a))
@@ -337,6 +347,15 @@ func (m *mailbox) halfMoved(a, b entry) (bool, error) {
 		return false, nil
 	}
 	return false, err
+}
+
+// sameMessage tells whether two names with the same UID differ in what changes
+// when flags do, at most.
+func (m *mailbox) sameMessage(a, b string) bool {
+	if m.isMapped() {
+		return m.store.key(a) == m.store.key(b)
+	}
+	return baseName(a) == baseName(b)
 }
 
 // finishMoves removes the old names of messages that are in cur already.

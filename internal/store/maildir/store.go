@@ -40,6 +40,7 @@ import (
 	"time"
 
 	"isync/internal/store"
+	"isync/internal/uidmap"
 	"isync/internal/vfs"
 )
 
@@ -70,7 +71,8 @@ type Options struct {
 	// Names are the rules for the names of files, by default those of the
 	// operating system.
 	Names *NameRules
-	// AltMap asks for UIDs in a database instead of the names.
+	// AltMap asks for UIDs in a database instead of the names, in mailboxes that
+	// have no UIDs yet.
 	AltMap bool
 	// FSync makes everything durable before it is reported as done.
 	FSync bool
@@ -119,8 +121,6 @@ var (
 func New(o Options) (*Store, error) {
 	s := &Store{opts: o, fs: o.FS, warned: make(map[string]bool), created: make(map[string]bool)}
 	switch {
-	case o.AltMap:
-		return nil, s.storeError(errors.New("AltMap is not supported yet; leave it out to keep the UIDs in the file names"))
 	case o.Inbox == "":
 		return nil, s.storeError(errors.New("no Inbox given"))
 	case o.SubFolders == SubFoldersMaildirPP && o.Path != "":
@@ -323,7 +323,17 @@ func (s *Store) deleteBox(dir string) error {
 	if err != nil && !isMissing(err) {
 		return err
 	}
-	left := []string{".uidvalidity", "tmp"}
+	// The database of the C program must not be there without ours.
+	foreign := filepath.Join(dir, uidmap.ForeignName)
+	if err := s.fs.Remove(foreign); err == nil {
+		err = s.syncDir(dir)
+		if err != nil {
+			return err
+		}
+	} else if !isMissing(err) {
+		return fmt.Errorf("cannot delete mailbox completely: %w", err)
+	}
+	left := []string{mapLockName, uidmap.FileName, uidmap.FileName + oldSuffix, uidmap.ForeignName + oldSuffix, uidmap.NewName, uidFileName, "tmp"}
 	for _, n := range names {
 		left = append(left, filepath.Join("tmp", n))
 	}

@@ -54,6 +54,8 @@ func TestSuite(t *testing.T) {
 		{"legacy", maildir.SubFoldersLegacy, maildir.Options{NoDelay: true}, nil},
 		{"maildir++", maildir.SubFoldersMaildirPP, maildir.Options{InfoDelimiter: ';', NoDelay: true}, plusPlus},
 		{"none", maildir.SubFoldersNone, maildir.Options{NoUIDs: true, NoDelay: true}, func(n string) bool { return strings.Contains(n, "/") }},
+		{"altmap", maildir.SubFoldersVerbatim, maildir.Options{AltMap: true, NoDelay: true}, nil},
+		{"altmap maildir++", maildir.SubFoldersMaildirPP, maildir.Options{AltMap: true, FSync: true}, plusPlus},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			storetest.Run(t, storetest.Config{

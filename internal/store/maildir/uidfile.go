@@ -71,7 +71,8 @@ type uidFile struct {
 
 // lockUIDs opens and locks the file of the mailbox in dir, waiting for others
 // that have it. With create it is made if it is missing, and returned together with
-// errNoUIDs if it holds nothing.
+// errNoUIDs if it holds nothing. errConverted is returned if it was replaced
+// meanwhile.
 func (s *Store) lockUIDs(ctx context.Context, dir string, create bool) (*uidFile, error) {
 	flag := os.O_RDWR
 	if create {
@@ -85,6 +86,13 @@ func (s *Store) lockUIDs(ctx context.Context, dir string, create bool) (*uidFile
 	u := &uidFile{store: s, file: f}
 	if err := s.waitLock(ctx, f); err != nil {
 		f.Close()
+		return nil, err
+	}
+	if ok, err := s.isCurrent(f); err != nil || !ok {
+		f.Close()
+		if err == nil {
+			err = errConverted
+		}
 		return nil, err
 	}
 	buf := make([]byte, 128)
@@ -138,8 +146,19 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
+func (u *uidFile) state() uidState { return u.uidState }
+
 // close ends the lock.
 func (u *uidFile) close() { u.file.Close() }
+
+// bind implements ledger. The names will tell.
+func (u *uidFile) bind(_ context.Context, first mail.UID, names []string) (func(m *mailbox), error) {
+	highest := first + mail.UID(len(names)) - 1
+	if err := u.raise(highest); err != nil {
+		return nil, err
+	}
+	return func(m *mailbox) { m.uids.highest = max(m.uids.highest, highest) }, nil
+}
 
 // init writes the first contents of the file, durably.
 func (u *uidFile) init(s uidState) error {

@@ -1,0 +1,489 @@
+// Package uidmap is the alternative to UIDs in the names of files: a database in
+// the mailbox that tells the UID of each message by the part of its file name
+// that never changes, together with the UIDVALIDITY and the highest UID ever
+// assigned.
+//
+// The database is a bbolt file. It has two buckets. "box" holds, as big-endian
+// numbers, "format" (1), "validity", "highest", and "entries" (the number of
+// keys in the other bucket); "id", random bytes; and, if the UIDs were taken
+// over from a Berkeley DB file, "origin", which identifies the contents of that
+// file, and "diverged" from the moment on when a UID was assigned that the file
+// does not know. "uids" holds, by Key, the UID in 4 bytes, and behind it, for a
+// message that was found missing, the Unix time when it was, in 4 more.
+//
+// A file comes into being complete, by being renamed. Every Update is one
+// transaction: after a power cut all of it is there, or nothing. Whoever calls
+// Create or Update excludes all others meanwhile; Load needs no exclusion.
+//
+// Nothing read from the file is believed without a check; a file that was
+// damaged is an error that wraps ErrDamaged, whichever way it shows.
+package uidmap
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"isync/internal/mail"
+	"isync/internal/vfs"
+)
+
+// FileName is the name of the database within a mailbox.
+const FileName = ".isyncuidmap.bolt"
+
+// NewName is that of one that is being made.
+const NewName = FileName + ".new"
+
+var (
+	// ErrDamaged: the database contradicts itself, or is none.
+	ErrDamaged = errors.New("the UID map is damaged")
+	// ErrChanged: somebody else has changed the database in spite of the lock.
+	ErrChanged = errors.New("the UID map was changed by another program meanwhile")
+)
+
+// Version identifies the contents of a database.
+type Version struct {
+	id [16]byte
+	tx uint64
+}
+
+// Map is what a database holds.
+type Map struct {
+	Version  Version
+	Validity uint32
+	// Highest is the highest UID ever assigned.
+	Highest mail.UID
+	// UIDs are those of all messages, by Key.
+	UIDs map[string]mail.UID
+	// Missing tells since when messages are missing, of those that are.
+	Missing map[string]time.Time
+	// Origin identifies what the map was taken over from; nil: it was not.
+	Origin []byte
+	// Diverged: the map knows UIDs that its origin does not know.
+	Diverged bool
+}
+
+// Change is a transaction. A key must be in one of the lists only.
+type Change struct {
+	// Highest raises the highest UID assigned; a lower one changes nothing.
+	Highest mail.UID
+	// Bind gives UIDs to messages.
+	Bind []Binding
+	// Missing are messages that are missing since the time Now.
+	Missing []string
+	Now     time.Time
+	// Back are messages that are not missing after all.
+	Back []string
+	// Drop are messages to be forgotten.
+	Drop []string
+}
+
+// Binding gives a message its UID.
+type Binding struct {
+	Key string
+	UID mail.UID
+}
+
+// Key returns the part of a file name that identifies the message: what comes
+// before the flags, and before all that programs append with commas (sizes,
+// UIDs). delim is what introduces the flags.
+func Key(name string, delim byte) string {
+	for i := range len(name) {
+		if name[i] == ',' || name[i] == delim {
+			return name[:i]
+		}
+	}
+	return name
+}
+
+var (
+	boxBucket  = []byte("box")
+	uidsBucket = []byte("uids")
+
+	keyFormat   = []byte("format")
+	keyID       = []byte("id")
+	keyValidity = []byte("validity")
+	keyHighest  = []byte("highest")
+	keyEntries  = []byte("entries")
+	keyOrigin   = []byte("origin")
+	keyDiverged = []byte("diverged")
+)
+
+const (
+	format   = 1
+	pageSize = 4096
+	// headSize are the two pages one of which tells where everything is.
+	headSize = 2 * pageSize
+)
+
+func u32(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
+
+// dbKey is Key as the database has it: no key can be empty there, and no name
+// contains a NUL.
+func dbKey(key string) []byte {
+	if key == "" {
+		return []byte{0}
+	}
+	return []byte(key)
+}
+
+func fromDBKey(k string) string {
+	if k == "\x00" {
+		return ""
+	}
+	return k
+}
+
+// protect runs what works on the database. That panics, or faults, on files that
+// are damaged or shorter than they claim.
+func protect(work func() error) (err error, panicked bool) { //nolint:revive,staticcheck // the error is what most look at
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			err, panicked = fmt.Errorf("%w: %v", ErrDamaged, p), true
+		}
+	}()
+	return work(), false
+}
+
+// withDB opens the database in the file path and runs work with it. With write
+// everything that work does is settled afterwards.
+func withDB(ctx context.Context, fsys vfs.FS, path string, flag int, sync bool, work func(db *bolt.DB) error) error {
+	write := flag&os.O_RDWR != 0
+	for {
+		img, err := vfs.OpenImage(fsys, path, flag, 0o600)
+		if err != nil {
+			return err
+		}
+		err = withImage(img, write, flag&os.O_CREATE != 0, sync, work)
+		img.Close()
+		if !errors.Is(err, bolt.ErrTimeout) {
+			return describe(path, err)
+		}
+		// Readers and writers exclude each other for moments only.
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+}
+
+// describe adds the path to errors that do not name it.
+func describe(path string, err error) error {
+	var pe *os.PathError
+	if err == nil || errors.As(err, &pe) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", path, err)
+}
+
+// withImage is withDB for an open file. The database has no handle on the file
+// any more when it returns, unless it panicked.
+func withImage(img *vfs.Image, write, create, sync bool, work func(db *bolt.DB) error) error {
+	if fi, err := img.File.Stat(); err != nil {
+		return err
+	} else if fi.Size() < headSize && !create {
+		return fmt.Errorf("%w: it has %d bytes only", ErrDamaged, fi.Size())
+	}
+	var db *bolt.DB
+	err, panicked := protect(func() (err error) {
+		db, err = bolt.Open(img.File.Name(), 0o600, &bolt.Options{
+			Timeout: 200 * time.Millisecond, ReadOnly: !write,
+			NoSync: !sync || img.IsCopy(), NoGrowSync: !sync || img.IsCopy(),
+			PageSize: pageSize, FreelistType: bolt.FreelistMapType,
+			OpenFile: func(string, int, os.FileMode) (*os.File, error) { return img.File, nil },
+		})
+		switch {
+		case errors.Is(err, bolt.ErrInvalid), errors.Is(err, bolt.ErrVersionMismatch), errors.Is(err, bolt.ErrChecksum):
+			return fmt.Errorf("%w: %w", ErrDamaged, err)
+		case err != nil:
+			return err
+		}
+		// Large steps are for large databases.
+		db.AllocSize = 256 << 10
+		return work(db)
+	})
+	if panicked || db == nil {
+		return err // what is locked inside may never be unlocked
+	}
+	if write && err == nil {
+		err = img.Settle(headSize, sync)
+	}
+	if cerr := db.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// Create makes the database in the mailbox dir, durably with sync, replacing the
+// one that is there. m.Version is set.
+func Create(ctx context.Context, fsys vfs.FS, dir string, m *Map, sync bool) error {
+	path := filepath.Join(dir, NewName)
+	if err := fsys.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if _, err := rand.Read(m.Version.id[:]); err != nil {
+		return err
+	}
+	err := withDB(ctx, fsys, path, os.O_RDWR|os.O_CREATE|os.O_EXCL, sync, func(db *bolt.DB) error {
+		return db.Update(func(tx *bolt.Tx) error {
+			m.Version.tx = uint64(tx.ID())
+			return fill(tx, m)
+		})
+	})
+	if err == nil {
+		err = fsys.Rename(path, filepath.Join(dir, FileName))
+	}
+	if err != nil {
+		_ = fsys.Remove(path) // or else when another one is made
+		return err
+	}
+	if !sync {
+		return nil
+	}
+	return fsys.SyncDir(dir)
+}
+
+// fill writes a whole map.
+func fill(tx *bolt.Tx, m *Map) error {
+	box, err := tx.CreateBucket(boxBucket)
+	if err != nil {
+		return err
+	}
+	uids, err := tx.CreateBucket(uidsBucket)
+	if err != nil {
+		return err
+	}
+	for k, u := range m.UIDs {
+		v := u32(uint32(u))
+		if since, ok := m.Missing[k]; ok {
+			v = append(v, u32(uint32(since.Unix()))...)
+		}
+		if err := uids.Put(dbKey(k), v); err != nil {
+			return err
+		}
+	}
+	values := []struct{ key, value []byte }{
+		{keyFormat, u32(format)},
+		{keyID, m.Version.id[:]},
+		{keyValidity, u32(m.Validity)},
+		{keyHighest, u32(uint32(m.Highest))},
+		{keyEntries, u32(uint32(len(m.UIDs)))},
+	}
+	if m.Origin != nil {
+		values = append(values, struct{ key, value []byte }{keyOrigin, m.Origin})
+	}
+	if m.Diverged {
+		values = append(values, struct{ key, value []byte }{keyDiverged, []byte{1}})
+	}
+	for _, v := range values {
+		if err := box.Put(v.key, v.value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Load reads the database of the mailbox dir. It writes nothing. If old is not
+// nil, and still what the database holds, it is returned.
+func Load(ctx context.Context, fsys vfs.FS, dir string, old *Map) (*Map, error) {
+	var m *Map
+	err := withDB(ctx, fsys, filepath.Join(dir, FileName), os.O_RDONLY, false, func(db *bolt.DB) error {
+		return db.View(func(tx *bolt.Tx) (err error) {
+			m, err = load(tx, old)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// header reads all but the UIDs.
+func header(tx *bolt.Tx) (*Map, *bolt.Bucket, error) {
+	box, uids := tx.Bucket(boxBucket), tx.Bucket(uidsBucket)
+	if box == nil || uids == nil {
+		return nil, nil, fmt.Errorf("%w: a bucket is missing", ErrDamaged)
+	}
+	number := func(key []byte) (n uint32) {
+		if v := box.Get(key); len(v) == 4 {
+			n = binary.BigEndian.Uint32(v)
+		}
+		return n
+	}
+	m := &Map{Validity: number(keyValidity), Highest: mail.UID(number(keyHighest))}
+	if f := number(keyFormat); f != format {
+		return nil, nil, fmt.Errorf("%w: format %d, which this version of the program does not know", ErrDamaged, f)
+	}
+	copy(m.Version.id[:], box.Get(keyID))
+	m.Version.tx = uint64(tx.ID())
+	m.Origin = bytes.Clone(box.Get(keyOrigin))
+	m.Diverged = box.Get(keyDiverged) != nil
+	if m.Validity == 0 || len(box.Get(keyHighest)) != 4 {
+		return nil, nil, fmt.Errorf("%w: it has no UIDVALIDITY", ErrDamaged)
+	}
+	return m, uids, nil
+}
+
+// load reads everything, unless it is old.
+func load(tx *bolt.Tx, old *Map) (*Map, error) {
+	m, uids, err := header(tx)
+	if err != nil {
+		return nil, err
+	}
+	if old != nil && old.Version == m.Version {
+		return old, nil
+	}
+	entries := binary.BigEndian.Uint32(tx.Bucket(boxBucket).Get(keyEntries))
+	// The keys share one string: there may be hundreds of thousands.
+	var keys strings.Builder
+	var ends []int
+	var values []byte
+	err = uids.ForEach(func(k, v []byte) error {
+		if len(v) != 4 && len(v) != 8 {
+			return fmt.Errorf("%w: entry %q has %d bytes", ErrDamaged, k, len(v))
+		}
+		keys.Write(k)
+		ends = append(ends, keys.Len())
+		values = append(values, v[:4]...)
+		if len(v) == 8 {
+			if m.Missing == nil {
+				m.Missing = make(map[string]time.Time)
+			}
+			m.Missing[fromDBKey(string(k))] = time.Unix(int64(binary.BigEndian.Uint32(v[4:])), 0)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if uint32(len(ends)) != entries {
+		return nil, fmt.Errorf("%w: %d entries instead of %d", ErrDamaged, len(ends), entries)
+	}
+	m.UIDs = make(map[string]mail.UID, len(ends))
+	all, start := keys.String(), 0
+	for i, end := range ends {
+		u := mail.UID(binary.BigEndian.Uint32(values[4*i:]))
+		if u == 0 || u > m.Highest {
+			return nil, fmt.Errorf("%w: UID %d of '%s' with the highest being %d", ErrDamaged, u, all[start:end], m.Highest)
+		}
+		m.UIDs[fromDBKey(all[start:end])] = u
+		start = end
+	}
+	return m, nil
+}
+
+// Update changes the database in the mailbox dir, durably with sync. It must be
+// at the given version, and is at the returned one afterwards. If it fails, the
+// change may have been made nevertheless.
+func Update(ctx context.Context, fsys vfs.FS, dir string, at Version, c *Change, sync bool) (Version, error) {
+	next := at
+	err := withDB(ctx, fsys, filepath.Join(dir, FileName), os.O_RDWR, sync, func(db *bolt.DB) error {
+		return db.Update(func(tx *bolt.Tx) error {
+			m, uids, err := header(tx)
+			if err != nil {
+				return err
+			}
+			// This transaction already counts.
+			if m.Version.tx--; m.Version != at {
+				return ErrChanged
+			}
+			next.tx = uint64(tx.ID())
+			return c.make(tx.Bucket(boxBucket), uids, m)
+		})
+	})
+	return next, err
+}
+
+// make makes the change. m is what was read of the database.
+func (c *Change) make(box, uids *bolt.Bucket, m *Map) error {
+	entries := binary.BigEndian.Uint32(box.Get(keyEntries))
+	if c.Highest > m.Highest {
+		if err := box.Put(keyHighest, u32(uint32(c.Highest))); err != nil {
+			return err
+		}
+		if m.Origin != nil && !m.Diverged {
+			if err := box.Put(keyDiverged, []byte{1}); err != nil {
+				return err
+			}
+		}
+	}
+	for _, b := range c.Bind {
+		k := dbKey(b.Key)
+		if uids.Get(k) == nil {
+			entries++
+		}
+		if err := uids.Put(k, u32(uint32(b.UID))); err != nil {
+			return err
+		}
+	}
+	mark := func(key string, since []byte) error {
+		k := dbKey(key)
+		v := uids.Get(k)
+		if v == nil {
+			return nil
+		}
+		return uids.Put(k, append(bytes.Clone(v[:4]), since...))
+	}
+	for _, key := range c.Missing {
+		if err := mark(key, u32(uint32(c.Now.Unix()))); err != nil {
+			return err
+		}
+	}
+	for _, key := range c.Back {
+		if err := mark(key, nil); err != nil {
+			return err
+		}
+	}
+	for _, key := range c.Drop {
+		k := dbKey(key)
+		if uids.Get(k) == nil {
+			continue
+		}
+		entries--
+		if err := uids.Delete(k); err != nil {
+			return err
+		}
+	}
+	return box.Put(keyEntries, u32(entries))
+}
+
+// Apply makes the change to the map that Update has made to the database, from
+// version at to next. If the map is of another version it was read later, and
+// holds the change already.
+func (m *Map) Apply(c *Change, at, next Version) {
+	if m.Version != at {
+		return
+	}
+	m.Version = next
+	if c.Highest > m.Highest {
+		m.Highest = c.Highest
+		m.Diverged = m.Origin != nil
+	}
+	for _, b := range c.Bind {
+		m.UIDs[b.Key] = b.UID
+	}
+	for _, k := range c.Missing {
+		if m.Missing == nil {
+			m.Missing = make(map[string]time.Time)
+		}
+		m.Missing[k] = time.Unix(c.Now.Unix(), 0)
+	}
+	for _, k := range c.Back {
+		delete(m.Missing, k)
+	}
+	for _, k := range c.Drop {
+		delete(m.Missing, k)
+		delete(m.UIDs, k)
+	}
+}
