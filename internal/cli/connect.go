@@ -17,6 +17,7 @@ func (w *workshop) client(s *config.Store) (imapclient.Options, error) {
 		Timeout:           a.Timeout,
 		PipelineDepth:     a.PipelineDepth,
 		DisableExtensions: a.DisableExtensions,
+		ID:                []string{"name", "isync", "version", Version()},
 		Hooks: imapclient.Hooks{
 			Alert: func(text string) {
 				w.printer.Warn("", fmt.Sprintf("store '%s': the server wants you to know: %s", s.Name, text))
@@ -28,6 +29,14 @@ func (w *workshop) client(s *config.Store) (imapclient.Options, error) {
 				w.printer.Debugf(ui.DebugNet, "%s: skipped response %s: %v", s.Name, what, err)
 			},
 		},
+	}
+	switch a.Compress {
+	case config.Unset:
+		o.Compression = imapclient.CompressSlow
+	case config.Yes:
+		o.Compression = imapclient.CompressAlways
+	case config.No:
+		o.Compression = imapclient.CompressNever
 	}
 	if a.Tunnel != "" {
 		o.Dial = (&imapclient.Tunnel{Command: a.Tunnel, Stderr: w.env.Stderr}).Dial

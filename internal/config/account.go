@@ -36,6 +36,7 @@ var accountKeywords = []keyword{
 	{Keyword: Keyword{Name: "ClientKey", Args: "path"}, apply: func(st *stmt, d *draft) { st.setPath(&d.account.ClientKey) }},
 	{Keyword: Keyword{Name: "CipherString", Args: "ciphers"}, apply: func(st *stmt, d *draft) { d.account.CipherString = st.arg() }},
 	{Keyword: Keyword{Name: "PipelineDepth", Args: "number"}, apply: func(st *stmt, d *draft) { st.setInt(&d.account.PipelineDepth, 1, maxInt) }},
+	{Keyword: Keyword{Name: "Compress", Args: "auto|yes|no"}, apply: (*stmt).applyCompress},
 	{Keyword: Keyword{Name: "DisableExtensions", Alias: "DisableExtension", Args: "extension ...", List: true}, apply: (*stmt).applyDisableExtensions},
 
 	{Keyword: Keyword{Name: "SSLType", Args: "None|STARTTLS|IMAPS", Deprecated: true, Use: "TLSType"}, rename: true},
@@ -96,6 +97,20 @@ func (st *stmt) applyTimeout(d *draft) {
 	st.setInt(&seconds, 0, maxInt)
 	if !st.failed {
 		d.account.Timeout = time.Duration(seconds) * time.Second
+	}
+}
+
+func (st *stmt) applyCompress(d *draft) {
+	v, ok := parseBool(st.arg())
+	switch {
+	case strings.EqualFold(st.arg(), "auto"):
+		d.account.Compress = Unset
+	case !ok:
+		st.errorf(st.arg(), "invalid value %s for Compress", quote(st.arg())).Hint = "write auto, yes or no"
+	case v:
+		d.account.Compress = Yes
+	default:
+		d.account.Compress = No
 	}
 }
 

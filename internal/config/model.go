@@ -131,6 +131,9 @@ type Account struct {
 
 	// PipelineDepth limits the commands in flight; 0: no limit.
 	PipelineDepth int
+	// Compress says whether to compress what is transferred; Unset: if the
+	// connection is slow.
+	Compress Tristate
 	// DisableExtensions holds capabilities not to use, upper case.
 	DisableExtensions []string
 }

@@ -58,6 +58,7 @@ func TestErrors(t *testing.T) {
 			`3: invalid number "0" for Port (write an integer from 1 to 65535)`, `4: invalid number "65536"`, `5: `, `6: `, `7: excess token "0"`,
 		}},
 		{"timeout", withAccount("Timeout 5x"), []string{`3: invalid number "5x" for Timeout (write an integer that is not negative)`}},
+		{"compress", withAccount("Compress maybe"), []string{`3: invalid value "maybe" for Compress (write auto, yes or no)`}},
 		{"pipeline", withAccount("PipelineDepth 0"), []string{`3: invalid number "0" for PipelineDepth (write an integer, at least 1)`}},
 		{"users", withAccount("UserCmd \"echo a\"", "User a"), []string{`4: IMAPAccount "a" has both UserCmd and User`}},
 		{"passwords", withAccount("Pass a", "PassCmd b", "UseKeychain yes"), []string{`4: IMAPAccount "a" has both Pass and PassCmd`, `5: IMAPAccount "a" has both Pass and UseKeychain`}},
@@ -492,6 +493,19 @@ func TestParseChannelRef(t *testing.T) {
 		}
 		if got != tt.want {
 			t.Errorf("ParseChannelRef(%q, %v) = %q, want %q", tt.s, tt.argument, got, tt.want)
+		}
+	}
+}
+
+func TestCompress(t *testing.T) {
+	for arg, want := range map[string]Tristate{"": Unset, "Auto": Unset, "yes": Yes, "On": Yes, "no": No, "0": No} {
+		text := "IMAPAccount a\nHost h\n"
+		if arg != "" {
+			text += "Compress " + arg + "\n"
+		}
+		cfg, _ := mustParse(t, text)
+		if got := cfg.Accounts[0].Compress; got != want {
+			t.Errorf("Compress %s is %v", arg, got)
 		}
 	}
 }

@@ -50,7 +50,8 @@ func (c *Client) Append(ctx context.Context, box string, msgs ...AppendMessage) 
 }
 
 // StartAppend starts an APPEND; more than one message need MULTIAPPEND (RFC
-// 3502) and are stored all or none. All bodies have been consumed when it
+// 3502) and are stored all or none. After ENABLE UTF8=ACCEPT those with UTF-8 in
+// their headers are sent in the form for that (RFC 6855 §4). All bodies have been consumed when it
 // returns, unless the server refused the command before.
 //
 // If a body fails or has not the size it should have, the error is a
@@ -77,7 +78,7 @@ func (c *Client) StartAppend(ctx context.Context, box string, msgs ...AppendMess
 		if !m.Date.IsZero() {
 			text.Date(m.Date)
 		}
-		text.Literal(m.Size, body)
+		text.Message(m.Size, body)
 	}
 	var a Appended
 	cmd := &command{completed: func(r *imapwire.Response) error {

@@ -22,7 +22,7 @@ func newCaps(list []string, disabled Caps) Caps {
 	for _, name := range list {
 		c[name] = struct{}{}
 	}
-	if c.Has("IMAP4REV2") {
+	if c.Has("IMAP4REV2") && !disabled.Has("IMAP4REV2") {
 		for _, name := range rev2 {
 			c[name] = struct{}{}
 		}
@@ -32,7 +32,11 @@ func newCaps(list []string, disabled Caps) Caps {
 		c["CONDSTORE"] = struct{}{}
 		c["ENABLE"] = struct{}{}
 	}
-	maps.DeleteFunc(c, func(name string, _ struct{}) bool { return disabled.Has(name) })
+	maps.DeleteFunc(c, func(name string, _ struct{}) bool {
+		// "COMPRESS" is short for all ways to.
+		kind, _, _ := strings.Cut(name, "=")
+		return disabled.Has(name) || kind == "COMPRESS" && disabled.Has(kind)
+	})
 	return c
 }
 

@@ -53,6 +53,7 @@ type Client struct {
 	preauth bool
 	secure  atomic.Bool
 	deflate atomic.Bool
+	rtt     atomic.Int64 // nanoseconds, see RTT
 
 	tlsState atomic.Pointer[tls.ConnectionState] // nil: no TLS
 
@@ -77,10 +78,12 @@ func Dial(ctx context.Context, opts Options) (*Client, error) {
 	c.link.expect()
 	if opts.Security == ImplicitTLS {
 		t := tls.Client(c.link, opts.TLS)
+		start := time.Now()
 		if err := c.link.handshake(func() error { return t.HandshakeContext(ctx) }); err != nil {
 			hangUp(conn)
 			return nil, c.lost("the TLS handshake", noEOF(err))
 		}
+		c.noteRTT(time.Since(start))
 		c.stream = t
 		c.secured(t)
 	}
@@ -252,6 +255,7 @@ type command struct {
 	tag      string
 	verb     string // for messages
 	greeting bool
+	sent     time.Time // when it was about to be
 
 	// data is offered untagged data, on the reader goroutine, and tells whether
 	// it took it. head: no older command is under way.
@@ -374,6 +378,7 @@ func (c *Client) enqueue(cmd *command) error {
 	if c.closed || c.err != nil {
 		return c.lost(cmd.verb, c.err)
 	}
+	cmd.sent = time.Now()
 	c.nextTag++
 	cmd.tag = "A" + strconv.FormatUint(c.nextTag, 10)
 	old := *c.queue.Load()

@@ -307,6 +307,15 @@ func (c *Client) Enabled() Caps {
 // and values by turns, at least one pair: some servers refuse less. The answer
 // has the same form.
 func (c *Client) ID(ctx context.Context, fields ...string) ([]string, error) {
+	p, err := c.StartID(ctx, fields...)
+	if err != nil {
+		return nil, err
+	}
+	return p.Wait(ctx)
+}
+
+// StartID starts an ID, whose answer need not be waited for.
+func (c *Client) StartID(ctx context.Context, fields ...string) (*Pending[[]string], error) {
 	text := imapwire.NewCommand("ID")
 	list := []byte{'('}
 	for i, f := range fields {
@@ -324,7 +333,7 @@ func (c *Client) ID(ctx context.Context, fields ...string) ([]string, error) {
 		answer = r.ID
 		return true
 	}}
-	return run(ctx, c, cmd, text, &answer)
+	return begin(ctx, c, cmd, text, &answer)
 }
 
 // Noop does nothing but give the server an opportunity to say something.

@@ -54,6 +54,13 @@ type Options struct {
 	// DisableExtensions are capabilities to ignore, in any case.
 	DisableExtensions []string
 
+	// ID is what Settle tells the server about us: names and values by turns.
+	// Empty: nothing.
+	ID []string
+
+	// Compression says whether Settle turns compression on.
+	Compression Compression
+
 	Hooks Hooks
 
 	// Spool returns a temporary file for a body that must be set aside, for

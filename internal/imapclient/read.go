@@ -3,6 +3,7 @@ package imapclient
 import (
 	"errors"
 	"slices"
+	"time"
 
 	"isync/internal/imapwire"
 )
@@ -226,6 +227,7 @@ func (c *Client) tagged(r *imapwire.Response) error {
 		return nil
 	}
 	cmd := queue[i]
+	c.noteRTT(time.Since(cmd.sent))
 	c.statusCode(r)
 	var err error
 	if r.Status == imapwire.StatusOK {

@@ -36,9 +36,9 @@ type TLSOptions struct {
 // Config makes a configuration for crypto/tls. It should be shared by all
 // connections to the server: it holds session tickets.
 func (o TLSOptions) Config() (*tls.Config, error) {
-	o.ServerName = bareHost(o.ServerName)
-	if addr, err := netip.ParseAddr(o.ServerName); err == nil {
-		o.ServerName = addr.WithZone("").String()
+	name := bareHost(o.ServerName)
+	if addr, err := netip.ParseAddr(name); err == nil {
+		name = addr.WithZone("").String()
 	}
 	var roots *x509.CertPool
 	if o.SystemCerts {
@@ -60,7 +60,7 @@ func (o TLSOptions) Config() (*tls.Config, error) {
 		roots.AddCert(cert)
 	}
 	cfg := &tls.Config{
-		ServerName:         o.ServerName,
+		ServerName:         name,
 		RootCAs:            roots,
 		MinVersion:         o.MinVersion,
 		MaxVersion:         o.MaxVersion,
@@ -69,7 +69,7 @@ func (o TLSOptions) Config() (*tls.Config, error) {
 		// VerifyConnection does what this skips, and knows pinned certificates.
 		InsecureSkipVerify: true, //nolint:gosec // see VerifyConnection
 		VerifyConnection: func(cs tls.ConnectionState) error {
-			return verify(cs, o.ServerName, roots, pinned)
+			return verify(cs, name, roots, pinned)
 		},
 	}
 	if cfg.CipherSuites == nil && o.MinVersion != 0 && o.MinVersion < tls.VersionTLS12 {

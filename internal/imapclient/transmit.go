@@ -81,29 +81,60 @@ func (c *Client) transmit(ctx context.Context, cmd *command, text *imapwire.Comm
 }
 
 func (s *sender) literal(cmd *command, l *imapwire.LiteralArg) error {
-	sync := s.c.literalSync(l.Size)
-	if err := s.put(imapwire.AppendLiteralHeader(nil, l.Size, sync)); err != nil {
-		return err
+	if l.Message && s.c.utf8On.Load() {
+		return s.message(cmd, l)
 	}
-	if sync {
-		if err := s.flush(); err != nil {
-			return err
-		}
-		select {
-		case <-cmd.cont:
-		case <-cmd.done:
-			return errRefused
-		case <-s.ctx.Done():
-			return context.Cause(s.ctx)
-		}
+	if err := s.announce(cmd, l.Size, ""); err != nil {
+		return err
 	}
 	s.left = l.Size
 	_, err := l.Body.WriteTo(s)
-	switch {
-	case err == nil && s.left > 0:
+	if err == nil && s.left > 0 {
 		err = errLiteralLength
-	case err == nil:
+	}
+	return s.bodyFailure(err)
+}
+
+// message sends a message, announced as its header demands.
+func (s *sender) message(cmd *command, l *imapwire.LiteralArg) error {
+	a := &announcer{s: s, cmd: cmd, size: l.Size}
+	_, err := l.Body.WriteTo(a)
+	if err == nil {
+		err = a.end()
+	}
+	if err = s.bodyFailure(err); err == nil && a.international {
+		err = s.put([]byte{')'})
+	}
+	return err
+}
+
+// announce announces a literal, with a prefix, and waits until the server wants
+// it, if it must be asked.
+func (s *sender) announce(cmd *command, size int64, prefix string) error {
+	sync := s.c.literalSync(size)
+	if err := s.put(imapwire.AppendLiteralHeader([]byte(prefix), size, sync)); err != nil {
+		return err
+	}
+	if !sync {
 		return nil
+	}
+	if err := s.flush(); err != nil {
+		return err
+	}
+	select {
+	case <-cmd.cont:
+		return nil
+	case <-cmd.done:
+		return errRefused
+	case <-s.ctx.Done():
+		return context.Cause(s.ctx)
+	}
+}
+
+// bodyFailure tells errors of a message's source from those of the connection.
+func (s *sender) bodyFailure(err error) error {
+	if err == nil || errors.Is(err, errRefused) {
+		return err
 	}
 	if s.ctx.Err() != nil {
 		return context.Cause(s.ctx)

@@ -45,6 +45,9 @@ type Part struct {
 type LiteralArg struct {
 	Size   int64
 	Secret bool
+	// Message: it is one that is being stored, which some servers want to be
+	// announced in a way that depends on what is in it (RFC 6855 §4).
+	Message bool
 	// Body writes exactly Size bytes. It is called once.
 	Body io.WriterTo
 }
@@ -165,6 +168,13 @@ func (c *Command) SecretRaw(s string) *Command {
 func (c *Command) Literal(size int64, body io.WriterTo) *Command {
 	c.buf = append(c.buf, ' ')
 	c.literal(&LiteralArg{Size: size, Body: body})
+	return c
+}
+
+// Message is Literal for a message that is to be stored.
+func (c *Command) Message(size int64, body io.WriterTo) *Command {
+	c.buf = append(c.buf, ' ')
+	c.literal(&LiteralArg{Size: size, Body: body, Message: true})
 	return c
 }
 

@@ -400,6 +400,10 @@ func (p *pool) connect(ctx context.Context) (s *session, again bool, err error) 
 		_ = s.client.Logout(ctx)
 		return nil, false, err
 	}
+	if err := s.client.Settle(ctx); err != nil {
+		_ = s.client.Close()
+		return nil, false, err
+	}
 	return s, false, nil
 }
 
