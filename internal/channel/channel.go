@@ -43,6 +43,9 @@ type Options struct {
 	FS   vfs.FS
 	// DryRun: decide, but change nothing.
 	DryRun bool
+	// Explain: the observer is told what was selected (engine.Selected), and why
+	// everything is done (engine.Debug).
+	Explain bool
 	// LogImplied and Controls are test controls of the engine.
 	LogImplied bool
 	Controls   *engine.Controls
@@ -200,6 +203,9 @@ func (r *runner) pair(ctx context.Context, s Selection, t target) bool {
 		p, err = r.enginePair(s, t)
 	}
 	if err == nil {
+		if r.Explain {
+			r.tellPair(p)
+		}
 		res, err = engine.Sync(ctx, p)
 	}
 	if err != nil || res.Failed+res.Problems > 0 {
@@ -220,7 +226,7 @@ func (r *runner) enginePair(s Selection, t target) (*engine.Pair, error) {
 		ExpireSide:      syncstate.Side(c.ExpireSide),
 		CopyArrivalDate: c.CopyArrivalDate,
 		FS:              r.FS, FSync: r.Global.FSync, BufferLimit: r.Global.BufferLimit,
-		LogImplied: r.LogImplied, Controls: r.Controls, DryRun: r.DryRun, TUIDs: r.TUIDs, Observer: r.Observer,
+		LogImplied: r.LogImplied, Controls: r.Controls, DryRun: r.DryRun, Explain: r.Explain, TUIDs: r.TUIDs, Observer: r.Observer,
 	}
 	p.Rules.MaxMessages = c.MaxMessages
 	switch c.ExpireUnread {

@@ -72,6 +72,8 @@ func listed(e config.End, box string, inbox bool) (full []string, err error) {
 // the sides. A mailbox that is named like the prefix has the empty name.
 type found struct {
 	boxes map[string]*[2]bool // on which sides
+	// unselected are mailboxes that were listed, but not selected, by side.
+	unselected [2][]string
 	// unreachable tells of mailboxes that were selected, but cannot be worked on.
 	unreachable []error
 }
@@ -153,6 +155,7 @@ func (f *found) add(c *config.Channel, t int, e config.End, box string, inbox bo
 	for _, full := range fulls {
 		name, ok := strings.CutPrefix(full, e.Box)
 		if !ok || !c.Patterns.Match(name) {
+			f.unselected[t] = append(f.unselected[t], full)
 			continue
 		}
 		if err != nil {

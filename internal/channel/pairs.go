@@ -12,6 +12,7 @@ import (
 	"isync/internal/engine"
 	"isync/internal/mail"
 	"isync/internal/store"
+	"isync/internal/syncstate"
 )
 
 // target is a pair of mailboxes to be synchronized.
@@ -50,6 +51,9 @@ func (r *runner) pairs(ctx context.Context, s Selection) ([]target, error) {
 	}
 	for _, err := range found.unreachable {
 		r.warn(c, err)
+	}
+	if r.Explain {
+		r.tellUnselected(c, found)
 	}
 	for _, name := range found.names() {
 		t := newTarget(c, st, name)
@@ -195,6 +199,38 @@ func inboxRank(t target) int {
 		return 1
 	}
 	return 0
+}
+
+// tellUnselected tells the observer which mailboxes the patterns leave out.
+func (r *runner) tellUnselected(c *config.Channel, f *found) {
+	for t, names := range f.unselected {
+		sortNames(names)
+		for _, n := range names {
+			r.Observer.Observe(engine.Event{
+				Kind: engine.Selected, Channel: c.Name, Side: syncstate.Side(t),
+				Text: fmt.Sprintf("mailbox '%s' of the %s side is not selected", n, syncstate.Side(t)),
+			})
+		}
+	}
+}
+
+// tellPair tells the observer what is known about a pair.
+func (r *runner) tellPair(p *engine.Pair) {
+	var sides string
+	switch {
+	case p.Known == [2]engine.Presence{engine.Present, engine.Present}:
+		sides = "on both sides"
+	case p.Known[0] == engine.Absent:
+		sides = "on the near side only"
+	case p.Known[1] == engine.Absent:
+		sides = "on the far side only"
+	default:
+		sides = "not known to be there yet"
+	}
+	r.Observer.Observe(engine.Event{
+		Kind: engine.Selected, Channel: p.Channel, Box: p.Box,
+		Text: fmt.Sprintf("%s; state %s", sides, p.StatePath),
+	})
 }
 
 // warn tells the observer about a mailbox that is left out.

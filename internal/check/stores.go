@@ -40,7 +40,8 @@ func (c *checker) store(ctx context.Context, s *config.Store) {
 	if a := s.IMAP.Account; a.TLS == config.TLSNone && a.Tunnel == "" && !loopback(a.Host) {
 		c.note("use TLSType IMAPS (port 993) or STARTTLS", "the connection is not encrypted (%s): anybody on the way can read mail and password", a.Pos("TLSType"))
 	}
-	if c.Probe != nil {
+	// This finds what is wrong with certificates, for example.
+	if c.open(s) != nil && c.Probe != nil {
 		c.online(ctx, s)
 	}
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -31,7 +32,13 @@ type tracedFS struct {
 func (t tracedFS) trace(err error, format string, args ...any) error {
 	text := fmt.Sprintf(format, args...)
 	if err != nil {
-		text += ": " + err.Error()
+		why := err
+		if pe, ok := errors.AsType[*fs.PathError](err); ok {
+			why = pe.Err // the path is there already
+		} else if le, ok := errors.AsType[*os.LinkError](err); ok {
+			why = le.Err
+		}
+		text += ": " + why.Error()
 	}
 	t.p.Debugf(ui.DebugMaildir, "%s", text)
 	return err

@@ -41,6 +41,7 @@ func (s *session) foresee() {
 	}
 	c := plan.Close(s.input())
 	s.result.Closing = c
+	s.explain(c.Reasons)
 	for _, t := range syncstate.Sides {
 		s.result.Counts[t].Trashed = len(c.Trash[t]) + len(c.RemoteTrash[t])
 		s.result.Counts[t].Expunged = int(c.Expunge[t].Len())

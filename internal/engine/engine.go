@@ -69,6 +69,8 @@ type Pair struct {
 	Controls *Controls
 	// DryRun: decide, but change nothing.
 	DryRun bool
+	// Explain: the observer is told why everything is done (Event Debug).
+	Explain bool
 	// BufferLimit bounds the bytes of message bodies held in memory where they
 	// cannot be streamed; 0: a default.
 	BufferLimit int64
@@ -162,6 +164,7 @@ func (s *session) run(ctx context.Context) (err error) {
 	for _, n := range s.plan.Notices {
 		s.emit(Event{Kind: Notice, Text: n})
 	}
+	s.explain(s.plan.Reasons)
 	if s.plan.Halt != nil {
 		return s.plan.Halt
 	}
@@ -194,7 +197,14 @@ func (s *session) remember(ctx context.Context) {
 }
 
 func (s *session) input() plan.Input {
-	return plan.Input{State: s.state, Rules: s.Rules, Box: s.found}
+	return plan.Input{State: s.state, Rules: s.Rules, Box: s.found, Explain: s.Explain}
+}
+
+// explain tells the observer the reasons of decisions.
+func (s *session) explain(reasons []plan.Reason) {
+	for _, r := range reasons {
+		s.emit(Event{Kind: Debug, Text: r.String()})
+	}
 }
 
 // close leaves the mailboxes and releases the state.

@@ -30,6 +30,9 @@ const (
 	Problem
 	// Debug: what was decided and why.
 	Debug
+	// Selected: what is known about a pair, or a mailbox, before it is opened, and
+	// why it is worked on or not.
+	Selected
 )
 
 // What is a kind of change.

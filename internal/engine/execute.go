@@ -58,7 +58,6 @@ func (s *session) logPlan() error {
 	defer s.mu.Unlock()
 	s.journal.held = true
 	for _, l := range s.plan.Log {
-		s.emit(Event{Kind: Debug, Text: l.Why, UID: l.Rec.UID[0]})
 		args := l.Arg[:argCount(l.Op)]
 		rec := l.Rec
 		if l.Op == syncstate.OpAdd {

@@ -20,6 +20,7 @@ func (s *session) finish(ctx context.Context) (expunged [2]mail.UIDSet, err erro
 		return expunged, nil
 	}
 	c := plan.Close(s.input())
+	s.explain(c.Reasons)
 	var tasks []func() error
 	for _, t := range syncstate.Sides {
 		if !c.Expunge[t].Empty() {
@@ -107,6 +108,9 @@ func (s *session) commit(expunged [2]mail.UIDSet) error {
 		}
 	}
 	for _, l := range plan.Prune(s.input(), expunged) {
+		if s.Explain {
+			s.emit(Event{Kind: Debug, Text: plan.Reason{UID: l.Rec.UID, Text: "record: " + l.Why}.String()})
+		}
 		if err := s.journal.logImplied(l.Op, l.Rec, l.Arg[:argCount(l.Op)]...); err != nil {
 			return err
 		}

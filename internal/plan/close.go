@@ -15,6 +15,8 @@ type Closing struct {
 	RemoteTrash [2][]mail.UID
 	// Expunge are the messages to be removed from each side.
 	Expunge [2]mail.UIDSet
+	// Reasons tell why, as those of a Plan.
+	Reasons []Reason
 }
 
 // Close decides what is to be trashed and expunged. The input is as for Make,
@@ -39,24 +41,31 @@ func Close(in Input) *Closing {
 				r, w = p.recs[i], &p.works[i]
 			}
 			if !ops.Expunge && !p.solo(t, r, w) {
+				p.closing(t, m.UID, "marked as deleted, but not expunged: it has a counterpart (ExpungeSolo)")
 				continue
 			}
 			c.Expunge[t].Add(m.UID)
-			if in.State.Trashed[t].Contains(m.UID) || p.untrashable(t, r, w) {
+			if in.State.Trashed[t].Contains(m.UID) {
+				p.closing(t, m.UID, "marked as deleted: expunged, being in the trash already")
+				continue
+			}
+			if p.untrashable(t, r, w) {
+				p.closing(t, m.UID, "marked as deleted: expunged, without trash, since the other side has it")
 				continue
 			}
 			switch tr := in.Rules.Trash; {
-			case tr[t].Enabled:
-				if !tr[t].OnlyNew || neverPropagated(t, r) {
-					c.Trash[t] = append(c.Trash[t], m.UID)
-				}
-			case tr[t.Other()].Enabled && tr[t.Other()].RemoteNew:
-				if neverPropagated(t, r) {
-					c.RemoteTrash[t] = append(c.RemoteTrash[t], m.UID)
-				}
+			case tr[t].Enabled && (!tr[t].OnlyNew || neverPropagated(t, r)):
+				c.Trash[t] = append(c.Trash[t], m.UID)
+				p.closing(t, m.UID, "marked as deleted: put into the trash, then expunged")
+			case !tr[t].Enabled && tr[t.Other()].Enabled && tr[t.Other()].RemoteNew && neverPropagated(t, r):
+				c.RemoteTrash[t] = append(c.RemoteTrash[t], m.UID)
+				p.closing(t, m.UID, "marked as deleted: copied to the trash of the other side, which never had it, then expunged")
+			default:
+				p.closing(t, m.UID, "marked as deleted: expunged")
 			}
 		}
 	}
+	c.Reasons = p.out.Reasons
 	return &c
 }
 

@@ -34,11 +34,13 @@ func (p *planner) expire() error {
 			// It was undeleted on this side, which has to reach the other one
 			// first: from then on, marks on this side mean something else.
 			w.del[p.State.KeepSide()].Has(mail.FlagDeleted):
+			p.staysBeyond(i, excess, "flagged, or a placeholder there, or just undeleted")
 			excess--
 		case !flags.Has(mail.FlagSeen) && p.Rules.ExpireUnread != Yes:
 			if excess > 0 {
 				unseen++
 			}
+			p.staysBeyond(i, excess, "unread")
 			excess--
 		case excess > 0,
 			w.status&(begun|expired) == begun|expired,
@@ -56,6 +58,13 @@ func (p *planner) expire() error {
 		}
 	}
 	return nil
+}
+
+// staysBeyond tells why a message in excess of MaxMessages does not expire.
+func (p *planner) staysBeyond(i, excess int, why string) {
+	if p.Explain && excess > 0 {
+		p.explain(p.recs[i].UID, "in excess of MaxMessages, but stays: it is %s", why)
+	}
 }
 
 // alive returns the records that count, the one whose message has been in the

@@ -86,4 +86,6 @@ type Input struct {
 	State *syncstate.State
 	Rules Rules
 	Box   [2]Box
+	// Explain asks for reasons (Plan.Reasons, Closing.Reasons).
+	Explain bool
 }

@@ -62,12 +62,15 @@ func (p *planner) unknown(s syncstate.Side, j int32, m *mail.Meta) bool {
 	ops := p.Rules.Ops[s.Other()]
 	if m.UID <= p.State.MaxUID[s] {
 		if !ops.Old {
+			p.passOver(s, m, "was passed over earlier, and Old is not %sed")
 			return false
 		}
 		if s == p.State.KeepSide() && m.UID <= p.State.MaxExpired && !p.important(m.Flags) {
+			p.passOver(s, m, "has expired on the other side: not %sed, since it is neither flagged nor unread")
 			return false // it has expired, and nothing about it has changed
 		}
 	} else if !ops.New {
+		p.passOver(s, m, "new, but not %sed (no New in Sync)")
 		return false
 	}
 	r := &syncstate.Record{Status: syncstate.Pending}
@@ -76,7 +79,7 @@ func (p *planner) unknown(s syncstate.Side, j int32, m *mail.Meta) bool {
 		// Journaled all the same: once it is expunged, only the journal knows
 		// that its UID was seen.
 		p.log(syncstate.OpAdd, r, "new")
-		p.log(syncstate.OpDrop, r, "to be expunged anyway")
+		p.log(syncstate.OpDrop, r, "new, but marked as deleted, and to be expunged anyway")
 		return true
 	}
 	p.recs = append(p.recs, r)
@@ -104,8 +107,10 @@ func (p *planner) known(s syncstate.Side, i int, m *mail.Meta) {
 			p.abandon(s, i, r, w)
 			return
 		}
+		p.passOver(s, m, "an earlier run did not get done with it, so it is still to be %sed")
 	case r.Has(syncstate.Skipped):
 		if !ops.Upgrade || p.doomed(m.Flags) {
+			p.passOver(s, m, "too big for an old version, and still not %sed (no Upgrade in Sync, or it is to be expunged)")
 			return
 		}
 		w.status = syncstate.Pending | syncstate.PlaceholderOn(t)
@@ -121,6 +126,7 @@ func (p *planner) known(s syncstate.Side, i int, m *mail.Meta) {
 		w.status = w.status&^(syncstate.ExpireBegun|syncstate.Expired) | syncstate.Pending
 		p.log(syncstate.OpStatus, r, "expired message has become important", uint32(w.status))
 	default:
+		p.passOver(s, m, "has no counterpart any more, or could not be stored: not %sed again")
 		return // it was there and is gone, or could not be stored
 	}
 	w.bits |= bitCopy
@@ -131,7 +137,7 @@ func (p *planner) known(s syncstate.Side, i int, m *mail.Meta) {
 // abandon ends a pending copy of a message that would be expunged anyway.
 func (p *planner) abandon(s syncstate.Side, i int, r *syncstate.Record, w *work) {
 	if !r.Upgrading {
-		p.drop(i, "to be expunged anyway")
+		p.drop(i, "not propagated yet, and now marked as deleted: to be expunged anyway")
 		return
 	}
 	t := s.Other()

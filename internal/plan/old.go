@@ -68,6 +68,9 @@ func (p *planner) goneOn(s syncstate.Side, r *syncstate.Record, w *work) {
 		return
 	}
 	if !p.Rules.Ops[t].Gone {
+		if p.Explain {
+			p.explain(r.UID, "gone from the %s side; nothing is done about it, since Gone is not %sed", s, verb(t))
+		}
 		// A run that was interrupted may have expunged it; had it been able to
 		// finish, it would have made an orphan of what is marked, too.
 		if m := p.meta(w, t); m != nil && m.Flags.Has(mail.FlagDeleted) && p.Rules.Ops[s].Expunges() {
@@ -88,7 +91,13 @@ func (p *planner) goneOn(s syncstate.Side, r *syncstate.Record, w *work) {
 func (p *planner) flagsTo(t syncstate.Side, r *syncstate.Record, w *work) {
 	s := t.Other()
 	m := p.meta(w, s)
-	if m == nil || !p.Rules.Ops[t].Flags {
+	if m == nil {
+		return
+	}
+	if !p.Rules.Ops[t].Flags {
+		if p.Explain && m.Flags != r.Flags {
+			p.explain(r.UID, "flags of the %s side changed from %s to %s, which is not %sed (no Flags in Sync)", s, flagNames(r.Flags), flagNames(m.Flags), verb(t))
+		}
 		return
 	}
 	flags := m.Flags

@@ -23,6 +23,9 @@ type Plan struct {
 	MaxUID [2]mail.UID
 	// Notices tell the user about decisions worth knowing.
 	Notices []string
+	// Reasons tell why each message is treated as it is, if Input.Explain asks
+	// for that. There are none for messages about which there is nothing to decide.
+	Reasons []Reason
 	// Halt, if not nil, says why nothing at all may be done; the rest of the
 	// plan is empty.
 	Halt error
@@ -118,7 +121,7 @@ func Make(in Input) *Plan {
 		p.newMessages(t.Other())
 	}
 	if err := p.expire(); err != nil {
-		return &Plan{Halt: err, Notices: p.out.Notices}
+		return &Plan{Halt: err, Notices: p.out.Notices, Reasons: p.out.Reasons}
 	}
 	p.flagChanges()
 	p.copies()
@@ -182,6 +185,9 @@ func (p *planner) log(op syncstate.Op, r *syncstate.Record, why string, arg ...u
 	l := Logged{Op: op, Rec: r, Why: why}
 	copy(l.Arg[:], arg)
 	p.out.Log = append(p.out.Log, l)
+	if p.Explain && op != syncstate.OpAdd { // what becomes of a new message is told there
+		p.explain(r.UID, "%s", why)
+	}
 }
 
 func (p *planner) drop(i int, why string) {
@@ -237,11 +243,17 @@ func (p *planner) flagChanges() {
 				c.Add &^= m.Flags
 				c.Del &= m.Flags
 			}
+			if p.Explain {
+				p.explainFlags(t, &c)
+			}
 			p.out.Flags[t] = append(p.out.Flags[t], c)
 		}
 	}
 	for _, q := range p.purges {
 		m := &p.Box[q.side].Messages[q.msg]
+		if p.Explain {
+			p.explain(onSide(q.side, m.UID), "outdated placeholder, marked as deleted")
+		}
 		p.out.Flags[q.side] = append(p.out.Flags[q.side], FlagChange{
 			Rec: q.rec, UID: m.UID, Add: mail.FlagDeleted &^ m.Flags, Purge: true,
 		})
@@ -270,9 +282,11 @@ func (p *planner) copies() {
 			if w.bits&(bitCopy|bitDropped) != bitCopy || w.to != t || w.status&syncstate.Pending == 0 {
 				continue
 			}
-			p.out.Copies[t] = append(p.out.Copies[t], Copy{
-				Rec: p.recs[i], UID: m.UID, Placeholder: w.status&syncstate.PlaceholderOn(t) != 0,
-			})
+			c := Copy{Rec: p.recs[i], UID: m.UID, Placeholder: w.status&syncstate.PlaceholderOn(t) != 0}
+			if p.Explain {
+				p.explainCopy(t, &c, int(i) >= len(p.State.Records))
+			}
+			p.out.Copies[t] = append(p.out.Copies[t], c)
 		}
 	}
 }

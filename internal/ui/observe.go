@@ -98,12 +98,10 @@ func (p *Printer) Observe(e engine.Event) {
 		p.failed(fmt.Sprintf("%s, %s", at, message(e)), e.Err)
 	case engine.Problem:
 		p.failed(at, e.Err)
+	case engine.Selected:
+		p.debugf(DebugMain, "%s: %s", label(n), e.Text)
 	case engine.Debug:
-		if e.UID != 0 {
-			p.debugf(DebugSync, "%s: far UID %d: %s", label(n), e.UID, e.Text)
-		} else {
-			p.debugf(DebugSync, "%s: %s", label(n), e.Text)
-		}
+		p.debugf(DebugSync, "%s: %s", label(n), e.Text)
 	}
 }
 

@@ -62,7 +62,7 @@ func perform(o Options) (begin, out, err string) {
 	ev(engine.Event{Kind: engine.Loaded, Side: 0, N: 8})
 	ev(engine.Event{Kind: engine.Notice, Text: "take note"})
 	ev(engine.Event{Kind: engine.Planned, What: engine.New, Side: 1, N: 2})
-	ev(engine.Event{Kind: engine.Debug, UID: 5, Text: "because"})
+	ev(engine.Event{Kind: engine.Debug, Text: "far UID 5: because"})
 	ev(engine.Event{Kind: engine.Done, What: engine.New, Side: 1, UID: 12})
 	ev(engine.Event{Kind: engine.Failed, What: engine.New, Side: 0, UID: 9, Err: errors.New("too \x1b[31mred")})
 	ev(engine.Event{Kind: engine.Warning, Text: "beware"})
