@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -40,15 +41,43 @@ func (w *world) silent(secrets ...string) {
 	}
 }
 
+// masked checks that of an authentication that is shown nothing is, but the
+// mechanism.
+func (w *world) masked() {
+	w.tb.Helper()
+	seen := false
+	for line := range strings.Lines(w.out.String()) {
+		_, sent, isSent := strings.Cut(line, " > ")
+		_, got, isGot := strings.Cut(line, " < ")
+		sent, got = strings.TrimSpace(sent), strings.TrimSpace(got)
+		words := strings.Fields(sent)
+		switch {
+		case isSent && len(words) > 1 && (words[1] == "AUTHENTICATE" || words[1] == "LOGIN"):
+			seen = true
+			if len(words) > 3 && words[3] != "****" {
+				w.tb.Errorf("shown: %s", line)
+			}
+		case isSent && len(words) == 1 && words[0] != "****", isGot && strings.HasPrefix(got, "+") && got != "+ ****":
+			w.tb.Errorf("shown: %s", line)
+		}
+	}
+	if !seen {
+		w.tb.Error("no authentication is shown")
+	}
+}
+
+// The ways to send the first response: with the command, and behind it.
+var firstResponses = []string{"", "DisableExtensions SASL-IR\n"}
+
 // Each mechanism that Dovecot has, with a right and a wrong password.
 func TestDovecotMechanisms(t *testing.T) {
 	mechs := []string{"PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"}
 	srv := testkit.StartDovecot(t, testkit.DovecotConfig{Users: []string{"user"}})
 	srv.Seed(t, "user", "INBOX", testkit.Mail{Body: "Subject: x\r\n\r\nHello\r\n"})
-	for _, mech := range append(mechs, "*") {
+	for i, mech := range slices.Concat(mechs, mechs, []string{"*"}) {
 		t.Run(mech, func(t *testing.T) {
-			w := newWorld(t, fmt.Sprintf("IMAPStore far\nHost %s\nPort %d\nUser user\nPassCmd \"cat '$DIR/secret'\"\nTLSType IMAPS\nCertificateFile ca.pem\nAuthMechs %s\n",
-				srv.Host, srv.TLSPort, strings.ToLower(mech)))
+			w := newWorld(t, fmt.Sprintf("IMAPStore far\nHost %s\nPort %d\nUser user\nPassCmd \"cat '$DIR/secret'\"\nTLSType IMAPS\nCertificateFile ca.pem\nAuthMechs %s\n%s",
+				srv.Host, srv.TLSPort, strings.ToLower(mech), firstResponses[i/len(mechs)%2]))
 			w.write("ca.pem", string(srv.CA.PEM()))
 			w.write("secret", testkit.Password+"\n")
 			w.run(0, "-a", "-Dn")
@@ -62,12 +91,14 @@ func TestDovecotMechanisms(t *testing.T) {
 			}
 			w.says(&w.out, sent)
 			w.silent(testkit.Password)
+			w.masked()
 
 			const wrong = "wrong-and-secret"
 			w.write("secret", wrong+"\n")
 			w.run(1, "-a", "-DN")
 			w.says(&w.err, "AUTHENTICATIONFAILED", "hint: check User (rc:4) and PassCmd (rc:5)")
 			w.silent(wrong, testkit.Password)
+			w.masked()
 			if n := strings.Count(w.out.String(), "> A"); n == 0 || strings.Count(w.out.String(), "AUTHENTICATE ")+strings.Count(w.out.String(), " LOGIN ") != 1 {
 				t.Errorf("not one attempt:\n%s", &w.out)
 			}
@@ -94,6 +125,7 @@ func TestDovecotExternal(t *testing.T) {
 	}{
 		{"without a name", "", external, cert, []string{"AUTHENTICATE EXTERNAL"}, ""},
 		{"with the name", "User user\n", external, cert, []string{"AUTHENTICATE EXTERNAL"}, ""},
+		{"without a name, behind the command", firstResponses[1], external, cert, []string{"AUTHENTICATE EXTERNAL"}, ""},
 		{"another way", "User user\nPassCmd \"cat '$DIR/secret'\"\nAuthMechs PLAIN\n", external, cert, []string{"AUTHENTICATE PLAIN"}, ""},
 		{"not that one, but a password", "User user\nPassCmd \"cat '$DIR/secret'\"\n", noExternal, cert, []string{"AUTHENTICATE EXTERNAL", "AUTHENTICATE PLAIN"}, ""},
 		{"not that one", "User user\n", external, stranger, []string{"AUTHENTICATE EXTERNAL"}, "hint: check ClientCertificate (rc:6)"},
@@ -111,6 +143,7 @@ func TestDovecotExternal(t *testing.T) {
 			}
 			w.run(code, "-a", "-DN")
 			w.says(&w.err, tt.fails)
+			w.masked()
 			var got []string
 			for line := range strings.Lines(w.out.String()) {
 				if _, cmd, ok := strings.Cut(line, "AUTHENTICATE "); ok && strings.Contains(line, " > ") {
@@ -155,19 +188,21 @@ func TestDovecotTokens(t *testing.T) {
 				Mechanisms: "oauthbearer xoauth2",
 				Extra:      "passdb {\n  driver = oauth2\n  mechanisms = xoauth2 oauthbearer\n  args = " + srvFile(t, file) + "\n}\n",
 			})
-			for _, mech := range []string{"XOAUTH2", "OAUTHBEARER"} {
-				w := newWorld(t, fmt.Sprintf("IMAPStore far\nHost %s\nPort %d\nUser user\nPassCmd \"cat '$DIR/secret'\"\nTLSType IMAPS\nCertificateFile ca.pem\nAuthMechs %s\n",
-					srv.Host, srv.TLSPort, mech))
+			for i, mech := range []string{"XOAUTH2", "OAUTHBEARER", "XOAUTH2", "OAUTHBEARER"} {
+				w := newWorld(t, fmt.Sprintf("IMAPStore far\nHost %s\nPort %d\nUser user\nPassCmd \"cat '$DIR/secret'\"\nTLSType IMAPS\nCertificateFile ca.pem\nAuthMechs %s\n%s",
+					srv.Host, srv.TLSPort, mech, firstResponses[i/2]))
 				w.write("ca.pem", string(srv.CA.PEM()))
 				w.write("secret", token+"\n")
 				w.run(0, "-a", "-Dn")
 				w.says(&w.out, "AUTHENTICATE "+mech)
 				w.silent(token, token[:15])
+				w.masked()
 				wrong := "bad" + token
 				w.write("secret", wrong+"\n")
 				w.run(1, "-a", "-DN")
 				w.says(&w.err, "server refused AUTHENTICATE "+mech, "the token is not accepted, status ", "hint: check User (rc:4) and PassCmd (rc:5); the password must be an access token")
 				w.silent(wrong, token, token[:15])
+				w.masked()
 			}
 			if t.Failed() {
 				t.Log(srv.Log())

@@ -151,6 +151,62 @@ func TestAuthenticate(t *testing.T) {
 	}
 }
 
+// proverMech is PLAIN with a server that has to prove something.
+type proverMech struct {
+	sasl.Client
+	err error
+}
+
+func (p *proverMech) Proven() error { return p.err }
+
+// The server's OK is not the last word.
+func TestAuthenticateProven(t *testing.T) {
+	for _, want := range []error{nil, errors.New("not proven")} {
+		c := connect(t, Options{}, "SASL-IR", func(p *peer) {
+			p.send("%s NO [AUTHENTICATIONFAILED] no\n", p.expect("AUTHENTICATE PLAIN AGpvZQBzM2NyZXQ="))
+			p.send("%s OK [CAPABILITY X] in\n", p.expect("AUTHENTICATE PLAIN AGpvZQBzM2NyZXQ="))
+			p.idle()
+		})
+		mech := &proverMech{sasl.NewPlainClient("", "joe", "s3cret"), want}
+		err := c.Authenticate(testContext(t), mech)
+		if r, ok := errors.AsType[*ResponseError](err); !ok || r.Command != "AUTHENTICATE PLAIN" {
+			t.Errorf("%v", err)
+		}
+		if err := c.Authenticate(testContext(t), mech); !errors.Is(err, want) {
+			t.Errorf("%v instead of %v", err, want)
+		}
+	}
+}
+
+// The state of TLS is there after either kind of handshake, and not without.
+func TestTLSState(t *testing.T) {
+	ca := newCert(t, "ca", true, time.Now().Add(time.Hour), nil)
+	cert := newCert(t, "mail.example", false, time.Now().Add(time.Hour), ca)
+	cfg, err := TLSOptions{ServerName: "mail.example", PEM: ca.pem}.Config()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, security := range []Security{PlainText, StartTLS, ImplicitTLS} {
+		c, err := tryConnect(t, Options{Security: security, TLS: cfg}, func(p *peer) {
+			if security == ImplicitTLS && !p.secure(cert) {
+				return
+			}
+			p.send("* OK [CAPABILITY STARTTLS] hi\n")
+			if security == StartTLS {
+				p.answer("STARTTLS", "")
+				p.secure(cert)
+			}
+			p.idle()
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s := c.TLSState(); (s != nil) != (security != PlainText) || s != nil && !s.HandshakeComplete {
+			t.Errorf("%v: %+v", security, s)
+		}
+	}
+}
+
 func TestTrace(t *testing.T) {
 	var tr tracer
 	c := connect(t, Options{Hooks: Hooks{Trace: tr.trace}}, "LITERAL+", func(p *peer) {

@@ -1,0 +1,109 @@
+package testkit
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Keyring is a Secret Service of a test's own, with a session bus to reach it.
+type Keyring struct {
+	// Bus is the address of the bus, for DBUS_SESSION_BUS_ADDRESS.
+	Bus string
+
+	env []string
+}
+
+// StartKeyring starts a bus and gnome-keyring, which has an unlocked, empty key
+// ring. Both end with the test.
+func StartKeyring(tb testing.TB) *Keyring {
+	tb.Helper()
+	bus := findProgram(tb, "dbus-daemon", "dbus")
+	daemon := findProgram(tb, "gnome-keyring-daemon", "gnome-keyring")
+	dir := shortTempDir(tb)
+	socket := filepath.Join(dir, "bus")
+	k := &Keyring{Bus: "unix:path=" + socket}
+	k.env = append(os.Environ(), "HOME="+dir, "XDG_RUNTIME_DIR="+dir, "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir, "XDG_CACHE_HOME="+dir,
+		"DBUS_SESSION_BUS_ADDRESS="+k.Bus)
+	k.start(tb, "", bus, "--session", "--nofork", "--nopidfile", "--address="+k.Bus)
+	k.await(tb, "the bus", func() error {
+		conn, err := net.Dial("unix", socket)
+		if err == nil {
+			conn.Close()
+		}
+		return err
+	})
+	k.start(tb, "the key ring's own", daemon, "--unlock", "--foreground", "--components=secrets", "--control-directory="+filepath.Join(dir, "control"))
+	k.await(tb, "the key ring", func() error { return k.owned(tb) })
+	return k
+}
+
+// start starts one of the two programs.
+func (k *Keyring) start(tb testing.TB, stdin, program string, args ...string) {
+	tb.Helper()
+	cmd := exec.Command(program, args...)
+	cmd.Env, cmd.Stdin = k.env, strings.NewReader(stdin)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	p, err := start(cmd)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := p.kill(); err != nil {
+			tb.Error(err)
+		}
+		if tb.Failed() {
+			tb.Logf("%s: %s", filepath.Base(program), &out)
+		}
+	})
+}
+
+// await waits until look finds nothing wrong.
+func (k *Keyring) await(tb testing.TB, what string, look func() error) {
+	tb.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		err := look()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			tb.Fatalf("%s does not answer: %v", what, err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// owned tells whether somebody is the Secret Service on the bus.
+func (k *Keyring) owned(tb testing.TB) error {
+	send := findProgram(tb, "dbus-send", "dbus")
+	cmd := exec.Command(send, "--session", "--print-reply", "--dest=org.freedesktop.DBus", "/", "org.freedesktop.DBus.NameHasOwner", "string:org.freedesktop.secrets")
+	cmd.Env = k.env
+	out, err := cmd.CombinedOutput()
+	if err == nil && !bytes.Contains(out, []byte("boolean true")) {
+		err = errors.New("nobody is org.freedesktop.secrets")
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
+}
+
+// Store puts a password into the key ring, in the way that users are told to.
+func (k *Keyring) Store(tb testing.TB, service, user, password string) {
+	tb.Helper()
+	tool := findProgram(tb, "secret-tool", "libsecret-tools")
+	cmd := exec.Command(tool, "store", "--label=mail", "service", service, "username", user)
+	cmd.Env, cmd.Stdin = k.env, strings.NewReader(password)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		tb.Fatalf("secret-tool: %v: %s", err, out)
+	}
+}
