@@ -181,8 +181,9 @@ func request(ctx context.Context, c *config.Channel, e config.End, st store.Stor
 	inbox, req.Others, req.OthersIfAny = l.Inbox, l.Others, l.OthersIfAny
 	if h, ok := st.(store.InboxHolder); ok && req.Others && !inbox {
 		inbox, err = h.InboxAmongOthers(ctx)
+		req.InboxAmong = inbox
 	}
-	req.Inbox = inbox || e.Store.MapInbox != ""
+	req.Inbox = l.Inbox || e.Store.MapInbox != ""
 	return req, inbox, err
 }
 

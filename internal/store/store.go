@@ -62,7 +62,8 @@ type Local interface {
 
 // InboxHolder is implemented by stores whose inbox may live among the other
 // mailboxes, so that it is one of those that a wildcard finds: under the Path of
-// a Maildir, or on an IMAP server whose mailbox names have no prefix.
+// a Maildir, or on an IMAP server whose mailbox names have no prefix, or one that
+// begins with INBOX.
 type InboxHolder interface {
 	InboxAmongOthers(ctx context.Context) (bool, error)
 }
@@ -90,8 +91,9 @@ type Caps struct {
 
 // ListRequest limits a listing to what is needed.
 type ListRequest struct {
-	// Inbox: the inbox and its children are wanted, wherever they live.
-	Inbox bool
+	// Inbox: the inbox and its children are wanted, wherever they live. InboxAmong:
+	// they are if they come up among the others (see InboxHolder).
+	Inbox, InboxAmong bool
 	// Others: everything but the inbox and its children is wanted. OthersIfAny:
 	// that, too, but it is no error if the store cannot have any.
 	Others, OthersIfAny bool
@@ -100,7 +102,7 @@ type ListRequest struct {
 // Wants reports whether a mailbox of that canonical name was asked for.
 func (r ListRequest) Wants(box string) bool {
 	if mail.IsInbox(box) {
-		return r.Inbox
+		return r.Inbox || r.InboxAmong
 	}
 	return r.Others || r.OthersIfAny
 }

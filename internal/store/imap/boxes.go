@@ -115,7 +115,7 @@ func (s *Store) List(ctx context.Context, req store.ListRequest) ([]store.Box, e
 		entries = nil
 		var pending []*imapclient.Pending[[]imapclient.ListEntry]
 		var first error
-		for _, p := range l.patterns(req.Inbox, req.Others || req.OthersIfAny) {
+		for _, p := range l.patterns(req.Inbox || req.InboxAmong, req.Others || req.OthersIfAny) {
 			cmd, err := c.StartList(ctx, imapclient.ListRequest{Patterns: []string{p}, Subscribed: s.opts.SubscribedOnly})
 			if err != nil {
 				first = err
@@ -144,7 +144,7 @@ func (s *Store) InboxAmongOthers(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, s.storeError(err)
 	}
-	return l.prefix == "", nil
+	return l.prefix == "" || l.underInbox(), nil
 }
 
 // boxes makes canonical names of what was listed.
@@ -179,6 +179,10 @@ func (s *Store) boxes(l *layout, req store.ListRequest, entries []imapclient.Lis
 		if req.Wants(name) {
 			out = append(out, store.Box{Name: name})
 		}
+	}
+	if _, ok := listed[mail.Inbox]; req.Inbox && !ok {
+		// There always is one (RFC 9051 §5.1), subscribed or not.
+		out = append(out, store.Box{Name: mail.Inbox})
 	}
 	s.layout.mu.Lock()
 	defer s.layout.mu.Unlock()

@@ -128,6 +128,12 @@ func nameError(reason store.NameReason, box, format string, args ...any) error {
 	return &store.NameError{Reason: reason, Name: box, Text: fmt.Sprintf(format, args...)}
 }
 
+// underInbox reports whether whoever lists the inbox and its children lists all
+// that has the prefix, too.
+func (l *layout) underInbox() bool {
+	return len(l.prefix) >= len(mail.Inbox) && strings.EqualFold(l.prefix[:len(mail.Inbox)], mail.Inbox)
+}
+
 // patterns returns the LIST patterns that together cover the request.
 func (l *layout) patterns(inbox, others bool) []string {
 	under := l.prefix + "*"
@@ -138,7 +144,7 @@ func (l *layout) patterns(inbox, others bool) []string {
 		return []string{mail.Inbox + "*"}
 	case !inbox || l.prefix == "":
 		return []string{under}
-	case len(l.prefix) >= len(mail.Inbox) && strings.EqualFold(l.prefix[:len(mail.Inbox)], mail.Inbox):
+	case l.underInbox():
 		return []string{mail.Inbox + "*"}
 	}
 	return []string{mail.Inbox + "*", under}

@@ -39,7 +39,8 @@ type walker struct {
 
 func (w *walker) list(ctx context.Context, req store.ListRequest) error {
 	o := &w.s.opts
-	if req.Inbox {
+	inbox := req.Inbox || req.InboxAmong
+	if inbox {
 		isBox, err := w.isBox(o.Inbox)
 		if err != nil {
 			return err
@@ -51,7 +52,7 @@ func (w *walker) list(ctx context.Context, req store.ListRequest) error {
 	if o.SubFolders == SubFoldersMaildirPP {
 		return w.listPlusPlus(req)
 	}
-	if req.Inbox {
+	if inbox {
 		if err := w.below(ctx, o.Inbox, mail.Inbox, 1); err != nil {
 			return err
 		}
