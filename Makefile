@@ -33,7 +33,7 @@ PROGRAMS  = $(notdir $(wildcard cmd/*))
 # The systems that the program is for.
 SYSTEMS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 freebsd/amd64 windows/amd64
 
-.PHONY: build test race check lint fmt vet demo bench gobench crash fuzz servers changelog clean help dist cross install uninstall
+.PHONY: build test race check lint fmt vet demo bench gobench crash fuzz servers generate changelog clean help dist cross install uninstall
 
 build: ## build bin/mbsync, static, with the version from git
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
@@ -80,6 +80,9 @@ fuzz: ## run every fuzz target for FUZZTIME (default 30s)
 
 servers: ## install the servers that tests start, where that is possible
 	@tools/servers.sh
+
+generate: ## write the headings of options into the manual page, from the table of options
+	$(GO) test ./internal/cli -run TestManualOptions -update
 
 changelog: ## show what the next release changes
 	@$(GO) run ./changelog
