@@ -81,8 +81,8 @@ fuzz: ## run every fuzz target for FUZZTIME (default 30s)
 servers: ## install the servers that tests start, where that is possible
 	@tools/servers.sh
 
-generate: ## write the headings of options into the manual page, from the table of options
-	$(GO) test ./internal/cli -run TestManualOptions -update
+generate: ## write what is made from the tables of options: headings of the manual page, completions
+	$(GO) test ./internal/cli -run 'TestManualOptions|TestConvertCompletions' -update
 
 changelog: ## show what the next release changes
 	@$(GO) run ./changelog

@@ -320,13 +320,19 @@ var typed = []struct{ keys, want string }{
 func (w *shellWorld) testTyped(t *testing.T, s *terminal) {
 	t.Helper()
 	for _, c := range typed {
-		for part := range strings.SplitAfterSeq(c.keys, "\t") {
-			s.send(part)
-			time.Sleep(100 * time.Millisecond) // keys that come at once are taken for pasted text
-		}
-		s.send("\r")
-		s.expect("RAN" + strings.ReplaceAll(c.want, "HOME", filepath.Join(w.dir, "home")))
+		s.typed(c.keys, strings.ReplaceAll(c.want, "HOME", filepath.Join(w.dir, "home")))
 	}
+}
+
+// typed types a command, and checks what it gets.
+func (s *terminal) typed(keys, want string) {
+	s.t.Helper()
+	for part := range strings.SplitAfterSeq(keys, "\t") {
+		s.send(part)
+		time.Sleep(100 * time.Millisecond) // keys that come at once are taken for pasted text
+	}
+	s.send("\r")
+	s.expect("RAN" + want)
 }
 
 func completionFile(t *testing.T, name string) string {

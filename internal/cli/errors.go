@@ -85,9 +85,6 @@ func (r *run) adviser(err error) *adviser {
 
 // place returns where in the configuration the error comes from, if it does.
 func (a *adviser) place() config.Pos {
-	if e, ok := errors.AsType[*unsupportedError](a.err); ok {
-		return e.pos
-	}
 	if e, ok := errors.AsType[*placedError](a.err); ok {
 		return e.pos
 	}

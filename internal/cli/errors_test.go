@@ -77,7 +77,7 @@ func TestExplain(t *testing.T) {
 	}
 	// A place in the configuration stands in front.
 	r.cfg = nil
-	if got := r.explain(&unsupportedError{config.Pos{File: "rc", Line: 7}, "That"}); got[0].Place != "rc:7" || got[0].Text != "That is not supported yet" {
+	if got := r.explain(&placedError{config.Pos{File: "rc", Line: 7}, errors.New("that is wrong")}); got[0].Place != "rc:7" || got[0].Text != "that is wrong" {
 		t.Errorf("%q", got)
 	}
 }

@@ -13,14 +13,6 @@ import (
 	"isync/internal/vfs"
 )
 
-// unsupportedError says that the program cannot do what a keyword asks for.
-type unsupportedError struct {
-	pos  config.Pos
-	what string
-}
-
-func (e *unsupportedError) Error() string { return e.what + " is not supported yet" }
-
 // workshop makes stores of sections of the configuration.
 type workshop struct {
 	env      Env
