@@ -3,17 +3,20 @@
 // patterns and name mappings, finds out which mailboxes exist where, and adds
 // up what was done.
 //
+// Channels, and the pairs of a channel, are worked on at the same time, as far
+// as the accounts allow it (config.Account.Connections). The outcome does not
+// depend on how they are scheduled: no mailbox and no sync state is ever worked
+// on by two at once, and the pairs of a channel are begun in order.
+//
 // A mailbox that fails does not keep the others from being synchronized; a
 // store that fails ends the channels that use it. All failures are told to the
 // observer as they happen.
 package channel
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"strings"
-	"sync"
 
 	"isync/internal/config"
 	"isync/internal/engine"
@@ -52,15 +55,19 @@ type Options struct {
 	// TUIDs yields the random bits of temporary ids.
 	TUIDs    io.Reader
 	Observer Observer
+	// Parallel is how many pairs may be worked on at a time, whatever their
+	// stores allow; 0: a default. 1: one after the other, in order.
+	Parallel int
 }
 
 // Observer is told about the run as a whole and, as an engine.Observer, about
-// each pair.
+// each pair. It is called from several goroutines at once.
 type Observer interface {
 	engine.Observer
 	// ChannelStarted: the channel has so many pairs of mailboxes.
 	ChannelStarted(channel string, pairs int)
-	// PairStarted and PairDone enclose the events of a pair.
+	// PairStarted and PairDone enclose the events of a pair. An error that
+	// wraps engine.ErrReported is one of a store that has been told already.
 	PairStarted(engine.PairName)
 	PairDone(engine.PairName, engine.Result, error)
 	// ChannelFailed: the channel, or what is left of it, cannot be
@@ -74,148 +81,6 @@ type Summary struct {
 	Counts          [2]engine.Counts
 	// Failed: something was not fully successful.
 	Failed bool
-}
-
-// runner is one run over several channels.
-type runner struct {
-	Options
-	stores map[*config.Store]store.Store
-	broken map[*config.Store]error
-	states map[string]engine.PairName // whose state is in a file
-	sum    Summary
-}
-
-func newRunner(o Options) *runner {
-	return &runner{
-		Options: o,
-		stores:  map[*config.Store]store.Store{},
-		broken:  map[*config.Store]error{},
-		states:  map[string]engine.PairName{},
-	}
-}
-
-// Run synchronizes the selected channels. It returns when everything that can
-// be done is done, or soon after ctx has ended.
-func Run(ctx context.Context, sel []Selection, o Options) Summary {
-	r := newRunner(o)
-	defer r.close()
-	for _, s := range sel {
-		if ctx.Err() != nil {
-			r.sum.Failed = true
-			break
-		}
-		r.channel(ctx, s)
-	}
-	return r.sum
-}
-
-// close ends the sessions of all stores at the same time.
-func (r *runner) close() {
-	var wg sync.WaitGroup
-	for _, s := range r.stores {
-		wg.Go(func() { _ = s.Close() })
-	}
-	wg.Wait()
-}
-
-func (r *runner) channel(ctx context.Context, s Selection) {
-	r.sum.Channels++
-	pairs, err := r.pairs(ctx, s)
-	if err != nil {
-		r.channelFailed(s.Channel, err)
-		return
-	}
-	r.Observer.ChannelStarted(s.Channel.Name, len(pairs))
-	for _, p := range pairs {
-		if ctx.Err() != nil {
-			r.sum.Failed = true
-			return
-		}
-		if !r.pair(ctx, s, p) {
-			return
-		}
-	}
-}
-
-func (r *runner) channelFailed(c *config.Channel, err error) {
-	r.sum.Failed = true
-	r.note(c, err)
-	r.Observer.ChannelFailed(c.Name, err)
-}
-
-// note remembers the stores that have failed, so that they are not tried again.
-// It reports whether there are any.
-func (r *runner) note(c *config.Channel, err error) bool {
-	failed := storeErrors(err)
-	for _, se := range failed {
-		for _, e := range ends(c) {
-			if e.Store.Name == se.Store {
-				r.broken[e.Store] = err
-			}
-		}
-	}
-	return len(failed) > 0
-}
-
-// storeErrors returns all failures of stores in the tree of an error: both
-// stores may have failed at the same time.
-func storeErrors(err error) (found []*store.StoreError) {
-	switch e := err.(type) { //nolint:errorlint // it walks the tree itself
-	case *store.StoreError:
-		return []*store.StoreError{e}
-	case interface{ Unwrap() error }:
-		return storeErrors(e.Unwrap())
-	case interface{ Unwrap() []error }:
-		for _, x := range e.Unwrap() {
-			found = append(found, storeErrors(x)...)
-		}
-	}
-	return found
-}
-
-// open returns the channel's stores.
-func (r *runner) open(c *config.Channel) (st [2]store.Store, err error) {
-	for t, e := range ends(c) {
-		if r.broken[e.Store] != nil {
-			return st, fmt.Errorf("skipped, because %s failed before", e.Store.Label())
-		}
-		s := r.stores[e.Store]
-		if s == nil {
-			if s, err = r.Open(e.Store); err != nil {
-				r.broken[e.Store] = err
-				return st, err
-			}
-			r.stores[e.Store] = s
-		}
-		st[t] = s
-	}
-	return st, nil
-}
-
-// pair synchronizes one pair. It returns false if the channel cannot go on.
-func (r *runner) pair(ctx context.Context, s Selection, t target) bool {
-	r.sum.Boxes++
-	r.Observer.PairStarted(t.PairName)
-	var p *engine.Pair
-	var res engine.Result
-	err := t.err
-	if err == nil {
-		p, err = r.enginePair(s, t)
-	}
-	if err == nil {
-		if r.Explain {
-			r.tellPair(p)
-		}
-		res, err = engine.Sync(ctx, p)
-	}
-	if err != nil || res.Failed+res.Problems > 0 {
-		r.sum.Failed = true
-	}
-	for i := range r.sum.Counts {
-		r.sum.Counts[i].Add(res.Counts[i])
-	}
-	r.Observer.PairDone(t.PairName, res, err)
-	return err == nil || !r.note(s.Channel, err) && ctx.Err() == nil
 }
 
 // enginePair describes the pair to the engine.
@@ -260,6 +125,8 @@ func (r *runner) enginePair(s Selection, t target) (*engine.Pair, error) {
 // mailboxes "a/b" and "a!b" do, or channels with the same SyncState. A pair may
 // come up again, though, in another channel.
 func (r *runner) claimState(path string, t target) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	owner, ok := r.states[path]
 	switch {
 	case !ok:

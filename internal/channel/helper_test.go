@@ -159,7 +159,7 @@ func (w *world) open(s *config.Store) (store.Store, error) {
 func (w *world) options() channel.Options {
 	return channel.Options{
 		Global: w.cfg.Global, Open: w.open, FS: w.fs, DryRun: w.dry,
-		TUIDs: rand.NewChaCha8([32]byte{}), Observer: w.obs,
+		TUIDs: rand.NewChaCha8([32]byte{}), Observer: w.obs, Parallel: 1,
 	}
 }
 
@@ -276,6 +276,7 @@ func (r *recorder) Observe(e engine.Event) {
 	switch e.Kind {
 	case engine.Warning:
 		r.warnings = append(r.warnings, e.Text)
+	case engine.Notice:
 	default:
 		if r.running == "" {
 			r.wrong("event %v outside of a pair", e)

@@ -203,7 +203,7 @@ func runOurs(t *testing.T, home, rc string, fails bool) channel.Summary {
 	if err != nil {
 		t.Fatal(err)
 	}
-	obs := &recorder{}
+	obs := newCrowd()
 	o := channel.Options{
 		Global: cfg.Global, FS: vfs.OS{}, TUIDs: rand.Reader, Observer: obs,
 		Open: func(s *config.Store) (store.Store, error) {
@@ -225,7 +225,7 @@ func runOurs(t *testing.T, home, rc string, fails bool) channel.Summary {
 	}
 	sum := channel.Run(t.Context(), sel, o)
 	if sum.Failed != fails {
-		t.Fatalf("our run: %+v %v %v", sum, obs.errs, obs.failed)
+		t.Fatalf("our run: %+v %v", sum, obs.errs)
 	}
 	return sum
 }

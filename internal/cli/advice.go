@@ -46,6 +46,8 @@ func (a *adviser) aboutSync() string {
 	case a.is(engine.ErrUIDValidity):
 		return "somebody replaced the mailbox, so nothing is known about its messages any more; nothing was changed. To start afresh, " +
 			"remove the sync state of this mailbox (and, to avoid duplicates, empty one side)"
+	case a.is(store.ErrCrowded):
+		return "with more Connections in the section of the account it works, if the server grants them"
 	case a.is(store.ErrNoBox):
 		return "it was there a moment ago; another program may have removed it"
 	case imapclient.HasCode(a.err, "OVERQUOTA"):

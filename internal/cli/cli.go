@@ -17,6 +17,7 @@ import (
 	"isync/internal/auth"
 	"isync/internal/channel"
 	"isync/internal/config"
+	"isync/internal/store/imap"
 	"isync/internal/ui"
 )
 
@@ -207,7 +208,8 @@ func (r *run) load() bool {
 func (r *run) workshop() *workshop {
 	w := &workshop{
 		env: r.env, fs: r.fs(), cfg: r.cfg, controls: r.c.controls, printer: r.printer,
-		logins: make(map[*config.Account]*accountLogin),
+		logins:   make(map[*config.Account]*accountLogin),
+		accounts: make(map[*config.Account]*imap.Sessions),
 	}
 	w.terminal = &auth.Terminal{
 		Prompt: askTerminal,
@@ -239,6 +241,10 @@ func (r *run) channels(ctx context.Context) int {
 		DryRun: r.c.dryRun, Explain: r.printer.Debugs(ui.DebugSync | ui.DebugMain), LogImplied: r.c.controls.logImplied,
 		Controls: r.c.controls.engineControls(r.c.debug != 0, r.env.Stdout, r.env.Exit),
 		TUIDs:    r.env.Random, Observer: r.printer,
+	}
+	if o.Controls != nil {
+		// Steps are counted: they have to come in the same order each time.
+		o.Parallel = 1
 	}
 	if r.c.list {
 		return r.list(ctx, sel, o)

@@ -31,6 +31,8 @@ type workshop struct {
 	warned map[config.Pos]bool
 	// listings are shared by all stores.
 	listings *listcache.Dir
+	// accounts have the sessions of accounts, for all their stores.
+	accounts map[*config.Account]*imap.Sessions
 }
 
 // open makes the store of a section. It does not connect yet.
@@ -77,23 +79,50 @@ func (w *workshop) maildir(s *config.Store) (store.Store, error) {
 
 // imap makes an IMAP store.
 func (w *workshop) imap(s *config.Store) (store.Store, error) {
-	client, err := w.client(s)
+	account, err := w.account(s)
 	if err != nil {
 		return nil, err
 	}
 	o := imap.Options{
-		Name: s.Name, Client: client,
-		Login: w.login(s),
-		Path:  s.Path, HasPath: s.HasPath,
+		Name: s.Name, Sessions: account,
+		Path: s.Path, HasPath: s.HasPath,
 		UseNamespace:   s.IMAP.UseNamespace,
 		SubscribedOnly: s.IMAP.SubscribedOnly,
-		Warn:           func(text string) { w.printer.Warn("", "store '"+s.Name+"': "+text) },
+		Warn:           w.warnAbout(s),
 	}
 	if d := s.IMAP.PathDelimiter; d != 0 {
 		o.Delimiter = string(rune(d))
 	}
 	w.remember(s, &o)
 	return imap.New(o), nil
+}
+
+// account returns the sessions of a store's account, which all its stores share.
+func (w *workshop) account(s *config.Store) (*imap.Sessions, error) {
+	w.mu.Lock()
+	known := w.accounts[s.IMAP.Account]
+	w.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
+	client, err := w.client(s)
+	if err != nil {
+		return nil, err
+	}
+	a := imap.NewSessions(imap.Options{
+		Client: client, Login: w.login(s),
+		MaxSessions: s.IMAP.Account.Connections,
+		Warn:        w.warnAbout(s),
+	})
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.accounts[s.IMAP.Account] = a
+	return a, nil
+}
+
+// warnAbout returns what warns about a store.
+func (w *workshop) warnAbout(s *config.Store) func(string) {
+	return func(text string) { w.printer.Warn("", "store '"+s.Name+"': "+text) }
 }
 
 // listRequest asks for all mailboxes of a store.

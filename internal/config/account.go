@@ -37,6 +37,7 @@ var accountKeywords = []keyword{
 	{Keyword: Keyword{Name: "CipherString", Args: "ciphers"}, apply: func(st *stmt, d *draft) { d.account.CipherString = st.arg() }},
 	{Keyword: Keyword{Name: "PipelineDepth", Args: "number"}, apply: func(st *stmt, d *draft) { st.setInt(&d.account.PipelineDepth, 1, maxInt) }},
 	{Keyword: Keyword{Name: "Compress", Args: "auto|yes|no"}, apply: (*stmt).applyCompress},
+	{Keyword: Keyword{Name: "Connections", Args: "number"}, apply: func(st *stmt, d *draft) { st.setInt(&d.account.Connections, 1, maxInt) }},
 	{Keyword: Keyword{Name: "DisableExtensions", Alias: "DisableExtension", Args: "extension ...", List: true}, apply: (*stmt).applyDisableExtensions},
 
 	{Keyword: Keyword{Name: "SSLType", Args: "None|STARTTLS|IMAPS", Deprecated: true, Use: "TLSType"}, rename: true},
@@ -210,6 +211,12 @@ func (p *parser) finishAccount(d *draft) {
 	}
 	p.exclusive(d, passwords...)
 
+	if a.Connections == 0 {
+		a.Connections = 3
+		if a.Tunnel != "" {
+			a.Connections = 1
+		}
+	}
 	if !d.has("TLSType") {
 		a.TLS = TLSStartTLS
 		if a.Tunnel != "" {

@@ -129,6 +129,8 @@ type Account struct {
 	ClientCertificate, ClientKey string
 	CipherString                 string
 
+	// Connections is how many connections there may be at a time.
+	Connections int
 	// PipelineDepth limits the commands in flight; 0: no limit.
 	PipelineDepth int
 	// Compress says whether to compress what is transferred; Unset: if the

@@ -197,6 +197,7 @@ ClientCertificate sub/../c.pem
 ClientKey ./k.pem
 CipherString HIGH
 PipelineDepth 3
+Connections 7
 DisableExtensions move AUTH=PLAIN
 DisableExtension X-FOO
 
@@ -238,7 +239,7 @@ Account full
 		Name: "full", At: at(1), Host: "imap.example.org", Port: 1143, User: "me", Pass: NewSecret("a b"), Tunnel: `ssh "x y" imapd`,
 		AuthMechs: []string{"SCRAM-SHA-1", "PLAIN", "LOGIN"}, TLS: TLSStartTLS, TLSVersions: TLS11 | TLS12,
 		Certificates:      []CertificateFile{{"/etc/ca.pem", []byte("CA"), at(14)}, {"/home/you/b", []byte("B"), at(15)}, {"/abs", []byte("A"), at(16)}},
-		ClientCertificate: "/etc/c.pem", ClientKey: "/etc/k.pem", CipherString: "HIGH", PipelineDepth: 3,
+		ClientCertificate: "/etc/c.pem", ClientKey: "/etc/k.pem", CipherString: "HIGH", PipelineDepth: 3, Connections: 7,
 		DisableExtensions: []string{"MOVE", "AUTH=PLAIN", "X-FOO"},
 	}
 	noGiven := cmp.FilterPath(func(p cmp.Path) bool { return p.Last().Type().Name() == "Given" }, cmp.Ignore())
@@ -249,8 +250,8 @@ Account full
 		t.Error("wrong positions")
 	}
 	want = &Account{
-		Name: "minimal", At: at(24), Host: "h", Port: 143, Timeout: 20 * time.Second, AuthMechs: []string{"*"}, TLS: TLSStartTLS,
-		TLSVersions: DefaultTLSVersions, SystemCertificates: true,
+		Name: "minimal", At: at(25), Host: "h", Port: 143, Timeout: 20 * time.Second, AuthMechs: []string{"*"}, TLS: TLSStartTLS,
+		TLSVersions: DefaultTLSVersions, SystemCertificates: true, Connections: 3,
 	}
 	if diff := cmp.Diff(want, cfg.Account("minimal"), noGiven); diff != "" {
 		t.Errorf("minimal (-want +got):\n%s", diff)
@@ -258,17 +259,17 @@ Account full
 	if a := cfg.Account("imaps"); a.Port != 993 || a.TLS != TLSIMAPS {
 		t.Errorf("imaps: %v", a)
 	}
-	if a := cfg.Account("tunnel"); a.TLS != TLSNone || a.PassCmd != "+pinentry" || a.UserCmd != "echo me" || a.Pass.IsSet() {
+	if a := cfg.Account("tunnel"); a.TLS != TLSNone || a.PassCmd != "+pinentry" || a.UserCmd != "echo me" || a.Pass.IsSet() || a.Connections != 1 {
 		t.Errorf("tunnel: %v", a)
 	}
 
 	own := cfg.Store("own")
 	wantStore := &Store{
-		Name: "own", At: at(36), HasPath: true, MaxSize: 5120, MapInbox: "in", Flatten: ".", Trash: "trash", TrashNewOnly: true, TrashRemoteNew: true,
+		Name: "own", At: at(37), HasPath: true, MaxSize: 5120, MapInbox: "in", Flatten: ".", Trash: "trash", TrashNewOnly: true, TrashRemoteNew: true,
 		IMAP: &IMAPStore{
 			Account: &Account{
-				Name: "own", At: at(36), Inline: true, Host: "own.example.org", Port: 993, Timeout: 20 * time.Second, AuthMechs: []string{"*"},
-				TLS: TLSIMAPS, TLSVersions: DefaultTLSVersions, SystemCertificates: true,
+				Name: "own", At: at(37), Inline: true, Host: "own.example.org", Port: 993, Timeout: 20 * time.Second, AuthMechs: []string{"*"},
+				TLS: TLSIMAPS, TLSVersions: DefaultTLSVersions, SystemCertificates: true, Connections: 3,
 			},
 			PathDelimiter: '.', SubscribedOnly: true,
 		},
@@ -282,7 +283,7 @@ Account full
 	if other := cfg.Store("other"); other.IMAP.Account != full || !other.IMAP.UseNamespace || other.HasPath {
 		t.Errorf("other: %+v", other)
 	}
-	if got := own.Pos("TLSType").Line; got != 38 {
+	if got := own.Pos("TLSType").Line; got != 39 {
 		t.Errorf("TLSType is at line %d", got)
 	}
 }

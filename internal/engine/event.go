@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"errors"
+
 	"isync/internal/mail"
 	"isync/internal/syncstate"
 )
@@ -68,6 +70,10 @@ type Event struct {
 	Text    string
 	Err     error
 }
+
+// ErrReported is wrapped by errors of pairs that tell nothing new: the store
+// has failed, and that was told already.
+var ErrReported = errors.New("reported before")
 
 // Observer is told what happens. Progress display, logs and summaries all feed
 // on it. Observe must not block for long, nor call back into the engine.

@@ -70,13 +70,35 @@ func (s *session) trashRemotely(ctx context.Context, t syncstate.Side, uids []ma
 	if err != nil {
 		return s.where(o, "trashing", err)
 	}
-	index := make(map[mail.UID]int, len(uids))
-	items := make([]store.FetchItem, len(uids))
-	for i, u := range uids {
-		index[u] = i
-		items[i] = store.FetchItem{UID: u}
+	for from := 0; from < len(uids) && err == nil; from += trashAtOnce {
+		err = s.trashBatch(ctx, t, app, uids, from, trashed)
 	}
-	err = s.boxes[t].Fetch(ctx, items, func(in *store.Incoming) error {
+	if ferr := app.Finish(ctx); ferr != nil {
+		err = joinErrors(err, s.where(o, "trashing", ferr))
+	}
+	return err
+}
+
+// trashAtOnce is how many messages are read before they are stored.
+const trashAtOnce = 20
+
+// trashBatch copies the messages from uids[from] on. They are read in full
+// before any is stored: the trash may share the connection that they come from.
+func (s *session) trashBatch(ctx context.Context, t syncstate.Side, app store.Appender, uids []mail.UID, from int, trashed func(mail.UID, error)) error {
+	o := t.Other()
+	index := make(map[mail.UID]int, trashAtOnce)
+	var items []store.FetchItem
+	for i := from; i < min(from+trashAtOnce, len(uids)); i++ {
+		index[uids[i]] = i
+		items = append(items, store.FetchItem{UID: uids[i]})
+	}
+	var batch []*store.Outgoing
+	defer func() {
+		for _, out := range batch {
+			out.Body.(*spool).Close()
+		}
+	}()
+	err := s.boxes[t].Fetch(ctx, items, func(in *store.Incoming) error {
 		i, ok := index[in.UID]
 		if !ok {
 			return nil
@@ -87,23 +109,26 @@ func (s *session) trashRemotely(ctx context.Context, t syncstate.Side, uids []ma
 			return nil
 		}
 		data := &spool{}
-		defer data.Close()
 		b := &body{src: in.Body}
 		b.conv.FromCRLF, b.conv.ToCRLF = s.caps[t].CRLF, s.caps[o].CRLF
 		n, err := b.WriteTo(data)
 		if err != nil {
 			trashed(in.UID, err)
+			data.Close()
 			return data.err
 		}
-		return app.Put(ctx, &store.Outgoing{Key: i, Flags: in.Flags &^ mail.FlagDeleted, Date: in.Date, Size: n, Body: data})
+		batch = append(batch, &store.Outgoing{Key: i, Flags: in.Flags &^ mail.FlagDeleted, Date: in.Date, Size: n, Body: data})
+		return nil
 	})
 	if err != nil {
-		err = s.where(t, "trashing", err)
+		return s.where(t, "trashing", err)
 	}
-	if ferr := app.Finish(ctx); ferr != nil {
-		err = joinErrors(err, s.where(o, "trashing", ferr))
+	for _, out := range batch {
+		if err := app.Put(ctx, out); err != nil {
+			return s.where(o, "trashing", err)
+		}
 	}
-	return err
+	return nil
 }
 
 // openTrash opens the trash mailbox of a side's store, creating it if need be.
@@ -112,12 +137,12 @@ func (s *session) openTrash(ctx context.Context, t syncstate.Side) (store.Mailbo
 	fail := func(err error) error {
 		return fmt.Errorf("opening trash: %w", &store.BoxError{Store: s.Store[t].Name(), Box: name, Err: err})
 	}
-	box, err := s.Store[t].Open(ctx, name, store.OpenRequest{})
+	box, err := s.Store[t].Open(ctx, name, store.OpenRequest{Deposit: true})
 	if errors.Is(err, store.ErrNoBox) {
 		if err := s.Store[t].Create(ctx, name); err != nil {
 			return nil, fail(err)
 		}
-		box, err = s.Store[t].Open(ctx, name, store.OpenRequest{})
+		box, err = s.Store[t].Open(ctx, name, store.OpenRequest{Deposit: true})
 	}
 	if err != nil {
 		return nil, fail(err)

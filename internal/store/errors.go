@@ -11,6 +11,11 @@ var ErrNoBox = errors.New("no such mailbox")
 // ErrGone says that a message does not exist any more.
 var ErrGone = errors.New("message is gone")
 
+// ErrCrowded says that a session that is needed cannot be had as long as others
+// keep theirs, which perhaps wait for something themselves. Whoever gives back
+// what it has may try again.
+var ErrCrowded = errors.New("too few sessions")
+
 // BoxError says that one mailbox of a store cannot be used.
 type BoxError struct {
 	Store, Box string

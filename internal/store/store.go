@@ -117,6 +117,10 @@ type OpenRequest struct {
 	// ReadOnly promises that nothing will be changed; the store then writes
 	// nothing at all, not even files or marks of its own (a dry run).
 	ReadOnly bool
+	// Deposit promises that messages will be stored, and nothing else: of the
+	// mailbox only Append and Close work. The store may do with less then than
+	// it needs for other uses.
+	Deposit bool
 }
 
 // Info describes an open mailbox.

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -27,6 +28,7 @@ func (p *Printer) PairStarted(n engine.PairName) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.status.start(n)
+	defer p.speak(keyOf(n))()
 	p.debugf(DebugMain, "%s: far :%s:%s, near :%s:%s", label(n), n.Store[0], n.Box[0], n.Store[1], n.Box[1])
 	p.drawStatus(false)
 }
@@ -35,6 +37,7 @@ func (p *Printer) PairStarted(n engine.PairName) {
 func (p *Printer) PairDone(n engine.PairName, r engine.Result, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	defer p.speak(keyOf(n))()
 	p.tellLoaded(n)
 	p.status.end(n)
 	if r.Plan != nil && p.o.Level >= Verbose {
@@ -49,7 +52,7 @@ func (p *Printer) PairDone(n engine.PairName, r engine.Result, err error) {
 	case err == nil && r.Failed == 0:
 		p.verbosef("%s: nothing to do", label(n))
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, engine.ErrReported) {
 		p.failed(where(n.Channel, n.Name), err)
 	}
 	p.drawStatus(false)
@@ -66,6 +69,7 @@ func (p *Printer) ChannelFailed(channel string, err error) {
 func (p *Printer) Observe(e engine.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	defer p.speak(pairKey{e.Channel, e.Box})()
 	n := p.status.name(e)
 	at := where(e.Channel, n.Name)
 	if e.Kind != engine.Loaded {

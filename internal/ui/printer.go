@@ -47,6 +47,8 @@ type Printer struct {
 	status status
 	hinted map[string]bool // hints that were given already
 	warned map[string]bool // warnings about places in files, too
+	// speaking is the pair whose lines are being written, if any.
+	speaking *pairStatus
 }
 
 // New returns a Printer.
@@ -67,9 +69,43 @@ func New(o Options) *Printer {
 
 // write writes a line, taking the status line out of its way; p.mu is held.
 func (p *Printer) write(w io.Writer, line string) {
+	line = clean(line) + "\n"
+	if s := p.speaking; s != nil && len(p.status.turns) > 0 && p.status.turns[0] != s {
+		s.held = append(s.held, heldLine{w, line})
+		return
+	}
 	p.clearStatus()
-	_, _ = io.WriteString(w, clean(line)+"\n")
+	_, _ = io.WriteString(w, line)
 	p.drawStatus(false)
+}
+
+// speak makes the lines until the returned function is called those of a pair:
+// pairs are worked on at the same time, but told one after the other. p.mu is
+// held.
+func (p *Printer) speak(key pairKey) func() {
+	p.speaking = p.status.pairs[key]
+	return func() {
+		p.speaking = nil
+		p.nextTurns()
+	}
+}
+
+// nextTurns lets the next pairs speak if those before them have ended.
+func (p *Printer) nextTurns() {
+	s := &p.status
+	for len(s.turns) > 0 && s.turns[0].ended {
+		s.turns = s.turns[1:]
+		if len(s.turns) == 0 {
+			s.turns = nil
+			return
+		}
+		next := s.turns[0]
+		for _, l := range next.held {
+			p.clearStatus()
+			_, _ = io.WriteString(l.w, l.text)
+		}
+		next.held = nil
+	}
 }
 
 // message writes a line that begins with a place and a severity; p.mu is held.

@@ -26,11 +26,22 @@ type pairStatus struct {
 	planned, done [4][2]int
 	// loaded holds what was listed and not told yet; -1: nothing.
 	loaded [2]int
+	// held are lines that wait for those of the pairs before it; ended: there
+	// will be no more.
+	held  []heldLine
+	ended bool
+}
+
+// heldLine is a line that waits for its turn.
+type heldLine struct {
+	w    io.Writer
+	text string
 }
 
 // status is the progress of the run.
 type status struct {
 	pairs        map[pairKey]*pairStatus // under way
+	turns        []*pairStatus           // in the order they were started; the first may speak
 	current      *pairStatus             // the one that is shown
 	total, ended int                     // pairs known of and ended
 	over         bool                    // nothing is shown any more
@@ -46,10 +57,20 @@ func (s *status) channel(pairs int) { s.total += pairs }
 func (s *status) start(n engine.PairName) {
 	s.current = &pairStatus{name: n, loaded: [2]int{-1, -1}}
 	s.pairs[keyOf(n)] = s.current
+	s.turns = append(s.turns, s.current)
 }
 
 func (s *status) end(n engine.PairName) {
-	delete(s.pairs, keyOf(n))
+	if p := s.pairs[keyOf(n)]; p != nil {
+		p.ended = true
+		delete(s.pairs, keyOf(n))
+		if s.current == p {
+			s.current = nil
+			if len(s.turns) > 0 && s.turns[0] != p {
+				s.current = s.turns[0]
+			}
+		}
+	}
 	s.ended++
 }
 

@@ -96,7 +96,7 @@ func (a *appender) answered(key int, got *imapclient.Appended, err error) error 
 	switch {
 	case err == nil:
 		uid := got.UID()
-		if !a.tells || got.UIDValidity == 0 {
+		if !a.tells || got.UIDValidity == 0 || m.deposit {
 			uid = 0
 		} else if got.UIDValidity != m.Info().UIDValidity {
 			return m.fail("storing messages", errNewValidity)

@@ -8,9 +8,10 @@
 // deleting) shares a session with whoever has one. The very first login is made
 // alone, and after one that failed there is no second: wrong passwords lock
 // accounts. A server that refuses further sessions is content with those it
-// has granted: who wants another one waits until one is given back. Whoever
-// holds a mailbox while opening another one of the same store should therefore
-// make sure that Options.MaxSessions has room for both.
+// has granted: who wants another one waits until one is given back, or until it
+// is clear that nobody will (store.ErrCrowded). A mailbox that is opened only to
+// store messages (a deposit) shares a session, too. Stores of one account share
+// its pool.
 //
 // # Names
 //

@@ -18,6 +18,8 @@ type mailbox struct {
 	box      string // canonical
 	name     string // on the server
 	readOnly bool
+	// deposit: nothing is selected, and the session may be shared.
+	deposit bool
 
 	// listing is held while messages are listed, for one listing at a time.
 	listing sync.Mutex
@@ -47,7 +49,13 @@ func (s *Store) Open(ctx context.Context, box string, req store.OpenRequest) (st
 	if err != nil {
 		return nil, err
 	}
-	m := &mailbox{store: s, box: box, name: name, readOnly: req.ReadOnly}
+	m := &mailbox{store: s, box: box, name: name, readOnly: req.ReadOnly, deposit: req.Deposit}
+	if m.deposit {
+		if err := m.openDeposit(ctx); err != nil {
+			return nil, err
+		}
+		return m, nil
+	}
 	if err := m.open(ctx); err != nil {
 		return nil, err
 	}
@@ -58,7 +66,7 @@ func (s *Store) Open(ctx context.Context, box string, req store.OpenRequest) (st
 func (m *mailbox) open(ctx context.Context) error {
 	s := m.store
 	for {
-		sess, used, err := s.pool.exclusive(ctx)
+		sess, used, err := s.pool.exclusive(ctx, &s.door)
 		if err != nil {
 			return s.storeError(err)
 		}
@@ -72,6 +80,43 @@ func (m *mailbox) open(ctx context.Context) error {
 			return s.boxError(m.box, err)
 		}
 		// The connection had died while it was idle.
+	}
+}
+
+// openDeposit takes any session, and makes sure that there is such a mailbox.
+func (m *mailbox) openDeposit(ctx context.Context) error {
+	s := m.store
+	for {
+		sess, used, err := s.pool.any(ctx, &s.door)
+		if err != nil {
+			return s.storeError(err)
+		}
+		st, err := sess.client.Status(ctx, m.name, imapwire.BoxUIDValidity)
+		if err == nil {
+			m.mu.Lock()
+			m.sess = sess
+			// What else it can hold is not known without selecting it, and not
+			// every server takes what it cannot hold.
+			m.info = store.Info{UIDValidity: st.UIDValidity, UIDNext: 1, Flags: mail.AllFlags &^ mail.FlagForwarded}
+			m.mu.Unlock()
+			return nil
+		}
+		if missing(ctx, sess.client, m.name, err) {
+			err = store.ErrNoBox
+		}
+		s.pool.put(sess)
+		if !used || !isLost(err) || ctx.Err() != nil {
+			return s.boxError(m.box, err)
+		}
+	}
+}
+
+// giveBack gives the session back.
+func (m *mailbox) giveBack(sess *session) {
+	if m.deposit {
+		m.store.pool.put(sess)
+	} else {
+		m.store.pool.putExclusive(sess)
 	}
 }
 
@@ -136,7 +181,10 @@ func (m *mailbox) reconnect(ctx context.Context) error {
 	old, validity := m.sess, m.info.UIDValidity
 	m.sess = nil
 	m.mu.Unlock()
-	m.store.pool.putExclusive(old)
+	m.giveBack(old)
+	if m.deposit {
+		return m.openDeposit(ctx)
+	}
 	if err := m.open(ctx); err != nil {
 		return err
 	}
@@ -159,7 +207,7 @@ func (m *mailbox) Close(context.Context) error {
 	if sess == nil {
 		return m.store.boxError(m.box, errBoxClosed)
 	}
-	m.store.pool.putExclusive(sess)
+	m.giveBack(sess)
 	return nil
 }
 

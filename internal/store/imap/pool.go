@@ -12,6 +12,7 @@ import (
 	"isync/internal/imapclient"
 	"isync/internal/imapwire"
 	"isync/internal/mail"
+	"isync/internal/store"
 )
 
 // session is a connection that is logged in.
@@ -128,7 +129,12 @@ var errNoLogin = errors.New("the server wants a login, but there is none to offe
 // errClosed is why calls fail after Close.
 var errClosed = errors.New("store is closed")
 
-// pool has the sessions of a store.
+// door is how a store gets at sessions. Its store has no further try once a login
+// has failed; another store of the account may have better luck, if the login
+// thinks so. The mutex of the pool guards it.
+type door struct{ refused error }
+
+// pool has the sessions of an account.
 type pool struct {
 	opts *Options
 	// first holds a token while the first login is being tried.
@@ -139,7 +145,7 @@ type pool struct {
 	dialing  int           // connections in the making
 	limit    int           // of sessions and those in the making; 0: none
 	loggedIn bool          // a login has succeeded
-	refused  error         // a login has failed: there will be no other
+	stores   int           // that use it
 	closed   bool          //
 	change   chan struct{} // closed, and replaced, when one may look again
 }
@@ -155,24 +161,24 @@ func (p *pool) changed() {
 }
 
 // exclusive takes a session for a mailbox. used tells that it is not new.
-func (p *pool) exclusive(ctx context.Context) (s *session, used bool, err error) {
-	return p.take(ctx, true)
+func (p *pool) exclusive(ctx context.Context, d *door) (s *session, used bool, err error) {
+	return p.take(ctx, d, true)
 }
 
 // any takes a session for something that needs no selected mailbox. It may
 // have other users at the same time.
-func (p *pool) any(ctx context.Context) (s *session, used bool, err error) {
-	return p.take(ctx, false)
+func (p *pool) any(ctx context.Context, d *door) (s *session, used bool, err error) {
+	return p.take(ctx, d, false)
 }
 
-func (p *pool) take(ctx context.Context, exclusive bool) (s *session, used bool, err error) {
+func (p *pool) take(ctx context.Context, d *door, exclusive bool) (s *session, used bool, err error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, false, err
 		}
 		p.dropLost()
 		p.mu.Lock()
-		if err := p.unusable(); err != nil {
+		if err := p.unusable(d); err != nil {
 			p.mu.Unlock()
 			return nil, false, err
 		}
@@ -192,7 +198,7 @@ func (p *pool) take(ctx context.Context, exclusive bool) (s *session, used bool,
 		}
 		p.dialing++
 		p.mu.Unlock()
-		s, again, err := p.dial(ctx, exclusive)
+		s, again, err := p.dial(ctx, d, exclusive)
 		if !again {
 			return s, false, err
 		}
@@ -222,8 +228,7 @@ func (p *pool) wait(ctx context.Context, change <-chan struct{}, n int) error {
 			uses, idle = now, time.Now()
 		}
 		if time.Since(idle) >= stuckAfter {
-			return fmt.Errorf("no more than %d connection(s) to the server are possible, and each is needed for another mailbox; "+
-				"allow more of them, or do not use several mailboxes of the account at once (as with a trash that is on the other side)", n)
+			return fmt.Errorf("%w: no more than %d connection(s) to the server are possible, and each is needed for another mailbox", store.ErrCrowded, n)
 		}
 	}
 }
@@ -247,11 +252,11 @@ func (p *pool) busy() bool {
 }
 
 // unusable tells why there cannot be any session; p.mu is held.
-func (p *pool) unusable() error {
+func (p *pool) unusable(d *door) error {
 	if p.closed {
 		return errClosed
 	}
-	return p.refused
+	return d.refused
 }
 
 // pick chooses a session that is there: an idle one, preferably; one of a
@@ -304,8 +309,8 @@ func (p *pool) dropLost() {
 
 // dial makes a new session; p.dialing counts it already. again says to look
 // once more for one that is there.
-func (p *pool) dial(ctx context.Context, exclusive bool) (s *session, again bool, err error) {
-	s, again, err = p.connect(ctx)
+func (p *pool) dial(ctx context.Context, d *door, exclusive bool) (s *session, again bool, err error) {
+	s, again, err = p.connect(ctx, d)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.dialing--
@@ -333,7 +338,7 @@ func (p *pool) dial(ctx context.Context, exclusive bool) (s *session, again bool
 		return nil, true, nil
 	}
 	if _, ok := errors.AsType[*loginError](err); ok {
-		p.refused = err
+		d.refused = err
 	}
 	return nil, false, err
 }
@@ -347,7 +352,7 @@ func (e *loginError) Unwrap() error { return e.err }
 
 // connect connects and logs in. The first login is made alone, with again
 // telling those who have waited for it to start over.
-func (p *pool) connect(ctx context.Context) (s *session, again bool, err error) {
+func (p *pool) connect(ctx context.Context, d *door) (s *session, again bool, err error) {
 	p.mu.Lock()
 	loggedIn := p.loggedIn
 	p.mu.Unlock()
@@ -359,7 +364,7 @@ func (p *pool) connect(ctx context.Context) (s *session, again bool, err error) 
 			return nil, false, ctx.Err()
 		}
 		p.mu.Lock()
-		again := p.loggedIn || p.unusable() != nil
+		again := p.loggedIn || p.unusable(d) != nil
 		p.mu.Unlock()
 		if again {
 			return nil, true, nil
@@ -457,6 +462,24 @@ func (p *pool) idleWith(selected string) []*session {
 		}
 	}
 	return out
+}
+
+// join adds a store that uses the pool.
+func (p *pool) join() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stores++
+}
+
+// leave takes a store off. With the last one all sessions end.
+func (p *pool) leave() {
+	p.mu.Lock()
+	p.stores--
+	last := p.stores == 0
+	p.mu.Unlock()
+	if last {
+		p.close()
+	}
 }
 
 // close ends all sessions.

@@ -1,6 +1,7 @@
 package imap_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -26,8 +27,14 @@ func TestOnlyConnection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = s.Open(t.Context(), "trash", store.OpenRequest{}); !isStoreError(err) || !strings.Contains(err.Error(), "no more than 1 connection") {
+	if _, err = s.Open(t.Context(), "trash", store.OpenRequest{}); !isStoreError(err) || !errors.Is(err, store.ErrCrowded) || !strings.Contains(err.Error(), "no more than 1 connection") {
 		t.Errorf("Open = %v", err)
+	}
+	// To store something it needs none of its own.
+	if bin, err := s.Open(t.Context(), "trash", store.OpenRequest{Deposit: true}); err != nil {
+		t.Errorf("Open for a deposit = %v", err)
+	} else if err := bin.Close(t.Context()); err != nil {
+		t.Error(err)
 	}
 	if err := m.Close(t.Context()); err != nil {
 		t.Error(err)
@@ -38,5 +45,40 @@ func TestOnlyConnection(t *testing.T) {
 	}
 	if err := m.Close(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestSharedAccount: stores of one account share its sessions, which end with
+// the last of them.
+func TestSharedAccount(t *testing.T) {
+	d := testkit.StartDovecot(t, testkit.DovecotConfig{Rawlog: true})
+	opts := options(t, d, "user")
+	opts.MaxSessions = 1
+	opts.Sessions = imap.NewSessions(opts)
+	one, two := imap.New(opts), imap.New(opts)
+	for range 2 {
+		for _, s := range []*imap.Store{one, two} {
+			m, err := s.Open(t.Context(), "INBOX", store.OpenRequest{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := m.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		// The other one needs it still.
+		if err := one.Close(); err != nil {
+			t.Error(err)
+		}
+		one = two
+	}
+	if err := two.Close(); err != nil {
+		t.Error(err)
+	}
+	if n := len(d.Sessions(t, "user")); n != 1 {
+		t.Errorf("%d sessions", n)
+	}
+	if _, err := two.Open(t.Context(), "INBOX", store.OpenRequest{}); err == nil {
+		t.Error("a store could be used after all were closed")
 	}
 }

@@ -12,10 +12,23 @@ import (
 	"isync/internal/store"
 )
 
+// Sessions are the sessions of an account. Several stores may share them; they
+// end with the last of those.
+type Sessions struct{ pool *pool }
+
+// NewSessions returns the sessions for stores that have these options in common:
+// Client, Login, MaxSessions and Warn. It connects when a store uses them for the
+// first time.
+func NewSessions(o Options) *Sessions { return &Sessions{newPool(&o)} }
+
 // Options describe a store.
 type Options struct {
 	// Name is the store's name in the configuration.
 	Name string
+
+	// Sessions, if not nil, are those of the account, made with the options Client,
+	// Login, MaxSessions and Warn, which are ignored here then.
+	Sessions *Sessions
 
 	// Client tells how to connect.
 	Client imapclient.Options
@@ -23,13 +36,18 @@ type Options struct {
 	// Login logs in on a new connection, after TLS has been started; it is not
 	// called if the server has greeted us as logged in. It may be called by
 	// several goroutines at once, but not before it has succeeded once, and
-	// never again once it has failed. nil: there is no other way than such a
+	// once it has failed only for other stores of the account. nil: there is no
+	// other way than such a
 	// greeting.
 	Login func(ctx context.Context, c *imapclient.Client) error
 
 	// MaxSessions is how many sessions there may be at a time; 0: as many as
 	// are needed and the server grants.
 	MaxSessions int
+
+	// Warn, if not nil, is told what the user should know. It may be called
+	// from several goroutines.
+	Warn func(text string)
 
 	// Path, if HasPath, is put before mailbox names other than INBOX, as it is.
 	Path    string
@@ -55,29 +73,31 @@ type Options struct {
 	// Debug, if not nil, is told what is of interest only to those who look for
 	// the reason of something. It may be called from several goroutines.
 	Debug func(text string)
-
-	// Warn, if not nil, is told what the user should know. It may be called
-	// from several goroutines.
-	Warn func(text string)
 }
 
 // Store implements store.Store.
 type Store struct {
 	opts   Options
 	pool   *pool
+	door   door
 	layout layoutCache
 	// plainSelect: the server does not take parameters of SELECT.
 	plainSelect atomic.Bool
 
-	mu   sync.Mutex
-	caps *store.Caps // once known
+	mu     sync.Mutex
+	caps   *store.Caps // once known
+	closed bool
 }
 
 var _ store.Store = (*Store)(nil)
 
 // New returns a store. It connects when it is used for the first time.
 func New(opts Options) *Store {
-	return &Store{opts: opts, pool: newPool(&opts)}
+	if opts.Sessions == nil {
+		opts.Sessions = NewSessions(opts)
+	}
+	opts.Sessions.pool.join()
+	return &Store{opts: opts, pool: opts.Sessions.pool}
 }
 
 // Name implements store.Store.
@@ -115,7 +135,13 @@ func (s *Store) Caps(ctx context.Context) (store.Caps, error) {
 // Close implements store.Store. It says goodbye to the server, which may take a
 // few seconds if that does not answer.
 func (s *Store) Close() error {
-	s.pool.close()
+	s.mu.Lock()
+	closed := s.closed
+	s.closed = true
+	s.mu.Unlock()
+	if !closed {
+		s.pool.leave()
+	}
 	return nil
 }
 
@@ -124,7 +150,7 @@ func (s *Store) Close() error {
 // once more.
 func (s *Store) share(ctx context.Context, f func(c *imapclient.Client) error) error {
 	for {
-		sess, used, err := s.pool.any(ctx)
+		sess, used, err := s.pool.any(ctx, &s.door)
 		if err != nil {
 			return err
 		}

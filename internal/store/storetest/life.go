@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -69,6 +70,7 @@ var lifeTests = []test{
 	{"Concurrency", testConcurrency},
 	{"OtherSession", testOtherSession},
 	{"ReadOnly", testReadOnly},
+	{"Deposit", testDeposit},
 	{"CanceledBefore", testCanceledBefore},
 	{"CanceledFetch", testCanceledFetch},
 	{"CanceledAppend", testCanceledAppend},
@@ -246,6 +248,48 @@ func testReadOnly(e *env) {
 	// It expunged nothing, and marked nothing as read.
 	b = e.box(e.open(), "box", store.OpenRequest{})
 	e.equal("flags", map[mail.UID]string{uids[0]: "", uids[1]: "T"}, b.flags())
+}
+
+// testDeposit: a mailbox that is opened to store messages only, while others are
+// open.
+func testDeposit(e *env) {
+	other := e.create("other")
+	other.put(e.simple("here"))
+	if _, err := e.Store.Open(e.ctx(), "box", store.OpenRequest{Deposit: true}); !errors.Is(err, store.ErrNoBox) {
+		e.Errorf("opening what is not there: %v", err)
+	}
+	e.create("box").leave()
+	m, err := e.Store.Open(e.ctx(), "box", store.OpenRequest{Deposit: true})
+	if err != nil {
+		e.Fatal(err)
+	}
+	var results []store.AppendResult
+	app, err := m.Append(e.ctx(), func(r store.AppendResult) { results = append(results, r) })
+	if err != nil {
+		e.Fatal(err)
+	}
+	one := e.simple("one")
+	out := &store.Outgoing{Key: 5, Flags: mail.FlagSeen, Size: int64(len(one.body)), Body: bytes.NewBufferString(one.body)}
+	if err := app.Put(e.ctx(), out); err != nil {
+		e.Errorf("Put: %v", err)
+	}
+	if err := app.Finish(e.ctx()); err != nil {
+		e.Errorf("Finish: %v", err)
+	}
+	if len(results) != 1 || results[0].Key != 5 || results[0].Err != nil {
+		e.Errorf("results %v", results)
+	}
+	if err := m.Close(e.ctx()); err != nil {
+		e.Errorf("Close: %v", err)
+	}
+	e.equal("the other", 1, len(other.uids()))
+	b := e.box(e.open(), "box", store.OpenRequest{})
+	uids := b.uids()
+	if len(uids) != 1 {
+		e.Fatalf("%d messages were stored", len(uids))
+	}
+	e.equal("bodies", map[mail.UID]string{uids[0]: one.body}, b.bodies(uids...))
+	e.equal("flags", map[mail.UID]string{uids[0]: "S"}, b.flags())
 }
 
 // testCanceledBefore: a context that has ended already stops everything

@@ -1,0 +1,132 @@
+package channel
+
+import (
+	"testing"
+
+	"isync/internal/config"
+)
+
+func TestOverlap(t *testing.T) {
+	const rc = `
+IMAPAccount a
+Host one
+User u
+
+IMAPAccount b
+Host two
+User u
+
+IMAPStore a
+Account a
+
+IMAPStore a-work
+Account a
+Path Work/
+
+IMAPStore a-mail
+Account a
+Path Mail/
+
+IMAPStore a-again
+Host ONE
+User u
+Trash Trash
+
+IMAPStore b
+Account b
+
+MaildirStore m
+Path /m/
+Inbox /m/in
+
+MaildirStore m-sub
+Path /m/sub/
+Inbox /x
+
+MaildirStore n
+Path /n/
+Inbox /n/in
+
+`
+	for _, tt := range []struct {
+		one, two string // Far, Near and Patterns
+		want     bool
+	}{
+		{"Far :a:\nNear :m:", "Far :b:\nNear :n:", false},
+		{"Far :a:\nNear :m:", "Far :a:\nNear :n:", true},
+		{"Far :a:x\nNear :m:x", "Far :a:y\nNear :m:y", false},
+		{"Far :a:inbox\nNear :m:x", "Far :a:\nNear :m:y", true},
+		{"Far :a:\nNear :m:\nPatterns *", "Far :a:y\nNear :n:y", true},
+		{"Far :a:\nNear :m:\nPatterns x y", "Far :a:\nNear :m:\nPatterns z !x", false},
+		{"Far :a:\nNear :m:\nPatterns x y", "Far :a:\nNear :n:\nPatterns % !x", true},
+		{"Far :b:x\nNear :m:\nPatterns *", "Far :a:\nNear :m-sub:\nPatterns *", true},
+		{"Far :b:x\nNear :n:\nPatterns *", "Far :a:\nNear :m-sub:\nPatterns *", false},
+		// With a Path or without: the names cannot be compared.
+		{"Far :a:x\nNear :m:x", "Far :a-work:y\nNear :n:y", true},
+		{"Far :a-work:x\nNear :m:x", "Far :a-mail:x\nNear :n:y", false},
+		{"Far :a-work:\nNear :m:\nPatterns *", "Far :a-mail:\nNear :n:\nPatterns *", true}, // the inbox
+		// The same account, written twice; its trash.
+		{"Far :a:x\nNear :m:x", "Far :a-again:x\nNear :n:y", true},
+		{"Far :a:Trash\nNear :m:x", "Far :a-again:x\nNear :n:y", true},
+		{"Far :a:y\nNear :m:x", "Far :a-again:x\nNear :n:y", false},
+		// State files by the name of the near mailbox only.
+		{"Far :a:x\nNear :m:x\nSyncState /s/", "Far :b:x\nNear :n:x\nSyncState /s/", true},
+		{"Far :a:x\nNear :m:x\nSyncState *", "Far :b:x\nNear :n:x\nSyncState *", false},
+	} {
+		cfg, _, err := config.Parse("/rc", []byte("SyncState /state/\n"+rc+"Channel one\n"+tt.one+"\n\nChannel two\n"+tt.two+"\n"), config.Env{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		one, two := Selection{Channel: cfg.Channel("one")}, Selection{Channel: cfg.Channel("two")}
+		if got := overlap(regions(one), regions(two)); got != tt.want {
+			t.Errorf("%q, %q: %v", tt.one, tt.two, got)
+		}
+		if overlap(regions(one), regions(two)) != overlap(regions(two), regions(one)) {
+			t.Errorf("%q, %q: depends on the order", tt.one, tt.two)
+		}
+	}
+}
+
+func TestGate(t *testing.T) {
+	a, b := &config.Account{Connections: 2}, &config.Account{Connections: 1}
+	accounts := func(list ...*config.Account) []*config.Account { return list }
+	for _, tt := range []struct {
+		name  string
+		in    []claim
+		claim claim
+		want  bool
+	}{
+		{"empty", nil, claim{accounts: accounts(a)}, true},
+		{"room", []claim{{accounts: accounts(a)}}, claim{accounts: accounts(a)}, true},
+		{"full", []claim{{accounts: accounts(a)}, {accounts: accounts(a)}}, claim{accounts: accounts(a)}, false},
+		{"one of two", []claim{{accounts: accounts(a)}}, claim{accounts: accounts(a, a)}, false},
+		{"the other is full", []claim{{accounts: accounts(b)}}, claim{accounts: accounts(a, b)}, false},
+		{"more than there is", nil, claim{accounts: accounts(b, b)}, true},
+		{"more than there is left", []claim{{accounts: accounts(b)}}, claim{accounts: accounts(b, b)}, false},
+		{"behind one that took more", []claim{{accounts: accounts(b, b)}}, claim{accounts: accounts(b)}, false},
+		{"not alone", []claim{{accounts: accounts(a)}}, claim{accounts: accounts(a), alone: true}, false},
+		{"beside one that is alone", []claim{{accounts: accounts(a), alone: true}}, claim{accounts: accounts(a)}, false},
+		{"same mailbox", []claim{{boxes: []string{"x"}}}, claim{boxes: []string{"y", "x"}}, false},
+		{"other mailbox", []claim{{boxes: []string{"x"}}}, claim{boxes: []string{"y"}}, true},
+		{"a trash in use", []claim{{boxes: []string{"x"}}}, claim{boxes: []string{"y"}, trash: []string{"x"}}, false},
+		{"a shared trash", []claim{{boxes: []string{"x"}, trash: []string{"t"}}}, claim{boxes: []string{"y"}, trash: []string{"t"}}, true},
+		{"a trash others fill", []claim{{boxes: []string{"x"}, trash: []string{"t"}}}, claim{boxes: []string{"t"}}, false},
+		{"too many", []claim{{}, {}, {}}, claim{}, false},
+	} {
+		g := newGate(3)
+		for _, c := range tt.in {
+			if err := g.enter(t.Context(), c); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := g.fits(tt.claim); got != tt.want {
+			t.Errorf("%s: fits: %v", tt.name, got)
+		}
+		for _, c := range tt.in {
+			g.leave(c)
+		}
+		if g.pairs != 0 || len(g.used) != 0 || len(g.busy) != 0 {
+			t.Errorf("%s: left behind: %+v", tt.name, g)
+		}
+	}
+}

@@ -1,0 +1,283 @@
+package channel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"isync/internal/config"
+	"isync/internal/engine"
+	"isync/internal/store"
+)
+
+// defaultParallel is how many pairs are worked on at a time if there is no
+// other limit: enough for many slow servers, few enough to be bounded in memory.
+const defaultParallel = 16
+
+// runner is one run over several channels.
+type runner struct {
+	Options
+	gate *gate
+
+	mu     sync.Mutex // guards what follows
+	stores map[*config.Store]store.Store
+	broken map[*config.Store]error
+	states map[string]engine.PairName // whose state is in a file
+	owners map[string]string          // the channel a mailbox was in first
+	warned map[[2]string]bool         // channels that overlap
+	sum    Summary
+}
+
+func newRunner(o Options) *runner {
+	if o.Parallel == 0 {
+		o.Parallel = defaultParallel
+	}
+	if o.TUIDs != nil {
+		o.TUIDs = &sharedReader{r: o.TUIDs}
+	}
+	return &runner{
+		Options: o,
+		gate:    newGate(o.Parallel),
+		stores:  map[*config.Store]store.Store{},
+		broken:  map[*config.Store]error{},
+		states:  map[string]engine.PairName{},
+		owners:  map[string]string{},
+		warned:  map[[2]string]bool{},
+	}
+}
+
+// sharedReader is a reader for several goroutines.
+type sharedReader struct {
+	mu sync.Mutex
+	r  io.Reader
+}
+
+func (s *sharedReader) Read(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.r.Read(b)
+}
+
+// Run synchronizes the selected channels. It returns when everything that can
+// be done is done, or soon after ctx has ended.
+func Run(ctx context.Context, sel []Selection, o Options) Summary {
+	r := newRunner(o)
+	defer r.close()
+	// A place for each channel that is listed or worked on.
+	places := make(chan struct{}, r.Parallel)
+	var wg sync.WaitGroup
+	var before []*begun
+	for _, s := range sel {
+		if ctx.Err() != nil {
+			r.failed()
+			break
+		}
+		r.countChannel()
+		// What is wrong with the configuration is told in order.
+		if _, err := r.open(s.Channel); err != nil {
+			r.channelFailed(s.Channel, err)
+			continue
+		}
+		b := &begun{regions: regions(s), done: make(chan struct{})}
+		var first []*begun
+		for _, o := range before {
+			if overlap(b.regions, o.regions) {
+				first = append(first, o)
+			}
+		}
+		before = append(before, b)
+		wg.Go(func() {
+			defer close(b.done)
+			for _, o := range first {
+				<-o.done
+			}
+			places <- struct{}{}
+			defer func() { <-places }()
+			r.channel(ctx, s)
+		})
+		if r.Parallel == 1 {
+			<-b.done
+		}
+	}
+	wg.Wait()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.sum
+}
+
+// begun is a channel that was begun.
+type begun struct {
+	regions []region
+	done    chan struct{} // closed when it has ended
+}
+
+// countChannel counts a channel.
+func (r *runner) countChannel() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sum.Channels++
+}
+
+// failed notes that not everything was successful.
+func (r *runner) failed() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sum.Failed = true
+}
+
+// close ends the sessions of all stores at the same time.
+func (r *runner) close() {
+	var wg sync.WaitGroup
+	for _, s := range r.stores {
+		wg.Go(func() { _ = s.Close() })
+	}
+	wg.Wait()
+}
+
+// channel lists the pairs of a channel and begins them in order.
+func (r *runner) channel(ctx context.Context, s Selection) {
+	pairs, err := r.pairs(ctx, s)
+	if err != nil {
+		r.channelFailed(s.Channel, err)
+		return
+	}
+	r.Observer.ChannelStarted(s.Channel.Name, len(pairs))
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for _, t := range pairs {
+		c := r.claimOf(s.Channel, t)
+		r.lookForOverlap(s.Channel, t, c)
+		if err := r.gate.enter(ctx, c); err != nil {
+			r.failed()
+			return
+		}
+		if r.isBroken(s.Channel) {
+			r.gate.leave(c)
+			return
+		}
+		// From here, so that pairs are begun, and claim their state, in order.
+		r.Observer.PairStarted(t.PairName)
+		var p *engine.Pair
+		err := t.err
+		if err == nil {
+			p, err = r.enginePair(s, t)
+		}
+		if err != nil {
+			r.finish(s, t, engine.Result{}, err)
+			r.gate.leave(c)
+			continue
+		}
+		if r.Explain {
+			r.tellPair(p)
+		}
+		wg.Go(func() { r.pair(ctx, s, t, p, c) })
+	}
+}
+
+func (r *runner) channelFailed(c *config.Channel, err error) {
+	r.failed()
+	r.note(c, err)
+	r.Observer.ChannelFailed(c.Name, err)
+}
+
+// note remembers the stores that have failed, so that they are not tried again.
+// It reports whether there are any, and whether all of them were known to have.
+func (r *runner) note(c *config.Channel, err error) (any, known bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	known = true
+	for _, se := range storeErrors(err) {
+		any = true
+		for _, e := range ends(c) {
+			if e.Store.Name != se.Store {
+				continue
+			}
+			if r.broken[e.Store] == nil {
+				r.broken[e.Store] = err
+				known = false
+			}
+		}
+	}
+	return any, any && known
+}
+
+// isBroken reports whether a store of the channel has failed.
+func (r *runner) isBroken(c *config.Channel) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.broken[c.Far.Store] != nil || r.broken[c.Near.Store] != nil
+}
+
+// storeErrors returns all failures of stores in the tree of an error: both
+// stores may have failed at the same time.
+func storeErrors(err error) (found []*store.StoreError) {
+	switch e := err.(type) { //nolint:errorlint // it walks the tree itself
+	case *store.StoreError:
+		return []*store.StoreError{e}
+	case interface{ Unwrap() error }:
+		return storeErrors(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, x := range e.Unwrap() {
+			found = append(found, storeErrors(x)...)
+		}
+	}
+	return found
+}
+
+// open returns the channel's stores.
+func (r *runner) open(c *config.Channel) (st [2]store.Store, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for t, e := range ends(c) {
+		if r.broken[e.Store] != nil {
+			return st, fmt.Errorf("skipped, because %s failed before", e.Store.Label())
+		}
+		s := r.stores[e.Store]
+		if s == nil {
+			if s, err = r.Open(e.Store); err != nil {
+				r.broken[e.Store] = err
+				return st, err
+			}
+			r.stores[e.Store] = s
+		}
+		st[t] = s
+	}
+	return st, nil
+}
+
+// pair synchronizes one pair, and gives back what was claimed for it.
+func (r *runner) pair(ctx context.Context, s Selection, t target, p *engine.Pair, c claim) {
+	res, err := engine.Sync(ctx, p)
+	if errors.Is(err, store.ErrCrowded) && ctx.Err() == nil {
+		// The server grants fewer sessions than was thought, and several pairs
+		// have waited for one another. One that is alone does not.
+		r.gate.leave(c)
+		c.alone = true
+		if gerr := r.gate.enter(ctx, c); gerr != nil {
+			r.finish(s, t, res, err)
+			return
+		}
+		res, err = engine.Sync(ctx, p)
+	}
+	r.finish(s, t, res, err)
+	r.gate.leave(c)
+}
+
+// finish adds up what was done with a pair, and tells it.
+func (r *runner) finish(s Selection, t target, res engine.Result, err error) {
+	r.mu.Lock()
+	r.sum.Boxes++
+	if err != nil || res.Failed+res.Problems > 0 {
+		r.sum.Failed = true
+	}
+	for i := range r.sum.Counts {
+		r.sum.Counts[i].Add(res.Counts[i])
+	}
+	r.mu.Unlock()
+	if _, known := r.note(s.Channel, err); known {
+		err = fmt.Errorf("%w: %w", engine.ErrReported, err)
+	}
+	r.Observer.PairDone(t.PairName, res, err)
+}
