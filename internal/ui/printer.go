@@ -69,14 +69,44 @@ func New(o Options) *Printer {
 
 // write writes a line, taking the status line out of its way; p.mu is held.
 func (p *Printer) write(w io.Writer, line string) {
-	line = clean(line) + "\n"
-	if s := p.speaking; s != nil && len(p.status.turns) > 0 && p.status.turns[0] != s {
-		s.held = append(s.held, heldLine{w, line})
-		return
+	l := heldLine{w: w, text: clean(line) + "\n"}
+	if !p.hold(l) {
+		p.put(l)
+		p.drawStatus(false)
+	}
+}
+
+// hint gives a piece of advice, unless it was given before: once is enough. p.mu
+// is held.
+func (p *Printer) hint(text string) {
+	l := heldLine{w: p.o.Err, text: "hint: " + clean(text) + "\n", once: text}
+	if !p.hold(l) {
+		p.put(l)
+		p.drawStatus(false)
+	}
+}
+
+// hold keeps a line until it is its pair's turn; it reports whether it is not
+// yet. p.mu is held.
+func (p *Printer) hold(l heldLine) bool {
+	s := p.speaking
+	if s == nil || len(p.status.turns) == 0 || p.status.turns[0] == s {
+		return false
+	}
+	s.held = append(s.held, l)
+	return true
+}
+
+// put writes a line now; p.mu is held.
+func (p *Printer) put(l heldLine) {
+	if l.once != "" {
+		if p.hinted[l.once] {
+			return
+		}
+		p.hinted[l.once] = true
 	}
 	p.clearStatus()
-	_, _ = io.WriteString(w, line)
-	p.drawStatus(false)
+	_, _ = io.WriteString(l.w, l.text)
 }
 
 // speak makes the lines until the returned function is called those of a pair:
@@ -101,8 +131,7 @@ func (p *Printer) nextTurns() {
 		}
 		next := s.turns[0]
 		for _, l := range next.held {
-			p.clearStatus()
-			_, _ = io.WriteString(l.w, l.text)
+			p.put(l)
 		}
 		next.held = nil
 	}
@@ -125,10 +154,8 @@ func (p *Printer) Problem(pr Problem) {
 
 func (p *Printer) problem(severity string, pr Problem) {
 	p.message(pr.Place, severity, pr.Text)
-	// The same advice once is enough.
-	if pr.Hint != "" && !p.hinted[pr.Hint] {
-		p.hinted[pr.Hint] = true
-		p.write(p.o.Err, "hint: "+pr.Hint)
+	if pr.Hint != "" {
+		p.hint(pr.Hint)
 	}
 }
 

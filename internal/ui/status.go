@@ -36,6 +36,7 @@ type pairStatus struct {
 type heldLine struct {
 	w    io.Writer
 	text string
+	once string // the advice that it is; nothing is given twice
 }
 
 // status is the progress of the run.

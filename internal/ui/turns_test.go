@@ -16,7 +16,9 @@ import (
 // other, in the order in which they were begun.
 func TestTurns(t *testing.T) {
 	var buf bytes.Buffer
-	p := New(Options{Out: &buf, Err: &buf, Level: Verbose})
+	p := New(Options{Out: &buf, Err: &buf, Level: Verbose, Explain: func(err error) []Problem {
+		return []Problem{{Text: err.Error(), Hint: "try again"}}
+	}})
 	name := func(i int) engine.PairName {
 		box := fmt.Sprintf("b%d", i)
 		return engine.PairName{Channel: "c", Box: [2]string{box, box}, Name: box}
@@ -35,7 +37,7 @@ func TestTurns(t *testing.T) {
 	p.PairDone(name(2), engine.Result{}, errors.New("failed"))
 	p.PairDone(name(4), engine.Result{}, fmt.Errorf("%w: failed", engine.ErrReported))
 	warn(1, "still first")
-	p.PairDone(name(1), engine.Result{}, nil)
+	p.PairDone(name(1), engine.Result{}, errors.New("failed, too"))
 	warn(3, "at once")
 	p.PairStarted(name(5))
 	p.PairDone(name(3), engine.Result{}, nil)
@@ -45,7 +47,8 @@ func TestTurns(t *testing.T) {
 		"mbsync: warning: channel 'c', mailbox 'b1': first",
 		"mbsync: warning: of no pair",
 		"mbsync: warning: channel 'c', mailbox 'b1': still first",
-		"c:b1: nothing to do",
+		"mbsync: error: channel 'c', mailbox 'b1': failed, too",
+		"hint: try again", // once, with the first that is told
 		"mbsync: warning: channel 'c', mailbox 'b2': second",
 		"mbsync: error: channel 'c', mailbox 'b2': failed",
 		"mbsync: warning: channel 'c', mailbox 'b3': third",
