@@ -2,8 +2,10 @@ package auth
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/emersion/go-sasl"
+	"github.com/xdg-go/scram"
 )
 
 // Mechanism is a way to log in.
@@ -79,6 +81,17 @@ type Choice struct {
 	Warning string
 
 	binding gs2
+}
+
+// ID names the choice for Request.Unusable: with -PLUS one binding may do where
+// another does not.
+func (c *Choice) ID() string { return choiceID(c.Name, c.binding.ChannelBinding) }
+
+func choiceID(name string, cb scram.ChannelBinding) string {
+	if cb.Type == "" {
+		return name
+	}
+	return strings.ToUpper(name + " " + string(cb.Type))
 }
 
 // NewClient returns the SASL client for one attempt. Besides sasl.Client it may

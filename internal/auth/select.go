@@ -25,8 +25,8 @@ type Request struct {
 	ClientCertificate bool
 	// Bindings are those to the TLS connection, the best one first.
 	Bindings []scram.ChannelBinding
-	// Unusable holds mechanisms that the server offers, but has said to be
-	// unusable.
+	// Unusable holds the IDs of choices that the server has said to be unusable,
+	// although it offers them.
 	Unusable []string
 }
 
@@ -150,16 +150,26 @@ func (r *Request) judge(m Mechanism) verdict {
 		return notAllowed
 	case !r.offers(m.Name):
 		return notOffered
-	case slices.Contains(r.Unusable, m.Name):
-		return refused
 	case m.Certificate && !(r.ClientCertificate && r.Encrypted):
 		return noCertificate
 	case m.Binding && len(r.Bindings) == 0:
 		return noBinding
+	case len(r.bindings(m)) == 0:
+		return refused
 	case m.Cleartext && !r.Encrypted && !r.names(m.Name):
 		return notEncrypted
 	}
 	return usable
+}
+
+// bindings returns those that a mechanism can be used with, or none, which is
+// one, too, for mechanisms without; without those that the server cannot do.
+func (r *Request) bindings(m Mechanism) []scram.ChannelBinding {
+	all := []scram.ChannelBinding{{}}
+	if m.Binding {
+		all = slices.Clone(r.Bindings)
+	}
+	return slices.DeleteFunc(all, func(cb scram.ChannelBinding) bool { return slices.Contains(r.Unusable, choiceID(m.Name, cb)) })
 }
 
 // choices makes choices of a mechanism that is usable: one, or one for each
@@ -173,7 +183,7 @@ func (r *Request) choices(m Mechanism, verdicts map[string]verdict) []Choice {
 		return []Choice{c}
 	}
 	var out []Choice
-	for _, b := range r.Bindings {
+	for _, b := range r.bindings(m) {
 		c.binding.ChannelBinding = b
 		out = append(out, c)
 	}

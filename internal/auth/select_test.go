@@ -65,6 +65,8 @@ func TestSelect(t *testing.T) {
 		{name: "unencrypted, named but disabled", allowed: "LOGIN", disabled: true, how: "plain", want: "error:no way to log in|" + useTLS},
 
 		{name: "refused", offered: "SCRAM-SHA-256 PLAIN", disabled: true, unusable: "scram-sha-256", want: "PLAIN"},
+		{name: "a binding refused", offered: "SCRAM-SHA-256-PLUS", disabled: true, how: "bind", unusable: "SCRAM-SHA-256-PLUS A", want: "SCRAM-SHA-256-PLUS/b"},
+		{name: "all bindings refused", offered: "SCRAM-SHA-256-PLUS", disabled: true, how: "bind", unusable: "SCRAM-SHA-256-PLUS A,SCRAM-SHA-256-PLUS B", want: "error:SCRAM-SHA-256-PLUS: offered, but not usable"},
 		{name: "all refused", offered: "SCRAM-SHA-256", disabled: true, unusable: "SCRAM-SHA-256", want: "error:SCRAM-SHA-256: offered, but not usable, the server says"},
 		{name: "unknown", offered: "GSSAPI", disabled: true, allowed: "GSSAPI *", want: "error:the server offers GSSAPI; AuthMechs allows GSSAPI, *; GSSAPI: not supported"},
 		{
@@ -86,7 +88,7 @@ func TestSelect(t *testing.T) {
 			how := strings.Fields(tt.how)
 			r := Request{
 				Offered: strings.Fields(tt.offered), LoginDisabled: tt.disabled, Allowed: strings.Fields(tt.allowed),
-				Encrypted: !slices.Contains(how, "plain"), ClientCertificate: slices.Contains(how, "cert"), Unusable: strings.Fields(tt.unusable),
+				Encrypted: !slices.Contains(how, "plain"), ClientCertificate: slices.Contains(how, "cert"), Unusable: strings.FieldsFunc(tt.unusable, func(r rune) bool { return r == ',' }),
 			}
 			if slices.Contains(how, "bind") {
 				r.Bindings = []scram.ChannelBinding{{Type: "a", Data: []byte{1}}, {Type: "b", Data: []byte{1}}}

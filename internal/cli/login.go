@@ -21,7 +21,7 @@ type accountLogin struct {
 	keys    auth.Keys
 
 	mu       sync.Mutex
-	unusable []string // mechanisms that the server does not let us use
+	unusable []string // choices that the server does not let us use, by ID
 	warned   map[string]bool
 }
 
@@ -78,21 +78,18 @@ func (l *accountLogin) login(ctx context.Context, c *imapclient.Client) error {
 		Encrypted:         c.Secure(),
 		ClientCertificate: l.account.ClientCertificate != "",
 		Bindings:          auth.Bindings(c.TLSState()),
-		Unusable:          l.refusedMechanisms(),
+		Unusable:          l.refusedChoices(),
 	})
 	if err != nil {
 		return &placedError{l.mechsPos(), err}
 	}
-	for i, choice := range choices {
+	for _, choice := range choices {
 		var r refusal
 		r, err = l.try(ctx, c, &choice)
 		if r != ofMechanism && !(r == ofSecret && choice.Certificate && l.creds.HasPassword()) {
 			return err
 		}
-		// The next one may be the same with another binding.
-		if i+1 == len(choices) || choices[i+1].Name != choice.Name {
-			l.refuse(choice.Name)
-		}
+		l.refuse(choice.ID())
 	}
 	return err
 }
@@ -178,16 +175,16 @@ func (l *accountLogin) warnOnce(text string) {
 	}
 }
 
-func (l *accountLogin) refusedMechanisms() []string {
+func (l *accountLogin) refusedChoices() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return append([]string(nil), l.unusable...)
 }
 
-func (l *accountLogin) refuse(mechanism string) {
+func (l *accountLogin) refuse(id string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.unusable = append(l.unusable, mechanism)
+	l.unusable = append(l.unusable, id)
 }
 
 // detailError is an error with what is known of its reasons.

@@ -220,6 +220,19 @@ func TestChannelBinding(t *testing.T) {
 	}
 }
 
+// What a server cannot do is not tried on each connection.
+func TestBindingIsRemembered(t *testing.T) {
+	const password = "s3cret-w0rd"
+	ca := testkit.NewCA(t)
+	srv := startLoginServer(t, "LOGINDISABLED AUTH=SCRAM-SHA-256-PLUS", ca.Issue(t, testkit.CertConfig{}), scramJudge(t, password, true, scram.ChannelBindingTLSServerEndpoint))
+	w := newWorld(t, fmt.Sprintf("IMAPAccount acc\nHost 127.0.0.1\nPort %d\nUser me\nPass %s\nTLSType IMAPS\nCertificateFile ca.pem\n\n", srv.port, password)+twoChannels)
+	w.write("ca.pem", string(ca.PEM()))
+	w.run(0, "-a")
+	if got := srv.tried(); got != strings.TrimSpace(strings.Repeat("SCRAM-SHA-256-PLUS ", 3)) {
+		t.Errorf("tried %s", got)
+	}
+}
+
 // A server that only pretends to know the password is not talked to.
 func TestImpostor(t *testing.T) {
 	for _, tt := range []struct {
