@@ -239,7 +239,7 @@ func (a *adviser) aboutCertificate() string {
 
 // getCert returns the command that fetches the server's certificate.
 func (a *adviser) getCert() string {
-	target := net.JoinHostPort(a.account.Host, fmt.Sprint(a.account.Port))
+	target := net.JoinHostPort(strings.Trim(a.account.Host, "[]"), fmt.Sprint(a.account.Port))
 	if a.account.TLS == config.TLSStartTLS && a.account.Port != portIMAP {
 		target = "imap://" + target
 	}

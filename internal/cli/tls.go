@@ -27,6 +27,9 @@ func (w *workshop) tlsConfig(a *config.Account) (*tls.Config, error) {
 	if !whole {
 		return nil, &placedError{a.Pos("TLSVersions"), fmt.Errorf("TLSVersions leaves %s, with a gap between, which cannot be offered", a.TLSVersions)}
 	}
+	if a.Host == "" && len(a.Certificates) == 0 {
+		return nil, &placedError{a.Pos("TLSType"), errors.New("TLSType with Tunnel needs Host, the name that the server's certificate must have, or CertificateFile with that very certificate")}
+	}
 	o := imapclient.TLSOptions{
 		ServerName:  a.Host,
 		SystemCerts: a.SystemCertificates,

@@ -44,6 +44,16 @@ func TestCertificateFiles(t *testing.T) {
 	}
 }
 
+// TLS through a tunnel needs to know whom to expect.
+func TestTunnelTLS(t *testing.T) {
+	w := newWorld(t, "IMAPStore far\nTunnel false\nTLSType IMAPS")
+	w.run(1, "-a")
+	w.says(&w.err, "rc:3: error: channel 'c': TLSType with Tunnel needs Host")
+	w = newWorld(t, "IMAPStore far\nTunnel false\nTLSType IMAPS\nHost mail.example.org")
+	w.run(1, "-a")
+	w.says(&w.err, `connection to mail.example.org lost while waiting for the TLS handshake: tunnel "false" has failed: exit status 1`)
+}
+
 // A client certificate is what a real server lets one in with.
 func TestClientCertificate(t *testing.T) {
 	ca := testkit.NewCA(t)

@@ -90,6 +90,13 @@ func (st *stmt) applyHost(d *draft) {
 		st.errorf(st.arg(), "Host %s names no host", quote(st.arg()))
 		return
 	}
+	// It cannot be an address: those have more colons, or none.
+	if name, port, ok := strings.Cut(host, ":"); ok && !strings.Contains(port, ":") {
+		if n, ok := parseInt(port, 1, math.MaxUint16); ok && name != "" {
+			st.errorf(st.arg(), "Host %s holds a port", quote(st.arg())).Hint = "write Host " + quoteArg(name) + " and Port " + itoa(n)
+			return
+		}
+	}
 	d.account.Host = host
 }
 

@@ -58,6 +58,7 @@ func TestErrors(t *testing.T) {
 			`3: invalid number "0" for Port (write an integer from 1 to 65535)`, `4: invalid number "65536"`, `5: `, `6: `, `7: excess token "0"`,
 		}},
 		{"timeout", withAccount("Timeout 5x"), []string{`3: invalid number "5x" for Timeout (write an integer that is not negative)`}},
+		{"port in host", "IMAPAccount a\nHost mail.example.org:993\n", []string{`2: Host "mail.example.org:993" holds a port (write Host mail.example.org and Port 993)`}},
 		{"compress", withAccount("Compress maybe"), []string{`3: invalid value "maybe" for Compress (write auto, yes or no)`}},
 		{"pipeline", withAccount("PipelineDepth 0"), []string{`3: invalid number "0" for PipelineDepth (write an integer, at least 1)`}},
 		{"users", withAccount("UserCmd \"echo a\"", "User a"), []string{`4: IMAPAccount "a" has both UserCmd and User`}},

@@ -61,18 +61,18 @@ func TestByeAnywhere(t *testing.T) {
 						if !strings.HasPrefix(rest, step) {
 							return // it was the reader that found out
 						}
-						switch {
-						case step == at:
+						switch step {
+						case at:
 							p.send("* BYE [UNAVAILABLE] enough\n")
 							if !closes {
 								p.idle()
 							}
 							return
-						case step == "CAPABILITY":
+						case "CAPABILITY":
 							p.send("* CAPABILITY IMAP4rev1 ID ENABLE UTF8=ACCEPT COMPRESS=DEFLATE\n%s OK\n", tag)
-						case step == "LOGIN":
+						case "LOGIN":
 							p.send("%s OK [CAPABILITY IMAP4rev1 ID ENABLE UTF8=ACCEPT COMPRESS=DEFLATE] in\n", tag)
-						case step == "COMPRESS":
+						case "COMPRESS":
 							p.send("%s NO not now\n", tag)
 						default:
 							p.send("%s OK\n", tag)
