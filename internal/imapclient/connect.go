@@ -61,6 +61,22 @@ func (e *DialError) Unwrap() []error {
 	return errs
 }
 
+// lookupError says that a name has no address that is known.
+type lookupError struct {
+	host string
+	err  error
+}
+
+func (e *lookupError) Error() string {
+	text := e.err.Error()
+	if dns, ok := errors.AsType[*net.DNSError](e.err); ok {
+		text = dns.Err // without the name, once more, and the resolver
+	}
+	return "cannot find the address of " + e.host + ": " + text
+}
+
+func (e *lookupError) Unwrap() error { return e.err }
+
 // ConnectTimeoutError says that a server has not answered to the attempt to
 // connect.
 type ConnectTimeoutError struct{ After time.Duration }
@@ -105,7 +121,7 @@ func (d *dialer) connect(ctx context.Context, host string, port int) (net.Conn, 
 		if outer.Err() != nil {
 			return nil, err
 		}
-		return nil, fmt.Errorf("cannot find the address of %s: %w", host, err)
+		return nil, &lookupError{host, err}
 	}
 	return d.race(ctx, target, addrs, port)
 }

@@ -237,3 +237,14 @@ func TestDialAddress(t *testing.T) {
 		})
 	}
 }
+
+// TestLookupFails: the error names the host once, and no resolver.
+func TestLookupFails(t *testing.T) {
+	d := dialer{lookup: func(context.Context, string, string) ([]netip.Addr, error) {
+		return nil, &net.DNSError{Err: "no such host", Name: "x.invalid", Server: "192.0.2.53:53", IsNotFound: true}
+	}}
+	_, err := d.connect(t.Context(), "x.invalid", 993)
+	if dns, ok := errors.AsType[*net.DNSError](err); !ok || !dns.IsNotFound || err.Error() != "cannot find the address of x.invalid: no such host" {
+		t.Error(err)
+	}
+}
