@@ -122,6 +122,17 @@ func TestOneWrongPasswordOfTwins(t *testing.T) {
 	w.says(&w.err, "channel 'c': store 'far': login failed: the same login has failed before in this run, and is not tried again: server refused LOGIN: NO [AUTHENTICATIONFAILED] wrong")
 }
 
+// workshop loads the configuration and returns what makes stores of it.
+func (w *world) workshop() (*config.Config, *workshop) {
+	w.tb.Helper()
+	cfg, _, err := config.Load(config.Options{File: "rc", Env: w.env.Config})
+	if err != nil {
+		w.tb.Fatal(err)
+	}
+	r := &run{env: w.env, cfg: cfg, c: &commandLine{}, printer: ui.New(ui.Options{Out: &w.out, Err: &w.err})}
+	return cfg, r.workshop()
+}
+
 // Many connections at the same time ask for the password once, and if it is
 // wrong, send it once.
 func TestConcurrentLogins(t *testing.T) {
@@ -134,11 +145,7 @@ func TestConcurrentLogins(t *testing.T) {
 				return "NO [AUTHENTICATIONFAILED] wrong"
 			})
 			w := newWorld(t, account("acc", srv, "AuthMechs PLAIN")+"IMAPStore far\nAccount acc\n")
-			cfg, _, err := config.Load(config.Options{File: "rc", Env: w.env.Config})
-			if err != nil {
-				t.Fatal(err)
-			}
-			shop := (&run{env: w.env, cfg: cfg, c: &commandLine{}, printer: ui.New(ui.Options{Out: &w.out, Err: &w.err})}).workshop()
+			cfg, shop := w.workshop()
 			const n = 20
 			var wg sync.WaitGroup
 			var mu sync.Mutex
@@ -225,11 +232,25 @@ func TestBindingIsRemembered(t *testing.T) {
 	const password = "s3cret-w0rd"
 	ca := testkit.NewCA(t)
 	srv := startLoginServer(t, "LOGINDISABLED AUTH=SCRAM-SHA-256-PLUS", ca.Issue(t, testkit.CertConfig{}), scramJudge(t, password, true, scram.ChannelBindingTLSServerEndpoint))
-	w := newWorld(t, fmt.Sprintf("IMAPAccount acc\nHost 127.0.0.1\nPort %d\nUser me\nPass %s\nTLSType IMAPS\nCertificateFile ca.pem\n\n", srv.port, password)+twoChannels)
+	w := newWorld(t, fmt.Sprintf("IMAPStore far\nHost 127.0.0.1\nPort %d\nUser me\nPass %s\nTLSType IMAPS\nCertificateFile ca.pem\n", srv.port, password))
 	w.write("ca.pem", string(ca.PEM()))
-	w.run(0, "-a")
-	if got := srv.tried(); got != strings.TrimSpace(strings.Repeat("SCRAM-SHA-256-PLUS ", 3)) {
-		t.Errorf("tried %s", got)
+	cfg, shop := w.workshop()
+	opts, err := shop.client(cfg.Store("far"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"SCRAM-SHA-256-PLUS SCRAM-SHA-256-PLUS", "SCRAM-SHA-256-PLUS"} {
+		c, err := imapclient.Dial(t.Context(), opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := shop.login(cfg.Store("far"))(t.Context(), c); err != nil {
+			t.Error(err)
+		}
+		_ = c.Logout(t.Context())
+		if got := srv.tried(); got != want {
+			t.Errorf("tried %s, want %s", got, want)
+		}
 	}
 }
 
