@@ -15,8 +15,12 @@ type capability struct {
 // capabilities is all that is told about capabilities. It says what the program
 // does today: whoever makes it use another one adds a row.
 var capabilities = []capability{
+	{name: "QRESYNC", gain: "of a mailbox that was seen before the server tells what has changed or is gone, and nothing else", loss: "what is gone since the last run is found by listing all UIDs of a mailbox"},
+	{name: "CONDSTORE", gain: "only flags that have changed since the last run are listed", loss: "the flags of all messages are listed in each run that needs them"},
 	{name: "UIDPLUS", gain: "the UID of each stored message is known at once; exactly the right messages are expunged", loss: "stored messages are searched for; an expunge takes everything that is marked as deleted; ExpungeSolo is impossible", serious: true},
 	{name: "NAMESPACE", gain: "the prefix and the delimiter of mailbox names are asked for", loss: "set Path and PathDelimiter if names have a prefix"},
+	{name: "COMPRESS=DEFLATE", gain: "slow connections are compressed (see Compress)"},
+	{name: "UTF8=ACCEPT", instead: "UTF8=ONLY", gain: "internationalized headers come as they are, mailbox names in UTF-8"},
 	{name: "MOVE", gain: "messages are moved to the trash in one step", loss: "messages are copied to the trash and then expunged"},
 	{name: "LITERAL+", instead: "LITERAL-", gain: "messages are sent without waiting for permission for each", loss: "each message that is stored costs one more round trip"},
 	{name: "ESEARCH", gain: "long lists of UIDs come in short form", loss: ""},

@@ -30,7 +30,7 @@ type commandLine struct {
 	completes bool
 
 	// ops are the words that override operations; their references are indices
-	// into spelled.
+	// into spelled, which has all options as they were written.
 	ops     config.OpsBuilder
 	spelled []string
 
@@ -120,6 +120,7 @@ func (c *commandLine) scanLong(word string, words []string) ([]string, error) {
 		default:
 			return nil, lacksArgument(o, spelling)
 		}
+		c.ref(spelling)
 		o.setArg(c, arg)
 		return words, nil
 	}
@@ -234,6 +235,7 @@ func (c *commandLine) scanShort(word string, words []string) ([]string, error) {
 			if len(words) == 0 {
 				return nil, lacksArgument(o, spelling)
 			}
+			c.ref(spelling)
 			o.setArg(c, words[0])
 			words = words[1:]
 			continue

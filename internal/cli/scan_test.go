@@ -23,6 +23,7 @@ func (c *commandLine) show() string {
 	add(c.all, "all")
 	add(c.list, "list")
 	add(c.listStores, "stores")
+	add(c.hasGetCert, "get-cert="+c.getCert)
 	add(c.dryRun, "dry")
 	add(c.extExit, "ext")
 	add(c.quiet > 0, fmt.Sprint("quiet=", c.quiet))
@@ -46,9 +47,11 @@ func (c *commandLine) show() string {
 	return strings.Join(out, "; ")
 }
 
-func TestScan(t *testing.T) {
+// scanCases are command lines and what they mean. Every spelling of every option
+// is among them: see TestScanCases.
+var scanCases = func() []struct{ line, want string } {
 	const sync = "New Old Upgrade Gone Flags"
-	for _, c := range []struct{ line, want string }{
+	return []struct{ line, want string }{
 		{"", ""},
 		{"-a", "all"},
 		{"--all", "all"},
@@ -125,7 +128,103 @@ func TestScan(t *testing.T) {
 		{"--debug-sync --debug-net-all", fmt.Sprintf("debug=%b", ui.DebugSync|ui.DebugNet|ui.DebugNetAll)},
 		{"-aTs12jz", fmt.Sprintf("all; controls=%+v", controls{given: true, exitAfter: 12, keep: true, noDelay: true})},
 		{"-TaAuxJ", fmt.Sprintf("controls=%+v", controls{given: true, asyncFar: true, asyncBoth: true, noUIDs: true, noExpunge: true, logImplied: true})},
-	} {
+
+		// Each on its own.
+		{"--list", "list"},
+		{"--get-cert host", "get-cert=host"},
+		{"--pull-old", "pull=Old; given=" + sync},
+		{"--pull-upgrade", "pull=Upgrade; given=" + sync},
+		{"--pull-gone", "pull=Gone; given=" + sync},
+		{"--pull-flags", "pull=Flags; given=" + sync},
+		{"--pull-delete", "pull=Gone; given=" + sync + "; notices=1"},
+		{"--push", "push=New Upgrade Gone Flags; given=" + sync},
+		{"--push-new", "push=New; given=" + sync},
+		{"-Ho", "push=Old; given=" + sync},
+		{"-Hu", "push=Upgrade; given=" + sync},
+		{"--push-upgrade", "push=Upgrade; given=" + sync},
+		{"-Hg", "push=Gone; given=" + sync},
+		{"--push-gone", "push=Gone; given=" + sync},
+		{"-Hf", "push=Flags; given=" + sync},
+		{"--push-full", "push=New Upgrade Gone Flags; given=" + sync},
+		{"-HN", "push=Upgrade; given=" + sync + "; notices=1"},
+		{"--push-renew", "push=Upgrade; given=" + sync + "; notices=1"},
+		{"-Hd", "push=Gone; given=" + sync + "; notices=1"},
+		{"-o", "pull=Old; push=Old; given=" + sync},
+		{"-u", "pull=Upgrade; push=Upgrade; given=" + sync},
+		{"-g", "pull=Gone; push=Gone; given=" + sync},
+		{"--flags", "pull=Flags; push=Flags; given=" + sync},
+		{"--delete", "pull=Gone; push=Gone; given=" + sync + "; notices=1"},
+		{"--create-near", "pull=Create; given=Create"},
+		{"--create-master", "push=Create; given=Create; notices=1"},
+		{"--create-slave", "pull=Create; given=Create; notices=1"},
+		{"--help", "help"},
+		{"--version", "version"},
+		{"--debug", fmt.Sprintf("debug=%b", ui.DebugDefault)},
+		{"--remove", "pull=Remove; push=Remove; given=Remove"},
+		{"-Rf", "push=Remove; given=Remove"},
+		{"--remove-far", "push=Remove; given=Remove"},
+		{"-Rn", "pull=Remove; given=Remove"},
+		{"--remove-near", "pull=Remove; given=Remove"},
+		{"-R-", "given=Remove"},
+		{"--no-remove", "given=Remove"},
+		{"-Rm", "push=Remove; given=Remove; notices=1"},
+		{"--remove-master", "push=Remove; given=Remove; notices=1"},
+		{"-Rs", "pull=Remove; given=Remove; notices=1"},
+		{"--remove-slave", "pull=Remove; given=Remove; notices=1"},
+		{"--expunge", "pull=Expunge; push=Expunge; given=Expunge"},
+		{"-Xf", "push=Expunge; given=Expunge"},
+		{"--expunge-far", "push=Expunge; given=Expunge"},
+		{"-Xn", "pull=Expunge; given=Expunge"},
+		{"--expunge-near", "pull=Expunge; given=Expunge"},
+		{"-X-", "given=Expunge"},
+		{"--no-expunge", "given=Expunge"},
+		{"-Xm", "push=Expunge; given=Expunge; notices=1"},
+		{"--expunge-master", "push=Expunge; given=Expunge; notices=1"},
+		{"-Xs", "pull=Expunge; given=Expunge; notices=1"},
+		{"--expunge-slave", "pull=Expunge; given=Expunge; notices=1"},
+		{"--expunge-solo", "pull=ExpungeSolo; push=ExpungeSolo; given=ExpungeSolo"},
+		{"-xf", "push=ExpungeSolo; given=ExpungeSolo"},
+		{"--expunge-solo-far", "push=ExpungeSolo; given=ExpungeSolo"},
+		{"-xn", "pull=ExpungeSolo; given=ExpungeSolo"},
+		{"--expunge-solo-near", "pull=ExpungeSolo; given=ExpungeSolo"},
+		{"-x-", "given=ExpungeSolo"},
+		{"--no-expunge-solo", "given=ExpungeSolo"},
+		{"-xm", "push=ExpungeSolo; given=ExpungeSolo; notices=1"},
+		{"--expunge-solo-master", "push=ExpungeSolo; given=ExpungeSolo; notices=1"},
+		{"-xs", "pull=ExpungeSolo; given=ExpungeSolo; notices=1"},
+		{"--expunge-solo-slave", "pull=ExpungeSolo; given=ExpungeSolo; notices=1"},
+		{"-DC --debug-crash", fmt.Sprintf("debug=%b", ui.DebugCrash)},
+		{"-Dd --debug-driver", fmt.Sprintf("debug=%b", ui.DebugDriver)},
+		{"-DD --debug-driver-all", fmt.Sprintf("debug=%b", ui.DebugDriver|ui.DebugDriverAll)},
+		{"-Dm --debug-maildir", fmt.Sprintf("debug=%b", ui.DebugMaildir)},
+		{"-DM --debug-main", fmt.Sprintf("debug=%b", ui.DebugMain)},
+		{"-Dn --debug-net", fmt.Sprintf("debug=%b", ui.DebugNet)},
+		{"-DN --debug-net-all", fmt.Sprintf("debug=%b", ui.DebugNet|ui.DebugNetAll)},
+		{"-Ds --debug-sync", fmt.Sprintf("debug=%b", ui.DebugSync)},
+	}
+}()
+
+// TestScanCases: no option is without a case that says what it means.
+func TestScanCases(t *testing.T) {
+	seen := map[string]bool{}
+	for _, c := range scanCases {
+		if got, err := scan(strings.Split(c.line, " ")); err == nil {
+			for _, s := range got.spelled {
+				seen[s] = true
+			}
+		}
+	}
+	for _, s := range Spellings() {
+		for _, form := range []string{s.Short, s.Long} {
+			if form != "" && !s.Internal && !seen[form] {
+				t.Errorf("%s is in no case of scanCases", form)
+			}
+		}
+	}
+}
+
+func TestScan(t *testing.T) {
+	for _, c := range scanCases {
 		var words []string
 		if c.line != "" {
 			words = strings.Split(c.line, " ")
