@@ -61,14 +61,14 @@ func TakeOver(file []byte) (*Map, error) {
 	return m, nil
 }
 
-// better tells whether m makes more sense than o: a UIDVALIDITY is a time, and
-// UIDs are small.
+// better tells whether m makes more sense than o: UIDs are small, and if that
+// says nothing, a UIDVALIDITY is a time.
 func (m *Map) better(o *Map) bool {
-	isTime := func(m *Map) bool { return m.Validity > 900_000_000 && m.Validity < 1<<31 }
-	if isTime(m) != isTime(o) {
-		return isTime(m)
+	if m.Highest != o.Highest {
+		return m.Highest < o.Highest
 	}
-	return m.Highest < o.Highest
+	isTime := func(m *Map) bool { return m.Validity > 900_000_000 && m.Validity < 1<<31 }
+	return isTime(m) && !isTime(o)
 }
 
 // decode makes a map of the contents, with the numbers read in the given order.
