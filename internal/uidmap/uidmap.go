@@ -122,6 +122,11 @@ var (
 const (
 	format   = 1
 	pageSize = 4096
+	// lockTimeout is how long to wait for a lock before looking at the context
+	// again, and patience how often to do that.
+	lockTimeout = 200 * time.Millisecond
+	patience    = 300
+
 	// headSize are the two pages one of which tells where everything is.
 	headSize = 2 * pageSize
 )
@@ -160,7 +165,7 @@ func protect(work func() error) (err error, panicked bool) { //nolint:revive,sta
 // everything that work does is settled afterwards.
 func withDB(ctx context.Context, fsys vfs.FS, path string, flag int, sync bool, work func(db *bolt.DB) error) error {
 	write := flag&os.O_RDWR != 0
-	for {
+	for tries := 1; ; tries++ {
 		img, err := vfs.OpenImage(fsys, path, flag, 0o600)
 		if err != nil {
 			return err
@@ -169,6 +174,9 @@ func withDB(ctx context.Context, fsys vfs.FS, path string, flag int, sync bool, 
 		img.Close()
 		if !errors.Is(err, bolt.ErrTimeout) {
 			return describe(path, err)
+		}
+		if tries > patience {
+			return fmt.Errorf("%s: another program keeps it locked", path)
 		}
 		// Readers and writers exclude each other for moments only.
 		if err := ctx.Err(); err != nil {
@@ -197,7 +205,7 @@ func withImage(img *vfs.Image, write, create, sync bool, work func(db *bolt.DB) 
 	var db *bolt.DB
 	err, panicked := protect(func() (err error) {
 		db, err = bolt.Open(img.File.Name(), 0o600, &bolt.Options{
-			Timeout: 200 * time.Millisecond, ReadOnly: !write,
+			Timeout: lockTimeout, ReadOnly: !write,
 			NoSync: !sync || img.IsCopy(), NoGrowSync: !sync || img.IsCopy(),
 			PageSize: pageSize, FreelistType: bolt.FreelistMapType,
 			OpenFile: func(string, int, os.FileMode) (*os.File, error) { return img.File, nil },
@@ -212,8 +220,12 @@ func withImage(img *vfs.Image, write, create, sync bool, work func(db *bolt.DB) 
 		db.AllocSize = 256 << 10
 		return work(db)
 	})
+	if panicked {
+		// What is locked inside may never be unlocked.
+		img.Unlock()
+	}
 	if panicked || db == nil {
-		return err // what is locked inside may never be unlocked
+		return err
 	}
 	if write && err == nil {
 		err = img.Settle(headSize, sync)
