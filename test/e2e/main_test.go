@@ -21,7 +21,10 @@ import (
 // binary is the program under test.
 var binary string
 
-// TestMain builds the program.
+// converter is the other program, beside it.
+var converter string
+
+// TestMain builds the programs.
 func TestMain(m *testing.M) {
 	if os.Getenv(measureEnv) != "" {
 		if err := measured(); err != nil {
@@ -48,7 +51,8 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	binary = filepath.Join(dir, "mbsync")
-	build := exec.Command("go", "build", "-o", binary, "./cmd/mbsync")
+	converter = filepath.Join(dir, "mdconvert")
+	build := exec.Command("go", "build", "-o", dir+"/", "./cmd/mbsync", "./cmd/mdconvert")
 	build.Dir = filepath.Join("..", "..")
 	if out, err := build.CombinedOutput(); err != nil {
 		panic(fmt.Sprintf("go build: %v\n%s", err, out))
