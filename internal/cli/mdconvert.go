@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
+	"path/filepath"
 	"strings"
 
 	"isync/internal/store"
@@ -138,16 +138,21 @@ func (e *convertError) Unwrap() error { return e.err }
 
 // convert converts one mailbox.
 func (r *run) convert(ctx context.Context, box string, alt bool) error {
+	dir := box
+	if !filepath.IsAbs(dir) {
+		wd, err := r.env.Config.Getwd()
+		if err != nil {
+			return err
+		}
+		dir = filepath.Join(wd, dir)
+	}
 	o := maildir.Options{
-		Name: "mdconvert", Inbox: box, FSync: true, FS: r.env.FS, Clock: r.env.Now,
+		Name: "mdconvert", Inbox: dir, FSync: true, FS: r.env.FS, Clock: r.env.Now,
 		Notice: func(text string) { r.printer.Notice("", text) },
 		Warn:   func(text string) { r.printer.Warn("", text) },
 	}
-	if runtime.GOOS == "windows" {
-		o.InfoDelimiter = ';'
-	}
 	fail := func(text, hint string) error { return &convertError{errors.New(text), hint} }
-	if fi, err := o.FS.Stat(box); err == nil && !fi.IsDir() || box == "" || errors.Is(err, os.ErrNotExist) {
+	if fi, err := o.FS.Stat(dir); err == nil && !fi.IsDir() || box == "" || errors.Is(err, os.ErrNotExist) {
 		return fail("this is no Maildir mailbox", "name the directory that has the sub-directories cur, new, and tmp")
 	}
 	s, err := maildir.New(o)
