@@ -100,6 +100,12 @@ func TestPairs(t *testing.T) {
 			want: []string{"b: x/b = b", "a: x/a = a"},
 		},
 		{
+			name: "named as before 1.5",
+			rc:   "Patterns *", args: []string{"c:Entw&APw-rfe,R&-D,R&D,Entwürfe"}, far: "Entwürfe Entw&APw-rfe R&-D R&D", near: "",
+			want:     []string{"Entw&APw-rfe: Entw&APw-rfe = Entw&APw-rfe", "R&-D: R&-D = R&-D", "R&D: R&D = R&D", "Entwürfe: Entwürfe = Entwürfe"},
+			warnings: []string{"'Entw&APw-rfe' is not 'Entwürfe'", "'R&-D' is not 'R&D'"},
+		},
+		{
 			name: "no patterns",
 			far:  "INBOX a", near: "",
 			want: []string{": INBOX = INBOX"},

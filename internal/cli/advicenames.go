@@ -3,9 +3,11 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"isync/internal/channel"
 	"isync/internal/config"
+	"isync/internal/mail"
 	"isync/internal/store"
 )
 
@@ -35,6 +37,9 @@ func (a *adviser) aboutNames() string {
 	case store.NameFlat:
 		return "add a line Flatten to " + here + ", with a character to stand for the levels" + orExclude
 	case store.NameInbox:
+		if strings.EqualFold(e.Name, mail.Inbox) {
+			return "the inbox is called INBOX, in capital letters; if it is another mailbox, rename it" + orExclude
+		}
 		return "rename it" + orExclude
 	case store.NameSystem, store.NameTaken:
 		return "rename it on the other side" + orExclude

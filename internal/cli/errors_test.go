@@ -35,6 +35,9 @@ func TestExplain(t *testing.T) {
 	conn := func(waiting string, err error) error {
 		return at(&imapclient.ConnectionError{Host: "h", Waiting: waiting, Err: err})
 	}
+	named := func(r store.NameReason, box string) error {
+		return &store.BoxError{Store: "far", Box: box, Err: &store.NameError{Reason: r, Name: box, Text: "bad name"}}
+	}
 	for _, c := range []struct {
 		err        error
 		text, hint string
@@ -54,6 +57,13 @@ func TestExplain(t *testing.T) {
 		{path(syscall.EIO), "input/output", "the disk may be broken: look at the kernel's log"},
 		{engine.ErrLocked, "locked", "another mbsync is at work on this mailbox; this one passes it over"},
 		{fmt.Errorf("%w on both sides", engine.ErrUIDValidity), "on both sides", "somebody replaced the mailbox"},
+		{named(store.NameInbox, "inbox"), "bad name", "the inbox is called INBOX, in capital letters"},
+		{named(store.NameInbox, "Mail"), "bad name", "rename it, or leave the mailbox out with Patterns"},
+		{named(store.NameDelimiter, "a.b"), "bad name", "rename it, or use Flatten on the other side"},
+		{named(store.NameFlat, "a/b"), "bad name", "add a line Flatten to IMAPStore \"far\" (rc:1)"},
+		{named(store.NameSystem, "con"), "bad name", "rename it on the other side, or leave"},
+		{named(store.NameTaken, "Foo"), "bad name", "rename it on the other side, or leave"},
+		{named(store.NameInvalid, "a//b"), "bad name", ""},
 		{errors.New("two\nlines"), "two; lines", ""},
 	} {
 		got := r.explain(fmt.Errorf("doing something: %w", c.err))

@@ -206,6 +206,9 @@ func (w *walker) below(ctx context.Context, dir, name string, depth int) error {
 	if err != nil {
 		return fmt.Errorf("cannot list mailboxes: %w", err)
 	}
+	if slices.Contains(entries, "new") && slices.Contains(entries, "tmp") && !slices.Contains(entries, "cur") {
+		w.s.warn("ignoring '%s': it has 'new' and 'tmp', but no 'cur', which a mailbox needs", dir)
+	}
 	if depth > maxDepth {
 		return fmt.Errorf("'%s' is too deeply nested: a symlink loop?", dir)
 	}

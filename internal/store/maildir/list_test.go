@@ -35,6 +35,8 @@ func TestListing(t *testing.T) {
 	}
 	dir := tree(t, boxes...)
 	check(t, os.MkdirAll(filepath.Join(dir, "nocur/new"), 0o700))
+	check(t, os.MkdirAll(filepath.Join(dir, "work-half/new"), 0o700))
+	check(t, os.MkdirAll(filepath.Join(dir, "work-half/tmp"), 0o700))
 	check(t, os.WriteFile(filepath.Join(dir, "file"), nil, 0o600))
 	check(t, os.WriteFile(filepath.Join(dir, "top/subfile"), nil, 0o600))
 	check(t, os.MkdirAll(filepath.Join(dir, "bad\xff/cur"), 0o700))
@@ -51,14 +53,14 @@ func TestListing(t *testing.T) {
 			maildir.Options{Path: "/", Inbox: "/Inbox", SubFolders: maildir.SubFoldersVerbatim},
 			"INBOX INBOX/..isub INBOX/..isub.x INBOX/.INBOX.foo INBOX/.end. INBOX/.leg INBOX/.mpp..x INBOX/.mpp.sub INBOX/sub",
 			".hid cont/.x cont2/y dot..dot inbox top top/.a.b top/.leg top/.leg/.deep top/.leg/verb top/sub work- work-foo work-foo/sub",
-			[]string{`/INBOX': INBOX is in`, "a.lock", `not valid UTF-8`},
+			[]string{`/INBOX': INBOX is in`, "a.lock", `not valid UTF-8`, "work-half': it has 'new'"},
 		},
 		{
 			"legacy",
 			maildir.Options{Path: "/", Inbox: "/Inbox", SubFolders: maildir.SubFoldersLegacy},
 			"INBOX INBOX/.isub INBOX/.isub.x INBOX/INBOX.foo INBOX/end. INBOX/leg INBOX/mpp..x INBOX/mpp.sub",
 			"cont/x dot..dot inbox top top/a.b top/leg top/leg/deep work- work-foo",
-			[]string{`/INBOX': INBOX is in`, "a.lock", `not valid UTF-8`},
+			[]string{`/INBOX': INBOX is in`, "a.lock", `not valid UTF-8`, "work-half': it has 'new'"},
 		},
 		{
 			"maildir++",
@@ -71,7 +73,8 @@ func TestListing(t *testing.T) {
 			"prefix",
 			maildir.Options{Path: "/work-", Inbox: "/Inbox", SubFolders: maildir.SubFoldersVerbatim},
 			"INBOX INBOX/..isub INBOX/..isub.x INBOX/.INBOX.foo INBOX/.end. INBOX/.leg INBOX/.mpp..x INBOX/.mpp.sub INBOX/sub",
-			"foo foo/sub", nil,
+			"foo foo/sub",
+			[]string{"work-half': it has 'new' and 'tmp', but no 'cur'"},
 		},
 		{
 			"inbox elsewhere",

@@ -141,7 +141,7 @@ func New(o Options) (*Store, error) {
 	case s.opts.InfoDelimiter == 0:
 		s.opts.InfoDelimiter = ':'
 	case s.opts.Names.Windows && strings.IndexByte(`<>:"/\|?*`, s.opts.InfoDelimiter) >= 0:
-		return nil, s.storeError(fmt.Errorf("InfoDelimiter '%c' cannot be in the name of a file on Windows; use ';'", s.opts.InfoDelimiter)) //nolint:staticcheck // a keyword
+		return nil, s.storeError(fmt.Errorf("InfoDelimiter '%c' cannot be in the name of a file on Windows; use ';'", s.opts.InfoDelimiter))
 	}
 	if s.opts.Clock == nil {
 		s.opts.Clock = time.Now
