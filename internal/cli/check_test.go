@@ -37,7 +37,7 @@ func TestCheckOnline(t *testing.T) {
 	w.run(1, "--check", "--online", "all")
 	w.says(&w.out,
 		"TLS 1.3, certificate for localhost, ", "  ok    connected and logged in within ",
-		"  offers     ", "  used       UIDPLUS        the UID", "  ok    2 mailboxes on the server: INBOX, theirs\n",
+		"  offers     ", "  used       QRESYNC        of a mailbox", "             UIDPLUS        the UID", "  ok    2 mailboxes on the server: INBOX, theirs\n",
 		"  ok    3 mailboxes matched: 1 on both sides\n",
 		"  FAIL  1 mailbox on the far side only: theirs; without Create a run cannot",
 		"        hint: Create, or -Cn, makes them on the near side;",

@@ -159,7 +159,7 @@ func (r *run) convert(ctx context.Context, box string, alt bool) error {
 	if err != nil {
 		return err
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 	n, err := s.Convert(ctx, alt)
 	where := "the names of its files"
 	if alt {
