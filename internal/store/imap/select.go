@@ -76,6 +76,9 @@ func (m *mailbox) selectBox(ctx context.Context, sess *session) error {
 	if remembers {
 		base = m.recall()
 	}
+	// Whatever is announced after the SELECT shall count, also if it is before we
+	// look.
+	before, arrived := sess.news(), sess.arrived()
 	sel, changes, err := m.trySelect(ctx, sess, remembers, base)
 	if unsafeLogin(err) && c.Caps().Has("ID") {
 		if _, err := c.ID(ctx, "name", "isync"); err != nil {
@@ -96,8 +99,10 @@ func (m *mailbox) selectBox(ctx context.Context, sess *session) error {
 	case sel.UIDNotSticky:
 		return errors.New("server does not keep the UIDs of messages in this mailbox")
 	}
-	s := &selection{modSeq: sel.HighestModSeq, next: sel.UIDNext, news: sess.news(), base: base}
-	s.news.exists = sel.Exists
+	s := &selection{
+		modSeq: sel.HighestModSeq, next: sel.UIDNext,
+		news: news{before.changes, sel.Exists}, base: base,
+	}
 	if s.next == 0 {
 		if s.next, err = askUIDNext(ctx, sess, sel.Exists); err != nil {
 			return err
@@ -120,7 +125,7 @@ func (m *mailbox) selectBox(ctx context.Context, sess *session) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.sess, m.sel, m.arrived, m.fresh = sess, s, sess.arrived(), true
+	m.sess, m.sel, m.arrived, m.fresh = sess, s, arrived, true
 	m.info = store.Info{UIDValidity: sel.UIDValidity, UIDNext: s.next, Flags: flags}
 	return nil
 }
