@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -148,21 +149,21 @@ func TestTogether(t *testing.T) {
 	for w := range 4 {
 		d := NewDir(vfs.OS{}, root)
 		wg.Go(func() {
-			for i := range 50 {
+			for i := range 20 {
 				if err := d.Save(testKey, numbered(w*1000+i).Encode(testKey)); err != nil {
 					t.Errorf("save: %v", err)
 				}
 			}
 		})
 		wg.Go(func() {
-			for range 100 {
+			for range 40 {
 				l, _, err := d.Load(testKey)
 				if err != nil || l == nil {
 					t.Errorf("load: %v", err)
 					continue
 				}
-				if diff := cmp.Diff(numbered(len(l.Messages)), l); diff != "" {
-					t.Error(diff)
+				if want := numbered(len(l.Messages)); !slices.Equal(want.Messages, l.Messages) || want.UIDNext != l.UIDNext {
+					t.Errorf("of %d messages some are wrong", len(l.Messages))
 				}
 			}
 		})

@@ -193,6 +193,12 @@ func TestLadder(t *testing.T) {
 			three, 51,
 		},
 		{
+			"UIDNEXT has gone back to what has vanished", "",
+			enable + selected(param, "2", "9", "51", "S: * VANISHED (EARLIER) 9\n") +
+				"C: $f UID FETCH 1:8 (UID FLAGS)\nS: * 1 FETCH (UID 2 FLAGS (\\Seen))\nS: * 2 FETCH (UID 5 FLAGS (\\Draft))\n" + fullEnd,
+			metas(2, "S", 5, "D"), 51,
+		},
+		{
 			"UIDVALIDITY has changed", "",
 			enable + strings.Replace(selected(param, "3", "10", "60", ""), "UIDVALIDITY 7", "UIDVALIDITY 8", 1) + full("1:9"),
 			three, 60,
@@ -218,6 +224,12 @@ func TestLadder(t *testing.T) {
 			"CONDSTORE, nothing has changed", condstore,
 			selected(cond, "3", "10", "50", ""),
 			three, 50,
+		},
+		{
+			"CONDSTORE, only UIDNEXT has changed", condstore,
+			selected(cond, "3", "11", "50", "") + changed + "S: * 3 FETCH (UID 10 MODSEQ (51) FLAGS ())\nS: $c OK\n" +
+				list + "S: * SEARCH 2 9 10\nS: $l OK\n",
+			metas(2, "S", 9, "F", 10, ""), 50,
 		},
 		{
 			"CONDSTORE, flags have changed", condstore,

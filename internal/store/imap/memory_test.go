@@ -282,6 +282,9 @@ func TestRandomHistory(t *testing.T) {
 						if rng.IntN(3) == 0 {
 							need.SizesFrom = mail.UID(1 + rng.IntN(60))
 						}
+						if rng.IntN(3) == 0 {
+							w.own(rng, m)
+						}
 						var wg sync.WaitGroup
 						if busy {
 							more := rand.New(rand.NewPCG(rng.Uint64(), 1))
@@ -290,11 +293,10 @@ func TestRandomHistory(t *testing.T) {
 						got := scan(t, m, need)
 						wg.Wait()
 						w.sane(round, need, got)
-						if !busy {
-							continue
+						if busy {
+							// Now that it is quiet again.
+							got = scan(t, m, need)
 						}
-						// Now that it is quiet again.
-						got = scan(t, m, need)
 						w.equal(round, need, got)
 					}
 					if rng.IntN(4) > 0 {
@@ -376,6 +378,41 @@ func (w *writer) change(rng *rand.Rand) {
 		}
 		check(w.c.Store(some, &goimap.StoreFlags{Op: goimap.StoreFlagsAdd, Flags: []goimap.Flag{goimap.FlagDeleted}, Silent: true}, nil).Close())
 		check(w.c.UIDExpunge(some).Close())
+	}
+}
+
+// own does something through the store itself.
+func (w *writer) own(rng *rand.Rand, m store.Mailbox) {
+	var some []mail.UID
+	for _, msg := range scan(w.t, m, everything) {
+		if rng.IntN(5) == 0 {
+			some = append(some, msg.UID)
+		}
+	}
+	flag := func(f mail.Flags) {
+		var changes []store.FlagChange
+		for _, u := range some {
+			changes = append(changes, store.FlagChange{UID: u, Add: f})
+		}
+		if err := m.SetFlags(w.t.Context(), changes, func(int, error) {}); err != nil {
+			w.t.Error(err)
+		}
+	}
+	switch rng.IntN(3) {
+	case 0:
+		const body = "Subject: own\r\n\r\n"
+		for _, u := range put(w.t, m, body, body) {
+			w.mu.Lock()
+			w.ever[u] = int64(len(body))
+			w.mu.Unlock()
+		}
+	case 1:
+		flag(mail.FlagAnswered)
+	default:
+		flag(mail.FlagDeleted)
+		if err := m.Remove(w.t.Context(), store.RemoveRequest{UIDs: mail.NewUIDSet(some...)}); err != nil {
+			w.t.Error(err)
+		}
 	}
 }
 
