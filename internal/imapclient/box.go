@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"isync/internal/imapwire"
 	"isync/internal/mail"
@@ -19,6 +20,9 @@ const maxListBytes = 64 << 20
 // name turns a mailbox name as it came into UTF-8.
 func (c *Client) name(raw string) (string, error) {
 	if c.utf8On.Load() {
+		if !utf8.ValidString(raw) {
+			return "", imapwire.ErrNameUTF8
+		}
 		return raw, nil
 	}
 	return imapwire.DecodeUTF7(raw)

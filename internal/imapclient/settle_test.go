@@ -304,6 +304,7 @@ func TestNamesUTF8(t *testing.T) {
 		p.answer("ENABLE UTF8=ACCEPT", "* ENABLED UTF8=ACCEPT\n")
 		p.answer(`LIST "" "Entwürfe & mehr"`, "* LIST () \"/\" \"Entwürfe & mehr\"\n")
 		p.answer(`CREATE "x & ü"`, "")
+		p.answer(`LIST "" "*"`, "* LIST () \"/\" \"Entw\xfcrfe\"\n")
 		p.idle()
 	})
 	ctx := testContext(t)
@@ -321,5 +322,8 @@ func TestNamesUTF8(t *testing.T) {
 	list("Entwürfe & mehr")
 	if err := c.Create(ctx, "x & ü"); err != nil {
 		t.Error(err)
+	}
+	if l, err := c.List(ctx, ListRequest{Patterns: []string{"*"}}); err != nil || len(l) != 1 || l[0].Err == nil {
+		t.Error(l, err)
 	}
 }
