@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -107,4 +109,46 @@ func TestListingCache(t *testing.T) {
 		t.Errorf("it is not worth mentioning:\n%s", &w.err)
 	}
 	expect("no place", first, list)
+}
+
+// TestSharedListing: two channels that have the same far mailbox, at work at the
+// same time, and two runs besides, do not get into each other's way.
+func TestSharedListing(t *testing.T) {
+	srv := testkit.StartDovecot(t, testkit.DovecotConfig{})
+	w := newWorld(t, fmt.Sprintf("IMAPStore far\nHost %s\nPort %d\nUser user\nPassCmd \"cat '$DIR/secret'\"\nTLSType None\nAuthMechs PLAIN\n\n", srv.Host, srv.Port)+
+		"MaildirStore near2\nInbox near2\n\nChannel d\nFar :far:\nNear :near2:\nCreate Near\nSync Pull\nSyncState state2/\n")
+	w.write("secret", testkit.Password+"\n")
+	total := 0
+	for round := range 4 {
+		for range round {
+			srv.Seed(t, "user", "INBOX", testkit.Mail{Body: fmt.Sprintf("Subject: %d\r\n\r\nHello\r\n", round)})
+			total++
+		}
+		var wg sync.WaitGroup
+		for _, channel := range []string{"-a", "d", "c"}[:1+2*(round%2)] {
+			// Runs of the same channel exclude each other; that is not what this
+			// is about.
+			one := *w
+			one.out, one.err = bytes.Buffer{}, bytes.Buffer{}
+			one.env.Stdout, one.env.Stderr = &one.out, &one.err
+			wg.Go(func() {
+				code := Main(one.env, []string{"mbsync", "-c", "rc", channel})
+				if code != 0 && !strings.Contains(one.err.String(), "is locked") {
+					t.Errorf("exit code %d: %s", code, &one.err)
+				}
+			})
+		}
+		wg.Wait()
+		w.run(0, "-a")
+		for _, near := range []string{"near", "near2"} {
+			files, err := filepath.Glob(filepath.Join(w.dir, near, "*", "*"))
+			if err != nil || len(files) != total {
+				t.Errorf("round %d: %s has %d of %d messages, %v", round, near, len(files), total, err)
+			}
+		}
+	}
+	files, err := filepath.Glob(filepath.Join(w.dir, "home", ".cache", "isync", "*"))
+	if err != nil || len(files) != 1 {
+		t.Errorf("remembered: %q, %v", files, err)
+	}
 }
