@@ -35,14 +35,15 @@ func refuseOldNames(c *config.Channel, targets []target) {
 				now.known[o] != engine.Present || now.known[t] == engine.Present {
 				continue
 			}
-			err := &NameError{Reason: NameOld, Name: old.Name, Channel: c, Store: e.Store, text: fmt.Sprintf(
-				"mailbox '%s' of %s seems to be '%s' under the name that versions before 1.5 gave it; rename its directory, and its sync state if that is elsewhere",
-				old.Box[t], e.Store.Label(), now.Box[t])}
+			refuse := func(text string, args ...any) error {
+				return &NameError{Reason: NameOld, Name: old.Name, Channel: c, Store: e.Store, text: fmt.Sprintf(text, args...)}
+			}
 			if old.err == nil {
-				old.err = err
+				old.err = refuse("mailbox '%s' of %s seems to be '%s' under the name that versions before 1.5 gave it; rename its directory, and its sync state if that is elsewhere",
+					old.Box[t], e.Store.Label(), now.Box[t])
 			}
 			if now.err == nil {
-				now.err = err
+				now.err = refuse("left alone as long as mailbox '%s' of %s has the name that versions before 1.5 gave it", old.Box[t], e.Store.Label())
 			}
 		}
 	}

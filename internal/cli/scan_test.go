@@ -353,6 +353,22 @@ func FuzzScan(f *testing.F) {
 				t.Errorf("%q: %v is on but was not decided about", s, over.On[side]&^over.Given)
 			}
 		}
+		// There is a notice for each old spelling, once, and for nothing else.
+		old := map[string]bool{}
+		for _, s := range Spellings() {
+			if s.Deprecated {
+				old[s.Short], old[s.Long] = true, true
+			}
+		}
+		noticed := map[string]bool{}
+		for _, s := range c.spelled {
+			if old[s] {
+				noticed[s] = true
+			}
+		}
+		if len(noticed) != len(c.notices) {
+			t.Errorf("%q: notices %q for %v", s, c.notices, noticed)
+		}
 		// Nothing is lost: a name is a word as it was given.
 		for _, n := range c.names {
 			found := false
