@@ -194,7 +194,7 @@ func (a *adviser) aboutTLS() string {
 		}
 		return "the server ended the handshake; it may want a ClientCertificate, or the name of another Host"
 	}
-	if conn, ok := errors.AsType[*imapclient.ConnectionError](a.err); ok && conn.Waiting == "the TLS handshake" && !timedOut(a.err) {
+	if conn, ok := errors.AsType[*imapclient.ConnectionError](a.err); ok && conn.Waiting == "the TLS handshake" && !timedOut(a.err) && a.account.Tunnel == "" {
 		return "the server ended the handshake: it may not have the ciphers or versions that are allowed (see CipherString, TLSVersions), want a ClientCertificate, " +
 			"or not speak TLS on port " + fmt.Sprint(a.account.Port)
 	}

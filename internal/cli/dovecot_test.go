@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -72,4 +73,46 @@ func TestTunnel(t *testing.T) {
 	w.write("tunnel", "printf '* OK [CAPABILITY IMAP4rev1 STARTTLS] hi\\r\\n'; read line")
 	w.run(1, "-a")
 	w.says(&w.err, "error: channel 'c': store 'far': login failed: no authentication mechanism can be used", "would send the password over a connection that is not encrypted")
+}
+
+// A server at an IPv6 address, however that is written, and at a name that may
+// have several.
+func TestIPv6(t *testing.T) {
+	l, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
+		t.Skipf("this test needs IPv6: %v", err)
+	}
+	l.Close()
+	srv := testkit.StartDovecot(t, testkit.DovecotConfig{Extra: "listen = 127.0.0.1, ::1\n"})
+	for _, host := range []string{"::1", "[::1]", "0:0:0:0:0:0:0:1", "localhost"} {
+		w := newWorld(t, fmt.Sprintf("IMAPStore far\nHost %s\nPort %d\nTLSType IMAPS\nCertificateFile ca.pem\nSystemCertificates no\nUser user\nPassCmd \"cat '$DIR/secret'\"",
+			host, srv.TLSPort))
+		w.write("secret", testkit.Password)
+		w.write("ca.pem", string(srv.CA.PEM()))
+		w.run(0, "-a")
+		w.write("ca.pem", string(testkit.NewCA(t).PEM()))
+		w.run(1, "-a")
+		w.says(&w.err, fmt.Sprintf("mbsync --get-cert %s >FILE", net.JoinHostPort(strings.Trim(host, "[]"), fmt.Sprint(srv.TLSPort))))
+	}
+}
+
+// Compress says whether to.
+func TestCompress(t *testing.T) {
+	srv := testkit.StartDovecot(t, testkit.DovecotConfig{Compress: true})
+	srv.Seed(t, "user", "INBOX", testkit.Mail{Body: "Subject: x\r\n\r\n" + strings.Repeat("Hello\r\n", 10000)})
+	for lines, want := range map[string]bool{
+		"Compress yes": true,
+		"Compress no":  false,
+		"Compress yes\nDisableExtension COMPRESS=DEFLATE": false,
+	} {
+		w := newWorld(t, fmt.Sprintf("IMAPStore far\nHost %s\nPort %d\nTLSType STARTTLS\nCertificateFile ca.pem\nUser user\nPassCmd \"cat '$DIR/secret'\"\n%s",
+			srv.Host, srv.Port, lines))
+		w.write("secret", testkit.Password)
+		w.write("ca.pem", string(srv.CA.PEM()))
+		w.run(0, "-a", "-DN")
+		w.says(&w.out, "pulled 1 new message(s)")
+		if got := strings.Contains(w.out.String()+w.err.String(), "COMPRESS DEFLATE"); got != want {
+			t.Errorf("%s: compressed: %v", lines, got)
+		}
+	}
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/pem"
 	"fmt"
 	"net"
@@ -100,20 +101,36 @@ func TestGetCert(t *testing.T) {
 			w.says(&w.err, "1: the server's own certificate\n", "CN=other.example.org", "CN=isync test authority",
 				"other.example.org, 192.0.2.7", " (expired)", sum[:2]+":"+sum[2:4]+":", "The system does not trust it: ")
 
-			tls, port := "IMAPS", srv.TLSPort
+			kind, port := "IMAPS", srv.TLSPort
 			if starttls {
-				tls, port = "STARTTLS", srv.Port
+				kind, port = "STARTTLS", srv.Port
 			}
-			pem := w.out.String()
+			file := w.out.String()
 			w = newWorld(t, fmt.Sprintf("IMAPStore far\nHost %s\nPort %d\nUser user\nPassCmd \"cat '$DIR/secret'\"\nTLSType %s\nSystemCertificates no\nCertificateFile host.pem",
-				srv.Host, port, tls))
+				srv.Host, port, kind))
 			w.write("secret", testkit.Password)
-			w.write("host.pem", pem)
+			w.write("host.pem", file)
 			w.run(0, "-a")
 			w.write("host.pem", string(srv.CA.PEM()))
 			w.run(1, "-a")
 			w.says(&w.err, "failed to verify certificate", "mbsync --get-cert ", srv.Host, " >FILE")
 		})
+	}
+}
+
+// TestGetCertChain fetches what a server sends besides its own certificate.
+func TestGetCertChain(t *testing.T) {
+	ca := testkit.NewCA(t)
+	pair := ca.Issue(t, testkit.CertConfig{}).TLS()
+	pair.Certificate = append(pair.Certificate, ca.Cert.Raw)
+	w := certWorld(t)
+	w.getCert(0, testkit.TLSServerWith(t, &tls.Config{Certificates: []tls.Certificate{pair}}))
+	w.says(&w.err, "1: the server's own certificate\n", "2: an issuer's certificate\n", "CN=isync test authority (itself)", "The system does not trust it: ")
+	for rest := w.out.Bytes(); len(pair.Certificate) > 0; pair.Certificate = pair.Certificate[1:] {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil || !bytes.Equal(block.Bytes, pair.Certificate[0]) {
+			t.Fatalf("it is not in\n%s", &w.out)
+		}
 	}
 }
 

@@ -117,19 +117,34 @@ func (c *tunnelConn) reap() {
 // Read implements net.Conn. At the end it tells how the command has ended.
 func (c *tunnelConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if n > 0 || err == nil || !lineIsDown(err) {
-		return n, err
+	if n == 0 && err != nil && lineIsDown(err) {
+		err = c.ending(io.EOF)
 	}
-	// It may take a moment from closing its output to ending.
+	return n, err
+}
+
+// Write implements net.Conn. It, too, tells how the command has ended.
+func (c *tunnelConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if err != nil && lineIsDown(err) {
+		err = c.ending(err)
+	}
+	return n, err
+}
+
+// ending tells how the command has ended, once it does not listen or talk any
+// more; from that to its end it may take a moment. If it does not end, it
+// returns err.
+func (c *tunnelConn) ending(err error) error {
 	timer := time.NewTimer(time.Second)
 	defer timer.Stop()
 	select {
 	case <-c.ended:
-		return 0, &TunnelError{Command: c.command, Err: c.err}
+		return &TunnelError{Command: c.command, Err: c.err}
 	case <-c.closed:
 	case <-timer.C:
 	}
-	return 0, io.EOF
+	return err
 }
 
 // Close implements net.Conn. It does not wait.
