@@ -59,6 +59,7 @@ func (p *Previewer) Side(ctx context.Context, side config.Side) ([]string, error
 	for _, b := range boxes {
 		f.add(p.c, int(side), e, b.Name, inbox)
 	}
+	delete(f.boxes, "") // named like the prefix; nobody can name it
 	return f.names(), nil
 }
 

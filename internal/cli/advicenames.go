@@ -64,8 +64,7 @@ func adviseChannelName(e *channel.NameError) string {
 			return ""
 		}
 		return fmt.Sprintf("give it a channel of its own, without Patterns, and leave it out here: add \"!\" at the end of Patterns%s", pos(e.Channel.Pos("Patterns")))
-	case channel.NameOld:
-		return "see the section about names of mailboxes in docs/differences.md"
+	case channel.NameOld: // it says itself what to do
 	}
 	return ""
 }
