@@ -323,3 +323,52 @@ func TestRefusedParameters(t *testing.T) {
 		t.Errorf("Open = %v", err)
 	}
 }
+
+// TestOwnChanges: what we change after the listing does not move the point from
+// which changes are asked for the next time, whatever the server tells of it. If
+// the mailbox is listed again, all of it is in the listing.
+func TestOwnChanges(t *testing.T) {
+	const store4 = "C: $a UID STORE 2 +FLAGS.SILENT (\\Answered)\nS: * 1 FETCH (UID 2 MODSEQ (61))\nS: $a OK [HIGHESTMODSEQ 61] done\n" +
+		"C: $b UID EXPUNGE 9\nS: * VANISHED 9\nS: $b OK [HIGHESTMODSEQ 62] done\n"
+	for _, again := range []bool{false, true} {
+		script := helloQResync + enableQResync + selected(resyncParam, "3", "10", "60", "S: * 1 FETCH (UID 2 FLAGS () MODSEQ (60))\n") + store4
+		want := metas(2, "", 5, "", 9, "F")
+		if again {
+			script += "C: $n NOOP\nS: * 3 EXISTS\nS: * OK [HIGHESTMODSEQ 63] so\nS: $n OK\n" +
+				"C: $c UID FETCH 1:* (UID FLAGS) (CHANGEDSINCE 60)\n" +
+				"S: * 1 FETCH (UID 2 FLAGS (\\Answered) MODSEQ (61))\nS: * 3 FETCH (UID 10 FLAGS () MODSEQ (63))\nS: $c OK\n" +
+				"C: $l UID SEARCH ALL\nS: * SEARCH 2 5 10\nS: $l OK\n"
+			want = metas(2, "R", 5, "", 10, "")
+		}
+		s, dir := recalling(t, nil, script+goodby)
+		m := open(t, s)
+		scan(t, m, everything)
+		done := func(_ int, err error) {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		if err := m.SetFlags(t.Context(), []store.FlagChange{{UID: 2, Add: mail.FlagAnswered}}, done); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Remove(t.Context(), store.RemoveRequest{UIDs: mail.NewUIDSet(9)}); err != nil {
+			t.Fatal(err)
+		}
+		if again {
+			if diff := cmp.Diff(want, scan(t, m, everything)); diff != "" {
+				t.Error(diff)
+			}
+		}
+		m.(store.Rememberer).Remember(t.Context())
+		l, _, err := dir.Load(inboxKey)
+		if err != nil || l == nil || l.ModSeq != 60 {
+			t.Fatalf("%+v, %v", l, err)
+		}
+		if diff := cmp.Diff(want, l.Messages); diff != "" {
+			t.Error(diff)
+		}
+		if err := m.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
