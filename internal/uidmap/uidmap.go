@@ -33,6 +33,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 
 	"isync/internal/mail"
 	"isync/internal/vfs"
@@ -151,14 +152,14 @@ func fromDBKey(k string) string {
 
 // protect runs what works on the database. That panics, or faults, on files that
 // are damaged or shorter than they claim.
-func protect(work func() error) (err error, panicked bool) { //nolint:revive,staticcheck // the error is what most look at
+func protect(work func() error) (panicked bool, err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
-			err, panicked = fmt.Errorf("%w: %v", ErrDamaged, p), true
+			panicked, err = true, fmt.Errorf("%w: %v", ErrDamaged, p)
 		}
 	}()
-	return work(), false
+	return false, work()
 }
 
 // withDB opens the database in the file path and runs work with it. With write
@@ -172,7 +173,7 @@ func withDB(ctx context.Context, fsys vfs.FS, path string, flag int, sync bool, 
 		}
 		err = withImage(img, write, flag&os.O_CREATE != 0, sync, work)
 		img.Close()
-		if !errors.Is(err, bolt.ErrTimeout) {
+		if !errors.Is(err, bolterrors.ErrTimeout) {
 			return describe(path, err)
 		}
 		if tries > patience {
@@ -203,7 +204,7 @@ func withImage(img *vfs.Image, write, create, sync bool, work func(db *bolt.DB) 
 		return fmt.Errorf("%w: it has %d bytes only", ErrDamaged, fi.Size())
 	}
 	var db *bolt.DB
-	err, panicked := protect(func() (err error) {
+	panicked, err := protect(func() (err error) {
 		db, err = bolt.Open(img.File.Name(), 0o600, &bolt.Options{
 			Timeout: lockTimeout, ReadOnly: !write,
 			NoSync: !sync || img.IsCopy(), NoGrowSync: !sync || img.IsCopy(),
@@ -211,7 +212,7 @@ func withImage(img *vfs.Image, write, create, sync bool, work func(db *bolt.DB) 
 			OpenFile: func(string, int, os.FileMode) (*os.File, error) { return img.File, nil },
 		})
 		switch {
-		case errors.Is(err, bolt.ErrInvalid), errors.Is(err, bolt.ErrVersionMismatch), errors.Is(err, bolt.ErrChecksum):
+		case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrVersionMismatch), errors.Is(err, bolterrors.ErrChecksum):
 			return fmt.Errorf("%w: %w", ErrDamaged, err)
 		case err != nil:
 			return err

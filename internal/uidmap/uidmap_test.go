@@ -210,39 +210,3 @@ func FuzzTakeOver(f *testing.F) {
 		}
 	})
 }
-
-// FuzzLoad: whatever the file, there is an answer, which is no panic.
-func FuzzLoad(f *testing.F) {
-	dir := f.TempDir()
-	m := &uidmap.Map{Validity: 7, Highest: 3, UIDs: map[string]mail.UID{"a": 1, "b": 2}}
-	check(f, uidmap.Create(context.Background(), vfs.OS{}, dir, m, false))
-	b, err := os.ReadFile(filepath.Join(dir, uidmap.FileName))
-	check(f, err)
-	f.Add(b, 0, byte(0))
-	for off := 0; off < len(b); off += 37 {
-		if b[off] != 0 {
-			f.Add(b, off, byte(0xff))
-		}
-	}
-	f.Fuzz(func(t *testing.T, file []byte, off int, c byte) {
-		if off < 0 || off >= len(file) {
-			return
-		}
-		file = append([]byte(nil), file...)
-		file[off] = c
-		mem := vfs.NewMem(nil)
-		check(t, mem.Mkdir("/b", 0o700))
-		w, err := mem.OpenFile("/b/"+uidmap.FileName, os.O_WRONLY|os.O_CREATE, 0o600)
-		check(t, err)
-		_, err = w.Write(file)
-		check(t, err)
-		m, err := uidmap.Load(context.Background(), mem, "/b", nil)
-		if (m == nil) == (err == nil) {
-			t.Fatal(m, err)
-		}
-		if m != nil {
-			c := &uidmap.Change{Highest: m.Highest + 1, Bind: []uidmap.Binding{{Key: "x", UID: m.Highest + 1}}}
-			_, _ = uidmap.Update(context.Background(), mem, "/b", m.Version, c, false) // must not panic
-		}
-	})
-}
