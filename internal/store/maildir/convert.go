@@ -63,6 +63,11 @@ func (s *Store) Convert(ctx context.Context, alt bool) (messages int, err error)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	// An earlier run may have been killed before what it did was durable. What
+	// comes now rests on it.
+	if err := s.syncDir(m.dir); err != nil {
+		return 0, err
+	}
 	switch {
 	case alt && sc == schemeNames:
 		err = c.toMap(ctx)

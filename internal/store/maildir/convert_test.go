@@ -182,6 +182,10 @@ func TestConvertFailures(t *testing.T) {
 						t.Errorf("after operation %d (%s) failed, again: %v", n, what, err)
 					}
 					check(t, isConverted(m, c.alt))
+					// What the first one has done without making it durable is so now.
+					if err := w.verify(m.CrashClone(0, nil), want, true); err != nil {
+						t.Errorf("after operation %d (%s) failed, again, and a power cut: %v", n, what, err)
+					}
 					if err := w.verify(m, want, true); err != nil {
 						t.Errorf("after operation %d (%s) failed, again: %v", n, what, err)
 					}

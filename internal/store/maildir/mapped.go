@@ -236,7 +236,9 @@ func (m *mailbox) openMapped(ctx context.Context) error {
 	}
 	defer u.close()
 	m.names, m.uids = u.m, u.uids
-	return nil
+	// If a conversion was killed, a power cut must not bring .uidvalidity back
+	// after we have gone on.
+	return m.store.syncDir(m.dir)
 }
 
 // openMappedReadOnly does so without writing anything.

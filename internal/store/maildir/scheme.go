@@ -88,6 +88,10 @@ func (s *Store) setAside(dir, name string) error {
 		}
 		return err
 	}
+	// Nor must it go if what outdates it might, after a power cut.
+	if err := s.syncDir(dir); err != nil {
+		return err
+	}
 	if err := s.fs.Rename(path, path+oldSuffix); err != nil {
 		return err
 	}
