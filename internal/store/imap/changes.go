@@ -103,7 +103,7 @@ func (m *mailbox) listUIDs(ctx context.Context, at *place) (*mail.UIDSet, error)
 // what is gone. It returns nil if that cannot be had.
 func (m *mailbox) askChanges(ctx context.Context, at *place, base *listcache.Listing) (*listcache.Listing, error) {
 	if !at.fresh {
-		if err := at.sess.client.Noop(ctx); err != nil {
+		if err := at.sess.catchUp(ctx); err != nil {
 			return nil, err
 		}
 	}

@@ -120,6 +120,10 @@ func (s *session) takeHighest() mail.UID {
 	return u
 }
 
+// catchUp lets the server tell what has happened meanwhile: while there are
+// other commands to be answered, many do not.
+func (s *session) catchUp(ctx context.Context) error { return s.client.Noop(ctx) }
+
 // lost reports whether the connection is gone.
 func (s *session) lost() bool { return s.client.Err() != nil }
 

@@ -153,10 +153,9 @@ func (m *mailbox) scanFresh(ctx context.Context, sess *session, sc *scanner) err
 	return sc.run(ctx, sess.client, cut(sc.need.UIDs, next, mail.MaxUID))
 }
 
-// scanLater first lets the server tell what has happened meanwhile: while there
-// are other commands to be answered, many do not.
+// scanLater first lets the server tell what has happened meanwhile.
 func (m *mailbox) scanLater(ctx context.Context, sess *session, sc *scanner) error {
-	err := sess.client.Noop(ctx)
+	err := sess.catchUp(ctx)
 	exists := sess.client.Exists()
 	sc.census.restart(exists)
 	if err != nil || exists == 0 {
