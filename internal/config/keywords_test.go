@@ -34,7 +34,7 @@ var keywordCases = map[string][]struct{ args, want string }{
 	"IMAPAccount Pass":               {{"p", "Pass=[hidden]"}},
 	"IMAPAccount PassCmd":            {{"+p", "PassCmd=+p"}},
 	"IMAPAccount UseKeychain":        {{"yes", "UseKeychain=true"}},
-	"IMAPAccount Tunnel":             {{"t", "TLS=None Tunnel=t"}},
+	"IMAPAccount Tunnel":             {{"t", "Connections=1 TLS=None Tunnel=t"}},
 	"IMAPAccount AuthMechs":          {{"plain login", "AuthMechs=[PLAIN LOGIN]"}},
 	"IMAPAccount TLSType":            {{"IMAPS", "Port=993 TLS=IMAPS"}, {"None", "TLS=None"}},
 	"IMAPAccount TLSVersions":        {{"-1.2", "TLSVersions=1.3"}},
@@ -45,6 +45,7 @@ var keywordCases = map[string][]struct{ args, want string }{
 	"IMAPAccount CipherString":       {{"HIGH", "CipherString=HIGH"}},
 	"IMAPAccount PipelineDepth":      {{"1", "PipelineDepth=1"}},
 	"IMAPAccount Compress":           {{"yes", "Compress=2"}, {"no", "Compress=1"}},
+	"IMAPAccount Connections":        {{"7", "Connections=7"}},
 	"IMAPAccount DisableExtensions":  {{"move idle", "DisableExtensions=[MOVE IDLE]"}},
 	"IMAPAccount SSLType":            {{"IMAPS", "Port=993 TLS=IMAPS"}},
 	"IMAPAccount SSLVersions":        {{"TLSv1.2", "TLSVersions=1.2"}},
@@ -288,5 +289,6 @@ func flattenAccount(a *Account, at func(v any, name string)) {
 	at(a.CipherString, "CipherString")
 	at(a.PipelineDepth, "PipelineDepth")
 	at(a.Compress, "Compress")
+	at(a.Connections, "Connections")
 	at(a.DisableExtensions, "DisableExtensions")
 }
