@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -64,9 +65,15 @@ func testEnv(dir string) Env {
 // counter yields bytes that do not repeat soon.
 func counter() *counting { return &counting{} }
 
-type counting struct{ n uint64 }
+// counting is for several runs at once, as the system's source of randomness is.
+type counting struct {
+	mu sync.Mutex
+	n  uint64
+}
 
 func (c *counting) Read(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for i := range p {
 		c.n = c.n*6364136223846793005 + 1442695040888963407
 		p[i] = byte(c.n >> 33)

@@ -44,6 +44,7 @@ var keywordCases = map[string][]struct{ args, want string }{
 	"IMAPAccount ClientKey":          {{"key", "ClientKey=/etc/key"}},
 	"IMAPAccount CipherString":       {{"HIGH", "CipherString=HIGH"}},
 	"IMAPAccount PipelineDepth":      {{"1", "PipelineDepth=1"}},
+	"IMAPAccount Connections":        {{"5", "Connections=5"}},
 	"IMAPAccount Compress":           {{"yes", "Compress=2"}, {"no", "Compress=1"}},
 	"IMAPAccount Connections":        {{"7", "Connections=7"}},
 	"IMAPAccount DisableExtensions":  {{"move idle", "DisableExtensions=[MOVE IDLE]"}},
