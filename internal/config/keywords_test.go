@@ -46,7 +46,6 @@ var keywordCases = map[string][]struct{ args, want string }{
 	"IMAPAccount PipelineDepth":      {{"1", "PipelineDepth=1"}},
 	"IMAPAccount Connections":        {{"5", "Connections=5"}},
 	"IMAPAccount Compress":           {{"yes", "Compress=2"}, {"no", "Compress=1"}},
-	"IMAPAccount Connections":        {{"7", "Connections=7"}},
 	"IMAPAccount DisableExtensions":  {{"move idle", "DisableExtensions=[MOVE IDLE]"}},
 	"IMAPAccount SSLType":            {{"IMAPS", "Port=993 TLS=IMAPS"}},
 	"IMAPAccount SSLVersions":        {{"TLSv1.2", "TLSVersions=1.2"}},
