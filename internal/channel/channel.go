@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"isync/internal/config"
 	"isync/internal/engine"
@@ -55,6 +56,12 @@ type Options struct {
 	// TUIDs yields the random bits of temporary ids.
 	TUIDs    io.Reader
 	Observer Observer
+	// Memory is a directory in which is remembered which pairs had nothing to do;
+	// "": nowhere. MemoryKey, together with the name of a channel, tells it from
+	// all others.
+	Memory, MemoryKey string
+	// Now tells the time; nil: time.Now.
+	Now func() time.Time
 	// Parallel is how many pairs may be worked on at a time, whatever their
 	// stores allow; 0: a default. 1: one after the other, in order.
 	Parallel int

@@ -136,7 +136,7 @@ func (w *world) open(s *config.Store) (store.Store, error) {
 		return nil, err
 	}
 	st := &closing{Store: mem.New(w.disk[s.Name], mem.Options{
-		Name: s.Name, Caps: mem.MaildirCaps, Trasher: true,
+		Name: s.Name, Caps: mem.MaildirCaps, Trasher: true, Marks: true,
 		Hook: func(op mem.Op) error {
 			if h := w.hook[s.Name]; h != nil {
 				return h(op)

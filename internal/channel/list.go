@@ -32,7 +32,7 @@ func List(ctx context.Context, sel []Selection, o Options) []Listed {
 			break
 		}
 		l := Listed{Selection: s}
-		targets, err := r.pairs(ctx, s)
+		targets, err := r.pairs(ctx, s, &quiet{})
 		if err != nil {
 			r.note(s.Channel, err)
 			l.Err = err

@@ -72,6 +72,10 @@ func listed(e config.End, box string, inbox bool) (full []string, err error) {
 // the sides. A mailbox that is named like the prefix has the empty name.
 type found struct {
 	boxes map[string]*[2]bool // on which sides
+	// marks are those of store.Box, by side and name in the store; listed is how
+	// many mailboxes were listed.
+	marks  [2]map[string]string
+	listed [2]uint32
 	// unselected are mailboxes that were listed, but not selected, by side.
 	unselected [2][]string
 	// unreachable tells of mailboxes that were selected, but cannot be worked on.
@@ -79,7 +83,7 @@ type found struct {
 }
 
 // list lists both stores at the same time and applies the channel's patterns.
-func list(ctx context.Context, c *config.Channel, st [2]store.Store) (*found, error) {
+func list(ctx context.Context, c *config.Channel, st [2]store.Store, marks [2]bool) (*found, error) {
 	var boxes [2][]store.Box
 	var inbox [2]bool
 	var errs [2]error
@@ -88,6 +92,7 @@ func list(ctx context.Context, c *config.Channel, st [2]store.Store) (*found, er
 		wg.Go(func() {
 			var req store.ListRequest
 			if req, inbox[t], errs[t] = request(ctx, c, e, st[t]); errs[t] == nil {
+				req.Marks = marks[t]
 				boxes[t], errs[t] = st[t].List(ctx, req)
 			}
 			if errs[t] != nil {
@@ -106,6 +111,13 @@ func list(ctx context.Context, c *config.Channel, st [2]store.Store) (*found, er
 	for t, e := range ends(c) {
 		for _, b := range boxes[t] {
 			f.add(c, t, e, b.Name, inbox[t])
+		}
+		f.listed[t] = uint32(len(boxes[t]))
+		if marks[t] {
+			f.marks[t] = make(map[string]string, len(boxes[t]))
+			for _, b := range boxes[t] {
+				f.marks[t][b.Name] = b.Mark
+			}
 		}
 	}
 	for t, e := range ends(c) {

@@ -21,6 +21,8 @@ type target struct {
 	engine.PairName
 	stores [2]store.Store
 	known  [2]engine.Presence
+	// marks are those that were told with the listing; "": unknown.
+	marks [2]string
 	// err says why it cannot be, if it cannot.
 	err error
 }
@@ -30,7 +32,7 @@ func ends(c *config.Channel) [2]config.End { return [2]config.End{c.Far, c.Near}
 
 // pairs returns the pairs that a selection is about, in order. No mailbox is in
 // two of those that have no error.
-func (r *runner) pairs(ctx context.Context, s Selection) ([]target, error) {
+func (r *runner) pairs(ctx context.Context, s Selection, q *quiet) ([]target, error) {
 	c := s.Channel
 	st, err := r.open(c)
 	if err != nil {
@@ -50,10 +52,11 @@ func (r *runner) pairs(ctx context.Context, s Selection) ([]target, error) {
 		}
 		return r.separate(c, out, true), nil
 	}
-	found, err := list(ctx, c, st)
+	found, err := list(ctx, c, st, [2]bool{q.mostKnown(0), q.mostKnown(1)})
 	if err != nil {
 		return nil, err
 	}
+	q.noteListed(found.listed)
 	for _, err := range found.unreachable {
 		r.warn(c, err)
 	}
@@ -63,6 +66,9 @@ func (r *runner) pairs(ctx context.Context, s Selection) ([]target, error) {
 	for _, name := range found.names() {
 		t := newTarget(c, st, name)
 		t.known = found.presence(t)
+		for i := range t.marks {
+			t.marks[i] = found.marks[i][t.Box[i]]
+		}
 		out = append(out, t)
 	}
 	refuseOldNames(c, out)

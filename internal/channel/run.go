@@ -138,17 +138,66 @@ func (r *runner) close() {
 
 // channel lists the pairs of a channel and begins them in order.
 func (r *runner) channel(ctx context.Context, s Selection) {
-	pairs, err := r.pairs(ctx, s)
+	q := r.quietOf(s.Channel)
+	pairs, err := r.pairs(ctx, s, q)
+	var jobs []job
+	if err == nil {
+		jobs = r.jobs(s, pairs, q)
+		err = r.lookAround(ctx, q, jobs)
+	}
 	if err != nil {
 		r.channelFailed(s.Channel, err)
 		return
 	}
 	r.Observer.ChannelStarted(s.Channel.Name, len(pairs))
+	r.work(ctx, s, jobs, q)
+	if err := q.save(); err != nil {
+		r.Observer.Observe(engine.Event{Kind: engine.Debug, Channel: s.Channel.Name, Text: "what needed nothing is not remembered: " + err.Error()})
+	}
+}
+
+// job is a pair to be worked on.
+type job struct {
+	target
+	pair *engine.Pair // nil: there is err
+	// unchanged: it is known to need nothing.
+	unchanged bool
+}
+
+// jobs describes the pairs to the engine.
+func (r *runner) jobs(s Selection, pairs []target, q *quiet) []job {
+	jobs := make([]job, len(pairs))
+	for i, t := range pairs {
+		j := &jobs[i]
+		j.target = t
+		if t.err != nil {
+			continue
+		}
+		var p *engine.Pair
+		if p, j.err = r.enginePair(s, t); j.err != nil {
+			continue
+		}
+		if q.path != "" {
+			p.Unchanged = func(fingerprint string) bool { return q.unchanged(p, fingerprint, r.now()) }
+		}
+		j.pair = p
+	}
+	return jobs
+}
+
+// work begins the pairs of a channel in order, and waits for them.
+func (r *runner) work(ctx context.Context, s Selection, jobs []job, q *quiet) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	for _, t := range pairs {
+	for _, j := range jobs {
+		t := j.target
 		c := r.claimOf(s.Channel, t)
 		r.lookForOverlap(s.Channel, t, c)
+		if j.unchanged && ctx.Err() == nil {
+			r.Observer.PairStarted(t.PairName)
+			r.finish(s, t, engine.Result{Unchanged: true}, nil)
+			continue
+		}
 		if err := r.gate.enter(ctx, c); err != nil {
 			r.failed()
 			return
@@ -157,22 +206,17 @@ func (r *runner) channel(ctx context.Context, s Selection) {
 			r.gate.leave(c)
 			return
 		}
-		// From here, so that pairs are begun, and claim their state, in order.
+		// From here, so that pairs are begun in order.
 		r.Observer.PairStarted(t.PairName)
-		var p *engine.Pair
-		err := t.err
-		if err == nil {
-			p, err = r.enginePair(s, t)
-		}
-		if err != nil {
-			r.finish(s, t, engine.Result{}, err)
+		if j.pair == nil {
+			r.finish(s, t, engine.Result{}, j.err)
 			r.gate.leave(c)
 			continue
 		}
 		if r.Explain {
-			r.tellPair(p)
+			r.tellPair(j.pair)
 		}
-		wg.Go(func() { r.pair(ctx, s, t, p, c) })
+		wg.Go(func() { r.pair(ctx, s, j, q, c) })
 	}
 }
 
@@ -248,7 +292,8 @@ func (r *runner) open(c *config.Channel) (st [2]store.Store, err error) {
 }
 
 // pair synchronizes one pair, and gives back what was claimed for it.
-func (r *runner) pair(ctx context.Context, s Selection, t target, p *engine.Pair, c claim) {
+func (r *runner) pair(ctx context.Context, s Selection, j job, q *quiet, c claim) {
+	t, p := j.target, j.pair
 	res, err := engine.Sync(ctx, p)
 	if errors.Is(err, store.ErrCrowded) && ctx.Err() == nil {
 		// The server grants fewer sessions than was thought, and several pairs
@@ -261,6 +306,7 @@ func (r *runner) pair(ctx context.Context, s Selection, t target, p *engine.Pair
 		}
 		res, err = engine.Sync(ctx, p)
 	}
+	q.note(p, res, err, r.now())
 	r.finish(s, t, res, err)
 	r.gate.leave(c)
 }

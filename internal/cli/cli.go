@@ -241,6 +241,10 @@ func (r *run) channels(ctx context.Context) int {
 		DryRun: r.c.dryRun, Explain: r.printer.Debugs(ui.DebugSync | ui.DebugMain), LogImplied: r.c.controls.logImplied,
 		Controls: r.c.controls.engineControls(r.c.debug != 0, r.env.Stdout, r.env.Exit),
 		TUIDs:    r.env.Random, Observer: r.printer,
+		MemoryKey: r.cfg.File, Now: r.env.Now,
+	}
+	if dir, err := r.env.Config.CacheDir(); err == nil {
+		o.Memory = dir
 	}
 	if o.Controls != nil {
 		// Steps are counted: they have to come in the same order each time.

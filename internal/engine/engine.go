@@ -76,6 +76,10 @@ type Pair struct {
 	BufferLimit int64
 	// TUIDs yields the random bits of temporary ids.
 	TUIDs io.Reader
+	// Unchanged, if not nil, is asked before anything is read whether a run that
+	// began like this one had nothing to do; then nothing is done now. See
+	// Fingerprint.
+	Unchanged func(fingerprint string) bool
 	// Observer is told what happens; it may be called from several goroutines,
 	// but never concurrently.
 	Observer Observer
@@ -103,6 +107,11 @@ type Result struct {
 	// Problems is the number of other things that went wrong, but were worked
 	// around (Event Problem).
 	Problems int
+	// Unchanged: Pair.Unchanged has ended the run.
+	Unchanged bool
+	// Fingerprint is not empty if there was nothing to do, nothing to tell, and
+	// there will be nothing as long as the pair has the same fingerprint.
+	Fingerprint string
 	// Plan is what would be done, and Closing what would be trashed and
 	// expunged then; only in a dry run.
 	Plan    *plan.Plan
@@ -127,6 +136,10 @@ type session struct {
 	found   [2]plan.Box // kept up to date while flags change
 	plan    *plan.Plan
 	result  Result
+	// fingerprint is that of the pair as of the beginning; told: the user was
+	// told something, or something was replayed, or tried.
+	fingerprint string
+	told        bool
 }
 
 // Sync synchronizes the pair. The result is valid even if there is an error:
@@ -183,6 +196,7 @@ func (s *session) run(ctx context.Context) (err error) {
 		return err
 	}
 	s.remember(ctx)
+	s.result.Fingerprint = s.quiet()
 	return nil
 }
 

@@ -83,11 +83,17 @@ type Observer interface {
 
 // emit tells the observer, one event at a time.
 func (s *session) emit(e Event) {
-	if s.Observer == nil {
-		return
-	}
 	e.Channel, e.Box = s.Channel, s.Box
 	s.observing.Lock()
 	defer s.observing.Unlock()
-	s.Observer.Observe(e)
+	switch e.Kind {
+	case Loaded, Debug:
+	case Planned:
+		s.told = s.told || e.N > 0
+	default:
+		s.told = true
+	}
+	if s.Observer != nil {
+		s.Observer.Observe(e)
+	}
 }

@@ -40,6 +40,9 @@ func (s *session) open(ctx context.Context) (done bool, err error) {
 		}
 		return true, s.removeOther(ctx, files, gone)
 	}
+	if s.isUnchanged() {
+		return true, nil
+	}
 	for _, t := range syncstate.Sides {
 		if missing[t] {
 			if err := s.create(ctx, t); err != nil {

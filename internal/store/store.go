@@ -97,6 +97,8 @@ type ListRequest struct {
 	// Others: everything but the inbox and its children is wanted. OthersIfAny:
 	// that, too, but it is no error if the store cannot have any.
 	Others, OthersIfAny bool
+	// Marks: marks are wanted, of most of the mailboxes.
+	Marks bool
 }
 
 // Wants reports whether a mailbox of that canonical name was asked for.
@@ -110,6 +112,9 @@ func (r ListRequest) Wants(box string) bool {
 // Box is a mailbox found by List.
 type Box struct {
 	Name string // canonical
+	// Mark is that of a Marker, if ListRequest.Marks asks for it and the store
+	// can tell it along with the listing.
+	Mark string
 }
 
 // OpenRequest says what a mailbox is opened for.
@@ -191,6 +196,23 @@ type Rememberer interface {
 	// what is known of it is worth remembering. Whether that works makes no
 	// difference but for speed.
 	Remember(ctx context.Context)
+}
+
+// Marker is implemented by stores that can tell whether mailboxes have changed
+// without opening them.
+//
+// A mark is an opaque text. As long as a mailbox has the same one it holds the
+// same messages with the same flags; if the store is not sure of that the mark
+// is "". That it has another one means nothing.
+type Marker interface {
+	// Marks returns the marks of mailboxes, "" for those that there are not.
+	Marks(ctx context.Context, boxes []string) ([]string, error)
+}
+
+// Marked is implemented by mailboxes of a Marker.
+type Marked interface {
+	// Mark returns the mark that the mailbox had when it was opened.
+	Mark() string
 }
 
 // Need says what a listing must hold. A store may return more than was asked

@@ -49,6 +49,8 @@ func (p *Printer) PairDone(n engine.PairName, r engine.Result, err error) {
 	switch {
 	case len(done) > 0:
 		p.verbosef("%s: %s", label(n), strings.Join(done, ", "))
+	case r.Unchanged:
+		p.verbosef("%s: unchanged", label(n))
 	case err == nil && r.Failed == 0:
 		p.verbosef("%s: nothing to do", label(n))
 	}

@@ -116,7 +116,11 @@ func (s *Store) List(ctx context.Context, req store.ListRequest) ([]store.Box, e
 		var pending []*imapclient.Pending[[]imapclient.ListEntry]
 		var first error
 		for _, p := range l.patterns(req.Inbox || req.InboxAmong, req.Others || req.OthersIfAny) {
-			cmd, err := c.StartList(ctx, imapclient.ListRequest{Patterns: []string{p}, Subscribed: s.opts.SubscribedOnly})
+			ask := imapclient.ListRequest{Patterns: []string{p}, Subscribed: s.opts.SubscribedOnly}
+			if req.Marks && s.marks(c) && c.Caps().Has("LIST-STATUS") {
+				ask.Status = markItems
+			}
+			cmd, err := c.StartList(ctx, ask)
 			if err != nil {
 				first = err
 				break
@@ -177,7 +181,7 @@ func (s *Store) boxes(l *layout, req store.ListRequest, entries []imapclient.Lis
 		}
 		listed[name] = e.Name
 		if req.Wants(name) {
-			out = append(out, store.Box{Name: name})
+			out = append(out, store.Box{Name: name, Mark: markOf(e.Status)})
 		}
 	}
 	if _, ok := listed[mail.Inbox]; req.Inbox && !ok {

@@ -18,6 +18,7 @@ type selection struct {
 	// changes up to it. 0: the mailbox has no mod-sequences.
 	modSeq mail.ModSeq
 	next   mail.UID // UIDNEXT
+	mark   string   // of the mailbox, as of then
 	news   news     // as of then
 	// base is what was remembered of the mailbox before, if that is of use.
 	base *listcache.Listing
@@ -111,6 +112,7 @@ func (m *mailbox) selectBox(ctx context.Context, sess *session) error {
 	if sel.NoModSeq || !remembers {
 		s.modSeq = 0
 	}
+	s.mark = mark(sel.UIDValidity, sel.UIDNext, sel.Exists, s.modSeq)
 	if base != nil {
 		if why := s.compare(&sel, changes); why != "" {
 			s.base = nil

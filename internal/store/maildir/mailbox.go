@@ -42,6 +42,8 @@ type mailbox struct {
 	name     string
 	dir      string
 	readOnly bool
+	// opened is the mark as of the opening.
+	opened string
 
 	mu      sync.Mutex
 	closed  bool
@@ -83,7 +85,7 @@ func (s *Store) Open(ctx context.Context, box string, req store.OpenRequest) (st
 	if err := s.checkSpelling(box, dir); err != nil {
 		return nil, s.boxError(box, err)
 	}
-	m := &mailbox{store: s, name: box, dir: dir, readOnly: req.ReadOnly}
+	m := &mailbox{store: s, name: box, dir: dir, readOnly: req.ReadOnly, opened: s.mark(dir)}
 	if err := m.open(ctx); err != nil {
 		return nil, s.boxError(box, err)
 	}

@@ -19,6 +19,7 @@ type mailbox struct {
 	store    *Store
 	name     string
 	readOnly bool
+	mark     string // as of the opening
 
 	mu     sync.Mutex
 	info   store.Info
@@ -32,6 +33,8 @@ var (
 	_ store.Store   = (*Store)(nil)
 	_ store.Mailbox = (*mailbox)(nil)
 	_ store.Trasher = (*trashMailbox)(nil)
+	_ store.Marker  = (*Store)(nil)
+	_ store.Marked  = (*mailbox)(nil)
 )
 
 // setInfo takes over what is known of the mailbox; the disk is locked.
@@ -40,6 +43,9 @@ func (m *mailbox) setInfo(b *BoxState) {
 	defer m.mu.Unlock()
 	m.info = store.Info{UIDValidity: b.UIDValidity, UIDNext: b.UIDNext, Flags: b.Permanent}
 }
+
+// Mark implements store.Marked.
+func (m *mailbox) Mark() string { return m.mark }
 
 // Info implements store.Mailbox.
 func (m *mailbox) Info() store.Info {

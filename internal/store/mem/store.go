@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,6 +21,8 @@ type Options struct {
 	Caps store.Caps
 	// Trasher: the mailboxes implement store.Trasher.
 	Trasher bool
+	// Marks: the store can tell whether mailboxes have changed (store.Marker).
+	Marks bool
 	// Async makes Append and SetFlags complete late, on a goroutine of their
 	// own: a completion waits until Async more items were accepted, or the call
 	// comes to its end. 0 completes at once, on the caller's goroutine.
@@ -59,6 +62,7 @@ const (
 	OpRemove    Kind = "remove"
 	OpTrash     Kind = "trash"
 	OpClose     Kind = "close"
+	OpMarks     Kind = "marks"
 	OpFetchItem Kind = "fetch-item"
 	OpPutItem   Kind = "put-item"
 	OpFlagItem  Kind = "flag-item"
@@ -277,7 +281,13 @@ func (s *Store) List(ctx context.Context, req store.ListRequest) ([]store.Box, e
 	var out []store.Box
 	for _, name := range s.disk.Names() {
 		if req.Wants(name) {
-			out = append(out, store.Box{Name: name})
+			b := store.Box{Name: name}
+			if req.Marks {
+				s.disk.mu.Lock()
+				b.Mark = s.mark(s.disk.boxes[name])
+				s.disk.mu.Unlock()
+			}
+			out = append(out, b)
 		}
 	}
 	return out, s.after(op)
@@ -339,6 +349,7 @@ func (s *Store) Open(ctx context.Context, box string, req store.OpenRequest) (st
 	b := s.disk.boxes[box]
 	if b != nil {
 		m.setInfo(b)
+		m.mark = s.mark(b)
 	}
 	s.disk.mu.Unlock()
 	if b == nil {
@@ -354,6 +365,34 @@ func (s *Store) Open(ctx context.Context, box string, req store.OpenRequest) (st
 		return &trashMailbox{m}, nil
 	}
 	return m, nil
+}
+
+// mark tells the whole state of a mailbox; the disk is locked.
+func (s *Store) mark(b *BoxState) string {
+	if !s.opts.Marks || b == nil {
+		return ""
+	}
+	var out strings.Builder
+	fmt.Fprintf(&out, "%d %d %v", b.UIDValidity, b.UIDNext, b.Permanent)
+	for _, m := range b.Messages {
+		fmt.Fprintf(&out, " %d%v", m.UID, m.Flags)
+	}
+	return out.String()
+}
+
+// Marks implements store.Marker.
+func (s *Store) Marks(ctx context.Context, boxes []string) ([]string, error) {
+	op := Op{Kind: OpMarks}
+	if err := s.begin(ctx, op); err != nil {
+		return nil, err
+	}
+	marks := make([]string, len(boxes))
+	s.disk.mu.Lock()
+	for i, name := range boxes {
+		marks[i] = s.mark(s.disk.boxes[name])
+	}
+	s.disk.mu.Unlock()
+	return marks, s.after(op)
 }
 
 // Close implements store.Store.

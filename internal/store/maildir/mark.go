@@ -1,0 +1,67 @@
+package maildir
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+
+	"isync/internal/store"
+	"isync/internal/uidmap"
+	"isync/internal/vfs"
+)
+
+var (
+	_ store.Marker = (*Store)(nil)
+	_ store.Marked = (*mailbox)(nil)
+)
+
+// Marks implements store.Marker.
+func (s *Store) Marks(ctx context.Context, boxes []string) ([]string, error) {
+	marks := make([]string, len(boxes))
+	for i, b := range boxes {
+		if err := s.begin(ctx); err != nil {
+			return nil, err
+		}
+		if dir, err := s.BoxPath(b); err == nil {
+			marks[i] = s.mark(dir)
+		}
+	}
+	return marks, nil
+}
+
+// mark tells the state of a mailbox by the times of its directories, which change
+// with every name in them, and of the file with its UIDs. It is "" if something
+// is missing, or has changed just now.
+func (s *Store) mark(dir string) string {
+	now := s.opts.Clock()
+	var b strings.Builder
+	for _, sub := range subDirs {
+		fi, err := s.fs.Stat(filepath.Join(dir, sub))
+		if err != nil || !fi.IsDir() || !vfs.Settled(fi, now) {
+			return ""
+		}
+		b.WriteString(vfs.Stamp(fi))
+		b.WriteByte('|')
+	}
+	known := false
+	for _, name := range []string{uidFileName, uidmap.FileName, uidmap.ForeignName} {
+		fi, err := s.fs.Stat(filepath.Join(dir, name))
+		if isMissing(err) {
+			b.WriteByte('|')
+			continue
+		}
+		if err != nil || !vfs.Settled(fi, now) {
+			return ""
+		}
+		known = true
+		b.WriteString(vfs.Stamp(fi))
+		b.WriteByte('|')
+	}
+	if !known {
+		return ""
+	}
+	return b.String()
+}
+
+// Mark implements store.Marked.
+func (m *mailbox) Mark() string { return m.opened }

@@ -1,0 +1,16 @@
+//go:build !unix
+
+package vfs
+
+import (
+	"fmt"
+	"io/fs"
+)
+
+// inode identifies a file as well as the system can.
+func inode(fi fs.FileInfo) string {
+	if m, ok := fi.Sys().(*MemInfo); ok {
+		return fmt.Sprint(m.Inode)
+	}
+	return ""
+}
