@@ -204,7 +204,7 @@ func (b *bench) newSite(name string, p peer) *site {
 	case !p.maildir:
 		s.replica = s.server.newUser(b.t)
 	}
-	s.relay = startRelay(b.t, s.server.Addr(), 0)
+	s.relay = testkit.StartRelay(b.t, s.server.Addr(), 0)
 	return s
 }
 
@@ -225,7 +225,7 @@ func (b *bench) siteFor(sc scenario, p peer) (*site, invocation) {
 		// next.
 		run(b.t, inv)
 		run(b.t, inv)
-		s.relay.take()
+		s.relay.Take()
 		fmt.Printf("%s has synchronized %q in %.1f s\n", p.name, sc.place, time.Since(begin).Seconds())
 	}
 	return s, inv
@@ -247,11 +247,11 @@ func (b *bench) measure(sc scenario, rtt int) {
 			if sc.change != nil {
 				sc.change(b.t, p, s)
 			}
-			s.relay.setRTT(time.Duration(rtt) * time.Millisecond)
-			s.relay.take()
+			s.relay.SetRTT(time.Duration(rtt) * time.Millisecond)
+			s.relay.Take()
 			f := run(b.t, inv)
-			f.traffic = s.relay.take()
-			s.relay.setRTT(0)
+			f.Traffic = s.relay.Take()
+			s.relay.SetRTT(0)
 			sc.check(b.t, p, s)
 			runs[p.name] = append(runs[p.name], f)
 			fmt.Printf("%-4s %3d ms  %-12s %8.3f s\n", sc.id, rtt, p.name, f.Wall)
@@ -278,7 +278,7 @@ func (b *bench) floors() {
 		begin := time.Now()
 		p.do(b.t, "SELECT INBOX")
 		n := p.do(b.t, "UID FETCH 1:* (UID FLAGS BODY.PEEK[])")
-		fetch = append(fetch, figures{Wall: time.Since(begin).Seconds(), traffic: traffic{Down: n, Connections: 1}})
+		fetch = append(fetch, figures{Wall: time.Since(begin).Seconds(), Traffic: testkit.Traffic{Down: n, Connections: 1}})
 		p.close()
 		dir := b.memory()
 		bodies := make([][]byte, 100)

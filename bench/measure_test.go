@@ -12,13 +12,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"isync/internal/testkit"
 )
 
 // figures are what one run of a program took.
 type figures struct {
 	Wall, CPU float64 // seconds
 	Peak      int64   // KiB, of the largest process
-	traffic
+	testkit.Traffic
 	Syncs int `json:",omitempty"` // calls of fsync and fdatasync, if counted
 }
 

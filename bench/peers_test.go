@@ -16,7 +16,7 @@ import (
 type site struct {
 	server *server
 	user   string
-	relay  *relay
+	relay  *testkit.Relay
 	home   string
 	// replica is another account on the same server, reached without a relay,
 	// for programs that do not know Maildirs.
@@ -137,7 +137,7 @@ Far :far:
 Near :near:
 %sExpunge Both
 SyncState %s/
-`, fsync, s.relay.port(), s.user, quoted(testkit.Password), tlsType,
+`, fsync, s.relay.Port(), s.user, quoted(testkit.Password), tlsType,
 			filepath.Join(s.home, "mail"), s.near(), boxes, filepath.Join(s.home, "sync")))
 		for _, dir := range []string{"mail", "sync"} {
 			if err := os.MkdirAll(filepath.Join(s.home, dir), 0o700); err != nil {
@@ -163,7 +163,7 @@ func prepareInterimap(tb testing.TB, program string, s *site) invocation {
 	}
 	rc := s.write(tb, "interimap.conf", fmt.Sprintf("database = %s\nlist-mailbox = %s\nlogfile = %s\n\n[local]\n%s\n[remote]\n%s",
 		filepath.Join(s.home, "interimap.db"), boxes, filepath.Join(s.home, "interimap.log"),
-		section(s.server.Port, s.replica), section(s.relay.port(), s.user)))
+		section(s.server.Port, s.replica), section(s.relay.Port(), s.user)))
 	return invocation{[]string{program, "--quiet", "--config=" + rc}, s.home}
 }
 
@@ -191,7 +191,7 @@ ssl = no
 starttls = no
 auth_mechanisms = LOGIN
 folderfilter = lambda name: name == 'INBOX'
-`, filepath.Join(s.home, "meta"), filepath.Join(s.home, "mail"), s.relay.port(), s.user,
+`, filepath.Join(s.home, "meta"), filepath.Join(s.home, "mail"), s.relay.Port(), s.user,
 		strings.ReplaceAll(testkit.Password, "%", "%%")))
 	return invocation{[]string{program, "-c", rc, "-o", "-u", "quiet"}, s.home}
 }

@@ -94,7 +94,8 @@ func suiteWatched(t *testing.T, change func(*imap.Options), command func(line st
 	d := testkit.StartDovecot(t, testkit.DovecotConfig{})
 	var users atomic.Int32
 	storetest.Run(t, storetest.Config{
-		Stored: stored,
+		Unmarked: true,
+		Stored:   stored,
 		New: func(t testing.TB) storetest.Backend {
 			user := fmt.Sprintf("user%d", users.Add(1))
 			d.AddUser(t, user)

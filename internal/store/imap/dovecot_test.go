@@ -73,8 +73,9 @@ func TestSuite(t *testing.T) {
 			d := testkit.StartDovecot(t, c.dovecot)
 			var users atomic.Int32
 			storetest.Run(t, storetest.Config{
-				Refuses: c.refuses,
-				Stored:  stored,
+				Refuses:  c.refuses,
+				Stored:   stored,
+				Unmarked: true,
 				New: func(t testing.TB) storetest.Backend {
 					user := fmt.Sprintf("user%d", users.Add(1))
 					d.AddUser(t, user)

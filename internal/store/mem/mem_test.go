@@ -30,6 +30,7 @@ func TestSuite(t *testing.T) {
 		{"late", mem.Options{Caps: mem.MaildirCaps, Trasher: true, Async: 3, LateEffects: true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			c.opts.Marks = true
 			storetest.Run(t, storetest.Config{
 				KeepsEmpty: true,
 				New: func(testing.TB) storetest.Backend {

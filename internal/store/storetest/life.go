@@ -71,6 +71,7 @@ var lifeTests = []test{
 	{"OtherSession", testOtherSession},
 	{"ReadOnly", testReadOnly},
 	{"Deposit", testDeposit},
+	{"Marks", testMarks},
 	{"CanceledBefore", testCanceledBefore},
 	{"CanceledFetch", testCanceledFetch},
 	{"CanceledAppend", testCanceledAppend},
@@ -290,6 +291,100 @@ func testDeposit(e *env) {
 	}
 	e.equal("bodies", map[mail.UID]string{uids[0]: one.body}, b.bodies(uids...))
 	e.equal("flags", map[mail.UID]string{uids[0]: "S"}, b.flags())
+}
+
+// testMarks: as long as a mailbox has the same mark it is the same.
+func testMarks(e *env) {
+	if _, ok := e.Store.(store.Marker); !ok {
+		e.Skip("the store has no marks")
+	}
+	b := e.create("box")
+	uids := b.put(e.simple("one"), e.simple("two"))
+	b.leave()
+	e.create("other").leave()
+	// Each look is that of another run. A mailbox that has changed just now may
+	// have no mark yet.
+	look := func() string {
+		e.Helper()
+		for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+			s := e.open()
+			marks, err := s.(store.Marker).Marks(e.ctx(), []string{"other", "box", "missing"})
+			if err != nil {
+				e.Fatal(err)
+			}
+			if len(marks) != 3 || marks[2] != "" {
+				e.Fatalf("marks %q", marks)
+			}
+			b := e.box(s, "box", store.OpenRequest{})
+			opened := marks[1]
+			if m, ok := b.Mailbox.(store.Marked); ok {
+				opened = m.Mark()
+			}
+			b.leave()
+			if marks[1] != "" && opened != "" && marks[1] != opened {
+				e.Fatalf("mark %q, when opened %q", marks[1], opened)
+			}
+			listed, err := s.List(e.ctx(), store.ListRequest{Inbox: true, Others: true, Marks: true})
+			if err != nil {
+				e.Fatal(err)
+			}
+			for _, l := range listed {
+				if l.Name == "box" && l.Mark != "" && marks[1] != "" && l.Mark != marks[1] {
+					e.Fatalf("mark %q, when listed %q", marks[1], l.Mark)
+				}
+			}
+			if marks[1] != "" && opened != "" {
+				return opened
+			}
+			if time.Now().After(deadline) {
+				if e.cfg.Unmarked {
+					return ""
+				}
+				e.Fatalf("the mailbox gets no mark: %q", marks)
+			}
+			if e.cfg.Unmarked {
+				return ""
+			}
+		}
+	}
+	seen := map[string]string{}
+	last := ""
+	changed := func(what string) {
+		e.Helper()
+		m := look()
+		if was, ok := seen[m]; ok && m != "" {
+			e.Errorf("after %s the mark is that after %s: %s", what, was, m)
+		}
+		seen[m] = what
+		last = m
+	}
+	same := func(what string) {
+		e.Helper()
+		if m := look(); m != last {
+			e.Errorf("after %s the mark is %q, was %q", what, m, last)
+		}
+	}
+	changed("storing")
+	same("nothing")
+	with := func(what string, change func(b *box)) {
+		e.Helper()
+		b := e.box(e.open(), "box", store.OpenRequest{})
+		change(b)
+		b.leave()
+		changed(what)
+	}
+	with("a flag was set", func(b *box) { b.mustSetFlags(store.FlagChange{UID: uids[0], Add: mail.FlagSeen}) })
+	with("another flag was set", func(b *box) { b.mustSetFlags(store.FlagChange{UID: uids[0], Add: mail.FlagFlagged}) })
+	with("a flag was cleared", func(b *box) { b.mustSetFlags(store.FlagChange{UID: uids[0], Remove: mail.FlagSeen}) })
+	with("a message was stored", func(b *box) { uids = append(uids, b.put(e.simple("three"))...) })
+	with("one was marked as deleted", func(b *box) { b.markDeleted(uids[1]) })
+	with("one was removed", func(b *box) { b.remove(uids[1]) })
+	with("one was replaced", func(b *box) {
+		b.markDeleted(uids[2])
+		b.remove(uids[2])
+		uids = append(uids, b.put(e.simple("four"))...)
+	})
+	same("nothing, in the end")
 }
 
 // testCanceledBefore: a context that has ended already stops everything

@@ -37,6 +37,8 @@ type Config struct {
 	// KeepsEmpty: messages of no bytes can be stored. Otherwise the store may
 	// also refuse them.
 	KeepsEmpty bool
+	// Unmarked: though it is a store.Marker, it never knows a mark.
+	Unmarked bool
 }
 
 // Backend is where the mail of one test is kept.

@@ -1,4 +1,4 @@
-package bench
+package testkit
 
 import (
 	"io"
@@ -9,19 +9,22 @@ import (
 	"time"
 )
 
-// relay passes connections on to a server, late.
-type relay struct {
+// Relay passes connections on to a server, late: it delays each direction by half
+// a round trip and does not limit throughput. It counts bytes and bursts: how
+// often a client fell silent for a round trip and then went on, that is, how often
+// it had to wait for the server before it could go on.
+type Relay struct {
 	listener net.Listener
 	server   string
 	delay    atomic.Int64 // of each direction
 	conns    sync.WaitGroup
 
 	mu    sync.Mutex
-	total traffic
+	total Traffic
 }
 
-// traffic is what went over a relay.
-type traffic struct {
+// Traffic is what went over a Relay.
+type Traffic struct {
 	Up, Down    int64 // bytes
 	Connections int
 	// Bursts are those of the connection that has most: connections wait at the
@@ -29,15 +32,15 @@ type traffic struct {
 	Bursts int
 }
 
-// startRelay starts a relay that ends with the test.
-func startRelay(tb testing.TB, server string, rtt time.Duration) *relay {
+// StartRelay starts a relay that ends with the test.
+func StartRelay(tb testing.TB, server string, rtt time.Duration) *Relay {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	r := &relay{listener: l, server: server}
-	r.setRTT(rtt)
+	r := &Relay{listener: l, server: server}
+	r.SetRTT(rtt)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -51,20 +54,21 @@ func startRelay(tb testing.TB, server string, rtt time.Duration) *relay {
 	return r
 }
 
-func (r *relay) port() int { return r.listener.Addr().(*net.TCPAddr).Port }
+// Port is the port that the relay listens on, at 127.0.0.1.
+func (r *Relay) Port() int { return r.listener.Addr().(*net.TCPAddr).Port }
 
-// take returns what went over the relay since the last call. All connections
+// Take returns what went over the relay since the last call. All connections
 // have to be closed.
-func (r *relay) take() traffic {
+func (r *Relay) Take() Traffic {
 	r.conns.Wait()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	t := r.total
-	r.total = traffic{}
+	r.total = Traffic{}
 	return t
 }
 
-func (r *relay) serve() {
+func (r *Relay) serve() {
 	for {
 		client, err := r.listener.Accept()
 		if err != nil {
@@ -75,7 +79,7 @@ func (r *relay) serve() {
 }
 
 // connect serves one connection.
-func (r *relay) connect(client net.Conn) {
+func (r *Relay) connect(client net.Conn) {
 	defer client.Close()
 	server, err := net.Dial("tcp", r.server)
 	if err != nil {
@@ -191,50 +195,5 @@ var buffers = sync.Pool{New: func() any {
 // drain reads what nobody wants any more, so that the sender sees the end.
 func drain(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
 
-func TestRelayCountsBursts(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	var echo sync.WaitGroup
-	defer echo.Wait()
-	echo.Go(func() {
-		c, err := l.Accept()
-		if err != nil {
-			return
-		}
-		defer c.Close()
-		_, _ = io.Copy(c, c)
-	})
-	const rtt = 40 * time.Millisecond
-	r := startRelay(t, l.Addr().String(), rtt)
-	c, err := net.Dial("tcp", r.listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	begin := time.Now()
-	buf := make([]byte, 2)
-	for range 3 {
-		// Two words at once are one burst.
-		for range 2 {
-			if _, err := c.Write([]byte("x")); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if _, err := io.ReadFull(c, buf); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if d := time.Since(begin); d < 3*rtt {
-		t.Errorf("three round trips took %v, want at least %v", d, 3*rtt)
-	}
-	_ = c.Close()
-	got := r.take()
-	if want := (traffic{Up: 6, Down: 6, Connections: 1, Bursts: 3}); got != want {
-		t.Errorf("relay counted %+v, want %+v", got, want)
-	}
-}
-
-// setRTT sets the round trip time of connections to come.
-func (r *relay) setRTT(rtt time.Duration) { r.delay.Store(int64(rtt / 2)) }
+// SetRTT sets the round trip time of connections to come.
+func (r *Relay) SetRTT(rtt time.Duration) { r.delay.Store(int64(rtt / 2)) }
