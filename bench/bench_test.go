@@ -108,7 +108,7 @@ func (b *bench) readEnvironment() {
 		t.Fatal("ROUNDS must be a number from 1")
 	}
 	b.rounds = n
-	b.peers = findPeers(t, list("PEERS", "mbsync,interimap"))
+	b.peers = findPeers(t, list("PEERS", "mbsync,interimap,offlineimap"))
 	b.disk = os.Getenv("DISK")
 	if b.disk == "" {
 		b.disk = t.TempDir()
@@ -241,8 +241,11 @@ func (b *bench) measure(sc scenario, rtt int) {
 		}
 		peers = append(peers, p)
 	}
-	for range b.rounds {
+	for round := range b.rounds {
 		for _, p := range peers {
+			if p.name == "offlineimap" && round > 0 {
+				continue // it takes a minute
+			}
 			s, inv := b.siteFor(sc, p)
 			if sc.change != nil {
 				sc.change(b.t, p, s)

@@ -13,8 +13,8 @@
 //
 //	BENCH=S2,S3       these scenarios (default: all but the scale ones)
 //	RTT=0,50          these round trip times, in milliseconds (default: 0,50)
-//	PEERS=mbsync,...  these peers (default: mbsync,interimap and, where it
-//	                  does not take minutes, offlineimap); none: only ours
+//	PEERS=mbsync,...  these peers (default: mbsync,interimap,offlineimap, the
+//	                  last of which pulls once, and nothing else); none: only ours
 //	ROUNDS=3          how often each is run; the median counts
 //	MBSYNC=PATH       our binary (default: it is built)
 //	JSON=FILE         where the results are written as JSON as well
