@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"isync/internal/imapwire"
@@ -38,6 +39,16 @@ func (a *Appended) UID() mail.UID {
 		return 0
 	}
 	return a.UIDs[0].First
+}
+
+// Each returns the UIDs of all messages that were stored, one by one; nil if the
+// server does not tell.
+func (a *Appended) Each() []mail.UID {
+	if len(a.UIDs) == 0 {
+		return nil
+	}
+	// As many as there were messages: see StartAppend.
+	return slices.Collect(a.UIDs.All())
 }
 
 // Append is StartAppend and Wait.

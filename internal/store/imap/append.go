@@ -9,6 +9,7 @@ import (
 
 	"isync/internal/imapclient"
 	"isync/internal/imapwire"
+	"isync/internal/mail"
 	"isync/internal/store"
 )
 
@@ -25,8 +26,12 @@ func (m *mailbox) Append(ctx context.Context, done func(store.AppendResult)) (st
 	if err != nil {
 		return nil, err
 	}
-	tells := sess.client.Caps().Has("UIDPLUS") // as Caps has it
-	a := &appender{box: m, done: done, tells: tells, ended: make(chan struct{})}
+	caps := sess.client.Caps()
+	a := &appender{
+		box: m, done: done, ended: make(chan struct{}),
+		tells:   caps.Has("UIDPLUS"), // as Caps has it
+		gathers: caps.Has("MULTIAPPEND"),
+	}
 	a.cond.L = &a.mu
 	go a.complete(ctx)
 	return a, nil
@@ -40,21 +45,28 @@ type appender struct {
 	tells bool
 	buf   bytes.Buffer // for rendering
 	row   int          // how many were refused since the last one was stored
+	group *group       // gathers messages that have not been sent; may be nil
 
 	mu   sync.Mutex
 	cond sync.Cond
-	// queue has the messages that were sent, in order, from the one whose
-	// answer is waited for.
+	// queue has what was sent, in order, from the message or group whose answer
+	// is waited for.
 	queue    []sent
+	spare    []*group // emptied
 	finished bool
 	err      error // nothing more can be stored
+	// gathers: several messages are stored by one command; refusals counts
+	// those that were not.
+	gathers  bool
+	refusals int
 
 	ended chan struct{} // closed when the goroutine has ended
 }
 
-// sent is a message that was sent.
+// sent is a message that was sent, or a group of them.
 type sent struct {
 	key     int
+	group   *group // nil: one message
 	pending *imapclient.Pending[imapclient.Appended]
 	client  *imapclient.Client
 }
@@ -75,12 +87,19 @@ func (a *appender) complete(ctx context.Context) {
 		a.mu.Unlock()
 
 		got, err := next.pending.Wait(ctx)
-		if failed == nil || err == nil {
+		switch {
+		case failed != nil && err != nil:
+		case next.group != nil:
+			failed = a.groupAnswered(ctx, &next, &got, err)
+		default:
 			failed = a.answered(next.key, &got, err)
 		}
 
 		a.mu.Lock()
 		a.queue = a.queue[1:]
+		if next.group != nil {
+			a.spare = append(a.spare, next.group)
+		}
 		if a.err == nil {
 			a.err = failed
 		}
@@ -95,17 +114,14 @@ func (a *appender) answered(key int, got *imapclient.Appended, err error) error 
 	m := a.box
 	switch {
 	case err == nil:
-		uid := got.UID()
-		if !a.tells || got.UIDValidity == 0 || m.deposit {
-			uid = 0
-		} else if got.UIDValidity != m.Info().UIDValidity {
-			return m.fail("storing messages", errNewValidity)
+		uid := mail.UID(0)
+		if a.told(got) {
+			if got.UIDValidity != m.Info().UIDValidity {
+				return m.fail("storing messages", errNewValidity)
+			}
+			uid = got.UID()
 		}
-		a.row = 0
-		if uid != 0 {
-			m.noteUID(uid)
-		}
-		a.done(store.AppendResult{Key: key, UID: uid})
+		a.stored(key, uid)
 	case !refused(err):
 		return m.fail("storing messages", err)
 	case imapclient.HasCode(err, imapwire.CodeTryCreate), imapclient.HasCode(err, imapwire.CodeNonexistent):
@@ -122,6 +138,21 @@ func (a *appender) answered(key int, got *imapclient.Appended, err error) error 
 		a.done(store.AppendResult{Key: key, Err: err})
 	}
 	return nil
+}
+
+// told reports whether the server has told the UIDs of what was stored, and
+// they are worth something.
+func (a *appender) told(got *imapclient.Appended) bool {
+	return a.tells && got.UIDValidity != 0 && !a.box.deposit
+}
+
+// stored tells that a message was stored; the UID is 0 if it is not known.
+func (a *appender) stored(key int, uid mail.UID) {
+	a.row = 0
+	if uid != 0 {
+		a.box.noteUID(uid)
+	}
+	a.done(store.AppendResult{Key: key, UID: uid})
 }
 
 // failure returns why nothing more can be stored.
@@ -145,6 +176,12 @@ func (a *appender) Put(ctx context.Context, o *store.Outgoing) error {
 	if o.Size < 0 {
 		return a.box.fail("storing messages", errSizeUnknown)
 	}
+	if o.Size <= renderLimit && a.gathering() {
+		return a.gather(ctx, sess.client, o)
+	}
+	if err := a.sendGroup(ctx, sess.client); err != nil {
+		return err
+	}
 	msg := imapclient.AppendMessage{Flags: o.Flags & a.box.Info().Flags, Date: o.Date, Size: o.Size, Body: o.Body}
 	if o.Size <= renderLimit {
 		if msg.Body, err = a.render(o); err != nil {
@@ -167,11 +204,16 @@ func (a *appender) Put(ctx context.Context, o *store.Outgoing) error {
 	if err != nil {
 		return a.box.fail("storing messages", err)
 	}
+	a.enqueue(sent{key: o.Key, pending: p, client: sess.client})
+	return nil
+}
+
+// enqueue makes the goroutine wait for an answer.
+func (a *appender) enqueue(s sent) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.queue = append(a.queue, sent{o.Key, p, sess.client})
+	a.queue = append(a.queue, s)
 	a.cond.Broadcast()
-	return nil
 }
 
 // bodyError makes a *store.BodyError of err, unless it is one.
@@ -201,7 +243,10 @@ func (a *appender) render(o *store.Outgoing) (*bytes.Buffer, error) {
 }
 
 // drain waits until all messages sent have been answered.
-func (a *appender) drain(ctx context.Context) error {
+func (a *appender) drain(ctx context.Context) error { return a.await(ctx, 0) }
+
+// await waits until no more than n things that were sent have no answer.
+func (a *appender) await(ctx context.Context, n int) error {
 	stop := context.AfterFunc(ctx, func() {
 		a.mu.Lock()
 		defer a.mu.Unlock()
@@ -210,7 +255,7 @@ func (a *appender) drain(ctx context.Context) error {
 	defer stop()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for len(a.queue) > 0 && ctx.Err() == nil {
+	for len(a.queue) > n && ctx.Err() == nil {
 		a.cond.Wait()
 	}
 	if a.err != nil {
@@ -221,7 +266,10 @@ func (a *appender) drain(ctx context.Context) error {
 
 // Finish implements store.Appender.
 func (a *appender) Finish(ctx context.Context) error {
-	err := a.drain(ctx)
+	err := a.sendRest(ctx)
+	if err == nil {
+		err = a.drain(ctx)
+	}
 	a.mu.Lock()
 	a.finished = true
 	queue := a.queue

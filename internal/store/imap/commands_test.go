@@ -110,10 +110,7 @@ func TestCommands(t *testing.T) {
 	for i := range msgs {
 		msgs[i] = fmt.Sprintf("Subject: %d\r\n\r\nx\r\n", i)
 	}
-	appends := make([]string, len(msgs))
-	for i := range appends {
-		appends[i] = "APPEND Box {}"
-	}
+	appends := slices.Repeat([]string{"APPEND Box" + strings.Repeat(" {}", 100)}, 3)
 	var odd []store.FlagChange
 	var wipe []mail.UID
 	for u := mail.UID(1); u <= 300; u++ {
