@@ -53,15 +53,12 @@ type DovecotConfig struct {
 
 // Dovecot is a running server.
 type Dovecot struct {
-	Host    string // an IP address
-	Port    int    // IMAP, with STARTTLS
-	TLSPort int    // IMAPS
-	CA      *CA    // which has signed the server's certificate unless that was given
+	Endpoint
 
 	cfg     DovecotConfig
 	dir     string
 	program string
-	mail    *account
+	mail    account
 	proc    *process
 }
 
@@ -87,7 +84,7 @@ func StartDovecot(tb testing.TB, cfg DovecotConfig) *Dovecot {
 	if cfg.Mechanisms == "" {
 		cfg.Mechanisms = "plain login cram-md5 scram-sha-1 scram-sha-256"
 	}
-	d := &Dovecot{Host: "127.0.0.1", cfg: cfg, dir: shortTempDir(tb), program: program, CA: NewCA(tb)}
+	d := &Dovecot{Endpoint: Endpoint{Host: "127.0.0.1", CA: NewCA(tb)}, cfg: cfg, dir: shortTempDir(tb), program: program}
 	if cfg.RequireTLS {
 		// To Dovecot a connection between equal addresses is as good as TLS.
 		d.Host = "127.0.0.2"
@@ -115,7 +112,8 @@ func (d *Dovecot) prepare(tb testing.TB) error {
 	if err := os.Chmod(d.dir, 0o755); err != nil {
 		return err
 	}
-	if err := d.findAccount(); err != nil {
+	var err error
+	if d.mail, err = mailOwner(); err != nil {
 		return err
 	}
 	for _, sub := range []string{"home", "users", "rawlog", "login"} {
@@ -149,26 +147,23 @@ func (d *Dovecot) prepare(tb testing.TB) error {
 	return nil
 }
 
-// findAccount finds whom the mail shall belong to: Dovecot does not let root
-// read mail.
-func (d *Dovecot) findAccount() error {
+// mailOwner finds whom the mail shall belong to: servers do not let root read
+// mail.
+func mailOwner() (account, error) {
 	u, err := user.Current()
 	if err == nil && u.Uid == "0" {
 		u, err = user.Lookup("nobody")
 	}
 	if err != nil {
-		return err
+		return account{}, err
 	}
 	g, err := user.LookupGroupId(u.Gid)
 	if err != nil {
-		return err
+		return account{}, err
 	}
-	a := &account{name: u.Username, group: g.Name}
-	if _, err := fmt.Sscan(u.Uid+" "+u.Gid, &a.uid, &a.gid); err != nil {
-		return err
-	}
-	d.mail = a
-	return nil
+	a := account{name: u.Username, group: g.Name}
+	_, err = fmt.Sscan(u.Uid+" "+u.Gid, &a.uid, &a.gid)
+	return a, err
 }
 
 func (d *Dovecot) path(name string) string { return filepath.Join(d.dir, name) }
@@ -290,12 +285,6 @@ func (d *Dovecot) Restart(tb testing.TB) {
 	}
 }
 
-// Addr is the address for IMAP, TLSAddr that for IMAPS.
-func (d *Dovecot) Addr() string { return net.JoinHostPort(d.Host, fmt.Sprint(d.Port)) }
-
-// TLSAddr is the address for IMAPS.
-func (d *Dovecot) TLSAddr() string { return net.JoinHostPort(d.Host, fmt.Sprint(d.TLSPort)) }
-
 // Dir is the directory that holds everything the server has.
 func (d *Dovecot) Dir() string { return d.dir }
 
@@ -309,6 +298,22 @@ func (d *Dovecot) Log() string {
 		return ""
 	}
 	return string(data)
+}
+
+// Traits tells what clients have to expect.
+func (d *Dovecot) Traits() Traits {
+	t := Traits{
+		Prefix: d.cfg.Prefix, Separator: d.cfg.Separator,
+		// It cannot send NUL in a literal, and it drops a CR that is too much.
+		Stored: func(body string) string {
+			body = strings.ReplaceAll(body, "\x00", "\x80")
+			return strings.TrimSuffix(strings.ReplaceAll(body, "\r\r\n", "\r\n"), "\r")
+		},
+	}
+	if d.cfg.Prefix == "INBOX"+d.cfg.Separator {
+		t.RefusesName = noInboxChildren(d.cfg.Separator)
+	}
+	return t
 }
 
 // Doveadm runs doveadm on the server's configuration, with the given input,

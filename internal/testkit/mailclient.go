@@ -18,9 +18,9 @@ type Mail struct {
 
 // Client logs in with an IMAP client of another make, to prepare and to check
 // what is on the server. It is closed with the test.
-func (d *Dovecot) Client(tb testing.TB, user string) *imapclient.Client {
+func (e *Endpoint) Client(tb testing.TB, user string) *imapclient.Client {
 	tb.Helper()
-	c, err := imapclient.DialInsecure(d.Addr(), nil)
+	c, err := imapclient.DialInsecure(e.Addr(), nil)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -33,9 +33,9 @@ func (d *Dovecot) Client(tb testing.TB, user string) *imapclient.Client {
 
 // Seed puts messages into a mailbox, which is created if it is not there, and
 // returns their UIDs.
-func (d *Dovecot) Seed(tb testing.TB, user, mailbox string, msgs ...Mail) []uint32 {
+func (e *Endpoint) Seed(tb testing.TB, user, mailbox string, msgs ...Mail) []uint32 {
 	tb.Helper()
-	c := d.Client(tb, user)
+	c := e.Client(tb, user)
 	if mailbox != "INBOX" {
 		// It may exist; if anything else is wrong, what follows will show.
 		_ = c.Create(mailbox, nil).Wait()
@@ -70,9 +70,9 @@ func (d *Dovecot) Seed(tb testing.TB, user, mailbox string, msgs ...Mail) []uint
 
 // Contents returns the messages of a mailbox by UID, with their flags as the
 // server lists them (including \\Recent).
-func (d *Dovecot) Contents(tb testing.TB, user, mailbox string) map[uint32]Mail {
+func (e *Endpoint) Contents(tb testing.TB, user, mailbox string) map[uint32]Mail {
 	tb.Helper()
-	c := d.Client(tb, user)
+	c := e.Client(tb, user)
 	sel, err := c.Select(mailbox, &imap.SelectOptions{ReadOnly: true}).Wait()
 	if err != nil {
 		tb.Fatalf("select %s: %v", mailbox, err)

@@ -22,7 +22,9 @@ func start(cmd *exec.Cmd) (*process, error) {
 	go func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		cmd.SysProcAttr = processAttr()
+		if cmd.SysProcAttr == nil {
+			cmd.SysProcAttr = processAttr()
+		}
 		err := cmd.Start()
 		started <- err
 		if err != nil {

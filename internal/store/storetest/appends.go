@@ -144,16 +144,28 @@ func testKinds(e *env) {
 		{"many empty lines", "Subject: x\n\n" + strings.Repeat("\n", 5000)},
 	}
 	b := e.create("box")
-	var msgs []msg
+	var msgs, refused []msg
+	names := make([]string, 0, len(kinds))
 	for _, k := range kinds {
-		msgs = append(msgs, msg{body: e.kind(k.text)})
+		m := msg{body: e.kind(k.text)}
+		if e.cfg.RefusesText != nil && e.cfg.RefusesText(m.body) {
+			refused = append(refused, m, e.simple("after "+k.name))
+			continue
+		}
+		msgs, names = append(msgs, m), append(names, k.name)
 	}
 	uids := b.put(msgs...)
 	got := b.bodies(uids...)
-	for i, k := range kinds {
+	for i, name := range names {
 		want := e.stored(msgs[i].body)
 		if got[uids[i]] != want {
-			e.Errorf("%s: stored\n%s\ncame back as\n%s", k.name, clip(want), clip(got[uids[i]]))
+			e.Errorf("%s: stored\n%s\ncame back as\n%s", name, clip(want), clip(got[uids[i]]))
+		}
+	}
+	// A refusal is that message's alone.
+	for i, r := range b.tryPut(refused...) {
+		if (r.Err != nil) != (i%2 == 0) {
+			e.Errorf("%q should be refused, not so what follows: %v", clip(refused[i&^1].body), r.Err)
 		}
 	}
 	// Nothing at all is a message, too; but not everywhere.

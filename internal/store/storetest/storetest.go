@@ -34,6 +34,9 @@ type Config struct {
 	// (some servers cannot keep NUL, for example). It must not change the
 	// messages of an ordinary kind.
 	Stored func(body string) string
+	// RefusesText, if not nil, reports texts of messages that the store refuses
+	// to take, each on its own.
+	RefusesText func(body string) bool
 	// KeepsEmpty: messages of no bytes can be stored. Otherwise the store may
 	// also refuse them.
 	KeepsEmpty bool

@@ -1,0 +1,157 @@
+#!/bin/sh
+# Prepares the servers that cannot be installed beside each other: Cyrus and
+# Courier. Each gets a directory of its own that has the few programs and
+# libraries it runs with, unpacked from Debian's packages and never installed;
+# tests run it there with chroot, on a private copy.
+#
+#   tools/roots.sh          prepares what is missing
+#   tools/roots.sh -where   only says where the directories are
+#
+# Such a directory is complete if it is there: it is put together aside and
+# renamed. Its file "versions" says what it was made of. It is never a reason to
+# fail: a test whose server is missing says so and is skipped, or fails with
+# CI=true. What has to agree with this script is in internal/testkit/root.go.
+set -u
+
+# Goes up when the directories have to be made anew.
+layout=1
+
+cache=${ISYNC_TEST_CACHE:-${XDG_CACHE_HOME:-${HOME:-/var/tmp}/.cache}/isync-test}
+
+if [ "${1-}" = -where ]; then
+	echo "$cache"
+	exit 0
+fi
+
+wanted=
+for server in cyrus courier; do
+	[ -f "$cache/$server-$layout/versions" ] || wanted="$wanted $server"
+done
+[ -n "$wanted" ] || exit 0
+
+for tool in apt-get dpkg-deb flock; do
+	if ! command -v $tool >/dev/null; then
+		echo "tests that need them will be skipped:$wanted ($tool is missing; they are made of Debian's packages)" >&2
+		exit 0
+	fi
+done
+
+packages() {
+	case $1 in
+	cyrus) echo cyrus-imapd sasl2-bin ;;
+	courier) echo courier-imap gamin ;;
+	esac
+}
+
+# What is started; the libraries are found by looking.
+programs() {
+	case $1 in
+	cyrus) echo /usr/lib/cyrus/bin/master /usr/lib/cyrus/bin/imapd /usr/lib/cyrus/bin/idled \
+		/usr/lib/cyrus/bin/ctl_cyrusdb /usr/sbin/saslpasswd2 ;;
+	courier) echo /usr/sbin/couriertcpd /usr/lib/courier/courier/imaplogin /usr/bin/imapd /usr/bin/couriertls \
+		/usr/bin/maildirmake.courier /usr/lib/courier/courier-authlib/authdaemond \
+		/usr/lib/courier/courier-authlib/makedatprog /usr/libexec/gam_server ;;
+	esac
+}
+
+# What they load when they run, as patterns.
+plugins() {
+	case $1 in
+	cyrus) for name in plain login crammd5 scram sasldb; do echo "/usr/lib/*/sasl2/lib$name.so*"; done ;;
+	courier) echo '/usr/lib/courier-authlib/libauthuserdb.so*' ;;
+	esac
+}
+
+# apt answers as on a machine where nothing is installed, so that it names all
+# that is needed; and it leaves its caches alone.
+aptget() {
+	apt-get -qq -o Dir::State::status="$work/status" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= \
+		-o Debug::NoLocking=1 -o APT::Sandbox::User=root --no-install-recommends "$@"
+}
+
+# closure lists the packages of a server that can have a library or a program
+# in them that we need; the servers depend on much more.
+closure() {
+	# shellcheck disable=SC2046 # words
+	aptget -s install $(packages "$1") >"$work/plan" || return
+	sed -n 's/^Inst \([^ ]*\) (\([^ ]*\).*/\1=\2/p' "$work/plan" |
+		grep -E '^(lib|zlib|cyrus-|courier-|gamin=|sasl2-bin=)' | grep -Ev '^lib(perl|clamav|.*-perl=)' 
+}
+
+make_root() {
+	server=$1
+	closure "$server" >"$work/versions" && [ -s "$work/versions" ] || return
+	mkdir -p "$work/deb" "$work/full" "$work/root" && rm -rf "$work/full" "$work/root" || return
+	# shellcheck disable=SC2046 # words
+	(cd "$work/deb" && rm -f ./*.deb && aptget download $(cat "$work/versions")) || return
+	# Some packages still say /lib for /usr/lib.
+	for tree in full root; do
+		for dir in bin sbin lib lib64; do
+			mkdir -p "$work/$tree/usr/$dir" && ln -s "usr/$dir" "$work/$tree/$dir" || return
+		done
+	done
+	for deb in "$work"/deb/*.deb; do
+		dpkg-deb --fsys-tarfile "$deb" |
+			tar -x -C "$work/full" --keep-directory-symlink --no-same-owner --exclude './usr/share' || return
+	done
+	ld=$(cd "$work/full" && ls -d usr/lib64/ld-linux*.so.* usr/lib/ld-linux*.so.* usr/lib/*/ld-linux*.so.* 2>/dev/null | head -n 1)
+	[ -n "$ld" ] || { echo "no dynamic linker in the packages of $server" >&2; return 1; }
+	path="$(echo "$work"/full/usr/lib/*-linux-gnu*):$work/full/usr/lib"
+	(
+		cd "$work/full" || exit
+		{
+			programs "$server" | tr ' ' '\n'
+			# shellcheck disable=SC2046 # patterns
+			for p in $(plugins "$server"); do
+				# shellcheck disable=SC2086 # a pattern
+				ls -d .$p || exit
+			done
+		} | sed 's|^\.*/||' >"$work/elf"
+		while read -r f; do
+			"./$ld" --inhibit-cache --library-path "$path" --list "$f" || exit
+		done <"$work/elf" | sed -n 's/^\t[^ ]* => \(.*\) (0x.*/\1/p; /not found/p' | sort -u >"$work/libs"
+		if grep -v "^$work/full/" "$work/libs" | grep -v '/ld-linux' >&2; then
+			echo "libraries of $server that are not in its packages" >&2
+			exit 1
+		fi
+		{
+			cat "$work/elf"
+			sed -n "s|^$work/full/||p" "$work/libs"
+			echo "$ld"
+			[ ! -d lib64 ] || ls lib64/ld-linux*.so.* 2>/dev/null
+			# Loaded by the C library itself.
+			ls usr/lib/*/libnss_files.so.* 2>/dev/null
+		} | sort -u >"$work/files"
+		while read -r f; do
+			mkdir -p "$work/root/$(dirname "$f")" && cp -L "$f" "$work/root/$f" || exit
+		done <"$work/files"
+	) || return
+	sort "$work/versions" >"$work/root/versions"
+	chmod -R a+rX,go-w "$work/root" && mv "$work/root" "$cache/$server-$layout"
+}
+
+mkdir -p "$cache" || exit 0
+log=$(mktemp) || exit 0
+trap 'rm -rf "$log" "${work-}"' EXIT
+trap 'exit 1' INT TERM HUP
+(
+	flock 9
+	# Left over from one that was interrupted.
+	rm -rf "$cache"/work.*
+	for server in $wanted; do
+		[ ! -f "$cache/$server-$layout/versions" ] || continue
+		work=$(mktemp -d "$cache/work.XXXXXX") || exit
+		: >"$work/status"
+		if make_root "$server" >"$log" 2>&1 || {
+			# Perhaps the lists are old, or there are none.
+			[ "$(id -u)" -eq 0 ] && apt-get -qq update >>"$log" 2>&1 && make_root "$server" >>"$log" 2>&1
+		}; then
+			echo "prepared for the tests: $server, in $cache/$server-$layout" >&2
+		else
+			tail -n 5 "$log" >&2
+			echo "could not prepare $server; tests that need it will be skipped" >&2
+		fi
+		rm -rf "$work"
+	done
+) 9>"$cache/lock"
+exit 0
