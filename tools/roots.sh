@@ -38,8 +38,8 @@ done
 
 packages() {
 	case $1 in
-	cyrus) echo cyrus-imapd sasl2-bin ;;
-	courier) echo courier-imap gamin ;;
+	cyrus) echo cyrus-imapd sasl2-bin libeatmydata1 ;;
+	courier) echo courier-imap gamin libeatmydata1 ;;
 	esac
 }
 
@@ -56,6 +56,7 @@ programs() {
 
 # What they load when they run, as patterns.
 plugins() {
+	echo '/usr/lib/*/libeatmydata.so*'
 	case $1 in
 	cyrus) for name in plain login crammd5 scram sasldb; do echo "/usr/lib/*/sasl2/lib$name.so*"; done ;;
 	courier) echo '/usr/lib/courier-authlib/libauthuserdb.so*' ;;

@@ -1,9 +1,12 @@
 #!/bin/sh
-# Installs what the tests start: Dovecot as the IMAP server to talk to, and the
-# C mbsync to compare with. Only on Debian and its kin, only as root, and never
+# Provides what the tests start: Dovecot as the IMAP server to talk to, and the
+# C mbsync to compare with, are installed; Cyrus and Courier, which do not get
+# on with it, are unpacked by roots.sh. Only on Debian and its kin, only as root, and never
 # a reason to fail: a test whose server is missing says so and is skipped.
 # With CI=true such a test fails instead.
 set -u
+
+"$(dirname "$0")/roots.sh"
 
 missing=
 [ -x /usr/sbin/dovecot ] && [ -x /usr/lib/dovecot/imap ] || missing="$missing dovecot-imapd"

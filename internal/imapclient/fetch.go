@@ -31,6 +31,9 @@ const (
 // FetchRequest says what to fetch of which messages.
 type FetchRequest struct {
 	UIDs mail.UIDSet
+	// Last asks for the last message of the mailbox only, "*", if it is one of
+	// UIDs.
+	Last bool
 	// Items to fetch besides the UID: ItemFlags, ItemDate, ItemSize,
 	// ItemModSeq.
 	Items imapwire.Items
@@ -127,7 +130,13 @@ func (f *fetch) command() *imapwire.Command {
 	case FieldsBody:
 		items = append(items, "BODY.PEEK[HEADER.FIELDS ("+strings.Join(f.req.Fields, " ")+")]")
 	}
-	text := imapwire.NewCommand("UID FETCH").Set(f.req.UIDs).Raw("(" + strings.Join(items, " ") + ")")
+	text := imapwire.NewCommand("UID FETCH")
+	if f.req.Last {
+		text.Raw("*")
+	} else {
+		text.Set(f.req.UIDs)
+	}
+	text.Raw("(" + strings.Join(items, " ") + ")")
 	if f.req.ChangedSince > 0 {
 		mod := "(CHANGEDSINCE " + strconv.FormatUint(uint64(f.req.ChangedSince), 10)
 		if f.req.Vanished != nil {

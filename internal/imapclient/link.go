@@ -16,6 +16,14 @@ const sendChunk = 32 << 10
 // has failed, to find the server's parting words, or after those.
 const hangupGrace = time.Second
 
+// A server that sends small pieces in the manner of Nagle holds back each until
+// the one before it is acknowledged, which is commonly delayed by 40 ms. That
+// would be the price of every message stored with a literal that has to be asked
+// for, and of every command that follows another without a pause. So what is
+// received is acknowledged at once where more is on its way, if there is less
+// of it than smallSegment bytes.
+const smallSegment = 1200
+
 // A link is a connection whose reads and writes fail when there is no progress
 // for too long while something is waited for. Progress is a byte in either
 // direction; a reader that is busy elsewhere counts as progress.
@@ -30,6 +38,7 @@ type link struct {
 	sole    bool      // one goroutine does all reading and writing
 	queued  int       // bytes in the kernel's send queue when last looked at
 	hangup  error     // why the end is near
+	haste   int       // how many wait for a few bytes more than for anything
 }
 
 // expect notes that something is waited for from now on, and done that it is
@@ -50,6 +59,17 @@ func (l *link) done() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.waiting--
+}
+
+// hurry notes that the next bytes received are (1) or are no longer (-1) what
+// everything waits for.
+func (l *link) hurry(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.haste += n
+	if l.haste > 0 {
+		ackNow(l.Conn)
+	}
 }
 
 // handshake runs f, which reads and writes, with nobody else doing so.
@@ -100,6 +120,9 @@ func (l *link) Read(p []byte) (int, error) {
 		now := time.Now()
 		if n > 0 {
 			l.last = now
+			if l.haste > 0 || l.waiting > 1 && n < smallSegment {
+				ackNow(l.Conn)
+			}
 		}
 		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
 			switch {

@@ -121,6 +121,8 @@ func (s *sender) announce(cmd *command, size int64, prefix string) error {
 	if err := s.flush(); err != nil {
 		return err
 	}
+	s.c.link.hurry(1)
+	defer s.c.link.hurry(-1)
 	select {
 	case <-cmd.cont:
 		return nil

@@ -144,5 +144,15 @@ func (c *Courier) run() (*process, error) {
 
 // Traits tells what clients have to expect.
 func (c *Courier) Traits() Traits {
-	return Traits{Prefix: "INBOX.", Separator: ".", RefusesName: noInboxChildren(".")}
+	return Traits{
+		Prefix: "INBOX.", Separator: ".", RefusesName: noInboxChildren("."),
+		// It keeps lines, rather than bytes.
+		Stored: func(body string) string {
+			body = strings.ReplaceAll(strings.ReplaceAll(body, "\r", ""), "\n", "\r\n")
+			if !strings.HasSuffix(body, "\n") {
+				body += "\r\n"
+			}
+			return body
+		},
+	}
 }

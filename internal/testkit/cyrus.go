@@ -34,6 +34,9 @@ type Cyrus struct {
 // cyrusRealm is the name of the server, to which the passwords belong.
 const cyrusRealm = "cyrus.test"
 
+// cyrusForbids are characters that no name of a mailbox has.
+const cyrusForbids = "\"\\;{}"
+
 // StartCyrus starts a Cyrus that is stopped with the test.
 func StartCyrus(tb testing.TB, cfg CyrusConfig) *Cyrus {
 	tb.Helper()
@@ -147,15 +150,17 @@ DAEMON {
 // Traits tells what clients have to expect.
 func (c *Cyrus) Traits() Traits {
 	t := Traits{
-		Prefix: "INBOX.", Separator: ".", RefusesName: noInboxChildren("."),
+		KeepsParents: true,
+		Prefix:       "INBOX.", Separator: ".", RefusesName: func(name string) bool { return noInboxChildren(".")(name) || strings.ContainsAny(name, cyrusForbids) },
 		// It takes nothing that could not have come by mail.
 		RefusesText: func(body string) bool {
-			header, _, _ := strings.Cut("\r\n"+body, "\r\n\r\n")
-			return strings.ContainsAny(strings.ReplaceAll(body, "\r\n", ""), "\n\x00") || !isHeader(header)
+			header, _, ends := strings.Cut("\r\n"+body, "\r\n\r\n")
+			return strings.ContainsAny(strings.ReplaceAll(body, "\r\n", ""), "\n\x00") || !isHeader(header) ||
+				!ends && !strings.HasSuffix(header, "\r\n")
 		},
 	}
 	if c.cfg.Modern {
-		t.Prefix, t.Separator, t.RefusesName = "", "/", nil
+		t.Prefix, t.Separator, t.RefusesName = "", "/", func(name string) bool { return strings.ContainsAny(name, cyrusForbids) }
 	}
 	return t
 }

@@ -46,6 +46,8 @@ type Traits struct {
 	// Prefix of a user's own mailboxes but the inbox, and the Separator between
 	// the parts of their names.
 	Prefix, Separator string
+	// KeepsParents: a mailbox that has others below it cannot be deleted.
+	KeepsParents bool
 	// Stored returns what the server makes of a message; nil if it keeps each
 	// as it is.
 	Stored func(body string) string

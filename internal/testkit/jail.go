@@ -176,10 +176,11 @@ func (j *jail) write(name, text string) error {
 	return j.own(name)
 }
 
-// command prepares to run a program in the jail, as the server.
+// command prepares to run a program in the jail, as the server. The library
+// makes fsync do nothing, for speed.
 func (j *jail) command(path string, args ...string) *exec.Cmd {
 	cmd := exec.Command(path, args...)
-	cmd.Env = []string{"PATH=/usr/bin:/usr/sbin", "TMPDIR=/tmp"}
+	cmd.Env = []string{"PATH=/usr/bin:/usr/sbin", "TMPDIR=/tmp", "LD_PRELOAD=libeatmydata.so"}
 	cmd.Dir = "/"
 	cmd.SysProcAttr = jailAttr(j.dir, j.owner)
 	return cmd

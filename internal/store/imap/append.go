@@ -192,6 +192,9 @@ func (a *appender) Put(ctx context.Context, o *store.Outgoing) error {
 		// know what became of the messages before it.
 		return err
 	}
+	if !a.box.deposit {
+		sess.noteStore()
+	}
 	p, err := sess.client.StartAppend(ctx, a.box.name, msg)
 	if be, ok := errors.AsType[*imapclient.BodyError](err); ok {
 		if be.Conn != nil {

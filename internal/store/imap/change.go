@@ -23,6 +23,9 @@ func (m *mailbox) SetFlags(ctx context.Context, changes []store.FlagChange, done
 	if err != nil {
 		return err
 	}
+	if err := sess.collect(ctx); err != nil {
+		return m.fail("setting flags", err)
+	}
 	for start := 0; start < len(changes); {
 		// Changes of the same message must not be mixed up.
 		end := start
@@ -150,6 +153,9 @@ func (m *mailbox) Remove(ctx context.Context, req store.RemoveRequest) error {
 		return err
 	}
 	c := sess.client
+	if err := sess.collect(ctx); err != nil {
+		return m.fail("expunging messages", err)
+	}
 	if req.All {
 		return m.fail("expunging messages", c.Expunge(ctx))
 	}
@@ -173,6 +179,9 @@ func (m *mailbox) Trash(ctx context.Context, uids []mail.UID, trash string, done
 	name, err := m.store.serverName(ctx, trash)
 	if err != nil {
 		return err
+	}
+	if err := sess.collect(ctx); err != nil {
+		return m.fail("moving messages to "+trash, err)
 	}
 	t := &trasher{box: m, client: sess.client, name: name, failed: make(map[mail.UID]error)}
 	for _, set := range mail.NewUIDSet(uids...).Split(maxSet, maxTrash) {

@@ -33,6 +33,9 @@ func (m *mailbox) Fetch(ctx context.Context, items []store.FetchItem, sink func(
 	if err != nil {
 		return err
 	}
+	if err := sess.collect(ctx); err != nil {
+		return m.fail("fetching messages", err)
+	}
 	f := &fetcher{box: m, client: sess.client, sink: sink}
 	if err := f.run(ctx, batches(items), 1); err != nil {
 		return err

@@ -81,7 +81,7 @@ func TestRememberingSuite(t *testing.T) {
 			d := testkit.StartDovecot(t, c.dovecot)
 			var users atomic.Int32
 			storetest.Run(t, storetest.Config{
-				Stored:   stored,
+				Stored:   d.Traits().Stored,
 				Unmarked: c.name == "neither",
 				New: func(t testing.TB) storetest.Backend {
 					user := fmt.Sprintf("user%d", users.Add(1))

@@ -30,10 +30,11 @@ type session struct {
 	uses atomic.Uint64
 
 	mu       sync.Mutex
-	highest  mail.UID // that any unsolicited FETCH has told
-	arrivals uint64   // counts announcements of new messages
-	changes  uint64   // counts what was told of other changes
-	census   *census  // of the listing under way, if any
+	arrivals uint64  // counts announcements of new messages
+	changes  uint64  // counts what was told of other changes
+	stored   uint64  // messages that we have begun to store in the selected mailbox
+	told     uint64  // arrivals when we began to count them
+	census   *census // of the listing under way, if any
 
 	// qresync turns on QRESYNC when the first mailbox is selected.
 	qresync enabling
@@ -72,11 +73,8 @@ func (s *session) noteFetch(f *imapwire.Fetch) {
 	if f.Has&imapwire.ItemFlags != 0 {
 		s.changes++
 	}
-	if f.Has&imapwire.ItemUID != 0 {
-		s.highest = max(s.highest, f.UID)
-		if s.census != nil && f.UID != 0 {
-			s.census.note(f.UID, f.Seq, false)
-		}
+	if f.Has&imapwire.ItemUID != 0 && s.census != nil && f.UID != 0 {
+		s.census.note(f.UID, f.Seq, false)
 	}
 }
 
@@ -110,19 +108,6 @@ type news struct {
 	changes uint64
 	exists  uint32
 }
-
-// takeHighest returns the highest UID noted since it was last called.
-func (s *session) takeHighest() mail.UID {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	u := s.highest
-	s.highest = 0
-	return u
-}
-
-// catchUp lets the server tell what has happened meanwhile: while there are
-// other commands to be answered, many do not.
-func (s *session) catchUp(ctx context.Context) error { return s.client.Noop(ctx) }
 
 // lost reports whether the connection is gone.
 func (s *session) lost() bool { return s.client.Err() != nil }

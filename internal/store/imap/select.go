@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"isync/internal/imapclient"
+	"isync/internal/imapwire"
 	"isync/internal/listcache"
 	"isync/internal/mail"
 	"isync/internal/store"
@@ -127,6 +128,7 @@ func (m *mailbox) selectBox(ctx context.Context, sess *session) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	sess.upToDate()
 	m.sess, m.sel, m.arrived, m.fresh = sess, s, arrived, true
 	m.info = store.Info{UIDValidity: sel.UIDValidity, UIDNext: s.next, Flags: flags}
 	return nil
@@ -236,18 +238,21 @@ func unsafeLogin(err error) bool {
 // last message, plus one.
 func askUIDNext(ctx context.Context, sess *session, exists uint32) (mail.UID, error) {
 	if exists == 0 {
-		return 1, nil
+		// It may have been otherwise, and UIDs go on from where they were.
+		st, err := sess.client.Status(ctx, sess.selected, imapwire.BoxUIDNext)
+		if err != nil && !refused(err) {
+			return 0, fmt.Errorf("finding the next UID: %w", err)
+		}
+		return max(st.UIDNext, 1), nil
 	}
-	// A range that ends in "*" includes the last message even if that is below
-	// the range; then it comes as if unasked.
-	sess.takeHighest()
+	// Not as a range that ends in "*": to Courier that is empty if it begins
+	// above the last message.
 	var last mail.UID
-	end := mail.UIDSet{{First: mail.MaxUID - 1, Last: mail.MaxUID}}
-	err := sess.client.Fetch(ctx, imapclient.FetchRequest{UIDs: end}, func(f *imapclient.Message) error {
+	end := imapclient.FetchRequest{UIDs: mail.UIDsFrom(1), Last: true}
+	err := sess.client.Fetch(ctx, end, func(f *imapclient.Message) error {
 		last = max(last, f.UID)
 		return nil
 	})
-	last = max(last, sess.takeHighest())
 	switch {
 	case err != nil:
 		return 0, fmt.Errorf("finding the last message: %w", err)

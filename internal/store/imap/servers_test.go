@@ -64,9 +64,10 @@ func TestSuite(t *testing.T) {
 			traits := server.Traits()
 			var users atomic.Int32
 			storetest.Run(t, storetest.Config{
-				Refuses:     traits.RefusesName,
-				RefusesText: traits.RefusesText,
-				Stored:      traits.Stored,
+				Refuses:      traits.RefusesName,
+				KeepsParents: traits.KeepsParents,
+				RefusesText:  traits.RefusesText,
+				Stored:       traits.Stored,
 				New: func(t testing.TB) storetest.Backend {
 					user := fmt.Sprintf("user%d", users.Add(1))
 					server.AddUser(t, user)

@@ -286,7 +286,7 @@ func testLarge(e *env) {
 	uids := b.put(msgs...)
 	got := b.bodies(uids...)
 	for i, u := range uids {
-		if got[u] != msgs[i].body {
+		if got[u] != e.stored(msgs[i].body) {
 			e.Errorf("message of %d bytes came back differently: %s", len(msgs[i].body), clip(got[u]))
 		}
 	}

@@ -30,6 +30,9 @@ type Config struct {
 	// Refuses, if not nil, reports canonical mailbox names that the store
 	// cannot have; they are left out.
 	Refuses func(name string) bool
+	// KeepsParents: the store may refuse to delete mailboxes that have others
+	// below them.
+	KeepsParents bool
 	// Stored, if not nil, tells what becomes of a message while it is stored
 	// (some servers cannot keep NUL, for example). It must not change the
 	// messages of an ordinary kind.
