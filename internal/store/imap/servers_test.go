@@ -68,6 +68,7 @@ func TestSuite(t *testing.T) {
 				KeepsParents: traits.KeepsParents,
 				RefusesText:  traits.RefusesText,
 				Stored:       traits.Stored,
+				Unmarked:     true,
 				New: func(t testing.TB) storetest.Backend {
 					user := fmt.Sprintf("user%d", users.Add(1))
 					server.AddUser(t, user)
