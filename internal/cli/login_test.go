@@ -12,6 +12,7 @@ import (
 
 	"isync/internal/config"
 	"isync/internal/imapclient"
+	"isync/internal/store/imap"
 	"isync/internal/testkit"
 	"isync/internal/ui"
 )
@@ -120,6 +121,44 @@ func TestOneWrongPasswordOfTwins(t *testing.T) {
 		t.Errorf("tried %s", got)
 	}
 	w.says(&w.err, "channel 'c': store 'far': login failed: the same login has failed before in this run, and is not tried again: server refused LOGIN: NO [AUTHENTICATIONFAILED] wrong")
+}
+
+// Stores of one account can be listed one after the other, and asked about the
+// password once.
+func TestListStoresOfOneAccount(t *testing.T) {
+	srv := startLoginServer(t, "", nil, func(*loginConn, int, string, string) string { return "OK in" })
+	w := newWorld(t, account("acc", srv, "AuthMechs LOGIN")+twoChannels)
+	w.run(0, "-ls")
+	w.says(&w.out, "===== far:\nINBOX\n===== far2:\nINBOX\n")
+	if n := w.runs(); n != 1 {
+		t.Errorf("the command was run %d times", n)
+	}
+}
+
+// However many want an account at the same time, there is one for all of them.
+func TestOneAccountForAll(t *testing.T) {
+	w := newWorld(t, "IMAPAccount acc\nHost host.example\nPass x\nCipherString AES256:TLS_AES_128_GCM_SHA256\n\nIMAPStore far\nAccount acc\n\nIMAPStore far2\nAccount acc\n")
+	cfg, shop := w.workshop()
+	const n = 50
+	got := make([]*imap.Sessions, n)
+	var wg sync.WaitGroup
+	start := make(chan struct{})
+	for i := range n {
+		wg.Go(func() {
+			<-start
+			var err error
+			if got[i], err = shop.account(cfg.Store([]string{"far", "far2"}[i%2])); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	close(start)
+	wg.Wait()
+	for i, s := range got {
+		if s != got[0] {
+			t.Errorf("%d has sessions of its own", i)
+		}
+	}
 }
 
 // workshop loads the configuration and returns what makes stores of it.

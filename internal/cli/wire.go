@@ -31,6 +31,9 @@ type workshop struct {
 	warned map[config.Pos]bool
 	// listings are shared by all stores.
 	listings *listcache.Dir
+
+	// accountsMu is held while one of the accounts is being made.
+	accountsMu sync.Mutex
 	// accounts have the sessions of accounts, for all their stores.
 	accounts map[*config.Account]*imap.Sessions
 }
@@ -99,10 +102,9 @@ func (w *workshop) imap(s *config.Store) (store.Store, error) {
 
 // account returns the sessions of a store's account, which all its stores share.
 func (w *workshop) account(s *config.Store) (*imap.Sessions, error) {
-	w.mu.Lock()
-	known := w.accounts[s.IMAP.Account]
-	w.mu.Unlock()
-	if known != nil {
+	w.accountsMu.Lock()
+	defer w.accountsMu.Unlock()
+	if known := w.accounts[s.IMAP.Account]; known != nil {
 		return known, nil
 	}
 	client, err := w.client(s)
@@ -114,8 +116,6 @@ func (w *workshop) account(s *config.Store) (*imap.Sessions, error) {
 		MaxSessions: s.IMAP.Account.Connections,
 		Warn:        w.warnAbout(s),
 	})
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.accounts[s.IMAP.Account] = a
 	return a, nil
 }

@@ -453,11 +453,13 @@ func (p *pool) idleWith(selected string) []*session {
 	return out
 }
 
-// join adds a store that uses the pool.
+// join adds a store that uses the pool, which may have been closed for want of
+// any.
 func (p *pool) join() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.stores++
+	p.closed = false
 }
 
 // leave takes a store off. With the last one all sessions end.

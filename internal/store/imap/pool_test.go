@@ -81,4 +81,15 @@ func TestSharedAccount(t *testing.T) {
 	if _, err := two.Open(t.Context(), "INBOX", store.OpenRequest{}); err == nil {
 		t.Error("a store could be used after all were closed")
 	}
+	// Who comes later begins anew.
+	three := imap.New(opts)
+	if _, err := three.Open(t.Context(), "INBOX", store.OpenRequest{}); err != nil {
+		t.Error(err)
+	}
+	if err := three.Close(); err != nil {
+		t.Error(err)
+	}
+	if n := len(d.Sessions(t, "user")); n != 2 {
+		t.Errorf("%d sessions", n)
+	}
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // Sessions are the sessions of an account. Several stores may share them; they
-// end with the last of those.
+// end with the last of those, until there is another one.
 type Sessions struct{ pool *pool }
 
 // NewSessions returns the sessions for stores that have these options in common:
