@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"slices"
+
 	"isync/internal/mail"
 	"isync/internal/syncstate"
 )
@@ -24,8 +26,11 @@ type Closing struct {
 // the listings are those of now, and new listings need not be taken.
 func Close(in Input) *Closing {
 	p := &planner{Input: in}
-	p.match()
 	var c Closing
+	if !p.anyDoomed() {
+		return &c
+	}
+	p.match(false)
 	for _, t := range syncstate.Sides {
 		ops := in.Rules.Ops[t]
 		if !ops.Expunges() {
@@ -67,6 +72,16 @@ func Close(in Input) *Closing {
 	}
 	c.Reasons = p.out.Reasons
 	return &c
+}
+
+// anyDoomed reports whether any message is marked as deleted where that matters.
+func (p *planner) anyDoomed() bool {
+	for _, t := range syncstate.Sides {
+		if p.Rules.Ops[t].Expunges() && slices.ContainsFunc(p.Box[t].Messages, func(m mail.Meta) bool { return m.Flags.Has(mail.FlagDeleted) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // solo reports whether a message on side t that is marked deleted has no
@@ -111,13 +126,11 @@ func neverPropagated(t syncstate.Side, r *syncstate.Record) bool {
 // in the state.
 func Prune(in Input, expunged [2]mail.UIDSet) []Logged {
 	p := &planner{Input: in}
-	if len(expunged[0])+len(expunged[1]) > 0 {
-		p.match()
-	}
 	st := in.State
 	xt, ot := st.ExpireSide, st.KeepSide()
-	for i, r := range st.Records {
-		if r.Dead {
+	none := expunged[0].Empty() && expunged[1].Empty()
+	for _, r := range st.Records {
+		if r.Dead || none && r.Paired() {
 			continue
 		}
 		gone := [2]bool{}
@@ -142,7 +155,8 @@ func Prune(in Input, expunged [2]mail.UIDSet) []Logged {
 				p.log(syncstate.OpUID(s), r, "expired message was expunged", 0)
 				continue
 			}
-			if m := p.meta(&p.works[i], s.Other()); m != nil && m.Flags.Has(mail.FlagDeleted) {
+			o := s.Other()
+			if j := mail.FindMeta(in.Box[o].Messages, r.UID[o]); j >= 0 && in.Box[o].Messages[j].Flags.Has(mail.FlagDeleted) {
 				p.log(syncstate.OpUID(s), r, "expunged, the counterpart is only marked deleted", 0)
 			}
 		}

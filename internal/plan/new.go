@@ -14,20 +14,23 @@ func (p *planner) newMessages(s syncstate.Side) {
 	topping := true
 	for j := range p.Box[s].Messages {
 		m := &p.Box[s].Messages[j]
-		if i := p.owner[s][j]; i >= 0 {
+		i := p.owner[s][j]
+		if i != unowned {
 			switch {
-			case p.recs[i].Assigned[s]:
+			case i >= 0 && p.recs[i].Assigned[s]:
 				// Our own copy, made by the run that is being continued, which
 				// counted it when it was confirmed.
 				if m.UID == top+1 {
 					top = m.UID
 				}
-			case topping:
+			case topping && m.UID > top:
 				if topping = p.loadedUpTo(s, top, m.UID); topping {
-					top = max(top, m.UID)
+					top = m.UID
 				}
 			}
-			p.known(s, int(i), m)
+			if i >= 0 {
+				p.known(s, int(i), m)
+			}
 			continue
 		}
 		made := p.unknown(s, int32(j), m)

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"slices"
 
 	"isync/internal/mail"
 	"isync/internal/syncstate"
@@ -95,16 +94,27 @@ const (
 type planner struct {
 	Input
 	out Plan
-	// recs are the state's records and then the new ones; works go with them.
+	// recs are the state's records that may need something, in order, and then
+	// the new ones; works go with them. Most records are at rest and not among
+	// them.
 	recs  []*syncstate.Record
 	works []work
-	// owner is the index in recs for each listed message, -1: unknown.
+	// old is how many of recs are the state's.
+	old int
+	// owner says which of recs each listed message belongs to, or is one of the
+	// values below.
 	owner [2][]int32
 	// purges are the outdated placeholders that this plan splits off.
 	purges []purge
 	// unheld flags were noticed already.
 	noticed [2]mail.Flags
 }
+
+// What is in planner.owner of messages that are none of recs'.
+const (
+	unowned = -1 // it has no record
+	resting = -2 // its record is at rest
+)
 
 type purge struct {
 	rec  *syncstate.Record
@@ -115,7 +125,7 @@ type purge struct {
 // Make decides what is to be done.
 func Make(in Input) *Plan {
 	p := &planner{Input: in}
-	p.match()
+	p.match(expirationRuns(p.State, p.Rules))
 	p.oldRecords()
 	for _, t := range syncstate.Sides {
 		p.newMessages(t.Other())
@@ -128,43 +138,60 @@ func Make(in Input) *Plan {
 	return &p.out
 }
 
-// match finds each record's messages and each message's record.
-func (p *planner) match() {
-	p.recs = slices.Clip(p.State.Records)
-	p.works = make([]work, len(p.recs))
-	for _, t := range syncstate.Sides {
-		msgs := p.Box[t].Messages
-		owner := make([]int32, len(msgs))
+// match finds each record's messages and each message's record. It passes over
+// the records that are at rest, which are nearly all: of these it only notes
+// whose they are. If the records are counted, as expiration does, none of them
+// is.
+func (p *planner) match(counted bool) {
+	for t := range p.owner {
+		owner := make([]int32, len(p.Box[t].Messages))
 		for i := range owner {
-			owner[i] = -1
-		}
-		next := 0 // records mostly ascend: try the next message before searching
-		for i, r := range p.recs {
-			w := &p.works[i]
-			w.msg[t] = -1
-			w.status = r.Status
-			if r.Dead {
-				w.bits |= bitDropped
-				continue
-			}
-			u := r.UID[t]
-			if u == 0 {
-				continue
-			}
-			j := next
-			if j >= len(msgs) || msgs[j].UID != u {
-				if j = mail.FindMeta(msgs, u); j < 0 {
-					continue
-				}
-			}
-			next = j + 1
-			w.msg[t] = int32(j)
-			if owner[j] < 0 {
-				owner[j] = int32(i)
-			}
+			owner[i] = unowned
 		}
 		p.owner[t] = owner
 	}
+	far, near := p.Box[syncstate.Far].Messages, p.Box[syncstate.Near].Messages
+	// Records mostly ascend: the next message is tried before searching.
+	var next [2]int
+	for _, r := range p.State.Records {
+		i, j := next[syncstate.Far], next[syncstate.Near]
+		if i < len(far) && j < len(near) && far[i].UID == r.UID[syncstate.Far] && near[j].UID == r.UID[syncstate.Near] &&
+			far[i].Flags == r.Flags && near[j].Flags == r.Flags && !r.Flags.Has(mail.FlagDeleted) && r.AtRest() && !counted &&
+			p.owner[syncstate.Far][i] == unowned && p.owner[syncstate.Near][j] == unowned {
+			p.owner[syncstate.Far][i], p.owner[syncstate.Near][j] = resting, resting
+			next = [2]int{i + 1, j + 1}
+			continue
+		}
+		p.matchOne(r, &next)
+	}
+	p.old = len(p.recs)
+}
+
+// matchOne finds the messages of a record that is not at rest.
+func (p *planner) matchOne(r *syncstate.Record, next *[2]int) {
+	w := work{msg: [2]int32{-1, -1}, status: r.Status}
+	if r.Dead {
+		return
+	}
+	for _, t := range syncstate.Sides {
+		msgs, u := p.Box[t].Messages, r.UID[t]
+		if u == 0 {
+			continue
+		}
+		j := next[t]
+		if j >= len(msgs) || msgs[j].UID != u {
+			if j = mail.FindMeta(msgs, u); j < 0 {
+				continue
+			}
+		}
+		next[t] = j + 1
+		w.msg[t] = int32(j)
+		if p.owner[t][j] == unowned {
+			p.owner[t][j] = int32(len(p.recs))
+		}
+	}
+	p.recs = append(p.recs, r)
+	p.works = append(p.works, w)
 }
 
 // meta returns the listed message of a record on side t, or nil.
@@ -284,7 +311,7 @@ func (p *planner) copies() {
 			}
 			c := Copy{Rec: p.recs[i], UID: m.UID, Placeholder: w.status&syncstate.PlaceholderOn(t) != 0}
 			if p.Explain {
-				p.explainCopy(t, &c, int(i) >= len(p.State.Records))
+				p.explainCopy(t, &c, int(i) >= p.old)
 			}
 			p.out.Copies[t] = append(p.out.Copies[t], c)
 		}

@@ -120,6 +120,11 @@ func (r *Record) Any(s Status) bool { return r.Status&s != 0 }
 // Paired reports whether the record has a message on both sides.
 func (r *Record) Paired() bool { return r.UID[Far] != 0 && r.UID[Near] != 0 }
 
+// AtRest reports whether the record says nothing but which messages belong
+// together and which flags they had: nothing is going on with it, nor is
+// anything special about it.
+func (r *Record) AtRest() bool { return *r == Record{UID: r.UID, Flags: r.Flags} }
+
 // Target returns the side that a pending record's copy goes to.
 func (r *Record) Target() Side {
 	if r.UID[Far] == 0 {
