@@ -62,12 +62,23 @@ func (s *session) expunge(ctx context.Context, t syncstate.Side, uids mail.UIDSe
 	if !selective {
 		req = store.RemoveRequest{All: true}
 	}
+	var gone mail.UIDSet
+	req.Gone = func(u mail.UID) {
+		if uids.Contains(u) {
+			gone.Add(u)
+		}
+	}
 	if err := s.boxes[t].Remove(ctx, req); err != nil {
 		return nil, s.where(t, "expunging", err)
 	}
-	if uids, err = s.removed(ctx, t, uids); err != nil {
-		return nil, err
+	if rest := uids.Without(gone); !rest.Empty() {
+		more, err := s.removed(ctx, t, rest)
+		if err != nil {
+			return nil, err
+		}
+		gone.AddSet(more)
 	}
+	uids = gone
 	n = int(uids.Len())
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -89,9 +89,12 @@ func (s UIDSet) Without(o UIDSet) UIDSet {
 	var out UIDSet
 	for _, r := range s {
 		first := uint64(r.First)
+		for len(o) > 0 && uint64(o[0].Last) < first {
+			o = o[1:]
+		}
 		for _, x := range o {
-			if uint64(x.Last) < first || x.First > r.Last {
-				continue
+			if x.First > r.Last {
+				break
 			}
 			if uint64(x.First) > first {
 				out = append(out, UIDRange{UID(first), x.First - 1})
@@ -107,13 +110,19 @@ func (s UIDSet) Without(o UIDSet) UIDSet {
 
 // Contains reports whether u is in the set.
 func (s UIDSet) Contains(u UID) bool {
+	i := s.search(u)
+	return i < len(s) && s[i].First <= u
+}
+
+// search returns the index of the first range that does not end before u.
+func (s UIDSet) search(u UID) int {
 	i, _ := slices.BinarySearchFunc(s, u, func(r UIDRange, u UID) int {
 		if r.Last < u {
 			return -1
 		}
 		return 1
 	})
-	return i < len(s) && s[i].First <= u
+	return i
 }
 
 // ContainsRange reports whether all of first..last are in the set; an empty
@@ -122,12 +131,8 @@ func (s UIDSet) ContainsRange(first, last UID) bool {
 	if last < first {
 		return true
 	}
-	for _, r := range s {
-		if r.First <= first && first <= r.Last {
-			return last <= r.Last
-		}
-	}
-	return false
+	i := s.search(first)
+	return i < len(s) && s[i].First <= first && last <= s[i].Last
 }
 
 // Len returns the number of UIDs in the set.

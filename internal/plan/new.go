@@ -1,8 +1,6 @@
 package plan
 
 import (
-	"slices"
-
 	"isync/internal/mail"
 	"isync/internal/syncstate"
 )
@@ -54,9 +52,7 @@ func (p *planner) loadedUpTo(s syncstate.Side, from, to mail.UID) bool {
 	if to <= from+1 {
 		return true
 	}
-	return slices.ContainsFunc(p.Box[s].Loaded, func(r mail.UIDRange) bool {
-		return r.First <= from+1 && r.Last >= to-1
-	})
+	return p.Box[s].Loaded.ContainsRange(from+1, to-1)
 }
 
 // unknown decides about a message without a record; it reports whether one is

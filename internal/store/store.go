@@ -311,4 +311,7 @@ type RemoveRequest struct {
 	UIDs mail.UIDSet
 	// All: all that are marked as deleted; UIDs is ignored.
 	All bool
+	// Gone, if not nil, is told of messages that this call has removed for good,
+	// each once. A store that cannot tell, or not of all, leaves them out.
+	Gone func(mail.UID)
 }

@@ -16,16 +16,17 @@ type direntBuf [256 << 10]byte
 
 var direntBufs = sync.Pool{New: func() any { return new(direntBuf) }}
 
-// readNames is (*os.File).Readdirnames(-1) without an allocation per name: the
-// names that one system call returns share one string.
-func readNames(dir string) ([]string, error) {
+// eachNames hands out the names in a directory as the system tells them, without
+// an allocation per name: the names that one system call returns share one
+// string.
+func eachNames(dir string, fn func(names []string) error) error {
 	var fd int
 	err := retryIntr(func() (err error) {
 		fd, err = unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		return err
 	})
 	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: dir, Err: err}
+		return &fs.PathError{Op: "open", Path: dir, Err: err}
 	}
 	defer unix.Close(fd)
 
@@ -40,12 +41,12 @@ func readNames(dir string) ([]string, error) {
 			return err
 		})
 		if err != nil {
-			return nil, &fs.PathError{Op: "readdirent", Path: dir, Err: err}
+			return &fs.PathError{Op: "readdirent", Path: dir, Err: err}
 		}
 		if n == 0 {
-			return names, nil
+			return nil
 		}
-		packed = packed[:0]
+		names, packed = names[:0], packed[:0]
 		for rest := buf[:n]; len(rest) > 0; {
 			name, size := nextDirent(rest)
 			packed = append(packed, name...)
@@ -59,6 +60,9 @@ func readNames(dir string) ([]string, error) {
 				all = all[len(name):]
 			}
 			rest = rest[size:]
+		}
+		if err := fn(names); err != nil {
+			return err
 		}
 	}
 }

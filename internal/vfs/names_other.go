@@ -2,13 +2,29 @@
 
 package vfs
 
-import "os"
+import (
+	"io"
+	"os"
+)
 
-func readNames(dir string) ([]string, error) {
+// eachNames hands out the names in a directory.
+func eachNames(dir string, fn func(names []string) error) error {
 	d, err := os.Open(dir)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer d.Close()
-	return d.Readdirnames(-1)
+	const atOnce = 4096
+	for {
+		names, err := d.Readdirnames(atOnce)
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := fn(names); err != nil {
+			return err
+		}
+	}
 }

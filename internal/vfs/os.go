@@ -32,7 +32,20 @@ func (OS) Rename(oldname, newname string) error { return os.Rename(oldname, newn
 
 func (OS) Stat(name string) (fs.FileInfo, error) { return os.Stat(name) }
 
-func (OS) ReadNames(dir string) ([]string, error) { return readNames(dir) }
+func (OS) ReadNames(dir string) ([]string, error) {
+	var all []string
+	err := eachNames(dir, func(names []string) error {
+		all = append(all, names...)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+// EachNames implements NameReader.
+func (OS) EachNames(dir string, fn func(names []string) error) error { return eachNames(dir, fn) }
 
 func (OS) Chtimes(name string, atime, mtime time.Time) error {
 	return os.Chtimes(name, atime, mtime)

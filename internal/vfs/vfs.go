@@ -52,6 +52,27 @@ type FS interface {
 	Lock(f File, wait bool) error
 }
 
+// NameReader is implemented by file systems that can hand out the names in a
+// large directory a few thousand at a time.
+type NameReader interface {
+	// EachNames calls fn with the names that ReadNames would return, until there
+	// are no more or fn fails. fn must not keep the slice; it may keep the names.
+	EachNames(dir string, fn func(names []string) error) error
+}
+
+// EachNames calls fn with the names in a directory: in several pieces, if the
+// file system can do that.
+func EachNames(fsys FS, dir string, fn func(names []string) error) error {
+	if r, ok := fsys.(NameReader); ok {
+		return r.EachNames(dir, fn)
+	}
+	names, err := fsys.ReadNames(dir)
+	if err != nil {
+		return err
+	}
+	return fn(names)
+}
+
 // File is an open file.
 type File interface {
 	io.Reader

@@ -159,6 +159,22 @@ func TestReadNamesMany(t *testing.T) {
 	if d := cmp.Diff(want, names(t, vfs.OS{}, dir)); d != "" {
 		t.Error(d)
 	}
+	var pieces []string
+	check(t, vfs.EachNames(vfs.OS{}, dir, func(names []string) error {
+		pieces = append(pieces, names...) // the slice is used again, the names are not
+		return nil
+	}))
+	slices.Sort(pieces)
+	if d := cmp.Diff(want, pieces); d != "" {
+		t.Error(d)
+	}
+	enough := errors.New("enough")
+	if err := vfs.EachNames(vfs.OS{}, dir, func([]string) error { return enough }); !errors.Is(err, enough) {
+		t.Errorf("stopped with %v", err)
+	}
+	if err := vfs.EachNames(vfs.OS{}, filepath.Join(dir, "none"), func([]string) error { return nil }); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no directory: %v", err)
+	}
 }
 
 func TestLockExcludesGoroutines(t *testing.T) {

@@ -133,6 +133,12 @@ func (m *mailbox) Remove(ctx context.Context, req store.RemoveRequest) error {
 	m.entries = slices.DeleteFunc(m.entries, func(e entry) bool { return removed[e.uid] })
 	if err := m.syncDirs(touched); err != nil {
 		failed = append(failed, err)
+	} else if req.Gone != nil {
+		for _, u := range doomed {
+			if removed[u] {
+				req.Gone(u)
+			}
+		}
 	}
 	return m.error(errors.Join(failed...))
 }
@@ -143,14 +149,33 @@ func (m *mailbox) marked(ctx context.Context, req store.RemoveRequest) ([]mail.U
 	if !req.All && req.UIDs.Empty() {
 		return nil, nil
 	}
+	// Messages that are marked as far as we know need no listing: if it is not so
+	// any more, there is no file of that name.
+	if !req.All {
+		if doomed := m.markedOf(req.UIDs); uint64(len(doomed)) == req.UIDs.Len() {
+			return doomed, nil
+		}
+	}
 	if err := m.list(ctx); err != nil {
 		return nil, err
 	}
+	if req.All {
+		return m.markedOf(mail.UIDsFrom(1)), nil
+	}
+	return m.markedOf(req.UIDs), nil
+}
+
+// markedOf returns the messages of the set that are marked in m.entries. m.mu is
+// held.
+func (m *mailbox) markedOf(uids mail.UIDSet) []mail.UID {
 	var doomed []mail.UID
-	for _, e := range m.entries {
-		if e.uid != 0 && e.flags.Has(mail.FlagDeleted) && (req.All || req.UIDs.Contains(e.uid)) {
-			doomed = append(doomed, e.uid)
+	for _, r := range uids {
+		i, _ := m.search(max(r.First, 1))
+		for ; i < len(m.entries) && m.entries[i].uid <= r.Last; i++ {
+			if e := m.entries[i]; e.flags.Has(mail.FlagDeleted) {
+				doomed = append(doomed, e.uid)
+			}
 		}
 	}
-	return doomed, nil
+	return doomed
 }

@@ -370,16 +370,6 @@ func validityChanged(from, to uint32) error {
 	return fmt.Errorf("UIDVALIDITY changed from %d to %d while the mailbox was open", from, to)
 }
 
-// sortEntries sorts by UID; messages with the same one, or none, by name.
-func sortEntries(entries []entry) {
-	slices.SortFunc(entries, func(a, b entry) int {
-		if a.uid != b.uid {
-			return cmp.Compare(a.uid, b.uid)
-		}
-		return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.dir, b.dir))
-	})
-}
-
 // search returns the index of a UID in m.entries, or where it would be.
 func (m *mailbox) search(u mail.UID) (int, bool) {
 	return slices.BinarySearchFunc(m.entries, u, func(e entry, u mail.UID) int { return cmp.Compare(e.uid, u) })

@@ -810,31 +810,66 @@ func TestMovedBack(t *testing.T) {
 	wantScan(t, m, map[mail.UID]string{1: "", 2: "S"})
 }
 
-// TestUndeletedMeanwhile: what is not marked any more at the last moment stays.
+// TestUndeletedMeanwhile: what is not marked any more at the last moment stays,
+// whether the mailbox has been listed before or not.
 func TestUndeletedMeanwhile(t *testing.T) {
-	for n := 1; ; n++ {
-		x := newFixture(t, ".uidvalidity|123\n2\n", "cur/a,U=1:2,ST", "cur/b,U=2:2,T")
-		m := x.mustOpen()
-		scanned(t, m)
-		x.pass(time.Hour)
-		fired := false
-		x.during(vfs.OpAll, n, func() {
-			if _, err := x.mem.Stat("/in/cur/a,U=1:2,ST"); err == nil {
-				fired = true
-				x.pass(time.Second)
-				x.move("cur/a,U=1:2,ST", "cur/a,U=1:2,S")
+	for _, listed := range []bool{true, false} {
+		least := map[bool]int{true: 2, false: 4}[listed]
+		for n := 1; ; n++ {
+			x := newFixture(t, ".uidvalidity|123\n2\n", "cur/a,U=1:2,ST", "cur/b,U=2:2,T")
+			m := x.mustOpen()
+			if listed {
+				scanned(t, m)
 			}
-		})
-		check(t, m.Remove(context.Background(), store.RemoveRequest{UIDs: mail.NewUIDSet(1, 2)}))
-		x.fault.Before(nil)
-		if !fired {
-			if n < 4 {
-				t.Errorf("only %d operations", n)
+			x.pass(time.Hour)
+			fired := false
+			x.during(vfs.OpAll, n, func() {
+				if _, err := x.mem.Stat("/in/cur/a,U=1:2,ST"); err == nil {
+					fired = true
+					x.pass(time.Second)
+					x.move("cur/a,U=1:2,ST", "cur/a,U=1:2,S")
+				}
+			})
+			var gone mail.UIDSet
+			check(t, m.Remove(context.Background(), store.RemoveRequest{UIDs: mail.NewUIDSet(1, 2), Gone: gone.Add}))
+			x.fault.Before(nil)
+			if !fired {
+				if n < least {
+					t.Errorf("listed=%v: only %d operations", listed, n)
+				}
+				if gone.String() != "1:2" {
+					t.Errorf("told to be gone: %v, want 1:2", gone)
+				}
+				break
 			}
-			return
+			if gone.String() != "2" {
+				t.Errorf("told to be gone: %v, want 2", gone)
+			}
+			wantScan(t, m, map[mail.UID]string{1: "S"})
 		}
-		wantScan(t, m, map[mail.UID]string{1: "S"})
 	}
+}
+
+// TestRemoveListsNothing: messages that are known to be marked are removed
+// without listing the mailbox, however it has changed.
+func TestRemoveListsNothing(t *testing.T) {
+	x := newFixture(t, ".uidvalidity|123\n3\n", "cur/a,U=1:2,S", "cur/b,U=2:2,T", "cur/c,U=3:2,")
+	m := x.mustOpen()
+	scanned(t, m)
+	check(t, m.SetFlags(context.Background(), []store.FlagChange{{UID: 1, Add: mail.FlagDeleted}}, func(_ int, err error) { check(t, err) }))
+	x.pass(time.Second)
+	x.place("new/d")
+	x.fault.Inject(vfs.Rule{})
+	check(t, m.Remove(context.Background(), store.RemoveRequest{UIDs: mail.NewUIDSet(1, 2)}))
+	if n := x.fault.Count(vfs.OpReadNames); n > 0 {
+		t.Errorf("%d listings", n)
+	}
+	wantScan(t, m, map[mail.UID]string{3: "", 4: ""})
+	// One that is not marked as far as we know may have been marked by others.
+	x.pass(time.Second)
+	x.move("cur/c,U=3:2,", "cur/c,U=3:2,T")
+	check(t, m.Remove(context.Background(), store.RemoveRequest{UIDs: mail.NewUIDSet(3)}))
+	wantScan(t, m, map[mail.UID]string{4: ""})
 }
 
 // TestGoneIsCheap: messages known to be gone are not looked for again and
