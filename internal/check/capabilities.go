@@ -17,6 +17,7 @@ type capability struct {
 var capabilities = []capability{
 	{name: "QRESYNC", gain: "of a mailbox that was seen before the server tells what has changed or is gone, and nothing else", loss: "what is gone since the last run is found by listing all UIDs of a mailbox"},
 	{name: "CONDSTORE", gain: "only flags that have changed since the last run are listed", loss: "the flags of all messages are listed in each run that needs them"},
+	{name: "LIST-STATUS", gain: "which mailboxes have changed comes with the list of their names", loss: "which mailboxes have changed is asked for each of them, all at once"},
 	{name: "UIDPLUS", gain: "the UID of each stored message is known at once; exactly the right messages are expunged", loss: "stored messages are searched for; an expunge takes everything that is marked as deleted; ExpungeSolo is impossible", serious: true},
 	{name: "NAMESPACE", gain: "the prefix and the delimiter of mailbox names are asked for", loss: "set Path and PathDelimiter if names have a prefix"},
 	{name: "COMPRESS=DEFLATE", gain: "slow connections are compressed (see Compress)"},

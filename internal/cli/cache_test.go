@@ -147,7 +147,7 @@ func TestSharedListing(t *testing.T) {
 			}
 		}
 	}
-	files, err := filepath.Glob(filepath.Join(w.dir, "home", ".cache", "isync", "*"))
+	files, err := filepath.Glob(filepath.Join(w.dir, "home", ".cache", "isync", "*.listing"))
 	if err != nil || len(files) != 1 {
 		t.Errorf("remembered: %q, %v", files, err)
 	}

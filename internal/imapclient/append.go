@@ -74,7 +74,7 @@ func (c *Client) StartAppend(ctx context.Context, box string, msgs ...AppendMess
 	if len(msgs) == 0 {
 		return nil, fmt.Errorf("APPEND: %w", errNoMessages)
 	}
-	text := imapwire.NewCommand("APPEND").Mailbox(box, c.utf8On.Load())
+	text := c.mailbox(imapwire.NewCommand("APPEND"), box)
 	for _, m := range msgs {
 		body := m.Body
 		if m.Size <= smallMessage && len(msgs) == 1 {

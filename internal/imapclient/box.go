@@ -23,9 +23,45 @@ func (c *Client) name(raw string) (string, error) {
 		if !utf8.ValidString(raw) {
 			return "", imapwire.ErrNameUTF8
 		}
-		return raw, nil
+		name := unescapeUTF8(raw)
+		if name != raw {
+			c.ampersands.Store(true)
+		}
+		return name, nil
 	}
 	return imapwire.DecodeUTF7(raw)
+}
+
+// unescapeUTF8 undoes what some servers still do to names after ENABLE
+// UTF8=ACCEPT, which RFC 6855 leaves open: they write "&-" for an ampersand, as
+// in modified UTF-7, or all of a name in that. No reasonable name looks like
+// that by itself.
+func unescapeUTF8(raw string) string {
+	i := strings.IndexByte(raw, '&')
+	if i < 0 {
+		return raw
+	}
+	if name, err := imapwire.DecodeUTF7(raw); err == nil {
+		return name
+	}
+	// With letters that are no ASCII there can be "&-" only.
+	if strings.Count(raw, "&") == strings.Count(raw, "&-") {
+		return strings.ReplaceAll(raw, "&-", "&")
+	}
+	return raw
+}
+
+// mailbox adds a mailbox name, or a pattern, to a command.
+func (c *Client) mailbox(text *imapwire.Command, name string) *imapwire.Command {
+	return text.Mailbox(c.escape(name), c.utf8On.Load())
+}
+
+// escape writes ampersands as the server does, after ENABLE UTF8=ACCEPT.
+func (c *Client) escape(name string) string {
+	if c.utf8On.Load() && c.ampersands.Load() {
+		return strings.ReplaceAll(name, "&", "&-")
+	}
+	return name
 }
 
 // Namespace asks for the namespaces (RFC 2342). Prefixes have been decoded.
@@ -120,7 +156,7 @@ func (c *Client) StartList(ctx context.Context, req ListRequest) (*Pending[[]Lis
 	if len(sel) > 0 {
 		text.Raw("(" + strings.Join(sel, " ") + ")")
 	}
-	text.Mailbox(req.Ref, c.utf8On.Load())
+	c.mailbox(text, req.Ref)
 	if err := c.patterns(text, req.Patterns); err != nil {
 		return nil, fmt.Errorf("%s: %w", verb, err)
 	}
@@ -138,7 +174,7 @@ func (c *Client) StartList(ctx context.Context, req ListRequest) (*Pending[[]Lis
 // patterns adds the patterns of a LIST.
 func (c *Client) patterns(text *imapwire.Command, patterns []string) error {
 	if len(patterns) == 1 {
-		text.Mailbox(patterns[0], c.utf8On.Load())
+		c.mailbox(text, patterns[0])
 		return nil
 	}
 	list := []byte{'('}
@@ -146,7 +182,7 @@ func (c *Client) patterns(text *imapwire.Command, patterns []string) error {
 		if i > 0 {
 			list = append(list, ' ')
 		}
-		if !c.utf8On.Load() {
+		if p = c.escape(p); !c.utf8On.Load() {
 			var err error
 			if p, err = imapwire.EncodeUTF7(p); err != nil {
 				return err
@@ -244,7 +280,7 @@ func (c *Client) Status(ctx context.Context, box string, items imapwire.BoxItems
 // StartStatus asks for the status of a mailbox. What the server does not tell
 // is missing in Has, all of it if it sent nothing.
 func (c *Client) StartStatus(ctx context.Context, box string, items imapwire.BoxItems) (*Pending[imapwire.BoxStatus], error) {
-	raw := box
+	raw := c.escape(box)
 	if !c.utf8On.Load() {
 		var err error
 		if raw, err = imapwire.EncodeUTF7(box); err != nil {
@@ -259,7 +295,7 @@ func (c *Client) StartStatus(ctx context.Context, box string, items imapwire.Box
 		st = r.Box
 		return true
 	}}
-	text := imapwire.NewCommand("STATUS").Mailbox(box, c.utf8On.Load()).Raw("(" + boxItems(items) + ")")
+	text := c.mailbox(imapwire.NewCommand("STATUS"), box).Raw("(" + boxItems(items) + ")")
 	return begin(ctx, c, cmd, text, &st)
 }
 
@@ -275,15 +311,15 @@ func boxKey(raw string) string {
 // Create creates a mailbox. If it exists already, servers say NO, perhaps with
 // imapwire.CodeAlreadyExists.
 func (c *Client) Create(ctx context.Context, box string) error {
-	return c.simple(ctx, imapwire.NewCommand("CREATE").Mailbox(box, c.utf8On.Load()))
+	return c.simple(ctx, c.mailbox(imapwire.NewCommand("CREATE"), box))
 }
 
 // Delete deletes a mailbox with all its messages.
 func (c *Client) Delete(ctx context.Context, box string) error {
-	return c.simple(ctx, imapwire.NewCommand("DELETE").Mailbox(box, c.utf8On.Load()))
+	return c.simple(ctx, c.mailbox(imapwire.NewCommand("DELETE"), box))
 }
 
 // Subscribe adds a mailbox to the subscribed ones.
 func (c *Client) Subscribe(ctx context.Context, box string) error {
-	return c.simple(ctx, imapwire.NewCommand("SUBSCRIBE").Mailbox(box, c.utf8On.Load()))
+	return c.simple(ctx, c.mailbox(imapwire.NewCommand("SUBSCRIBE"), box))
 }

@@ -48,12 +48,14 @@ type Client struct {
 	caps    atomic.Pointer[Caps]
 	capsGen atomic.Uint64 // counts changes of caps
 	utf8On  atomic.Bool   // UTF8=ACCEPT is on
-	authing atomic.Bool   // an AUTHENTICATE is under way
-	exists  atomic.Uint32
-	preauth bool
-	secure  atomic.Bool
-	deflate atomic.Bool
-	rtt     atomic.Int64 // nanoseconds, see RTT
+	// ampersands: even then the server escapes them in names.
+	ampersands *atomic.Bool
+	authing    atomic.Bool // an AUTHENTICATE is under way
+	exists     atomic.Uint32
+	preauth    bool
+	secure     atomic.Bool
+	deflate    atomic.Bool
+	rtt        atomic.Int64 // nanoseconds, see RTT
 
 	tlsState atomic.Pointer[tls.ConnectionState] // nil: no TLS
 
@@ -157,6 +159,10 @@ func newClient(conn net.Conn, opts Options) *Client {
 		c.disabled[strings.ToUpper(name)] = struct{}{}
 	}
 	c.caps.Store(&Caps{})
+	c.ampersands = opts.Ampersands
+	if c.ampersands == nil {
+		c.ampersands = new(atomic.Bool)
+	}
 	c.stream = c.link
 	return c
 }

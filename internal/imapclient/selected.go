@@ -80,7 +80,7 @@ func (c *Client) StartSelect(ctx context.Context, box string, opts SelectOptions
 	if opts.ReadOnly {
 		verb = "EXAMINE"
 	}
-	text := imapwire.NewCommand(verb).Mailbox(box, c.utf8On.Load())
+	text := c.mailbox(imapwire.NewCommand(verb), box)
 	q := &opts.QResync
 	switch {
 	case q.UIDValidity != 0:
@@ -330,7 +330,7 @@ func (c *Client) copyOrMove(ctx context.Context, verb string, uids mail.UIDSet, 
 			return nil
 		},
 	}
-	text := imapwire.NewCommand(verb).Set(uids).Mailbox(box, c.utf8On.Load())
+	text := c.mailbox(imapwire.NewCommand(verb).Set(uids), box)
 	return begin(ctx, c, cmd, text, &m)
 }
 

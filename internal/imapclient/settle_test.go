@@ -7,9 +7,11 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"isync/internal/imapwire"
 	"isync/internal/mail"
 	"isync/internal/testkit"
 )
@@ -294,6 +296,48 @@ func TestAppendUTF8Errors(t *testing.T) {
 	_, err := c.Append(ctx, "x", AppendMessage{Size: int64(len(big)) + 1, Body: chunks{big, 1 << 16, nil}})
 	if b, ok := errors.AsType[*BodyError](err); !ok || b.Conn == nil {
 		t.Error(err)
+	}
+}
+
+// TestAmpersandsUTF8: some servers escape ampersands even after ENABLE
+// UTF8=ACCEPT, others do not.
+func TestAmpersandsUTF8(t *testing.T) {
+	for _, tt := range []struct {
+		raw, name string
+		sent      string // what "A & ü" is written as afterwards
+	}{
+		{"Q & A", "Q & A", "A & ü"},
+		{"Q &- A", "Q & A", "A &- ü"},
+		{"Tschüß &- ade", "Tschüß & ade", "A &- ü"},
+		{"Entw&APw-rfe &- mehr", "Entwürfe & mehr", "A &- ü"},
+		{"a &- b & c", "a &- b & c", "A & ü"},
+		{"R&D", "R&D", "A & ü"},
+		{"plain", "plain", "A & ü"},
+	} {
+		shared := new(atomic.Bool)
+		c := connect(t, Options{Ampersands: shared}, "ENABLE UTF8=ACCEPT", func(p *peer) {
+			p.answer("ENABLE UTF8=ACCEPT", "* ENABLED UTF8=ACCEPT\n")
+			p.answer(`LIST "" "*"`, "* LIST () \"/\" \""+tt.raw+"\"\n")
+			p.answer(fmt.Sprintf(`STATUS "%s" (MESSAGES)`, tt.sent), fmt.Sprintf("* STATUS \"%s\" (MESSAGES 3)\n", tt.sent))
+			p.answer(fmt.Sprintf(`SELECT "%s"`, tt.sent), "* 0 EXISTS\n* OK [UIDVALIDITY 1]\n")
+			p.idle()
+		})
+		ctx := testContext(t)
+		if err := c.Settle(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if l, err := c.List(ctx, ListRequest{Patterns: []string{"*"}}); err != nil || len(l) != 1 || l[0].Name != tt.name {
+			t.Errorf("%q: %v, %v", tt.raw, l, err)
+		}
+		if st, err := c.Status(ctx, "A & ü", imapwire.BoxMessages); err != nil || st.Messages != 3 {
+			t.Errorf("%q: %+v, %v", tt.raw, st, err)
+		}
+		if _, err := c.Select(ctx, "A & ü", SelectOptions{}); err != nil {
+			t.Errorf("%q: %v", tt.raw, err)
+		}
+		if shared.Load() != (tt.raw != tt.name) {
+			t.Errorf("%q: escapes: %v", tt.raw, shared.Load())
+		}
 	}
 }
 

@@ -140,7 +140,9 @@ type pool struct {
 }
 
 func newPool(o *Options) *pool {
-	return &pool{opts: o, first: make(chan struct{}, 1), limit: o.MaxSessions, change: make(chan struct{})}
+	opts := *o
+	opts.Client.Ampersands = new(atomic.Bool)
+	return &pool{opts: &opts, first: make(chan struct{}, 1), limit: o.MaxSessions, change: make(chan struct{})}
 }
 
 // changed wakes all who wait; p.mu is held.

@@ -85,8 +85,11 @@ func (s *Store) Open(ctx context.Context, box string, req store.OpenRequest) (st
 	if err := s.checkSpelling(box, dir); err != nil {
 		return nil, s.boxError(box, err)
 	}
-	m := &mailbox{store: s, name: box, dir: dir, readOnly: req.ReadOnly, opened: s.mark(dir)}
-	if err := m.open(ctx); err != nil {
+	m := &mailbox{store: s, name: box, dir: dir, readOnly: req.ReadOnly}
+	if m.opened, err = s.mark(dir); err == nil {
+		err = m.open(ctx)
+	}
+	if err != nil {
 		return nil, s.boxError(box, err)
 	}
 	return m, nil

@@ -2,6 +2,7 @@ package maildir
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"strings"
 
@@ -22,8 +23,9 @@ func (s *Store) Marks(ctx context.Context, boxes []string) ([]string, error) {
 		if err := s.begin(ctx); err != nil {
 			return nil, err
 		}
+		// What is wrong with a mailbox is told when it is opened.
 		if dir, err := s.BoxPath(b); err == nil {
-			marks[i] = s.mark(dir)
+			marks[i], _ = s.mark(dir)
 		}
 	}
 	return marks, nil
@@ -32,13 +34,18 @@ func (s *Store) Marks(ctx context.Context, boxes []string) ([]string, error) {
 // mark tells the state of a mailbox by the times of its directories, which change
 // with every name in them, and of the file with its UIDs. It is "" if something
 // is missing, or has changed just now.
-func (s *Store) mark(dir string) string {
+func (s *Store) mark(dir string) (string, error) {
 	now := s.opts.Clock()
 	var b strings.Builder
 	for _, sub := range subDirs {
 		fi, err := s.fs.Stat(filepath.Join(dir, sub))
-		if err != nil || !fi.IsDir() || !vfs.Settled(fi, now) {
-			return ""
+		switch {
+		case isMissing(err):
+			return "", nil
+		case err != nil:
+			return "", fmt.Errorf("cannot look at mailbox: %w", err)
+		case !fi.IsDir() || !vfs.Settled(fi, now):
+			return "", nil
 		}
 		b.WriteString(vfs.Stamp(fi))
 		b.WriteByte('|')
@@ -46,21 +53,23 @@ func (s *Store) mark(dir string) string {
 	known := false
 	for _, name := range []string{uidFileName, uidmap.FileName, uidmap.ForeignName} {
 		fi, err := s.fs.Stat(filepath.Join(dir, name))
-		if isMissing(err) {
+		switch {
+		case isMissing(err):
 			b.WriteByte('|')
 			continue
-		}
-		if err != nil || !vfs.Settled(fi, now) {
-			return ""
+		case err != nil:
+			return "", fmt.Errorf("cannot look at mailbox: %w", err)
+		case !vfs.Settled(fi, now):
+			return "", nil
 		}
 		known = true
 		b.WriteString(vfs.Stamp(fi))
 		b.WriteByte('|')
 	}
 	if !known {
-		return ""
+		return "", nil
 	}
-	return b.String()
+	return b.String(), nil
 }
 
 // Mark implements store.Marked.
