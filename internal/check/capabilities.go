@@ -24,6 +24,7 @@ var capabilities = []capability{
 	{name: "UTF8=ACCEPT", instead: "UTF8=ONLY", gain: "internationalized headers come as they are, mailbox names in UTF-8"},
 	{name: "MOVE", gain: "messages are moved to the trash in one step", loss: "messages are copied to the trash and then expunged"},
 	{name: "LITERAL+", instead: "LITERAL-", gain: "messages are sent without waiting for permission for each", loss: "each message that is stored costs one more round trip"},
+	{name: "MULTIAPPEND", gain: "many messages are stored with one command", loss: "each message is stored by a command of its own"},
 	{name: "ESEARCH", gain: "long lists of UIDs come in short form", loss: ""},
 	{name: "UNSELECT", gain: "mailboxes are left without expunging by accident", loss: "mailboxes are left by selecting none"},
 	{name: "LIST-EXTENDED", gain: "subscriptions are listed together with what exists", loss: ""},
