@@ -19,8 +19,11 @@ const (
 	maxGroupBytes = 2 << 20
 	maxGroupAge   = time.Second
 	// groupsAhead is how many groups may wait for their answers while the next
-	// one gathers.
-	groupsAhead = 2
+	// one gathers: enough that the server has something to do while an answer, and
+	// what it makes us send, are on their way.
+	groupsAhead = 4
+	// smallGroup is up to which size the memory of a group grows by and by.
+	smallGroup = 256 << 10
 	// maxGroupRefusals is after how many refused groups messages are sent one by
 	// one.
 	maxGroupRefusals = 3
@@ -64,6 +67,9 @@ func (g *group) messages() []imapclient.AppendMessage {
 // add takes a message in. If it cannot be read, the group remains as it was.
 func (g *group) add(o *store.Outgoing, flags mail.Flags) error {
 	begin := g.data.Len()
+	if begin+int(o.Size) > smallGroup {
+		g.data.Grow(maxGroupBytes - begin)
+	}
 	_, err := o.Body.WriteTo(&g.data)
 	if err == nil && int64(g.data.Len()-begin) != o.Size {
 		err = errWrongSize
