@@ -259,7 +259,9 @@ func (c *copier) stored(res store.AppendResult) {
 	s.result.Counts[c.to].New++
 	s.emit(Event{Kind: Done, What: New, Side: c.to, UID: res.UID})
 	if res.UID != 0 {
-		_, c.failed = s.journal.log(syncstate.OpUID(c.to), cp.Rec, uint32(res.UID))
+		c.failed = s.journal.logWith(res.More, syncstate.OpUID(c.to), cp.Rec, uint32(res.UID))
+	} else if !res.More {
+		c.failed = s.journal.flush()
 	}
 }
 

@@ -290,6 +290,15 @@ func (j *journal) log(op syncstate.Op, rec *syncstate.Record, args ...uint32) (*
 	return j.append(e, rec)
 }
 
+// logWith is log, but if more is set the entry is written with the next one.
+func (j *journal) logWith(more bool, op syncstate.Op, rec *syncstate.Record, args ...uint32) error {
+	held := j.held
+	j.held = held || more
+	_, err := j.log(op, rec, args...)
+	j.held = held
+	return err
+}
+
 // add journals a new record and appends it to the state.
 func (j *journal) add(rec *syncstate.Record, uids []uint32) error {
 	e := syncstate.Entry{Op: syncstate.OpAdd}

@@ -296,6 +296,9 @@ type AppendResult struct {
 	UID mail.UID
 	// Err is set if the store refused this message.
 	Err error
+	// More: the completion of another message follows at once, as they became
+	// fact together.
+	More bool
 }
 
 // FlagChange asks to set and to clear flags of one message. Add and Remove are

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -12,7 +13,7 @@ import (
 
 // maxMemory is what the program may use at most, however large a mailbox or a
 // message is.
-const maxMemory = 64 << 20
+const maxMemory = 45_000_000
 
 // TestBigPull pulls a mailbox of 10,000 messages, one of which is larger than
 // many a mailbox. The other program does the same, for comparison.
@@ -32,7 +33,7 @@ func TestBigPull(t *testing.T) {
 		u := r.Float64()
 		sizes[i] = 1000 + int(99_000*u*u*u*u*u)
 		if i == n/2 {
-			sizes[i] = 30 << 20
+			sizes[i] = 100 << 20
 		}
 		total += sizes[i]
 	}
@@ -60,6 +61,79 @@ func TestBigPull(t *testing.T) {
 	}
 
 	t.Logf("%s, first run: %v", theirs(t).name, w.replica().measure(theirs(t), "-a"))
+}
+
+// TestBigPush pushes many messages, one of which is larger than all the others
+// together.
+func TestBigPush(t *testing.T) {
+	n := 2000
+	if testing.Short() {
+		n = 500
+	}
+	s := setup{global: "FSync no", channel: "Create Near"}
+	s.server.Storage = fileStorage
+	w := newWorld(t, s)
+	for _, sub := range []string{"cur", "new", "tmp"} {
+		if err := os.MkdirAll(filepath.Join(w.boxDir("INBOX"), sub), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	total := 0
+	for i := range n {
+		size := 1000 + i%100*500
+		if i == n/2 {
+			size = 100 << 20
+		}
+		total += size
+		name := filepath.Join("new", fmt.Sprintf("%d.%d.penguin", 1700000000+i, i))
+		if err := os.WriteFile(filepath.Join(w.boxDir("INBOX"), name), []byte(note(i, size).text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	use := w.measure(ours(), "-a")
+	t.Logf("pushed %d messages, %.0f MB: %v", n, float64(total)/1e6, use)
+	if use.MaxRSS > maxMemory {
+		t.Errorf("%.1f MB of memory are too much", float64(use.MaxRSS)/1e6)
+	}
+	state := w.readState("INBOX")
+	if len(state.records) != n {
+		t.Errorf("the state has %d records", len(state.records))
+	}
+	for i, r := range state.records {
+		if r.far != uint32(i+1) || r.near != uint32(i+1) {
+			t.Fatalf("record %d is %v", i, r)
+		}
+	}
+	// There and back again: a replica pulls what was pushed.
+	back := w.replica()
+	use = back.measure(ours(), "-a")
+	t.Logf("pulled them: %v", use)
+	if use.MaxRSS > maxMemory {
+		t.Errorf("%.1f MB of memory are too much", float64(use.MaxRSS)/1e6)
+	}
+	names := make(map[uint32]string)
+	for _, sub := range []string{"cur", "new"} {
+		entries, err := os.ReadDir(filepath.Join(back.boxDir("INBOX"), sub))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			names[uint32(uidOf(t, e.Name()))] = filepath.Join(back.boxDir("INBOX"), sub, e.Name())
+		}
+	}
+	for i := range n {
+		data, err := os.ReadFile(names[uint32(i+1)])
+		if err != nil {
+			t.Fatal(err)
+		}
+		size := 1000 + i%100*500
+		if i == n/2 {
+			size = 100 << 20
+		}
+		if normal(string(data)) != note(i, size).text {
+			t.Fatalf("message %d is not what was pushed", i+1)
+		}
+	}
 }
 
 // wholeInbox checks the Maildir and the state after the first pull of an inbox

@@ -121,7 +121,7 @@ func (a *appender) answered(key int, got *imapclient.Appended, err error) error 
 			}
 			uid = got.UID()
 		}
-		a.stored(key, uid)
+		a.stored(key, uid, false)
 	case !refused(err):
 		return m.fail("storing messages", err)
 	case imapclient.HasCode(err, imapwire.CodeTryCreate), imapclient.HasCode(err, imapwire.CodeNonexistent):
@@ -147,12 +147,12 @@ func (a *appender) told(got *imapclient.Appended) bool {
 }
 
 // stored tells that a message was stored; the UID is 0 if it is not known.
-func (a *appender) stored(key int, uid mail.UID) {
+func (a *appender) stored(key int, uid mail.UID, more bool) {
 	a.row = 0
 	if uid != 0 {
 		a.box.noteUID(uid)
 	}
-	a.done(store.AppendResult{Key: key, UID: uid})
+	a.done(store.AppendResult{Key: key, UID: uid, More: more})
 }
 
 // failure returns why nothing more can be stored.

@@ -186,7 +186,7 @@ func (a *appender) groupAnswered(ctx context.Context, s *sent, got *imapclient.A
 			if uids != nil {
 				uid = uids[i]
 			}
-			a.stored(it.key, uid)
+			a.stored(it.key, uid, i+1 < len(s.group.items))
 		}
 		return nil
 	case !refused(err),

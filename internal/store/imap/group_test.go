@@ -260,3 +260,47 @@ func TestAppendCommands(t *testing.T) {
 		})
 	}
 }
+
+// TestChangeCommands counts what is needed to change many messages that are
+// scattered over a large mailbox.
+func TestChangeCommands(t *testing.T) {
+	srv := newStorer(t, "UIDPLUS MOVE LITERAL+", nil)
+	m := open(t, srv.store(t))
+	defer m.Close(t.Context())
+	var uids []mail.UID
+	var changes []store.FlagChange
+	for i := range 1000 {
+		u := mail.UID(1 + 100*i)
+		uids = append(uids, u)
+		changes = append(changes, store.FlagChange{UID: u, Add: mail.FlagFlagged})
+	}
+	done := 0
+	count := func(int, error) { done++ }
+	for _, c := range []struct {
+		name, verb string
+		commands   int
+		run        func() error
+	}{
+		{"flags", "UID STORE", 1, func() error { return m.SetFlags(t.Context(), changes, count) }},
+		{"expunge", "UID EXPUNGE", 1, func() error {
+			done = len(uids)
+			return m.Remove(t.Context(), store.RemoveRequest{UIDs: mail.NewUIDSet(uids...)})
+		}},
+		{"trash", "UID MOVE", 10, func() error { return m.(store.Trasher).Trash(t.Context(), uids, "Trash", count) }},
+	} {
+		srv.forget()
+		done = 0
+		if err := c.run(); err != nil || done != len(uids) {
+			t.Errorf("%s: %d done, %v", c.name, done, err)
+		}
+		lines := srv.lines()
+		if len(lines) > c.commands {
+			t.Errorf("%s: %d commands", c.name, len(lines))
+		}
+		for _, l := range lines {
+			if len(l) > 8000 || !strings.HasPrefix(l, c.verb+" 1,101,201") && len(lines) == 1 {
+				t.Errorf("%s: a command of %d bytes: %.40s", c.name, len(l), l)
+			}
+		}
+	}
+}

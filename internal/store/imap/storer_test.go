@@ -31,6 +31,7 @@ type storer struct {
 	mu       sync.Mutex
 	texts    []string
 	appends  int
+	others   []string // other commands
 	sessions int
 	waiting  int // literals that had to be asked for
 }
@@ -90,6 +91,20 @@ func (s *storer) commands() int {
 	return s.appends
 }
 
+// lines returns the commands that were neither SELECT nor APPEND, since the last
+// call of forget.
+func (s *storer) lines() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.others
+}
+
+func (s *storer) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.others = nil
+}
+
 var announced = regexp.MustCompile(`\{(\d+)(\+?)\}$`)
 
 func (s *storer) serve(conn net.Conn) {
@@ -126,6 +141,9 @@ func (s *storer) serve(conn net.Conn) {
 			say("%s OK", tag)
 			return
 		default:
+			s.mu.Lock()
+			s.others = append(s.others, rest)
+			s.mu.Unlock()
 			say("%s OK", tag)
 		}
 	}

@@ -262,6 +262,12 @@ func (a *appender) commit(ctx context.Context) {
 			}
 		}
 	}
+	left := 0 // to be completed
+	for _, p := range group {
+		if p.err == nil {
+			left++
+		}
+	}
 	for _, p := range group {
 		if p.err != nil {
 			a.m.discard(p)
@@ -270,7 +276,8 @@ func (a *appender) commit(ctx context.Context) {
 			}
 			continue
 		}
-		r := store.AppendResult{Key: p.key}
+		left--
+		r := store.AppendResult{Key: p.key, More: left > 0}
 		if !a.m.store.opts.NoUIDs {
 			r.UID = p.entry.uid
 		}

@@ -227,6 +227,9 @@ func (b *box) tryPut(msgs ...msg) []store.AppendResult {
 		if r.UID != 0 && r.Err != nil {
 			b.e.Errorf("completion %d has a UID and an error", i)
 		}
+		if r.More && i == len(got)-1 {
+			b.e.Error("the last completion promises another one")
+		}
 	}
 	return got
 }
