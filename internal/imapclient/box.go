@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"isync/internal/imapwire"
@@ -23,22 +24,41 @@ func (c *Client) name(raw string) (string, error) {
 		if !utf8.ValidString(raw) {
 			return "", imapwire.ErrNameUTF8
 		}
-		name := unescapeUTF8(raw)
-		if name != raw {
-			c.ampersands.Store(true)
+		if c.ampersands.escaped() {
+			return unescapeUTF8(raw), nil
 		}
-		return name, nil
+		return raw, nil
 	}
 	return imapwire.DecodeUTF7(raw)
 }
 
-// unescapeUTF8 undoes what some servers still do to names after ENABLE
-// UTF8=ACCEPT, which RFC 6855 leaves open: they write "&-" for an ampersand, as
-// in modified UTF-7, or all of a name in that. No reasonable name looks like
-// that by itself.
+// Ampersands is what is known of a server's way to write names after ENABLE
+// UTF8=ACCEPT, which RFC 6855 leaves open: some servers still write "&-" for an
+// ampersand, as in modified UTF-7, or all of a name in that; others write all
+// names as they are. Connections to one server share it.
+type Ampersands struct {
+	style atomic.Int32 // 0: unknown, 1: escaped, -1: as they are
+}
+
+func (a *Ampersands) escaped() bool { return a.style.Load() > 0 }
+
+// learn looks at names as they came. One ampersand that is not escaped shows that
+// none is; as long as there is none, what looks escaped is taken to be, for no
+// reasonable name looks like that by itself.
+func (a *Ampersands) learn(raw string) {
+	switch {
+	case !strings.Contains(raw, "&"):
+	case unescapeUTF8(raw) == raw:
+		a.style.Store(-1)
+	default:
+		a.style.CompareAndSwap(0, 1)
+	}
+}
+
+// unescapeUTF8 returns the name behind one that is escaped, or the name itself
+// if it is not.
 func unescapeUTF8(raw string) string {
-	i := strings.IndexByte(raw, '&')
-	if i < 0 {
+	if !strings.Contains(raw, "&") {
 		return raw
 	}
 	if name, err := imapwire.DecodeUTF7(raw); err == nil {
@@ -58,7 +78,7 @@ func (c *Client) mailbox(text *imapwire.Command, name string) *imapwire.Command 
 
 // escape writes ampersands as the server does, after ENABLE UTF8=ACCEPT.
 func (c *Client) escape(name string) string {
-	if c.utf8On.Load() && c.ampersands.Load() {
+	if c.utf8On.Load() && c.ampersands.escaped() {
 		return strings.ReplaceAll(name, "&", "&-")
 	}
 	return name
@@ -218,8 +238,8 @@ func (l *listing) data(r *imapwire.Response, head bool) bool {
 			return true
 		}
 		e := ListEntry{Attrs: r.List.Attrs, Delim: r.List.Delim, raw: r.List.Name}
-		if e.Name, e.Err = l.c.name(e.raw); e.Err != nil {
-			e.Name = e.raw
+		if l.c.utf8On.Load() {
+			l.c.ampersands.learn(e.raw)
 		}
 		l.entries = append(l.entries, e)
 		return true
@@ -245,7 +265,17 @@ func (l *listing) addStatus(box *imapwire.BoxStatus) bool {
 	return true
 }
 
-func (l *listing) completed(*imapwire.Response) error { return l.err }
+// completed makes names of what was listed, now that it is known how the server
+// writes them.
+func (l *listing) completed(*imapwire.Response) error {
+	for i := range l.entries {
+		e := &l.entries[i]
+		if e.Name, e.Err = l.c.name(e.raw); e.Err != nil {
+			e.Name = e.raw
+		}
+	}
+	return l.err
+}
 
 // boxItems are STATUS items in IMAP's words.
 func boxItems(items imapwire.BoxItems) string {

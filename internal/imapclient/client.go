@@ -48,8 +48,8 @@ type Client struct {
 	caps    atomic.Pointer[Caps]
 	capsGen atomic.Uint64 // counts changes of caps
 	utf8On  atomic.Bool   // UTF8=ACCEPT is on
-	// ampersands: even then the server escapes them in names.
-	ampersands *atomic.Bool
+	// ampersands tells how the server writes names then.
+	ampersands *Ampersands
 	authing    atomic.Bool // an AUTHENTICATE is under way
 	exists     atomic.Uint32
 	preauth    bool
@@ -161,7 +161,7 @@ func newClient(conn net.Conn, opts Options) *Client {
 	c.caps.Store(&Caps{})
 	c.ampersands = opts.Ampersands
 	if c.ampersands == nil {
-		c.ampersands = new(atomic.Bool)
+		c.ampersands = new(Ampersands)
 	}
 	c.stream = c.link
 	return c

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
-	"sync/atomic"
 	"time"
 
 	"isync/internal/imapwire"
@@ -48,10 +47,8 @@ type Options struct {
 	// something is waited for. 0 means for ever.
 	Timeout time.Duration
 
-	// Ampersands, if not nil, is shared by the connections to a server: one that
-	// still writes "&-" for an ampersand after ENABLE UTF8=ACCEPT, as a listing has
-	// shown, wants to read that as well.
-	Ampersands *atomic.Bool
+	// Ampersands, if not nil, is shared by the connections to a server.
+	Ampersands *Ampersands
 	// PipelineDepth is how many commands may be under way at a time; 1 waits
 	// for each before the next is sent. 0 is DefaultPipelineDepth.
 	PipelineDepth int

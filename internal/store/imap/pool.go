@@ -141,7 +141,7 @@ type pool struct {
 
 func newPool(o *Options) *pool {
 	opts := *o
-	opts.Client.Ampersands = new(atomic.Bool)
+	opts.Client.Ampersands = new(imapclient.Ampersands)
 	return &pool{opts: &opts, first: make(chan struct{}, 1), limit: o.MaxSessions, change: make(chan struct{})}
 }
 
