@@ -25,7 +25,10 @@ var (
 	textTransient = regexp.MustCompile(`(?i)too many|maximum (number of )?(connections|sessions)|(connection|session)s? limit|temporar|try again|throttl|backoff|rate limit|` +
 		`not connected|internal (server )?error|timed? ?out|unavailable|overload|busy`)
 	textMechanism = regexp.MustCompile(`(?i)(un(supported|known|recogni[sz]ed|implemented)|not (supported|implemented|enabled|available|allowed)|disabled|invalid)\b.{0,40}\bmechanism|` +
-		`\bmechanism\b.{0,40}\b(un(supported|known|recogni[sz]ed|available|implemented)|not|disabled)`)
+		`\bmechanism\b.{0,40}\b(un(supported|known|recogni[sz]ed|available|implemented)|not|disabled)|` +
+		// The SASL library of Cyrus, of a binding that it cannot do for one. A
+		// wrong password is an "authentication failure" to it.
+		`\bbad protocol\b`)
 	textSecret = regexp.MustCompile(`(?i)password|credential|(authentication|login|logon|auth) fail|invalid (user|login)|denied`)
 )
 

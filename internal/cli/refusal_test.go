@@ -55,6 +55,8 @@ func TestJudgeLogin(t *testing.T) {
 		{no("CANNOT", ""), ofMechanism, auth.Undecided},
 		{no("", "Unsupported authentication mechanism."), ofMechanism, auth.Undecided},
 		{no("", "mechanism not available"), ofMechanism, auth.Undecided},
+		{no("", "bad protocol / cancel"), ofMechanism, auth.Undecided},
+		{no("", "authentication failure"), ofSecret, auth.Doubted},
 		{bad("", "Command Error. 12"), ofMechanism, auth.Undecided},
 		{bad("", "Error in IMAP command AUTHENTICATE: Unknown command."), ofMechanism, auth.Undecided},
 		{bad("AUTHENTICATIONFAILED", ""), ofSecret, auth.Rejected},

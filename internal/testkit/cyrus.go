@@ -83,6 +83,7 @@ func (c *Cyrus) prepare(tb testing.TB) error {
 		"sasl_sasldb_path: /var/lib/sasldb2",
 		"sasl_mech_list: PLAIN LOGIN CRAM-MD5 SCRAM-SHA-256",
 		"allowplaintext: yes",
+		"failedloginpause: 0",
 		"tls_server_cert: /etc/cert.pem",
 		"tls_server_key: /etc/key.pem",
 		// A user's inbox is made at the first login.

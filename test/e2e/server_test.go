@@ -16,6 +16,25 @@ import (
 	"github.com/emersion/go-imap/v2/imapclient"
 )
 
+// remote is the name that a mailbox has on the server, and local what it is
+// called everywhere else. They are the same on a Dovecot, whose tests know how
+// they have set it up.
+func (w *world) remote(box string) string {
+	if box == "INBOX" || w.server != nil {
+		return box
+	}
+	t := w.at.Traits()
+	return t.Prefix + strings.ReplaceAll(box, "/", t.Separator)
+}
+
+func (w *world) local(name string) string {
+	if w.server != nil {
+		return name
+	}
+	t := w.at.Traits()
+	return strings.ReplaceAll(strings.TrimPrefix(name, t.Prefix), t.Separator, "/")
+}
+
 // send puts letters into a mailbox of the server.
 func (w *world) send(box string, letters ...letter) {
 	w.tb.Helper()
@@ -25,11 +44,11 @@ func (w *world) send(box string, letters ...letter) {
 // sendAll puts letters into mailboxes of the server, which are created.
 func (w *world) sendAll(boxes map[string][]letter) {
 	w.tb.Helper()
-	c := w.server.Client(w.tb, w.user)
+	c := w.at.Client(w.tb, w.user)
 	for _, box := range slices.Sorted(maps.Keys(boxes)) {
 		if box != "INBOX" {
 			// It may exist; if anything else is wrong, what follows will show.
-			_ = c.Create(box, nil).Wait()
+			_ = c.Create(w.remote(box), nil).Wait()
 		}
 		for _, l := range boxes[box] {
 			text := l.crlf()
@@ -37,7 +56,7 @@ func (w *world) sendAll(boxes map[string][]letter) {
 			for _, f := range imapFlags(l.flags) {
 				opts.Flags = append(opts.Flags, imap.Flag(f))
 			}
-			cmd := c.Append(box, int64(len(text)), opts)
+			cmd := c.Append(w.remote(box), int64(len(text)), opts)
 			_, err := io.WriteString(cmd, text)
 			if err == nil {
 				err = cmd.Close()
@@ -103,11 +122,11 @@ func (w *world) far(box string) []found {
 // farAll returns what is in mailboxes of the server.
 func (w *world) farAll(boxes ...string) map[string][]found {
 	w.tb.Helper()
-	c := w.server.Client(w.tb, w.user)
+	c := w.at.Client(w.tb, w.user)
 	out := make(map[string][]found, len(boxes))
 	whole := &imap.FetchItemBodySection{Peek: true}
 	for _, box := range boxes {
-		sel, err := c.Select(box, &imap.SelectOptions{ReadOnly: true}).Wait()
+		sel, err := c.Select(w.remote(box), &imap.SelectOptions{ReadOnly: true}).Wait()
 		if err != nil {
 			w.tb.Fatalf("select %s: %v", box, err)
 		}
@@ -137,8 +156,8 @@ func (w *world) farAll(boxes ...string) map[string][]found {
 // selected opens a mailbox on the server with another client.
 func (w *world) selected(box string) *imapclient.Client {
 	w.tb.Helper()
-	c := w.server.Client(w.tb, w.user)
-	if _, err := c.Select(box, nil).Wait(); err != nil {
+	c := w.at.Client(w.tb, w.user)
+	if _, err := c.Select(w.remote(box), nil).Wait(); err != nil {
 		w.tb.Fatalf("select %s: %v", box, err)
 	}
 	return c
@@ -188,7 +207,7 @@ func uidSet(uids []uint32) imap.UIDSet {
 // farBoxes lists the mailboxes of the account, with / between their parts.
 func (w *world) farBoxes() []string {
 	w.tb.Helper()
-	c := w.server.Client(w.tb, w.user)
+	c := w.at.Client(w.tb, w.user)
 	list, err := c.List("", "*", nil).Collect()
 	if err != nil {
 		w.tb.Fatal(err)
@@ -196,7 +215,25 @@ func (w *world) farBoxes() []string {
 	w.logout(c)
 	var out []string
 	for _, l := range list {
-		out = append(out, l.Mailbox)
+		out = append(out, w.local(l.Mailbox))
 	}
 	return out
+}
+
+// farDelete deletes a mailbox of the server.
+func (w *world) farDelete(box string) {
+	w.tb.Helper()
+	c := w.at.Client(w.tb, w.user)
+	if err := c.Delete(w.remote(box)).Wait(); err != nil {
+		w.tb.Fatalf("delete %s: %v", box, err)
+	}
+	w.logout(c)
+}
+
+// dropNear deletes a mailbox of the near store.
+func (w *world) dropNear(box string) {
+	w.tb.Helper()
+	if err := os.RemoveAll(w.boxDir(box)); err != nil {
+		w.tb.Fatal(err)
+	}
 }

@@ -30,6 +30,8 @@ const (
 // setup says what a world is like.
 type setup struct {
 	server testkit.DovecotConfig
+	// other starts a server that is no Dovecot.
+	other func(testing.TB) testkit.Server
 	// security is the TLSType; None if it is empty.
 	security string
 	// modern: the configuration uses no deprecated spelling, so that the other
@@ -45,7 +47,9 @@ type setup struct {
 // channel c from store far, the user's account, to store near, in the home
 // directory.
 type world struct {
-	tb     testing.TB
+	tb testing.TB
+	at testkit.Server
+	// server is at, if that is a Dovecot.
 	server *testkit.Dovecot
 	dir    string
 	s      setup
@@ -58,15 +62,21 @@ func newWorld(tb testing.TB, s setup) *world {
 	if err := lookAtSources(); err != nil {
 		tb.Fatal(err)
 	}
-	s.server.Rawlog = true
-	w := &world{tb: tb, server: testkit.StartDovecot(tb, s.server), s: s, user: "user"}
+	w := &world{tb: tb, s: s, user: "user"}
+	if s.other != nil {
+		w.at = s.other(tb)
+	} else {
+		s.server.Rawlog = true
+		w.server = testkit.StartDovecot(tb, s.server)
+		w.at = w.server
+	}
 	w.home()
 	return w
 }
 
 // replica returns another home directory for the same account.
 func (w *world) replica() *world {
-	r := &world{tb: w.tb, server: w.server, s: w.s, user: w.user}
+	r := &world{tb: w.tb, at: w.at, server: w.server, s: w.s, user: w.user}
 	r.home()
 	return r
 }
@@ -87,7 +97,7 @@ func (w *world) home() {
 			w.tb.Fatal(err)
 		}
 	}
-	w.write("ca.pem", string(w.server.CA.PEM()))
+	w.write("ca.pem", string(w.at.At().CA.PEM()))
 	w.configure(w.config())
 }
 
@@ -143,9 +153,9 @@ func (w *world) config() string {
 // accountLines tell how to reach the server and how to log in.
 func (w *world) accountLines(tlsType string) []string {
 	// The other program wants a name in the certificate.
-	host, port := "localhost", w.server.Port
+	host, port := "localhost", w.at.At().Port
 	if w.s.security == "IMAPS" {
-		port = w.server.TLSPort
+		port = w.at.At().TLSPort
 	}
 	lines := []string{
 		"Host " + host, fmt.Sprintf("Port %d", port),
