@@ -78,7 +78,7 @@ crash: servers ## run the long crash sweeps, each for SWEEP (default 2m)
 fuzz: ## run every fuzz target for FUZZTIME (default 30s)
 	GO='$(GO)' FUZZTIME='$(FUZZTIME)' tools/fuzz.sh $(PACKAGES)
 
-servers: ## install the servers that tests start, where that is possible
+servers: ## install or unpack the servers that tests start, where that is possible
 	@tools/servers.sh
 
 generate: ## write what is made from the tables of options: headings of the manual page, completions

@@ -10,7 +10,7 @@
 # Such a directory is complete if it is there: it is put together aside and
 # renamed. Its file "versions" says what it was made of. It is never a reason to
 # fail: a test whose server is missing says so and is skipped, or fails with
-# CI=true. What has to agree with this script is in internal/testkit/root.go.
+# CI=true. What has to agree with this script is in internal/testkit/jail.go.
 set -u
 
 # Goes up when the directories have to be made anew.
@@ -22,6 +22,9 @@ if [ "${1-}" = -where ]; then
 	echo "$cache"
 	exit 0
 fi
+
+# What tests have left behind that were killed.
+[ ! -d "$cache/run" ] || find "$cache/run" -mindepth 1 -maxdepth 1 -mmin +600 -exec rm -rf {} +
 
 wanted=
 for server in cyrus courier; do

@@ -1,5 +1,5 @@
 // Package testkit holds what tests need that is bigger than a test: a private
-// Dovecot, Debian's mbsync to compare with, a certification authority, a
+// Dovecot, Cyrus or Courier, Debian's mbsync to compare with, a certification authority, a
 // scripted IMAP server, and connections that break on demand. Only tests import
 // it.
 //
@@ -9,5 +9,7 @@
 //
 // What is not installed: a test that needs it is skipped, saying so; in a
 // continuous integration run (environment CI=true) it fails instead. With
-// ISYNC_TEST_APT=1 and as root on Debian it is installed first.
+// ISYNC_TEST_APT=1 and as root on Debian it is installed first. Cyrus and
+// Courier are never installed: tools/roots.sh prepares directories for them, of
+// which each server gets a copy to be its root.
 package testkit

@@ -29,7 +29,11 @@ func TestKinds(t *testing.T) {
 					t.Errorf("no %q in\n%s", want, got)
 				}
 			}
-			t.Log(got)
+			for _, able := range []string{"QRESYNC", "LITERAL+", "MOVE", "COMPRESS=DEFLATE", "[UIDNEXT "} {
+				if has := strings.Contains(got, able); has != (kind.Name != "courier") {
+					t.Errorf("%s: %t; docs/servers.md says otherwise", able, has)
+				}
+			}
 
 			conn, r = dial(t, s.At().Addr())
 			talk(t, conn, r, "s STARTTLS")
