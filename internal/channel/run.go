@@ -301,10 +301,14 @@ func (r *runner) pair(ctx context.Context, s Selection, j job, q *quiet, c claim
 		r.gate.leave(c)
 		c.alone = true
 		if gerr := r.gate.enter(ctx, c); gerr != nil {
-			r.finish(s, t, res, err)
+			r.finish(s, t, res, gerr)
 			return
 		}
+		before := res.Counts
 		res, err = engine.Sync(ctx, p)
+		for i := range before {
+			res.Counts[i].Add(before[i])
+		}
 	}
 	q.note(p, res, err, r.now())
 	r.finish(s, t, res, err)

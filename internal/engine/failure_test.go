@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"syscall"
@@ -202,5 +203,73 @@ func TestBatchesShareNoState(t *testing.T) {
 		setNear(w, mem.Options{Caps: mem.IMAPCaps, Async: 3}))
 	if err != nil || res.Failed != 300 || res.Counts[1].New != 300 {
 		t.Errorf("%v, %+v", err, res)
+	}
+}
+
+// forgetfulStore does not deliver a message when it is read.
+type forgetfulStore struct {
+	store.Store
+	forgets mail.UID
+}
+
+func (s forgetfulStore) Open(ctx context.Context, box string, req store.OpenRequest) (store.Mailbox, error) {
+	m, err := s.Store.Open(ctx, box, req)
+	return forgetfulBox{m, s.forgets}, err
+}
+
+type forgetfulBox struct {
+	store.Mailbox
+	forgets mail.UID
+}
+
+func (b forgetfulBox) Fetch(ctx context.Context, items []store.FetchItem, sink func(*store.Incoming) error) error {
+	return b.Mailbox.Fetch(ctx, items, func(in *store.Incoming) error {
+		if in.UID == b.forgets {
+			return nil
+		}
+		return sink(in)
+	})
+}
+
+// TestNothingIsExpungedUntrashed: a message that was not delivered when it was
+// to be copied to the trash of the other store is not in it. If it still is where
+// it was it stays there; if it has vanished, nothing is said.
+func TestNothingIsExpungedUntrashed(t *testing.T) {
+	c := parseRules(t, "pull-new expunge-near remotetrash-far")
+	for _, vanishes := range []bool{false, true} {
+		w := (&scenario{far: "", near: "5:X:T 6:Y:T 7:Z:T", state: "pushed=7"}).setup(t, c)
+		res, l, err := w.run(c, modes[0], &killer{}, 1, func(p *engine.Pair) {
+			near := forgetfulStore{p.Store[1], 6}
+			p.Store[1] = near
+			if vanishes {
+				p.Store[0] = mem.New(w.far, mem.Options{Name: "far", Caps: mem.IMAPCaps, Hook: func(op mem.Op) error {
+					if op.Kind == mem.OpAppend && !op.After {
+						w.near.Expunge("box", 6)
+					}
+					return nil
+				}})
+			}
+		})
+		want, failed := "6:Y:T", 1
+		if vanishes {
+			want, failed = "", 0
+		}
+		if got := sideText(w.near, "box"); err != nil || got != want || res.Failed != failed || l.count(engine.Failed) != failed {
+			t.Errorf("vanishes %v: near %q, %+v, %v", vanishes, got, res, err)
+		}
+		if got := trashText(w.far); got != "X Z" {
+			t.Errorf("vanishes %v: trash %q", vanishes, got)
+		}
+		// The next run makes up for it.
+		if _, _, err := w.run(c, modes[0], &killer{}, 2); err != nil {
+			t.Fatal(err)
+		}
+		all := "X Y Z"
+		if vanishes {
+			all = "X Z"
+		}
+		if near, trash := sideText(w.near, "box"), trashText(w.far); near != "" || trash != all {
+			t.Errorf("vanishes %v: after the next run near %q, trash %q", vanishes, near, trash)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"isync/internal/mail"
 	"isync/internal/store"
@@ -19,10 +20,12 @@ func (s *session) fillTrash(ctx context.Context, t syncstate.Side, own, remote [
 	}
 	s.emit(Event{Kind: Planned, What: Trash, Side: t, N: len(own) + len(remote)})
 	var failed error // of the journal
+	var settled []mail.UID
 	// trashed is told what became of each message.
 	trashed := func(uid mail.UID, err error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
+		settled = append(settled, uid)
 		switch {
 		case failed != nil || errors.Is(err, store.ErrGone):
 		case err != nil:
@@ -50,8 +53,26 @@ func (s *session) fillTrash(ctx context.Context, t syncstate.Side, own, remote [
 	if err == nil && len(remote) > 0 {
 		err = s.trashRemotely(ctx, t, remote, trashed)
 	}
-	return kept, joinErrors(err, failed)
+	if err = joinErrors(err, failed); err != nil {
+		return kept, err
+	}
+	// Of messages that have vanished nothing is told. But if one is still there it
+	// is in no trash, and must stay.
+	unsettled := mail.NewUIDSet(append(slices.Clone(own), remote...)...).Without(mail.NewUIDSet(settled...))
+	if unsettled.Empty() {
+		return kept, nil
+	}
+	gone, err := s.removed(ctx, t, unsettled)
+	if err != nil {
+		return kept, err
+	}
+	for uid := range unsettled.Without(gone).All() {
+		trashed(uid, errNotRead)
+	}
+	return kept, failed
 }
+
+var errNotRead = errors.New("the message is there, but was not delivered when it was read")
 
 // trashRemotely copies messages of side t to the trash of the other store,
 // unchanged but for their line ends.

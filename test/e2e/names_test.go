@@ -138,13 +138,16 @@ func TestOldNames(t *testing.T) {
 		t.Errorf("exit code %d", r.code)
 	}
 	want := "mailbox '" + old + `' of MaildirStore "near" seems to be '` + name + "' under the name that versions before 1.5 gave it; rename its directory, and its sync state"
+	alone := "mailbox '" + name + "': left alone as long as mailbox '" + old + `' of MaildirStore "near" has the name that versions before 1.5 gave it`
 	for _, c := range complaints(r.stderr) {
-		if !strings.Contains(c, want) {
+		if !strings.Contains(c, want) && !strings.Contains(c, alone) {
 			t.Errorf("it says %s", c)
 		}
 	}
-	if !strings.Contains(r.stderr, want) {
-		t.Errorf("it does not say %s", want)
+	for _, text := range []string{want, alone} {
+		if !strings.Contains(r.stderr, text) {
+			t.Errorf("it does not say %s", text)
+		}
 	}
 	if d := cmp.Diff(files, w.tracks()); d != "" {
 		t.Errorf("it touches files:\n%s", d)
