@@ -179,6 +179,7 @@ func (r *runner) jobs(s Selection, pairs []target, q *quiet) []job {
 		}
 		if q.path != "" {
 			p.Unchanged = func(fingerprint string) bool { return q.unchanged(p, fingerprint, r.now()) }
+			p.MayBeUnchanged = q.knows(p, r.now())
 		}
 		j.pair = p
 	}

@@ -80,6 +80,9 @@ type Pair struct {
 	// began like this one had nothing to do; then nothing is done now. See
 	// Fingerprint.
 	Unchanged func(fingerprint string) bool
+	// MayBeUnchanged: it may well say so. Else what takes time is begun before
+	// it can be asked, while the stores are being waited for.
+	MayBeUnchanged bool
 	// Observer is told what happens; it may be called from several goroutines,
 	// but never concurrently.
 	Observer Observer

@@ -13,23 +13,29 @@ import (
 // for, locks the state and loads it. done is true if nothing else is to be
 // done.
 func (s *session) open(ctx context.Context) (done bool, err error) {
-	for t := range s.caps {
-		if s.caps[t], err = s.Store[t].Caps(ctx); err != nil {
-			return false, err
-		}
-		if s.Rules.Ops[t].ExpungeSolo && !s.caps[t].SelectiveExpunge {
-			return false, s.where(syncstate.Side(t), "expunging", errNoUIDPlus)
-		}
-	}
 	files := &stateFiles{fs: s.FS, path: s.StatePath, sync: s.FSync}
 	hasState, err := files.exists()
 	if err != nil {
 		return false, err
 	}
+	defer func() {
+		if s.journal == nil { // which would do it
+			err = joinErrors(err, files.release())
+		}
+	}()
+	var state func() (loaded, error)
+	if hasState && s.ahead() {
+		wait := files.loadAside(s.ExpireSide, !s.DryRun)
+		defer wait()
+		state = wait
+	}
 	if err := s.openBoxes(ctx); err != nil {
 		return false, err
 	}
 	missing := [2]bool{s.boxes[0] == nil, s.boxes[1] == nil}
+	if state != nil && (missing[0] || missing[1]) {
+		_, _ = state() // whose error does not matter unless the state is needed
+	}
 	switch {
 	case missing[0] && missing[1]:
 		return true, s.bothMissing(files, hasState)
@@ -50,13 +56,23 @@ func (s *session) open(ctx context.Context) (done bool, err error) {
 			}
 		}
 	}
-	return false, s.loadState(files)
+	return false, s.loadState(files, state)
 }
+
+// ahead reports whether to begin with what will have to be done unless nothing
+// has changed, while the stores are being waited for.
+func (s *session) ahead() bool { return s.Controls == nil && !s.MayBeUnchanged }
 
 // openBoxes opens the mailboxes at the same time; one that does not exist is
 // left nil.
 func (s *session) openBoxes(ctx context.Context) error {
-	return both(func(t syncstate.Side) error {
+	return both(func(t syncstate.Side) (err error) {
+		if s.caps[t], err = s.Store[t].Caps(ctx); err != nil {
+			return err
+		}
+		if s.Rules.Ops[t].ExpungeSolo && !s.caps[t].SelectiveExpunge {
+			return s.where(t, "expunging", errNoUIDPlus)
+		}
 		if s.Known[t] == Absent {
 			return nil
 		}
@@ -68,6 +84,9 @@ func (s *session) openBoxes(ctx context.Context) error {
 			return s.where(t, fmt.Sprintf("opening %s side", t), err)
 		}
 		s.boxes[t] = b
+		if p, ok := b.(store.Preparer); ok && s.ahead() {
+			p.Prepare(ctx)
+		}
 		s.control(int(t))
 		return nil
 	})
@@ -146,15 +165,13 @@ func (s *session) removeOther(ctx context.Context, files *stateFiles, gone syncs
 }
 
 // loadState locks and loads the state and replays the journal of an
-// interrupted run.
-func (s *session) loadState(files *stateFiles) error {
-	if !s.DryRun {
-		if err := files.acquire(); err != nil {
-			return err
-		}
+// interrupted run. begun, if not nil, waits for what has been begun of that.
+func (s *session) loadState(files *stateFiles, begun func() (loaded, error)) error {
+	if begun == nil {
+		begun = func() (loaded, error) { return files.acquireAndLoad(s.ExpireSide, !s.DryRun) }
 	}
+	l, err := begun()
 	s.journal = &journal{files: files, implied: s.LogImplied, steps: s.steps()}
-	l, err := files.load(s.ExpireSide)
 	if err != nil {
 		return err
 	}

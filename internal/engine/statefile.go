@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"isync/internal/mail"
 	"isync/internal/syncstate"
@@ -43,8 +44,12 @@ func (f *stateFiles) exists() (bool, error) {
 	return false, nil
 }
 
-// acquire takes the lock, creating the directory if it is missing.
+// acquire takes the lock, creating the directory if it is missing. It does
+// nothing if it is held already.
 func (f *stateFiles) acquire() error {
+	if f.lock != nil {
+		return nil
+	}
 	if err := f.makeDirs(filepath.Dir(f.path)); err != nil {
 		return fmt.Errorf("creating the sync state directory: %w", err)
 	}
@@ -114,11 +119,23 @@ func (f *stateFiles) read(path string) (data []byte, ok bool, err error) {
 		return nil, false, fmt.Errorf("opening the sync state: %w", err)
 	}
 	defer file.Close()
-	data, err = io.ReadAll(file)
-	if err != nil {
-		return nil, false, fmt.Errorf("reading the sync state: %w", err)
+	if fi, err := file.Stat(); err == nil {
+		// One more than there is, so that the end is seen without growing.
+		data = make([]byte, 0, fi.Size()+1)
 	}
-	return data, true, nil
+	for {
+		n, err := file.Read(data[len(data):cap(data)])
+		data = data[:len(data)+n]
+		if err == io.EOF {
+			return data, true, nil
+		}
+		if err != nil {
+			return nil, false, fmt.Errorf("reading the sync state: %w", err)
+		}
+		if len(data) == cap(data) {
+			data = slices.Grow(data, len(data)+512)
+		}
+	}
 }
 
 // loaded is a state as found on disk.
@@ -155,6 +172,32 @@ func (f *stateFiles) load(expireSide syncstate.Side) (loaded, error) {
 	}
 	out.journalEnd, out.torn, err = syncstate.Replay(out.state, f.journalPath(), data)
 	return out, err
+}
+
+// acquireAndLoad takes the lock, if that is wanted, and loads the state.
+func (f *stateFiles) acquireAndLoad(expireSide syncstate.Side, lock bool) (loaded, error) {
+	if lock {
+		if err := f.acquire(); err != nil {
+			return loaded{}, err
+		}
+	}
+	return f.load(expireSide)
+}
+
+// loadAside begins with acquireAndLoad and returns at once. wait returns what
+// has come of it, any number of times; until then, f is not to be touched.
+func (f *stateFiles) loadAside(expireSide syncstate.Side, lock bool) (wait func() (loaded, error)) {
+	var l loaded
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		l, err = f.acquireAndLoad(expireSide, lock)
+	}()
+	return func() (loaded, error) {
+		<-done
+		return l, err
+	}
 }
 
 // remove deletes the state, the lock excepted.
@@ -197,7 +240,7 @@ func (f *stateFiles) writeNew(st *syncstate.State) error {
 	if err != nil {
 		return fmt.Errorf("creating the new sync state: %w", err)
 	}
-	_, err = n.Write(st.AppendTo(make([]byte, 0, 256+16*len(st.Records))))
+	_, err = st.WriteTo(n)
 	if err == nil && f.sync {
 		err = n.Sync()
 	}

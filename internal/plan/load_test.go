@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"isync/internal/mail"
 	"isync/internal/syncstate"
 )
 
@@ -128,25 +127,5 @@ func TestLoadsOfResumedRuns(t *testing.T) {
 	got = Loads(interrupted, Rules{})
 	if s := loadText(got[syncstate.Near]); s != "7 flags" {
 		t.Errorf("an interrupted expiration is not looked at: %s", s)
-	}
-}
-
-// BenchmarkPlan makes the plan for a mailbox in which nothing has changed.
-func BenchmarkPlan(b *testing.B) {
-	st := syncstate.New(syncstate.Near)
-	var box Box
-	for i := range 100_000 {
-		u := mail.UID(i + 1)
-		st.Records = append(st.Records, &syncstate.Record{UID: [2]mail.UID{u, u}, Flags: mail.FlagSeen})
-		box.Messages = append(box.Messages, mail.Meta{UID: u, Flags: mail.FlagSeen})
-	}
-	st.MaxUID = [2]mail.UID{100_000, 100_000}
-	box.Loaded, box.Flags = mail.UIDsFrom(1), mail.AllFlags
-	in := Input{State: st, Box: [2]Box{box, box}, Rules: Rules{Ops: [2]Ops{opsOf("all"), opsOf("all")}}}
-	b.ReportAllocs()
-	for b.Loop() {
-		if p := Make(in); len(p.Flags[0])+len(p.Copies[0])+len(p.Log) > 0 {
-			b.Fatal("something to do")
-		}
 	}
 }

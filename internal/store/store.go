@@ -189,6 +189,14 @@ type Trasher interface {
 	Trash(ctx context.Context, uids []mail.UID, trash string, done func(i int, err error)) error
 }
 
+// Preparer is implemented by mailboxes of which a Scan takes time, but waits for
+// nobody.
+type Preparer interface {
+	// Prepare does what can be done of the next Scan beforehand. That lists
+	// what has changed since, and reports what has gone wrong here.
+	Prepare(ctx context.Context)
+}
+
 // Rememberer is implemented by mailboxes that can find out faster what has
 // changed if they remember what they have listed, from one run to the next.
 type Rememberer interface {

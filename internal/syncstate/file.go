@@ -3,6 +3,7 @@ package syncstate
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"math"
 	"strconv"
 	"strings"
@@ -175,6 +176,15 @@ func (p *parser) records() error {
 	block := make([]Record, bytes.Count(p.data, []byte{'\n'}))
 	p.st.Records = make([]*Record, 0, len(block))
 	for {
+		if len(p.st.Records) < len(block) {
+			r := &block[len(p.st.Records)]
+			if n := plainRecord(p.data, r); n > 0 {
+				p.data = p.data[n:]
+				p.line++
+				p.st.Records = append(p.st.Records, r)
+				continue
+			}
+		}
 		line, ok, err := p.next()
 		if err != nil {
 			return err
@@ -183,11 +193,52 @@ func (p *parser) records() error {
 			return nil
 		}
 		r := &block[len(p.st.Records)]
+		*r = Record{}
 		if !parseRecord(line, r) {
 			return p.errorf("malformed sync state entry '%.80s'", line)
 		}
 		p.st.Records = append(p.st.Records, r)
 	}
+}
+
+// letters are the flags of letters, 0 for other characters.
+var letters = func() (t [256]mail.Flags) {
+	for c := range t {
+		t[c] = mail.FlagOfLetter(byte(c))
+	}
+	return t
+}()
+
+// plainRecord reads a line as nearly all of them are, with its end: two UIDs and
+// letters, nothing else. It returns its length; 0: this is another line, and r
+// is spoilt.
+func plainRecord(data []byte, r *Record) int {
+	i := 0
+	for s := range r.UID {
+		var v uint64
+		begin := i
+		for ; i < len(data) && data[i]-'0' <= 9; i++ {
+			v = v*10 + uint64(data[i]-'0')
+		}
+		const digits = 9 // so many always fit
+		if i == begin || i-begin > digits || i == len(data) || data[i] != ' ' {
+			return 0
+		}
+		r.UID[s] = mail.UID(v)
+		i++
+	}
+	r.Flags = 0
+	for ; i < len(data); i++ {
+		f := letters[data[i]]
+		if f == 0 {
+			break
+		}
+		r.Flags |= f
+	}
+	if i == len(data) || data[i] != '\n' {
+		return 0
+	}
+	return i + 1
 }
 
 // parseRecord reads FARUID NEARUID FLAGS.
@@ -256,29 +307,70 @@ func cutNumber(b []byte) (n uint32, rest []byte, ok bool) {
 
 // AppendTo appends the state file's contents to b.
 func (s *State) AppendTo(b []byte) []byte {
-	entry := func(name string, n uint32) {
-		b = append(b, name...)
-		b = append(b, ' ')
-		b = strconv.AppendUint(b, uint64(n), 10)
-		b = append(b, '\n')
-	}
-	entry("FarUidValidity", s.UIDValidity[Far])
-	entry("NearUidValidity", s.UIDValidity[Near])
-	entry("MaxPulledUid", uint32(s.MaxUID[Far]))
-	entry("MaxPushedUid", uint32(s.MaxUID[Near]))
-	if s.MaxExpired != 0 {
-		if s.ExpireSide == Near {
-			entry("MaxExpiredFarUid", uint32(s.MaxExpired))
-		} else {
-			entry("MaxExpiredNearUid", uint32(s.MaxExpired))
+	b = s.appendHeader(b)
+	for _, r := range s.Records {
+		if !r.Dead {
+			b = r.appendTo(b)
 		}
 	}
-	b = append(b, '\n')
-	for r := range s.Live() {
-		b = strconv.AppendUint(b, uint64(r.UID[Far]), 10)
-		b = append(b, ' ')
-		b = strconv.AppendUint(b, uint64(r.UID[Near]), 10)
-		b = append(b, ' ')
+	return b
+}
+
+// writeSize is how much is written at once, in bytes.
+const writeSize = 64 << 10
+
+// WriteTo writes the state file's contents, a piece at a time.
+func (s *State) WriteTo(w io.Writer) (int64, error) {
+	const maxLine = 2*11 + 2 + 6 + 1
+	b := s.appendHeader(make([]byte, 0, writeSize))
+	written := int64(0)
+	for _, r := range s.Records {
+		if r.Dead {
+			continue
+		}
+		if len(b) > writeSize-maxLine {
+			n, err := w.Write(b)
+			written += int64(n)
+			if err != nil {
+				return written, err
+			}
+			b = b[:0]
+		}
+		b = r.appendTo(b)
+	}
+	n, err := w.Write(b)
+	return written + int64(n), err
+}
+
+func (s *State) appendHeader(b []byte) []byte {
+	b = appendEntry(b, "FarUidValidity", s.UIDValidity[Far])
+	b = appendEntry(b, "NearUidValidity", s.UIDValidity[Near])
+	b = appendEntry(b, "MaxPulledUid", uint32(s.MaxUID[Far]))
+	b = appendEntry(b, "MaxPushedUid", uint32(s.MaxUID[Near]))
+	if s.MaxExpired != 0 {
+		if s.ExpireSide == Near {
+			b = appendEntry(b, "MaxExpiredFarUid", uint32(s.MaxExpired))
+		} else {
+			b = appendEntry(b, "MaxExpiredNearUid", uint32(s.MaxExpired))
+		}
+	}
+	return append(b, '\n')
+}
+
+func appendEntry(b []byte, name string, n uint32) []byte {
+	b = append(b, name...)
+	b = append(b, ' ')
+	b = strconv.AppendUint(b, uint64(n), 10)
+	return append(b, '\n')
+}
+
+// appendTo appends the record's line, with its end, to b.
+func (r *Record) appendTo(b []byte) []byte {
+	b = strconv.AppendUint(b, uint64(r.UID[Far]), 10)
+	b = append(b, ' ')
+	b = strconv.AppendUint(b, uint64(r.UID[Near]), 10)
+	b = append(b, ' ')
+	if r.Status != 0 {
 		switch {
 		case r.Has(FarPlaceholder):
 			b = append(b, '<')
@@ -291,8 +383,9 @@ func (s *State) AppendTo(b []byte) []byte {
 		case r.Has(Expired):
 			b = append(b, '~')
 		}
-		b = r.Flags.AppendTo(b)
-		b = append(b, '\n')
 	}
-	return b
+	if r.Flags != 0 {
+		b = r.Flags.AppendTo(b)
+	}
+	return append(b, '\n')
 }

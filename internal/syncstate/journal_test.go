@@ -149,25 +149,3 @@ func FuzzReplay(f *testing.F) {
 		}
 	})
 }
-
-func BenchmarkLoad(b *testing.B) {
-	s := New(Near)
-	for i := range 100_000 {
-		s.Records = append(s.Records, rec(mail.UID(i+1), mail.UID(i+1), flagS, 0))
-	}
-	data := s.AppendTo(nil)
-	b.Run("parse", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			if _, err := Parse("s", data, Near); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-	b.Run("write", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			s.AppendTo(make([]byte, 0, len(data)))
-		}
-	})
-}

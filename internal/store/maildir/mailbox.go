@@ -66,8 +66,9 @@ type mailbox struct {
 }
 
 var (
-	_ store.Mailbox = (*mailbox)(nil)
-	_ store.Trasher = (*mailbox)(nil)
+	_ store.Mailbox  = (*mailbox)(nil)
+	_ store.Trasher  = (*mailbox)(nil)
+	_ store.Preparer = (*mailbox)(nil)
 )
 
 // staleAfter is the age from which on files in tmp are left-overs.

@@ -182,6 +182,17 @@ func (m *mailbox) settle(ctx context.Context, dir fs.FileInfo, fresh bool) (bool
 	return true, sleep(ctx, wait)
 }
 
+// Prepare implements store.Preparer.
+func (m *mailbox) Prepare(ctx context.Context) {
+	if m.begin(ctx, false) != nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	// If it fails now, it will fail again, or not matter any more.
+	_ = m.list(ctx)
+}
+
 // Scan implements store.Mailbox.
 func (m *mailbox) Scan(ctx context.Context, need store.Need) (*store.Listing, error) {
 	if err := m.begin(ctx, false); err != nil {
