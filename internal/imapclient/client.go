@@ -456,6 +456,10 @@ func begin[T any](ctx context.Context, c *Client, cmd *command, text *imapwire.C
 	return &Pending[T]{c: c, cmd: cmd, value: value}, nil
 }
 
+// LiteralWaits tells whether a message of that size can only be sent once the
+// server has been asked, which takes a round trip.
+func (c *Client) LiteralWaits(size int64) bool { return c.literalSync(size) }
+
 // literalSync tells whether a literal of that size has to wait for the server.
 func (c *Client) literalSync(size int64) bool {
 	caps := c.Caps()

@@ -47,11 +47,16 @@ type appender struct {
 	row   int          // how many were refused since the last one was stored
 	group *group       // gathers messages that have not been sent; may be nil
 
+	// lanes are further connections that are used, if any; waited is how many
+	// messages the server had to be asked for before.
+	lanes  *lanes
+	waited int
+
 	mu   sync.Mutex
 	cond sync.Cond
 	// queue has what was sent, in order, from the message or group whose answer
 	// is waited for.
-	queue    []sent
+	queue    []*sent
 	spare    []*group // emptied
 	finished bool
 	err      error // nothing more can be stored
@@ -65,10 +70,25 @@ type appender struct {
 
 // sent is a message that was sent, or a group of them.
 type sent struct {
-	key     int
-	group   *group // nil: one message
+	key   int
+	group *group // nil: one message
+	// started is closed when pending and client are set, or err is; nil if they
+	// are.
+	started chan struct{}
 	pending *imapclient.Pending[imapclient.Appended]
 	client  *imapclient.Client
+	err     error
+}
+
+// answer waits for the server's answer.
+func (s *sent) answer(ctx context.Context) (imapclient.Appended, error) {
+	if s.started != nil {
+		<-s.started
+	}
+	if s.err != nil {
+		return imapclient.Appended{}, s.err
+	}
+	return s.pending.Wait(ctx)
 }
 
 // complete waits for the answers, in order. It is the appender's goroutine.
@@ -86,11 +106,11 @@ func (a *appender) complete(ctx context.Context) {
 		next, failed := a.queue[0], a.err
 		a.mu.Unlock()
 
-		got, err := next.pending.Wait(ctx)
+		got, err := next.answer(ctx)
 		switch {
 		case failed != nil && err != nil:
 		case next.group != nil:
-			failed = a.groupAnswered(ctx, &next, &got, err)
+			failed = a.groupAnswered(ctx, next, &got, err)
 		default:
 			failed = a.answered(next.key, &got, err)
 		}
@@ -182,6 +202,9 @@ func (a *appender) Put(ctx context.Context, o *store.Outgoing) error {
 	if err := a.sendGroup(ctx, sess.client); err != nil {
 		return err
 	}
+	if a.byLanes(ctx, sess.client, o.Size) {
+		return a.lanes.put(ctx, o)
+	}
 	msg := imapclient.AppendMessage{Flags: o.Flags & a.box.Info().Flags, Date: o.Date, Size: o.Size, Body: o.Body}
 	if o.Size <= renderLimit {
 		if msg.Body, err = a.render(o); err != nil {
@@ -207,12 +230,12 @@ func (a *appender) Put(ctx context.Context, o *store.Outgoing) error {
 	if err != nil {
 		return a.box.fail("storing messages", err)
 	}
-	a.enqueue(sent{key: o.Key, pending: p, client: sess.client})
+	a.enqueue(&sent{key: o.Key, pending: p, client: sess.client})
 	return nil
 }
 
 // enqueue makes the goroutine wait for an answer.
-func (a *appender) enqueue(s sent) {
+func (a *appender) enqueue(s *sent) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.queue = append(a.queue, s)
@@ -279,13 +302,34 @@ func (a *appender) Finish(ctx context.Context) error {
 	a.cond.Broadcast()
 	a.mu.Unlock()
 	if len(queue) > 0 {
-		// We were told to stop. The goroutine does not wait any longer than the
-		// connection lasts.
-		_ = queue[0].client.Close()
+		// We were told to stop. The goroutines do not wait any longer than the
+		// connections last.
+		a.hangUp(queue)
+	}
+	if a.lanes != nil {
+		a.lanes.end()
 	}
 	<-a.ended
 	if ferr := a.failure(); err == nil {
 		err = ferr
 	}
 	return err
+}
+
+// hangUp closes the connections that are waited for.
+func (a *appender) hangUp(queue []*sent) {
+	if a.lanes != nil {
+		a.lanes.cancel()
+	}
+	if sess, err := a.box.use(context.Background()); err == nil {
+		_ = sess.client.Close()
+	}
+	for _, s := range queue {
+		if s.started != nil {
+			<-s.started
+		}
+		if s.client != nil {
+			_ = s.client.Close()
+		}
+	}
 }

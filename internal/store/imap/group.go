@@ -143,7 +143,7 @@ func (a *appender) sendGroup(ctx context.Context, c *imapclient.Client) error {
 		if err != nil {
 			return a.box.fail("storing messages", err)
 		}
-		a.enqueue(sent{group: g, pending: p, client: c})
+		a.enqueue(&sent{group: g, pending: p, client: c})
 		return nil
 	}
 	for i, it := range g.items {
@@ -151,7 +151,7 @@ func (a *appender) sendGroup(ctx context.Context, c *imapclient.Client) error {
 		if err != nil {
 			return a.box.fail("storing messages", err)
 		}
-		a.enqueue(sent{key: it.key, pending: p, client: c})
+		a.enqueue(&sent{key: it.key, pending: p, client: c})
 	}
 	return nil
 }

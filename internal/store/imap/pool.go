@@ -162,6 +162,46 @@ func (p *pool) any(ctx context.Context, d *door) (s *session, used bool, err err
 	return p.take(ctx, d, false)
 }
 
+// spare takes a session that nobody uses, or makes one, for something that needs
+// no selected mailbox. It returns nil if there is none to be had at once. Whoever
+// needs the session for a mailbox may share it.
+func (p *pool) spare(ctx context.Context, d *door) *session {
+	p.dropLost()
+	p.mu.Lock()
+	if p.unusable(d) != nil || ctx.Err() != nil {
+		p.mu.Unlock()
+		return nil
+	}
+	for _, s := range p.sessions {
+		if s.users == 0 && !s.lost() {
+			s.users++
+			p.mu.Unlock()
+			return s
+		}
+	}
+	if p.full() {
+		p.mu.Unlock()
+		return nil
+	}
+	p.dialing++
+	p.mu.Unlock()
+	s, _, err := p.dial(ctx, d, false)
+	if err != nil {
+		return nil
+	}
+	return s // nil if the server does not want more of us
+}
+
+// full reports whether there can be no more sessions; p.mu is held.
+func (p *pool) full() bool { return p.limit > 0 && p.live()+p.dialing >= p.limit }
+
+// crowded reports whether no session can be spared.
+func (p *pool) crowded() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.full() && !slices.ContainsFunc(p.sessions, func(s *session) bool { return s.users == 0 && !s.lost() })
+}
+
 func (p *pool) take(ctx context.Context, d *door, exclusive bool) (s *session, used bool, err error) {
 	for {
 		if err := ctx.Err(); err != nil {
@@ -179,7 +219,7 @@ func (p *pool) take(ctx context.Context, d *door, exclusive bool) (s *session, u
 			p.mu.Unlock()
 			return s, true, nil
 		}
-		if p.limit > 0 && p.live()+p.dialing >= p.limit {
+		if p.full() {
 			change, n := p.change, p.live()
 			p.mu.Unlock()
 			if err := p.wait(ctx, change, n); err != nil {

@@ -2,6 +2,7 @@ package imap_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,7 +27,7 @@ type storer struct {
 	// refuse says with what a command that stores these messages is refused; ""
 	// for not at all.
 	refuse func(texts []string) string
-	// delay is how long the server takes to answer.
+	// delay is how long it takes to open a mailbox, or to ask for a literal.
 	delay time.Duration
 
 	mu       sync.Mutex
@@ -64,10 +66,11 @@ func newStorer(tb testing.TB, caps string, refuse func([]string) string) *storer
 func (s *storer) store(tb testing.TB) *imap.Store {
 	tb.Helper()
 	st := imap.New(imap.Options{
-		Name:      "far",
-		Client:    imapclient.Options{Host: "127.0.0.1", Port: s.listener.Addr().(*net.TCPAddr).Port, Timeout: 5 * time.Second},
-		HasPath:   true,
-		Delimiter: "/",
+		MaxSessions: 3,
+		Name:        "far",
+		Client:      imapclient.Options{Host: "127.0.0.1", Port: s.listener.Addr().(*net.TCPAddr).Port, Timeout: 5 * time.Second},
+		HasPath:     true,
+		Delimiter:   "/",
 	})
 	tb.Cleanup(func() {
 		if err := st.Close(); err != nil {
@@ -127,14 +130,16 @@ func (s *storer) serve(conn net.Conn) {
 			say("* 0 EXISTS")
 			say("* OK [UIDVALIDITY 7] x")
 			say("* OK [UIDNEXT 1] x")
+			time.Sleep(s.delay)
 			say("%s OK [READ-WRITE] x", tag)
 		case "APPEND":
 			texts, err := s.read(conn, r, rest)
 			if err != nil {
-				s.tb.Errorf("storer: %v", err)
+				if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, syscall.ECONNRESET) {
+					s.tb.Errorf("storer: %v", err)
+				}
 				return
 			}
-			time.Sleep(s.delay)
 			say("%s %s", tag, s.take(texts))
 		case "LOGOUT":
 			say("* BYE")
@@ -163,6 +168,7 @@ func (s *storer) read(conn net.Conn, r *bufio.Reader, line string) (texts []stri
 			s.mu.Lock()
 			s.waiting++
 			s.mu.Unlock()
+			time.Sleep(s.delay)
 			fmt.Fprintf(conn, "+ go on\r\n")
 		}
 		n, _ := strconv.Atoi(m[1])

@@ -513,7 +513,7 @@ func TestAppendedFiles(t *testing.T) {
 		t.Errorf("a message that is too short: %v", err)
 	}
 	check(t, a.Finish(ctx))
-	if d := cmp.Diff([]store.AppendResult{{Key: 0, UID: 10}, {Key: 1, UID: 11}, {Key: 2, UID: 12}}, got); d != "" {
+	if d := cmp.Diff([]store.AppendResult{{Key: 0, UID: 10, More: true}, {Key: 1, UID: 11, More: true}, {Key: 2, UID: 12}}, got); d != "" {
 		t.Error(d)
 	}
 	files := x.files()
