@@ -485,7 +485,7 @@ func (c *Client) shown(s string) string {
 	}, s)
 }
 
-// addSecret masks s from now on.
+// addSecret masks s from now on, as it is and as it is sent within quotes.
 func (c *Client) addSecret(s string) {
 	// Masking every "a" would only make noise, and tell the password.
 	if len(s) < 3 {
@@ -493,8 +493,10 @@ func (c *Client) addSecret(s string) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !slices.Contains(c.secrets, s) {
-		c.secrets = append(c.secrets, s)
+	for _, form := range []string{s, strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s)} {
+		if !slices.Contains(c.secrets, form) {
+			c.secrets = append(c.secrets, form)
+		}
 	}
 }
 

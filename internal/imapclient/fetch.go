@@ -261,8 +261,8 @@ func (c *Client) fetched(r *imapwire.Response) {
 		}
 	}
 	body.close()
-	if m.Has&imapwire.ItemUID != 0 && m.UID == 0 && c.opts.Hooks.Unknown != nil {
-		c.opts.Hooks.Unknown("FETCH", errZeroUID)
+	if m.Has&imapwire.ItemUID != 0 && m.UID == 0 {
+		c.unknown("FETCH", errZeroUID)
 	}
 	if c.opts.Hooks.Fetch != nil {
 		c.opts.Hooks.Fetch(m)

@@ -13,6 +13,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
@@ -24,6 +25,7 @@ import (
 
 	"github.com/emersion/go-sasl"
 
+	"isync/internal/imapwire"
 	"isync/internal/mail"
 )
 
@@ -147,6 +149,32 @@ func TestAuthenticate(t *testing.T) {
 	for _, secret := range []string{plain, pass, "s3cret", "VXNlcm5hbWU6"} {
 		if strings.Contains(tr.String(), secret) {
 			t.Errorf("the trace tells %q:\n%s", secret, &tr)
+		}
+	}
+}
+
+// Whatever a server repeats of a password, in whatever it says, is not shown.
+func TestEchoedPassword(t *testing.T) {
+	for _, password := range []string{"s3cret-w0rd", `s3cret-"w\0rd`} {
+		var tr tracer
+		hook := func(what string) { tr.trace(Received, what) }
+		c := connect(t, Options{Hooks: Hooks{
+			Trace: tr.trace, Alert: hook,
+			Unknown: func(what string, err error) { hook(what + ": " + err.Error()) },
+			Notice:  func(_ imapwire.Status, _ imapwire.Code, text string) { hook(text) },
+		}}, "", func(p *peer) {
+			tag, sent, _ := strings.Cut(p.line(), " ")
+			p.send("* OK [ALERT] %s\n* BAD %s\n* %s\n%s OK\n* %s\n", sent, sent, password, password, sent)
+			p.send("%s NO [X %s] %s\n", tag, password, sent)
+			p.idle()
+		})
+		err := c.Login(testContext(t), "joe", password)
+		if r, ok := errors.AsType[*ResponseError](err); !ok || !strings.Contains(r.Text, "****") {
+			t.Errorf("%v", err)
+		}
+		all := fmt.Sprintf("%v\n%s", err, &tr)
+		if strings.Contains(all, "s3cret") || strings.Contains(all, "0rd") || strings.Count(all, "unknown response") != 2 {
+			t.Error(all)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package imapclient
 import (
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"isync/internal/imapwire"
@@ -86,9 +87,7 @@ func (c *Client) dispatch(r *imapwire.Response) error {
 		return nil
 	case imapwire.KindUnknown:
 		c.cur.drop()
-		if c.opts.Hooks.Unknown != nil {
-			c.opts.Hooks.Unknown(r.Text, r.Err)
-		}
+		c.unknown(r.Text, r.Err)
 		return nil
 	case imapwire.KindCapability:
 		c.setCaps(r.Caps)
@@ -97,6 +96,21 @@ func (c *Client) dispatch(r *imapwire.Response) error {
 		c.unsolicited(r)
 	}
 	return nil
+}
+
+// unknown tells of a response that is skipped. Its first word may be a part of a
+// secret.
+func (c *Client) unknown(what string, err error) {
+	if c.opts.Hooks.Unknown == nil {
+		return
+	}
+	c.mu.Lock()
+	secret := len(what) > 2 && slices.ContainsFunc(c.secrets, func(s string) bool { return strings.Contains(s, what) })
+	c.mu.Unlock()
+	if secret {
+		what = mask
+	}
+	c.opts.Hooks.Unknown(c.shown(what), errors.New(c.shown(err.Error())))
 }
 
 // offer gives untagged data to the first command that wants it.
@@ -221,9 +235,7 @@ func (c *Client) tagged(r *imapwire.Response) error {
 	queue := *c.queue.Load()
 	i := slices.IndexFunc(queue, func(cmd *command) bool { return cmd.tag == r.Tag })
 	if i < 0 {
-		if c.opts.Hooks.Unknown != nil {
-			c.opts.Hooks.Unknown(r.Tag, errors.New("completes no command that is under way"))
-		}
+		c.unknown(r.Tag, errors.New("completes no command that is under way"))
 		return nil
 	}
 	cmd := queue[i]
@@ -260,7 +272,5 @@ func (c *Client) continuation(r *imapwire.Response) {
 		default:
 		}
 	}
-	if c.opts.Hooks.Unknown != nil {
-		c.opts.Hooks.Unknown("+", errors.New("continues no command that is being sent"))
-	}
+	c.unknown("+", errors.New("continues no command that is being sent"))
 }
