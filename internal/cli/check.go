@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"isync/internal/config"
 	"isync/internal/imapclient"
 	"isync/internal/store"
+	"isync/internal/store/imap"
 	"isync/internal/ui"
 )
 
@@ -102,16 +104,15 @@ func (w *workshop) probe(ctx context.Context, s *config.Store) (srv check.Server
 		}
 	}
 	begin := time.Now()
-	client, err := imapclient.Dial(ctx, o)
+	client, err := w.enter(ctx, s, o)
+	if _, late := errors.AsType[*imap.LateError](err); late {
+		begin = time.Now()
+		client, err = w.enter(ctx, s, o)
+	}
 	if err != nil {
 		return fail(err)
 	}
 	defer func() { _ = client.Logout(context.WithoutCancel(ctx)) }()
-	if !client.Preauth() {
-		if err := w.login(s)(ctx, client); err != nil {
-			return fail(err)
-		}
-	}
 	if len(client.Caps()) == 0 { // as after a greeting that logs in
 		if err := client.Capability(ctx); err != nil {
 			return fail(err)
@@ -123,4 +124,19 @@ func (w *workshop) probe(ctx context.Context, s *config.Store) (srv check.Server
 	srv.Caps = slices.Sorted(maps.Keys(caps))
 	srv.Has = caps.Has
 	return srv
+}
+
+// enter makes a connection to the server of a store, and logs in.
+func (w *workshop) enter(ctx context.Context, s *config.Store, o imapclient.Options) (*imapclient.Client, error) {
+	client, err := imapclient.Dial(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if !client.Preauth() {
+		if err := w.login(s)(ctx, client); err != nil {
+			_ = client.Logout(context.WithoutCancel(ctx))
+			return nil, err
+		}
+	}
+	return client, nil
 }

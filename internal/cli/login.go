@@ -11,6 +11,7 @@ import (
 	"isync/internal/auth"
 	"isync/internal/config"
 	"isync/internal/imapclient"
+	"isync/internal/store/imap"
 )
 
 // accountLogin logs in to an account, on any number of connections.
@@ -110,6 +111,10 @@ func (l *accountLogin) try(ctx context.Context, c *imapclient.Client, choice *au
 	// What happens when this panics is of no interest to the ledger.
 	outcome := auth.Undecided
 	defer func() { end(outcome, err) }()
+	if lost := c.Err(); lost != nil {
+		// Servers do not wait for long for whoever has to be asked.
+		return ofNothing, &imap.LateError{Err: lost}
+	}
 	if choice.Warning != "" {
 		l.warnOnce(choice.Warning)
 	}

@@ -123,6 +123,33 @@ func TestOneWrongPasswordOfTwins(t *testing.T) {
 	w.says(&w.err, "channel 'c': store 'far': login failed: the same login has failed before in this run, and is not tried again: server refused LOGIN: NO [AUTHENTICATIONFAILED] wrong")
 }
 
+// A server that does not wait until the password is there is connected to once
+// more, and nobody is asked again.
+func TestSlowPassword(t *testing.T) {
+	for _, args := range [][]string{{"-a"}, {"--check", "--online"}} {
+		srv := startLoginServer(t, "", nil, func(*loginConn, int, string, string) string { return "OK in" })
+		slow := strings.Replace(account("acc", srv, "AuthMechs LOGIN"), "echo s3cret", "sleep 0.3; echo s3cret", 1)
+		w := newWorld(t, slow+"IMAPStore far\nAccount acc\n")
+		srv.impatient.Store(1)
+		w.run(0, args...)
+		if got := srv.tried(); !strings.HasPrefix(got, "LOGIN") || w.runs() != 1 { // the check does so twice
+			t.Errorf("%s: tried %s, asked %d times", args, got, w.runs())
+		}
+		if w.says(&w.err, "rc:"); strings.Contains(w.err.String(), "error") {
+			t.Errorf("%s:\n%s", args, &w.err)
+		}
+		// There is an end to it.
+		srv.impatient.Store(100)
+		w.run(1, args...)
+		if left := srv.impatient.Load(); left != 98 || w.runs() != 2 {
+			t.Errorf("%s: %d connections, asked %d times", args, 100-left, w.runs()-1)
+		}
+		if !strings.Contains(w.out.String()+w.err.String(), "Disconnected for inactivity") {
+			t.Errorf("%s:\n%s%s", args, &w.out, &w.err)
+		}
+	}
+}
+
 // Stores of one account can be listed one after the other, and asked about the
 // password once.
 func TestListStoresOfOneAccount(t *testing.T) {

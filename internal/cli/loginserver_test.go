@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/xdg-go/scram"
@@ -29,6 +30,9 @@ type loginServer struct {
 	// ("LOGIN" for the command) and its first response, or the words of LOGIN.
 	// It returns the tagged answer without the tag. It may converse before.
 	judge func(c *loginConn, n int, mech, first string) string
+
+	// impatient is how many connections it ends before anybody logs in.
+	impatient atomic.Int32
 
 	mu       sync.Mutex
 	attempts []string
@@ -109,6 +113,10 @@ func (c *loginConn) ask(challenge string) string {
 
 func (c *loginConn) serve() {
 	c.say("* OK [CAPABILITY IMAP4rev1 %s] hello", c.srv.caps)
+	if c.srv.impatient.Add(-1) >= 0 {
+		c.say("* BYE Disconnected for inactivity.")
+		return
+	}
 	for {
 		words := strings.Fields(c.line())
 		if len(words) < 2 {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -20,7 +21,43 @@ func askTerminal(ctx context.Context, question string, echo bool) (string, error
 		return "", auth.ErrNoPrompt
 	}
 	defer tty.Close()
-	return askOn(ctx, tty, question, echo)
+	answer, err := askOn(ctx, tty, question, echo)
+	if errors.Is(err, errInterrupted) {
+		interrupt(ctx)
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+	}
+	return answer, err
+}
+
+// errInterrupted says that Ctrl-C was the answer.
+var errInterrupted = errors.New("interrupted")
+
+// interrupt does to the program what Ctrl-C does to it elsewhere, and waits a
+// moment for that to get through.
+func interrupt(ctx context.Context) {
+	self, err := os.FindProcess(os.Getpid())
+	if err != nil || self.Signal(os.Interrupt) != nil {
+		return
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(time.Second):
+	}
+}
+
+// keyboard is what is typed, which notes Ctrl-C: while an answer is being typed
+// it is a character like any other.
+type keyboard struct {
+	*os.File
+	interrupted bool
+}
+
+func (k *keyboard) Read(p []byte) (int, error) {
+	n, err := k.File.Read(p)
+	k.interrupted = k.interrupted || bytes.IndexByte(p[:n], 'C'-'@') >= 0
+	return n, err
 }
 
 // askOn asks on a terminal, which can be one of a test. What is typed shows only
@@ -46,7 +83,8 @@ func askOn(ctx context.Context, tty *os.File, question string, echo bool) (answe
 		}
 	}()
 	defer context.AfterFunc(ctx, func() { _ = tty.SetReadDeadline(time.Unix(1, 0)) })()
-	t := term.NewTerminal(tty, question)
+	typed := &keyboard{File: tty}
+	t := term.NewTerminal(typed, question)
 	if echo {
 		answer, err = t.ReadLine()
 	} else {
@@ -58,6 +96,9 @@ func askOn(ctx context.Context, tty *os.File, question string, echo bool) (answe
 		return "", context.Cause(ctx)
 	case errors.Is(err, io.EOF): // Ctrl-C or Ctrl-D
 		_, _ = io.WriteString(tty, "\r\n")
+		if typed.interrupted {
+			return "", errInterrupted
+		}
 		return "", errors.New("nothing was entered")
 	}
 	return answer, err

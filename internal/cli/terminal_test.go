@@ -58,8 +58,11 @@ func TestAskTerminal(t *testing.T) {
 	if got, err := ask(t.Context(), "pass wörd\x7fd\r"); err != nil || got != "pass wörd" {
 		t.Errorf("%q, %v", got, err)
 	}
-	if got, err := ask(t.Context(), "abc\x03"); err == nil {
-		t.Errorf("%q after Ctrl-C", got)
+	if got, err := ask(t.Context(), "abc\x03"); !errors.Is(err, errInterrupted) || got != "" {
+		t.Errorf("%q, %v after Ctrl-C", got, err)
+	}
+	if got, err := ask(t.Context(), "\x04"); err == nil || errors.Is(err, errInterrupted) {
+		t.Errorf("%q, %v after Ctrl-D", got, err)
 	}
 	stop := errors.New("stop")
 	ctx, cancel := context.WithCancelCause(t.Context())

@@ -381,6 +381,16 @@ func (e *loginError) Error() string { return "login failed: " + e.err.Error() }
 
 func (e *loginError) Unwrap() error { return e.err }
 
+// LateError is what Options.Login fails with if the server has closed the
+// connection before anything was sent to log in, most likely because it took the
+// user long to give the password. It gets another connection then, once.
+type LateError struct{ Err error } // of the connection
+
+func (e *LateError) Error() string { return e.Err.Error() }
+
+// Unwrap returns how the connection has ended.
+func (e *LateError) Unwrap() error { return e.Err }
+
 // connect connects and logs in. The first login is made alone, with again
 // telling those who have waited for it to start over.
 func (p *pool) connect(ctx context.Context, d *door) (s *session, again bool, err error) {
@@ -401,6 +411,15 @@ func (p *pool) connect(ctx context.Context, d *door) (s *session, again bool, er
 			return nil, true, nil
 		}
 	}
+	s, err = p.start(ctx)
+	if _, late := errors.AsType[*LateError](err); late {
+		s, err = p.start(ctx)
+	}
+	return s, false, err
+}
+
+// start connects and logs in.
+func (p *pool) start(ctx context.Context) (s *session, err error) {
 	s = &session{}
 	opts := p.opts.Client
 	hooks := p.opts.Client.Hooks
@@ -429,18 +448,18 @@ func (p *pool) connect(ctx context.Context, d *door) (s *session, again bool, er
 		}
 	}
 	if s.client, err = imapclient.Dial(ctx, opts); err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	if err := p.login(ctx, s.client); err != nil {
 		// The server may want to hear that it is not an attack.
 		_ = s.client.Logout(ctx)
-		return nil, false, err
+		return nil, err
 	}
 	if err := s.client.Settle(ctx); err != nil {
 		_ = s.client.Close()
-		return nil, false, err
+		return nil, err
 	}
-	return s, false, nil
+	return s, nil
 }
 
 func (p *pool) login(ctx context.Context, c *imapclient.Client) error {

@@ -36,9 +36,8 @@ type Options struct {
 	// Login logs in on a new connection, after TLS has been started; it is not
 	// called if the server has greeted us as logged in. It may be called by
 	// several goroutines at once, but not before it has succeeded once, and
-	// once it has failed only for other stores of the account. nil: there is no
-	// other way than such a
-	// greeting.
+	// once it has failed only for other stores of the account, or after a
+	// *LateError. nil: there is no other way than such a greeting.
 	Login func(ctx context.Context, c *imapclient.Client) error
 
 	// MaxSessions is how many sessions there may be at a time; 0: as many as
