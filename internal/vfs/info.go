@@ -14,13 +14,18 @@ import (
 // of a directory moves with each of its entries and, unlike the modification
 // time, cannot be set back.
 func ChangeTime(fi fs.FileInfo) time.Time {
-	if m, ok := fi.Sys().(*MemInfo); ok {
-		return m.ChangeTime
-	}
-	if t, ok := sysChangeTime(fi); ok {
+	if t, ok := changeTime(fi); ok {
 		return t
 	}
 	return fi.ModTime()
+}
+
+// changeTime returns the change time, if there is one.
+func changeTime(fi fs.FileInfo) (time.Time, bool) {
+	if m, ok := fi.Sys().(*MemInfo); ok {
+		return m.ChangeTime, true
+	}
+	return sysChangeTime(fi)
 }
 
 // SameFile reports whether both describe the same file, as os.SameFile does,

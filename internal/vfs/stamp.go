@@ -13,22 +13,30 @@ func Stamp(fi fs.FileInfo) string {
 	return fmt.Sprintf("%d %d %d %s", fi.Size(), fi.ModTime().UnixNano(), ChangeTime(fi).UnixNano(), inode(fi))
 }
 
-// tick is how far the time stamps of a file system lag behind the clock at
-// most: one timer tick of a slow kernel.
-const tick = 11 * time.Millisecond
+const (
+	// lag is how far the time stamps of a file system may be behind our clock. On
+	// a machine of one's own that is a tick of its timer, some milliseconds. It is
+	// more on a virtual one whose host lets the tick wait, and on a file server
+	// whose clock is not quite ours.
+	lag = 250 * time.Millisecond
+	// coarse is the resolution from which on times are not relied upon. File
+	// systems that have no better one are mostly those that keep no change time
+	// either (FAT, exFAT, those made of other protocols), so that the times of a
+	// directory can be set back, or are left alone when another system uses it.
+	coarse = 10 * time.Millisecond
+)
 
 // Settled reports whether a change of the file or directory after now would be
-// certain to give it another stamp.
+// certain to give it another stamp. now must not be later than the look at the
+// file. It is never so where the system, or the file system to all appearance,
+// does not keep a fine enough time of the last change.
 func Settled(fi fs.FileInfo, now time.Time) bool {
-	changed := ChangeTime(fi)
+	changed, ok := changeTime(fi)
+	if !ok || changed.Nanosecond()%int(coarse) == 0 {
+		return false
+	}
 	if m := fi.ModTime(); m.After(changed) {
 		changed = m
 	}
-	wait := tick
-	if changed.Nanosecond() == 0 {
-		// A file system that counts whole seconds, or even numbers of them, to all
-		// appearance.
-		wait = 2*time.Second + tick
-	}
-	return changed.Add(wait).Before(now)
+	return changed.Add(lag).Before(now)
 }

@@ -52,7 +52,7 @@ func TestUnchangedMailboxes(t *testing.T) {
 			for range 3 {
 				w.sync(ours())
 				// What has changed just now is looked at once more.
-				time.Sleep(30 * time.Millisecond)
+				time.Sleep(300 * time.Millisecond)
 			}
 			relay.Take()
 			w.server.ForgetCommands(t)

@@ -32,11 +32,12 @@ func (s *Store) Marks(ctx context.Context, boxes []string) ([]string, error) {
 }
 
 // mark tells the state of a mailbox by the times of its directories, which change
-// with every name in them, and of the file with its UIDs. It is "" if something
-// is missing, or has changed just now.
+// with every name in them, and of the files with its UIDs, and by how the names
+// are read. It is "" if something is missing, or has changed just now.
 func (s *Store) mark(dir string) (string, error) {
-	now := s.opts.Clock()
+	now := s.opts.Clock() // before the looks
 	var b strings.Builder
+	b.WriteByte(s.opts.InfoDelimiter)
 	for _, sub := range subDirs {
 		fi, err := s.fs.Stat(filepath.Join(dir, sub))
 		switch {
