@@ -47,6 +47,8 @@ type Printer struct {
 	status status
 	hinted map[string]bool // hints that were given already
 	warned map[string]bool // warnings about places in files, too
+	// waiting are lines that are written when nobody else uses the terminal.
+	waiting []heldLine
 	// speaking is the pair whose lines are being written, if any.
 	speaking *pairStatus
 }
@@ -97,8 +99,12 @@ func (p *Printer) hold(l heldLine) bool {
 	return true
 }
 
-// put writes a line now; p.mu is held.
+// put writes a line now, or when the terminal is free; p.mu is held.
 func (p *Printer) put(l heldLine) {
+	if p.status.held > 0 && p.o.Debug == 0 {
+		p.waiting = append(p.waiting, l)
+		return
+	}
 	if l.once != "" {
 		if p.hinted[l.once] {
 			return

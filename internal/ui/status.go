@@ -198,8 +198,9 @@ func (p *Printer) clearStatus() {
 	}
 }
 
-// Hold takes the status line off the screen until Release, while a command
-// talks to the user.
+// Hold makes room for a question to the user, or for a command that talks to
+// them: until Release there is no status line, and other lines wait, but for those
+// of who looks for something with debug output.
 func (p *Printer) Hold() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -212,6 +213,20 @@ func (p *Printer) Release() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.status.held--
+	p.tellWaiting()
+}
+
+// tellWaiting writes what has waited for the terminal, if it is free; p.mu is
+// held.
+func (p *Printer) tellWaiting() {
+	if p.status.held > 0 {
+		return
+	}
+	lines := p.waiting
+	p.waiting = nil
+	for _, l := range lines {
+		p.put(l)
+	}
 }
 
 // End takes the status line off the screen for good.
@@ -219,5 +234,6 @@ func (p *Printer) End() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.clearStatus()
-	p.status.over = true
+	p.status.over, p.status.held = true, 0
+	p.tellWaiting()
 }

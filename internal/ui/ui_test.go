@@ -173,6 +173,41 @@ func TestStatusIsCalm(t *testing.T) {
 	}
 }
 
+// Whoever is asked something is not interrupted.
+func TestHold(t *testing.T) {
+	for _, debug := range []Debug{0, DebugNet} {
+		var out strings.Builder
+		p := New(Options{Out: &out, Err: &out, Debug: debug})
+		p.Warn("", "one")
+		p.Hold()
+		p.Hold()
+		p.Warn("", "two")
+		p.Problem(Problem{Text: "three", Hint: "help"})
+		p.Problem(Problem{Text: "four", Hint: "help"})
+		p.Release()
+		p.Println("five")
+		now := "mbsync: warning: one\n"
+		const later = "mbsync: warning: two\nmbsync: error: three\nhint: help\nmbsync: error: four\nfive\n"
+		if debug != 0 {
+			now += later
+		}
+		if got := out.String(); got != now {
+			t.Errorf("%q", got)
+		}
+		p.Release()
+		if got := out.String(); got != "mbsync: warning: one\n"+later {
+			t.Errorf("%q", got)
+		}
+		// Nothing gets lost.
+		p.Hold()
+		p.Println("six")
+		p.End()
+		if got := out.String(); !strings.HasSuffix(got, "five\nsix\n") {
+			t.Errorf("%q", got)
+		}
+	}
+}
+
 func TestPlanLines(t *testing.T) {
 	var p plan.Plan
 	p.Copies[1] = []plan.Copy{{UID: 3}, {UID: 4, Placeholder: true}}
