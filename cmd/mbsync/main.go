@@ -7,4 +7,7 @@ import (
 	"isync/internal/cli"
 )
 
-func main() { os.Exit(cli.Main(cli.OSEnv(), os.Args)) }
+func main() {
+	collectLate()
+	os.Exit(cli.Main(cli.OSEnv(), os.Args))
+}
