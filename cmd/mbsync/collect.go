@@ -13,7 +13,7 @@ import (
 // the heap may grow by little only, for the sake of mailboxes with a million messages.
 const (
 	first = 500 // per cent of the 4 MB that collections begin with
-	later = 60
+	later = 40
 )
 
 // collectLate puts off the first collection of garbage, unless the environment

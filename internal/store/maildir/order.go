@@ -21,26 +21,54 @@ func sortEntries(entries []entry) {
 	}
 }
 
-// sortParts returns the entries of all parts, sorted by compareEntries.
+// pile is a growing list of entries that are not copied when it grows.
+type pile struct{ chunks [][]entry }
+
+// The size of a chunk. The first one may be smaller.
+const (
+	chunkBits = 12
+	chunkSize = 1 << chunkBits
+)
+
+func (p *pile) add(e entry) {
+	n := len(p.chunks)
+	switch {
+	case n == 0:
+		p.chunks = append(p.chunks, nil)
+		n++
+	case len(p.chunks[n-1]) == chunkSize:
+		p.chunks = append(p.chunks, make([]entry, 0, chunkSize))
+		n++
+	}
+	p.chunks[n-1] = append(p.chunks[n-1], e)
+}
+
+func (p *pile) len() int {
+	n := len(p.chunks)
+	if n == 0 {
+		return 0
+	}
+	return (n-1)<<chunkBits + len(p.chunks[n-1])
+}
+
+// sorted returns the entries sorted by compareEntries.
 //
 // Directories tell their names in an order of their own, and there may be a million
 // of them. As UIDs are numbers, these can be sorted without comparing them, and
 // each entry is moved only once.
-func sortParts(parts [][]entry) []entry {
-	n := 0
-	for _, p := range parts {
-		n += len(p)
-	}
-	keys := make([]key, 0, n)
-	for i, p := range parts {
-		for j := range p {
-			keys = append(keys, key{uid: uint32(p[j].uid), part: uint32(i), at: uint32(j)})
+func (p *pile) sorted() []entry {
+	n := p.len()
+	keys := make([]uint64, 0, n) // UID, place
+	for i, c := range p.chunks {
+		for j := range c {
+			keys = append(keys, uint64(c[j].uid)<<32|uint64(i<<chunkBits|j))
 		}
 	}
 	keys = sortKeys(keys)
 	out := make([]entry, n)
 	for i, k := range keys {
-		out[i] = parts[k.part][k.at]
+		at := uint32(k)
+		out[i] = p.chunks[at>>chunkBits][at&(chunkSize-1)]
 	}
 	// Those with the same UID, of which there are none, or many that have none.
 	for i := 0; i < n; {
@@ -56,25 +84,26 @@ func sortParts(parts [][]entry) []entry {
 	return out
 }
 
-// key is where an entry with some UID is.
-type key struct{ uid, part, at uint32 }
-
-// sortKeys sorts by UID, 11 bits at a time from the lowest on. It may use keys for
-// something else.
-func sortKeys(keys []key) []key {
-	if slices.IsSortedFunc(keys, func(a, b key) int { return cmp.Compare(a.uid, b.uid) }) {
+// sortKeys sorts by the upper half, 11 bits at a time from the lowest on. It may
+// use keys for something else.
+func sortKeys(keys []uint64) []uint64 {
+	if slices.IsSorted(keys) {
+		return keys
+	}
+	if len(keys) < 1000 { // not worth while
+		slices.Sort(keys)
 		return keys
 	}
 	const bits, mask = 11, 1<<11 - 1
-	all := uint32(0)
+	all := uint64(0)
 	for _, k := range keys {
-		all |= k.uid
+		all |= k
 	}
-	from, to := keys, make([]key, len(keys))
-	for shift := 0; shift < 32 && all>>shift != 0; shift += bits {
+	from, to := keys, make([]uint64, len(keys))
+	for shift := 32; shift < 64 && all>>shift != 0; shift += bits {
 		var starts [mask + 1]uint32
 		for _, k := range from {
-			starts[k.uid>>shift&mask]++
+			starts[k>>shift&mask]++
 		}
 		sum := uint32(0)
 		for i, c := range starts {
@@ -82,7 +111,7 @@ func sortKeys(keys []key) []key {
 			sum += c
 		}
 		for _, k := range from {
-			s := &starts[k.uid>>shift&mask]
+			s := &starts[k>>shift&mask]
 			to[*s] = k
 			*s++
 		}

@@ -1,7 +1,6 @@
 package maildir
 
 import (
-	"fmt"
 	"slices"
 	"testing"
 
@@ -23,20 +22,27 @@ func genEntries(t *rapid.T, label string, dir uint8) []entry {
 	return out
 }
 
-// TestSortParts: the fast ways of sorting give what the plain one gives.
-func TestSortParts(t *testing.T) {
+// TestSorted: the fast ways of sorting give what the plain one gives, also of more
+// than one chunk.
+func TestSorted(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var parts [][]entry
-		var all []entry
-		for i := range rapid.IntRange(0, 4).Draw(t, "parts") {
-			p := genEntries(t, fmt.Sprint("part ", i), inCur)
-			parts = append(parts, p)
-			all = append(all, p...)
+		var p pile
+		some := genEntries(t, "some", inCur)
+		if rapid.Bool().Draw(t, "large") {
+			n := rapid.SampledFrom([]int{990, chunkSize - 30, chunkSize, 2*chunkSize + 100}).Draw(t, "more")
+			step := mail.UID(rapid.Uint32Range(1, 1<<19).Draw(t, "step"))
+			for i := range n {
+				some = append(some, entry{name: "x", uid: mail.UID(n-i) * step, dir: inCur})
+			}
+		}
+		for _, e := range some {
+			p.add(e)
 		}
 		order := func(e []entry) { slices.SortStableFunc(e, compareEntries) }
 		same := func(a, b entry) bool { return compareEntries(a, b) == 0 }
+		all := slices.Clone(some)
 		order(all)
-		got := sortParts(parts)
+		got := p.sorted()
 		if !slices.EqualFunc(got, all, same) {
 			t.Fatalf("got %v, want %v", got, all)
 		}

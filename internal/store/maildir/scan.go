@@ -135,24 +135,20 @@ func (m *mailbox) listDir(ctx context.Context, d int, fresh bool) error {
 		return err
 	}
 	m.listed[d].trusted = trusted
-	var found [][]entry
+	var found pile
 	err = vfs.EachNames(m.store.fs, m.path(d, ""), func(names []string) error {
-		part := make([]entry, 0, len(names))
 		for _, n := range names {
 			if isMessageName(n) {
-				part = append(part, entry{
-					name: n, uid: m.uidOf(n), flags: nameFlags(n, m.store.opts.InfoDelimiter), dir: uint8(d),
-				})
+				found.add(entry{name: n, uid: m.uidOf(n), flags: nameFlags(n, m.store.opts.InfoDelimiter), dir: uint8(d)})
 			}
 		}
-		found = append(found, part)
 		return ctx.Err()
 	})
 	if err != nil {
 		return err
 	}
 	m.dropDir(d)
-	m.entries = mergeEntries(m.entries, sortParts(found))
+	m.entries = mergeEntries(m.entries, found.sorted())
 	return nil
 }
 
