@@ -96,7 +96,7 @@ func list(ctx context.Context, c *config.Channel, st [2]store.Store, marks [2]bo
 				boxes[t], errs[t] = st[t].List(ctx, req)
 			}
 			if errs[t] != nil {
-				errs[t] = fmt.Errorf("listing mailboxes of %s: %w", e.Store.Label(), errs[t])
+				errs[t] = &listError{e.Store.Label(), errs[t]}
 			}
 		})
 	}
@@ -127,6 +127,22 @@ func list(ctx context.Context, c *config.Channel, st [2]store.Store, marks [2]bo
 	}
 	return f, nil
 }
+
+// listError says that a store could not be listed. It names the store once.
+type listError struct {
+	label string
+	err   error
+}
+
+func (e *listError) Error() string {
+	err := e.err
+	if se, ok := err.(*store.StoreError); ok { //nolint:errorlint // only what begins with the name
+		err = se.Err
+	}
+	return "listing mailboxes of " + e.label + ": " + err.Error()
+}
+
+func (e *listError) Unwrap() error { return e.err }
 
 // join finds the mailboxes that side t has under a name that is not quite that
 // of the other side, though the store of e takes both for the same: they are

@@ -60,6 +60,9 @@ func (r *runner) pairs(ctx context.Context, s Selection, q *quiet) ([]target, er
 	for _, err := range found.unreachable {
 		r.warn(c, err)
 	}
+	for _, err := range found.unmatched(c) {
+		r.warn(c, err)
+	}
 	if r.Explain {
 		r.tellUnselected(c, found)
 	}

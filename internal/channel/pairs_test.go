@@ -227,6 +227,28 @@ func TestPairs(t *testing.T) {
 			errs: []string{"inbox"},
 		},
 		{
+			name: "a blank in a name, without quotes",
+			rc:   "Patterns INBOX Sent Mail", far: "INBOX Sent", near: "INBOX",
+			want:     []string{"INBOX: INBOX = INBOX", "Sent: Sent = Sent"},
+			warnings: []string{"there is no mailbox 'Mail' on either side"},
+		},
+		{
+			name: "names of mailboxes that are there, excluded, or the inbox",
+			rc:   "Far :far:x/\nPatterns a b !b INBOX inbox/ \"\"", far: "x/a x/b", near: "INBOX a b",
+			want:     []string{"INBOX: x/INBOX = INBOX", "a: x/a = a"},
+			warnings: []string{"there is no mailbox 'inbox/' on either side"},
+		},
+		{
+			name: "a name that only exclusions know",
+			rc:   "Patterns * !spam", far: "a", near: "a",
+			want: []string{"a: a = a"},
+		},
+		{
+			name: "the inbox by another name, which is not there yet",
+			rc:   "Near :nearhome:\nPatterns home a", far: "a", near: "",
+			want: []string{"a: a = a"},
+		},
+		{
 			name: "copies of copies",
 			rc:   "Near :far:copy/\nPatterns *", far: "a copy/a",
 			want:     []string{"a: a = copy/a"},

@@ -53,7 +53,7 @@ func (p *Previewer) Side(ctx context.Context, side config.Side) ([]string, error
 	}
 	boxes, err := p.stores[side].List(ctx, req)
 	if err != nil {
-		return nil, fmt.Errorf("listing mailboxes of %s: %w", e.Store.Label(), err)
+		return nil, &listError{e.Store.Label(), err}
 	}
 	f := &found{boxes: map[string]*[2]bool{}}
 	for _, b := range boxes {

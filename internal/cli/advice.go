@@ -206,7 +206,7 @@ func (a *adviser) aboutTLS() string {
 
 // aboutCertificate advises about certificates that are not good enough.
 func (a *adviser) aboutCertificate() string {
-	trust, show := "if it is the right one all the same, save it in a file and name that with CertificateFile", ""
+	trust, show := "if you know that it is the right one, save it in a file and name that with CertificateFile", ""
 	if a.account.Tunnel == "" {
 		show = ": " + a.getCert()
 	}
@@ -229,7 +229,7 @@ func (a *adviser) aboutCertificate() string {
 		return trust + show
 	}
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](a.err); ok {
-		return "the certificate was not issued by anybody trusted, who is to be named with CertificateFile; " + trust + show
+		return "nobody who is trusted has issued the certificate; " + trust + show
 	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](a.err); ok {
 		return trust + show

@@ -16,6 +16,9 @@ func (a *adviser) aboutNames() string {
 	if e, ok := errors.AsType[*channel.NameError](a.err); ok {
 		return adviseChannelName(e)
 	}
+	if e, ok := errors.AsType[*channel.PatternError](a.err); ok {
+		return advisePatterns(e)
+	}
 	e, ok := errors.AsType[*store.NameError](a.err)
 	if !ok || a.store == nil {
 		return ""
@@ -45,6 +48,24 @@ func (a *adviser) aboutNames() string {
 		return "rename it on the other side" + orExclude
 	}
 	return ""
+}
+
+// advisePatterns advises about names of mailboxes that are nowhere.
+func advisePatterns(e *channel.PatternError) string {
+	line := "Patterns " + strings.Join(e.Line, " ")
+	switch {
+	case e.Line != nil && e.Sure:
+		return "write: " + line
+	case e.Line != nil:
+		return "if blanks are part of a name, write: " + line
+	}
+	text := "mbsync -ls " + e.Channel.Far.Store.Name + " " + e.Channel.Near.Store.Name + " lists what there is"
+	for _, s := range []*config.Store{e.Channel.Far.Store, e.Channel.Near.Store} {
+		if s.IMAP != nil && s.IMAP.SubscribedOnly {
+			text += "; because of SubscribedOnly" + at(s, "SubscribedOnly") + " that is only what you have subscribed to"
+		}
+	}
+	return text
 }
 
 func adviseChannelName(e *channel.NameError) string {

@@ -53,7 +53,7 @@ func TestDovecot(t *testing.T) {
 			// Whom not to trust.
 			w.write("ca.pem", string(testkit.NewCA(t).PEM()))
 			w.run(1, "-a")
-			w.says(&w.err, "unknown authority", "hint: the certificate was not issued by anybody trusted")
+			w.says(&w.err, "unknown authority", "hint: nobody who is trusted has issued the certificate")
 		})
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"isync/internal/auth"
+	"isync/internal/channel"
 	"isync/internal/config"
 	"isync/internal/store"
 	"isync/internal/ui"
@@ -87,6 +88,9 @@ func (r *run) adviser(err error) *adviser {
 func (a *adviser) place() config.Pos {
 	if e, ok := errors.AsType[*placedError](a.err); ok {
 		return e.pos
+	}
+	if e, ok := errors.AsType[*channel.PatternError](a.err); ok {
+		return e.Pos
 	}
 	return config.Pos{}
 }

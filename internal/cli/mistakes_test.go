@@ -178,7 +178,12 @@ var mistakes = []struct {
 		w.run(1, "-a")
 	}},
 	{"Patterns without quotes", func(w *mistakeWorld) {
+		w.srv.Seed(w.t, w.user(), "[Gmail]/Sent Mail", testkit.Mail{Body: "Subject: sent\r\n\r\nHello\r\n"})
 		w.rc("Patterns *", `Patterns INBOX [Gmail]/Sent Mail`)
+		w.run(0, "-a")
+	}},
+	{"A mailbox that does not exist", func(w *mistakeWorld) {
+		w.rc("Patterns *", `Patterns INBOX Archiv/2024`)
 		w.run(0, "-a")
 	}},
 	{"Curly quotes", func(w *mistakeWorld) {

@@ -159,11 +159,11 @@ func TestNetworkErrors(t *testing.T) {
 		},
 		{
 			"unknown authority", tlsServer(ca.Issue(t, testkit.CertConfig{})), "TLSType IMAPS",
-			"certificate signed by unknown authority", "the certificate was not issued by anybody trusted",
+			"certificate signed by unknown authority", "nobody who is trusted has issued the certificate",
 		},
 		{
 			"wrong name", tlsServer(ca.WrongName(t)), "TLSType IMAPS\nCertificateFile ca.pem",
-			"failed to verify certificate", "the certificate is for other.example.org: use one of these names in Host (rc:2); if it is the right one all the same",
+			"failed to verify certificate", "the certificate is for other.example.org: use one of these names in Host (rc:2); if you know that it is the right one",
 		},
 		{
 			"expired", tlsServer(ca.Expired(t)), "TLSType IMAPS\nCertificateFile ca.pem",

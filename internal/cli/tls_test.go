@@ -108,7 +108,7 @@ func TestSelfSigned(t *testing.T) {
 	rc := "IMAPStore far\nHost 127.0.0.1\nTLSType IMAPS\nPort " + port
 	w := newWorld(t, rc)
 	w.run(1, "-a")
-	w.says(&w.err, "failed to verify certificate", "hint: if it is the right one all the same, save it", "mbsync --get-cert 127.0.0.1:"+port+" >FILE")
+	w.says(&w.err, "failed to verify certificate", "hint: if you know that it is the right one, save it", "mbsync --get-cert 127.0.0.1:"+port+" >FILE")
 
 	// Pinned, it is: then it is the missing greeting that fails.
 	w = newWorld(t, rc+"\nCertificateFile pin\nSystemCertificates no")

@@ -20,6 +20,9 @@ func (p Pattern) String() string {
 	return p.Text
 }
 
+// Arg returns the pattern as it may stand in the file, in quotes if it needs them.
+func (p Pattern) Arg() string { return quoteArg(p.String()) }
+
 // ParsePattern reads one word; a leading '!' excludes.
 func ParsePattern(word string) Pattern {
 	text, exclude := strings.CutPrefix(word, "!")
