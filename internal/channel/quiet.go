@@ -7,8 +7,10 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,6 +29,8 @@ type quiet struct {
 	fs   vfs.FS
 	path string // "": nothing is remembered
 	dry  bool   // nothing is written
+	// stores tells where the stores are and how they are read.
+	stores string
 
 	mu      sync.Mutex
 	entries map[pairID]quietEntry
@@ -56,7 +60,7 @@ const quietSize = len(pairID{}) + len(quietEntry{}.sum) + 8
 
 // quietOf reads what is remembered of a channel.
 func (r *runner) quietOf(c *config.Channel) *quiet {
-	q := &quiet{fs: r.FS, dry: r.DryRun, entries: map[pairID]quietEntry{}}
+	q := &quiet{fs: r.FS, dry: r.DryRun, stores: storeTerms(c), entries: map[pairID]quietEntry{}}
 	if r.Memory == "" || r.Controls != nil || r.Explain {
 		return q
 	}
@@ -66,7 +70,33 @@ func (r *runner) quietOf(c *config.Channel) *quiet {
 	if err == nil {
 		q.decode(data)
 	}
+	now := r.now()
+	maps.DeleteFunc(q.entries, func(_ pairID, e quietEntry) bool { return !e.counts(now) })
 	return q
+}
+
+// storeTerms returns everything in the sections of a channel's stores on which
+// it depends what a mailbox of a certain name is, and which messages and flags
+// are seen in it: elsewhere another mailbox may have the same mark.
+func storeTerms(c *config.Channel) string {
+	var b strings.Builder
+	for _, e := range ends(c) {
+		s := e.Store
+		fmt.Fprintf(&b, "%q %v %q %q ", s.Path, s.HasPath, s.MapInbox, s.Flatten)
+		if s.IMAP != nil {
+			fmt.Fprintf(&b, "%q %v %d\n", accountKey(s.IMAP.Account), s.IMAP.UseNamespace, s.IMAP.PathDelimiter)
+			continue
+		}
+		m := s.Maildir
+		fmt.Fprintf(&b, "%q %d %v %d\n", m.Inbox, m.InfoDelimiter, m.AltMap, m.SubFolders)
+	}
+	return b.String()
+}
+
+// counts reports whether the entry is not too old.
+func (e quietEntry) counts(now time.Time) bool {
+	age := now.Sub(time.Unix(e.seen, 0))
+	return age >= 0 && age <= maxQuiet
 }
 
 // decode reads the contents of a file.
@@ -142,8 +172,9 @@ func idOf(p *engine.Pair) pairID {
 }
 
 // sumOf hashes everything that decides whether there is something to do.
-func sumOf(p *engine.Pair, fingerprint string) [16]byte {
+func (q *quiet) sumOf(p *engine.Pair, fingerprint string) [16]byte {
 	h := sha256.New()
+	fmt.Fprintf(h, "%q\n", q.stores)
 	fmt.Fprintf(h, "%+v %v %v %v %v %q\n%s", p.Rules, p.ExpireSide, p.CopyArrivalDate, p.Create, p.Remove, p.TrashBox, fingerprint)
 	return [16]byte(h.Sum(nil))
 }
@@ -153,8 +184,7 @@ func (q *quiet) knows(p *engine.Pair, now time.Time) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	e, ok := q.entries[idOf(p)]
-	age := now.Sub(time.Unix(e.seen, 0))
-	return ok && age >= 0 && age <= maxQuiet
+	return ok && e.counts(now)
 }
 
 // unchanged reports whether the pair had nothing to do when it was like this.
@@ -164,7 +194,7 @@ func (q *quiet) unchanged(p *engine.Pair, fingerprint string, now time.Time) boo
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.entries[idOf(p)].sum == sumOf(p, fingerprint)
+	return q.entries[idOf(p)].sum == q.sumOf(p, fingerprint)
 }
 
 // note remembers how a pair has come out.
@@ -182,7 +212,7 @@ func (q *quiet) note(p *engine.Pair, res engine.Result, err error, now time.Time
 		}
 		return
 	}
-	q.entries[id] = quietEntry{sumOf(p, res.Fingerprint), now.Unix()}
+	q.entries[id] = quietEntry{q.sumOf(p, res.Fingerprint), now.Unix()}
 	q.changed = true
 }
 

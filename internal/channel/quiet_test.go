@@ -99,6 +99,9 @@ func TestUnchangedIsLeftAlone(t *testing.T) {
 		}, all},
 		{"another limit", func(q *quietWorld) { q.cfg.Channel("one").MaxMessages = 5 }, all},
 		{"another trash", func(q *quietWorld) { q.cfg.Store("far").Trash = "bin" }, all},
+		{"another place", func(q *quietWorld) { q.cfg.Store("near").Path = "/elsewhere/" }, all},
+		{"other names of files", func(q *quietWorld) { q.cfg.Store("near").Maildir.InfoDelimiter = ';' }, all},
+		{"another limit of size", func(q *quietWorld) { q.cfg.Store("near").MaxSize = 5 }, all},
 		{"another state", func(q *quietWorld) {
 			st := "/state/:far:b_:near:b"
 			data, err := vfs.ReadFile(q.fs, st)
@@ -164,6 +167,27 @@ func TestUnchangedIsLeftAlone(t *testing.T) {
 				t.Errorf("opened %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// TestTrashIsLookedAt: a mailbox that had nothing to do is a trash, too, and what
+// another pair of the same run puts there is carried on at once.
+func TestTrashIsLookedAt(t *testing.T) {
+	q := newQuietWorld(t, oneChannel)
+	q.cfg.Store("far").Trash = "trash"
+	q.boxes("far", "a", "b", "trash")
+	q.sync()
+	q.sync()
+	if opened, _ := q.sync(); len(opened) != 0 {
+		t.Fatalf("opened %q", opened)
+	}
+	q.disk["near"].SetFlags("a", 1, mail.FlagDeleted, 0)
+	opened, _ := q.sync()
+	if want := []string{"far a", "far trash", "near a", "near trash"}; !slices.Equal(slices.Compact(opened), want) {
+		t.Errorf("opened %q", opened)
+	}
+	if s := q.subjects("near", "trash"); len(s) != 2 {
+		t.Errorf("in the trash here: %q", s)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"isync/internal/config"
@@ -190,11 +191,14 @@ func (r *runner) jobs(s Selection, pairs []target, q *quiet) []job {
 func (r *runner) work(ctx context.Context, s Selection, jobs []job, q *quiet) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	// Into these the pairs begun so far may put messages.
+	filled := map[string]bool{}
 	for _, j := range jobs {
 		t := j.target
 		c := r.claimOf(s.Channel, t)
 		r.lookForOverlap(s.Channel, t, c)
-		if j.unchanged && ctx.Err() == nil {
+		isFilled := slices.ContainsFunc(c.boxes, func(b string) bool { return filled[b] })
+		if j.unchanged && !isFilled && ctx.Err() == nil {
 			r.Observer.PairStarted(t.PairName)
 			r.finish(s, t, engine.Result{Unchanged: true}, nil)
 			continue
@@ -216,6 +220,9 @@ func (r *runner) work(ctx context.Context, s Selection, jobs []job, q *quiet) {
 		}
 		if r.Explain {
 			r.tellPair(j.pair)
+		}
+		for _, b := range c.trash {
+			filled[b] = true
 		}
 		wg.Go(func() { r.pair(ctx, s, j, q, c) })
 	}
