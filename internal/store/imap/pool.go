@@ -133,6 +133,7 @@ type pool struct {
 	sessions []*session
 	dialing  int           // connections in the making
 	limit    int           // of sessions and those in the making; 0: none
+	warned   bool          // that the server wants no more of them
 	loggedIn bool          // a login has succeeded
 	stores   int           // that use it
 	closed   bool          //
@@ -356,22 +357,33 @@ func (p *pool) dial(ctx context.Context, d *door, exclusive bool) (s *session, a
 		s.users, s.exclusive = 1, exclusive
 		p.loggedIn = true
 		p.sessions = append(p.sessions, s)
+		if p.limit > 0 {
+			// It may have been lowered while this one was being made.
+			p.limit = max(p.limit, p.live())
+		}
 		return s, false, nil
 	case ctx.Err() != nil || p.closed:
 		return nil, false, err
 	}
-	if n := p.live(); n > 0 {
-		// It has let us in before, so it must be that it does not want more of us.
-		if p.opts.Warn != nil {
-			p.opts.Warn(fmt.Sprintf("making do with %d connections: %v", n, err))
-		}
-		p.limit = n
+	if p.live() > 0 {
+		p.limitReached(err)
 		return nil, true, nil
 	}
 	if _, ok := errors.AsType[*loginError](err); ok {
 		d.refused = err
 	}
 	return nil, false, err
+}
+
+// limitReached notes that there cannot be more sessions than there are: the server
+// has let us in before, so it must be that it does not want more of us. One warning
+// is enough for all that were refused. p.mu is held.
+func (p *pool) limitReached(err error) {
+	p.limit = p.live()
+	if !p.warned && p.opts.Warn != nil {
+		p.opts.Warn(fmt.Sprintf("going on with %d connection(s), since there was no further one (fewer Connections for the account would not ask for it): %v", p.limit, err))
+	}
+	p.warned = true
 }
 
 // loginError is the error of a login.

@@ -2,7 +2,9 @@ package imap_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -45,6 +47,44 @@ func TestOnlyConnection(t *testing.T) {
 	}
 	if err := m.Close(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestRefusedTogether: what is wanted side by side and refused makes one warning,
+// and everybody gets on with what there is.
+func TestRefusedTogether(t *testing.T) {
+	d := testkit.StartDovecot(t, testkit.DovecotConfig{Extra: "mail_max_userip_connections = 2\n"})
+	opts := options(t, d, "user")
+	var mu sync.Mutex
+	var warnings []string
+	opts.Warn = func(text string) {
+		mu.Lock()
+		defer mu.Unlock()
+		warnings = append(warnings, text)
+	}
+	s := imap.New(opts)
+	defer s.Close()
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			box := fmt.Sprintf("box%d", i)
+			if err := s.Create(t.Context(), box); err != nil {
+				t.Error(err)
+				return
+			}
+			m, err := s.Open(t.Context(), box, store.OpenRequest{})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if err := m.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "[LIMIT]") {
+		t.Errorf("%d warnings: %q", len(warnings), warnings)
 	}
 }
 
