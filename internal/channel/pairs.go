@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -14,6 +15,7 @@ import (
 	"isync/internal/mail"
 	"isync/internal/store"
 	"isync/internal/syncstate"
+	"isync/internal/vfs"
 )
 
 // target is a pair of mailboxes to be synchronized.
@@ -96,10 +98,50 @@ func newTarget(c *config.Channel, st [2]store.Store, name string) target {
 	if name == "" && len(c.Patterns) > 0 {
 		t.needNames(c)
 	}
-	if t.err == nil && mailboxOf(c, t, config.Far) == mailboxOf(c, t, config.Near) {
+	switch {
+	case t.err != nil:
+	case mailboxOf(c, t, config.Far) == mailboxOf(c, t, config.Near):
 		t.err = fmt.Errorf("far and near side are the same mailbox '%s' of %s", t.Box[0], c.Far.Store.Label())
+	case t.inOnePlace(c):
+		t.err = errOnePlace(c, t)
 	}
 	return t
+}
+
+// errOnePlace is for a mailbox that two stores have: each run would copy all of
+// its messages once more.
+func errOnePlace(c *config.Channel, t target) error {
+	return fmt.Errorf("far and near side are the same mailbox: '%s' of %s is '%s' of %s", t.Box[0], c.Far.Store.Label(), t.Box[1], c.Near.Store.Label())
+}
+
+// inOnePlace reports whether both stores are certain to call the same mailbox by
+// these names.
+func (t target) inOnePlace(c *config.Channel) bool {
+	far, near := c.Far.Store, c.Near.Store
+	if far.IMAP != nil && near.IMAP != nil && spaceOf(far) != spaceOf(near) {
+		return false
+	}
+	return identity(far, t.stores[0], t.Box[0]) == identity(near, t.stores[1], t.Box[1])
+}
+
+// isOneDirectory reports whether both mailboxes are the same directory, by
+// whatever way they are reached.
+func (r *runner) isOneDirectory(t target) bool {
+	var info [2]fs.FileInfo
+	for i, st := range t.stores {
+		l, ok := st.(store.Local)
+		if !ok {
+			return false
+		}
+		dir, err := l.BoxPath(t.Box[i])
+		if err == nil {
+			info[i], err = r.FS.Stat(dir)
+		}
+		if err != nil {
+			return false // it is told when it is opened
+		}
+	}
+	return vfs.SameFile(info[0], info[1])
 }
 
 // needNames refuses a mailbox that is named like the prefix of its side if there

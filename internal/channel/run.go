@@ -171,7 +171,10 @@ func (r *runner) jobs(s Selection, pairs []target, q *quiet) []job {
 	for i, t := range pairs {
 		j := &jobs[i]
 		j.target = t
-		if t.err != nil {
+		if t.err == nil && r.isOneDirectory(t) {
+			j.err = errOnePlace(s.Channel, t)
+		}
+		if j.err != nil {
 			continue
 		}
 		var p *engine.Pair
