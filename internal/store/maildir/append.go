@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -28,8 +29,13 @@ const (
 	flushers = 8
 )
 
-// sequence numbers the files that this process has made.
+// sequence numbers the files that this process makes. Where it begins is left to
+// chance: time, process id and host may be those of an earlier process (in
+// containers, or on machines whose clock starts anew with each boot), and a
+// message must never get the name of another one.
 var sequence atomic.Uint64
+
+func init() { sequence.Store(rand.Uint64N(1e9)) }
 
 // newName returns a name for a new message; without a UID if that is 0.
 func (s *Store) newName(u mail.UID, flags mail.Flags) string {
