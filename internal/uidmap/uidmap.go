@@ -162,16 +162,25 @@ func protect(work func() error) (panicked bool, err error) {
 	return false, work()
 }
 
-// withDB opens the database in the file path and runs work with it. With write
+// access is how a database is opened.
+type access struct {
+	flag int // of OpenFile
+	// sync: changes are durable.
+	sync bool
+	// check: the pages are checked first. Otherwise they must have been when
+	// what is known of the database was read.
+	check bool
+}
+
+// withDB opens the database in the file path and runs work with it. With O_RDWR
 // everything that work does is settled afterwards.
-func withDB(ctx context.Context, fsys vfs.FS, path string, flag int, sync bool, work func(db *bolt.DB) error) error {
-	write := flag&os.O_RDWR != 0
+func withDB(ctx context.Context, fsys vfs.FS, path string, how access, work func(db *bolt.DB) error) error {
 	for tries := 1; ; tries++ {
-		img, err := vfs.OpenImage(fsys, path, flag, 0o600)
+		img, err := vfs.OpenImage(fsys, path, how.flag, 0o600)
 		if err != nil {
 			return err
 		}
-		err = withImage(img, write, flag&os.O_CREATE != 0, sync, work)
+		err = withImage(img, how, work)
 		img.Close()
 		if !errors.Is(err, bolterrors.ErrTimeout) {
 			return describe(path, err)
@@ -197,17 +206,20 @@ func describe(path string, err error) error {
 
 // withImage is withDB for an open file. The database has no handle on the file
 // any more when it returns, unless it panicked.
-func withImage(img *vfs.Image, write, create, sync bool, work func(db *bolt.DB) error) error {
-	if fi, err := img.File.Stat(); err != nil {
+func withImage(img *vfs.Image, how access, work func(db *bolt.DB) error) error {
+	write := how.flag&os.O_RDWR != 0
+	fi, err := img.File.Stat()
+	if err != nil {
 		return err
-	} else if fi.Size() < headSize && !create {
+	}
+	if fi.Size() < headSize && how.flag&os.O_CREATE == 0 {
 		return fmt.Errorf("%w: it has %d bytes only", ErrDamaged, fi.Size())
 	}
 	var db *bolt.DB
 	panicked, err := protect(func() (err error) {
 		db, err = bolt.Open(img.File.Name(), 0o600, &bolt.Options{
 			Timeout: lockTimeout, ReadOnly: !write,
-			NoSync: !sync || img.IsCopy(), NoGrowSync: !sync || img.IsCopy(),
+			NoSync: !how.sync || img.IsCopy(), NoGrowSync: !how.sync || img.IsCopy(),
 			PageSize: pageSize, FreelistType: bolt.FreelistMapType,
 			OpenFile: func(string, int, os.FileMode) (*os.File, error) { return img.File, nil },
 		})
@@ -219,6 +231,12 @@ func withImage(img *vfs.Image, write, create, sync bool, work func(db *bolt.DB) 
 		}
 		// Large steps are for large databases.
 		db.AllocSize = 256 << 10
+		if how.check {
+			// Not before it is locked.
+			if err := checkPages(img.File); err != nil {
+				return err
+			}
+		}
 		return work(db)
 	})
 	if panicked {
@@ -229,7 +247,7 @@ func withImage(img *vfs.Image, write, create, sync bool, work func(db *bolt.DB) 
 		return err
 	}
 	if write && err == nil {
-		err = img.Settle(headSize, sync)
+		err = img.Settle(headSize, how.sync)
 	}
 	if cerr := db.Close(); err == nil {
 		err = cerr
@@ -247,7 +265,7 @@ func Create(ctx context.Context, fsys vfs.FS, dir string, m *Map, sync bool) err
 	if _, err := rand.Read(m.Version.id[:]); err != nil {
 		return err
 	}
-	err := withDB(ctx, fsys, path, os.O_RDWR|os.O_CREATE|os.O_EXCL, sync, func(db *bolt.DB) error {
+	err := withDB(ctx, fsys, path, access{flag: os.O_RDWR | os.O_CREATE | os.O_EXCL, sync: sync}, func(db *bolt.DB) error {
 		return db.Update(func(tx *bolt.Tx) error {
 			m.Version.tx = uint64(tx.ID())
 			return fill(tx, m)
@@ -309,10 +327,27 @@ func fill(tx *bolt.Tx, m *Map) error {
 // Load reads the database of the mailbox dir. It writes nothing. If old is not
 // nil, and still what the database holds, it is returned.
 func Load(ctx context.Context, fsys vfs.FS, dir string, old *Map) (*Map, error) {
+	path := filepath.Join(dir, FileName)
+	if old != nil {
+		same := false
+		err := withDB(ctx, fsys, path, access{flag: os.O_RDONLY}, func(db *bolt.DB) error {
+			return db.View(func(tx *bolt.Tx) error {
+				m, _, err := header(tx)
+				same = err == nil && m.Version == old.Version
+				return err
+			})
+		})
+		if err != nil {
+			return nil, err
+		}
+		if same {
+			return old, nil
+		}
+	}
 	var m *Map
-	err := withDB(ctx, fsys, filepath.Join(dir, FileName), os.O_RDONLY, false, func(db *bolt.DB) error {
+	err := withDB(ctx, fsys, path, access{flag: os.O_RDONLY, check: true}, func(db *bolt.DB) error {
 		return db.View(func(tx *bolt.Tx) (err error) {
-			m, err = load(tx, old)
+			m, err = load(tx)
 			return err
 		})
 	})
@@ -348,14 +383,11 @@ func header(tx *bolt.Tx) (*Map, *bolt.Bucket, error) {
 	return m, uids, nil
 }
 
-// load reads everything, unless it is old.
-func load(tx *bolt.Tx, old *Map) (*Map, error) {
+// load reads everything.
+func load(tx *bolt.Tx) (*Map, error) {
 	m, uids, err := header(tx)
 	if err != nil {
 		return nil, err
-	}
-	if old != nil && old.Version == m.Version {
-		return old, nil
 	}
 	entries := binary.BigEndian.Uint32(tx.Bucket(boxBucket).Get(keyEntries))
 	// The keys share one string: there may be hundreds of thousands.
@@ -401,7 +433,7 @@ func load(tx *bolt.Tx, old *Map) (*Map, error) {
 // change may have been made nevertheless.
 func Update(ctx context.Context, fsys vfs.FS, dir string, at Version, c *Change, sync bool) (Version, error) {
 	next := at
-	err := withDB(ctx, fsys, filepath.Join(dir, FileName), os.O_RDWR, sync, func(db *bolt.DB) error {
+	err := withDB(ctx, fsys, filepath.Join(dir, FileName), access{flag: os.O_RDWR, sync: sync}, func(db *bolt.DB) error {
 		return db.Update(func(tx *bolt.Tx) error {
 			m, uids, err := header(tx)
 			if err != nil {
