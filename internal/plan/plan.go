@@ -123,9 +123,12 @@ type purge struct {
 }
 
 // Make decides what is to be done.
-func Make(in Input) *Plan {
+func Make(in Input) *Plan { return decide(in, expirationRuns(in.State, in.Rules)) }
+
+// decide is Make. counted: see match.
+func decide(in Input, counted bool) *Plan {
 	p := &planner{Input: in}
-	p.match(expirationRuns(p.State, p.Rules))
+	p.match(counted)
 	p.oldRecords()
 	for _, t := range syncstate.Sides {
 		p.newMessages(t.Other())
