@@ -26,7 +26,7 @@ func (s *session) open(ctx context.Context) (done bool, err error) {
 	var state func() (loaded, error)
 	if hasState && s.ahead() {
 		wait := files.loadAside(s.ExpireSide, !s.DryRun)
-		defer wait()
+		defer func() { _, _ = wait() }()
 		state = wait
 	}
 	if err := s.openBoxes(ctx); err != nil {
