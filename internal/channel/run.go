@@ -202,6 +202,9 @@ func (r *runner) work(ctx context.Context, s Selection, jobs []job, q *quiet) {
 		r.lookForOverlap(s.Channel, t, c)
 		isFilled := slices.ContainsFunc(c.boxes, func(b string) bool { return filled[b] })
 		if j.unchanged && !isFilled && ctx.Err() == nil {
+			if r.Parallel == 1 {
+				wg.Wait() // it takes no place in the gate, but its turn
+			}
 			r.Observer.PairStarted(t.PairName)
 			r.finish(s, t, engine.Result{Unchanged: true}, nil)
 			continue
