@@ -27,85 +27,128 @@ const (
 	freelistEntry = 8
 )
 
-// checkPages refuses a database with pages that point beyond themselves, or claim to be continued beyond its end. bbolt believes what they
-// say, and would go through billions of pages, or hand out slices of memory that
-// is not theirs, at which the process ends as soon as garbage is collected.
-func checkPages(file *os.File) error {
+// Where the head of the transaction, which is page tx%2, tells the root of the
+// tree and the list of free pages.
+const (
+	headRoot   = 32
+	headFree   = 48
+	noFreelist = 1<<64 - 1
+)
+
+// checkPages refuses a database, as of transaction tx, with pages that point
+// beyond themselves, claim to be continued beyond its end, or lead to one another
+// in circles. bbolt believes what they say, and would go through billions of
+// pages, or hand out slices of memory that is not theirs, at which the process
+// ends as soon as garbage is collected.
+func checkPages(file *os.File, tx uint64) error {
 	fi, err := file.Stat()
 	if err != nil {
 		return err
 	}
 	pages := uint64(fi.Size()) / pageSize
-	first := make([]byte, pageSize)
-	for number := uint64(headSize / pageSize); number < pages; number++ {
-		if _, err := file.ReadAt(first, int64(number*pageSize)); err != nil {
+	head := make([]byte, pageSize)
+	if _, err := file.ReadAt(head, int64(tx%2*pageSize)); err != nil {
+		return err
+	}
+	todo := []uint64{binary.NativeEndian.Uint64(head[headRoot:])}
+	if free := binary.NativeEndian.Uint64(head[headFree:]); free != noFreelist {
+		todo = append(todo, free)
+	}
+	visited := make(map[uint64]bool)
+	for len(todo) > 0 {
+		number := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if number >= pages || visited[number] {
+			return fmt.Errorf("%w: page %d of %d is missing, or there twice", ErrDamaged, number, pages)
+		}
+		visited[number] = true
+		p, err := readPage(file, number, pages)
+		if err != nil {
 			return err
 		}
-		if binary.NativeEndian.Uint64(first) != number {
-			continue // free, or the continuation of another one
-		}
-		more := uint64(binary.NativeEndian.Uint32(first[pageOverflow:]))
-		if more >= pages-number {
-			return fmt.Errorf("%w: page %d of %d claims to be continued on %d more", ErrDamaged, number, pages, more)
-		}
-		p := first
-		if more > 0 {
-			p = make([]byte, (more+1)*pageSize)
-			if _, err := file.ReadAt(p, int64(number*pageSize)); err != nil {
-				return err
-			}
-		}
-		if !checkPage(p) {
+		ok := false
+		if todo, ok = checkPage(p, todo); !ok {
 			return fmt.Errorf("%w: page %d points beyond its end", ErrDamaged, number)
 		}
 	}
 	return nil
 }
 
-// checkPage tells whether everything that a page points to is within it.
-func checkPage(p []byte) bool {
+// readPage reads a page with those that continue it.
+func readPage(file *os.File, number, pages uint64) ([]byte, error) {
+	p := make([]byte, pageSize)
+	if _, err := file.ReadAt(p, int64(number*pageSize)); err != nil {
+		return nil, err
+	}
+	if n := binary.NativeEndian.Uint64(p); n != number {
+		return nil, fmt.Errorf("%w: page %d calls itself %d", ErrDamaged, number, n)
+	}
+	more := uint64(binary.NativeEndian.Uint32(p[pageOverflow:]))
+	if more >= pages-number {
+		return nil, fmt.Errorf("%w: page %d of %d claims to be continued on %d more", ErrDamaged, number, pages, more)
+	}
+	if more == 0 {
+		return p, nil
+	}
+	p = make([]byte, (more+1)*pageSize)
+	_, err := file.ReadAt(p, int64(number*pageSize))
+	return p, err
+}
+
+// checkPage tells whether everything that a page points to is within it, and
+// appends the pages that it leads to.
+func checkPage(p []byte, to []uint64) ([]uint64, bool) {
 	count := uint64(binary.NativeEndian.Uint16(p[pageCount:]))
 	flags := binary.NativeEndian.Uint16(p[pageFlags:])
 	if flags == flagFreelist {
 		if count == manyFree {
-			count = 1 + binary.NativeEndian.Uint64(p[pageHeader:])
+			if count = binary.NativeEndian.Uint64(p[pageHeader:]); count < noFreelist {
+				count++ // for itself
+			}
 		}
-		return count <= uint64(len(p)-pageHeader)/freelistEntry
+		return to, count <= uint64(len(p)-pageHeader)/freelistEntry
 	}
-	if flags != flagBranch && flags != flagLeaf {
-		return true
-	}
-	if count > uint64(len(p)-pageHeader)/elementSize {
-		return false
+	if flags != flagBranch && flags != flagLeaf || count > uint64(len(p)-pageHeader)/elementSize {
+		return to, false
 	}
 	for i := range count {
 		e := p[pageHeader+i*elementSize:]
-		if !checkElement(e, flags == flagLeaf) {
-			return false
+		var ok bool
+		if flags == flagBranch {
+			ok = uint64(binary.NativeEndian.Uint32(e))+uint64(binary.NativeEndian.Uint32(e[4:])) <= uint64(len(e))
+			to = append(to, binary.NativeEndian.Uint64(e[8:]))
+		} else {
+			to, ok = checkLeaf(e, to)
+		}
+		if !ok {
+			return to, false
 		}
 	}
-	return true
+	return to, true
 }
 
-// checkElement does so for an element, from where it is to the end of the page.
-func checkElement(e []byte, leaf bool) bool {
+// checkLeaf does so for an element of a leaf, from where it is to the end of the
+// page.
+func checkLeaf(e []byte, to []uint64) ([]uint64, bool) {
 	order := binary.NativeEndian
-	if !leaf {
-		return uint64(order.Uint32(e))+uint64(order.Uint32(e[4:])) <= uint64(len(e))
-	}
 	value := uint64(order.Uint32(e[4:])) + uint64(order.Uint32(e[8:]))
 	end := value + uint64(order.Uint32(e[12:]))
 	if end > uint64(len(e)) {
-		return false
+		return to, false
 	}
 	if order.Uint32(e)&flagBucket == 0 {
-		return true
+		return to, true
 	}
-	// A small bucket is a page within the value.
 	bucket := e[value:end]
 	if len(bucket) < bucketHeader {
-		return false
+		return to, false
 	}
-	inline := order.Uint64(bucket) == 0
-	return !inline || len(bucket) >= bucketHeader+pageHeader && checkPage(bucket[bucketHeader:])
+	if root := order.Uint64(bucket); root != 0 {
+		return append(to, root), true
+	}
+	// A small bucket is a page within the value.
+	if len(bucket) < bucketHeader+pageHeader {
+		return to, false
+	}
+	return checkPage(bucket[bucketHeader:], to)
 }

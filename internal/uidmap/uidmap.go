@@ -233,7 +233,7 @@ func withImage(img *vfs.Image, how access, work func(db *bolt.DB) error) error {
 		db.AllocSize = 256 << 10
 		if how.check {
 			// Not before it is locked.
-			if err := checkPages(img.File); err != nil {
+			if err := db.View(func(tx *bolt.Tx) error { return checkPages(img.File, uint64(tx.ID())) }); err != nil {
 				return err
 			}
 		}
