@@ -66,7 +66,7 @@ func checkPages(file *os.File, tx uint64) error {
 		if err != nil {
 			return err
 		}
-		ok := false
+		var ok bool
 		if todo, ok = checkPage(p, todo); !ok {
 			return fmt.Errorf("%w: page %d points beyond its end", ErrDamaged, number)
 		}
