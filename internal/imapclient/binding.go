@@ -10,5 +10,6 @@ func (c *Client) TLSState() *tls.ConnectionState { return c.tlsState.Load() }
 func (c *Client) secured(t *tls.Conn) {
 	state := t.ConnectionState()
 	c.tlsState.Store(&state)
+	c.tlsConn.Store(t)
 	c.secure.Store(true)
 }

@@ -84,15 +84,32 @@ func (c *Client) escape(name string) string {
 	return name
 }
 
-// Namespace asks for the namespaces (RFC 2342). Prefixes have been decoded.
+// Namespace asks for the namespaces (RFC 2342), unless Settle has done so and
+// the answer was not taken yet. Prefixes have been decoded.
 func (c *Client) Namespace(ctx context.Context) (*imapwire.Namespace, error) {
-	var ns *imapwire.Namespace
+	p := c.namespace.Swap(nil)
+	if p == nil {
+		var err error
+		if p, err = c.startNamespace(ctx); err != nil {
+			return nil, err
+		}
+	}
+	ns, err := p.Wait(ctx)
+	if err == nil && ns == nil {
+		ns = new(imapwire.Namespace)
+	}
+	return ns, err
+}
+
+// startNamespace starts a NAMESPACE.
+func (c *Client) startNamespace(ctx context.Context) (*Pending[*imapwire.Namespace], error) {
+	ns := new(*imapwire.Namespace)
 	cmd := &command{data: func(r *imapwire.Response, _ bool) bool {
 		if r.Kind != imapwire.KindNamespace {
 			return false
 		}
-		ns = r.Namespace
-		for _, list := range [][]imapwire.NamespaceEntry{ns.Personal, ns.Other, ns.Shared} {
+		*ns = r.Namespace
+		for _, list := range [][]imapwire.NamespaceEntry{r.Namespace.Personal, r.Namespace.Other, r.Namespace.Shared} {
 			for i, e := range list {
 				if name, err := c.name(e.Prefix); err == nil {
 					list[i].Prefix = name
@@ -101,11 +118,7 @@ func (c *Client) Namespace(ctx context.Context) (*imapwire.Namespace, error) {
 		}
 		return true
 	}}
-	ns, err := run(ctx, c, cmd, imapwire.NewCommand("NAMESPACE"), &ns)
-	if err == nil && ns == nil {
-		ns = new(imapwire.Namespace)
-	}
-	return ns, err
+	return begin(ctx, c, cmd, imapwire.NewCommand("NAMESPACE"), ns)
 }
 
 // ListRequest says which mailboxes to list.

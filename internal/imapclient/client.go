@@ -56,8 +56,11 @@ type Client struct {
 	secure     atomic.Bool
 	deflate    atomic.Bool
 	rtt        atomic.Int64 // nanoseconds, see RTT
+	// namespace is a NAMESPACE that Settle has asked ahead.
+	namespace atomic.Pointer[Pending[*imapwire.Namespace]]
 
 	tlsState atomic.Pointer[tls.ConnectionState] // nil: no TLS
+	tlsConn  atomic.Pointer[tls.Conn]            // likewise
 
 	// Of the reader goroutine:
 	dec    *imapwire.Decoder
@@ -190,6 +193,30 @@ func (c *Client) Logout(ctx context.Context) error {
 		return nil // some servers leave it at that
 	}
 	return err
+}
+
+// Leave says goodbye without waiting for the answer, which no one needs once
+// everything else has been answered: it sends LOGOUT, ends TLS as it should be
+// ended, and closes the connection. If commands are under way, or the server is
+// behind a command of the user's, which may want to see the end of the
+// conversation, it is Logout.
+func (c *Client) Leave(ctx context.Context) error {
+	if c.Busy() || c.opts.Dial != nil {
+		return c.Logout(ctx)
+	}
+	defer func() { _ = c.Close() }()
+	ctx, cancel := context.WithTimeout(ctx, logoutGrace)
+	defer cancel()
+	if err := c.start(ctx, new(command), imapwire.NewCommand("LOGOUT")); err != nil {
+		return err
+	}
+	if err := c.out.drain(ctx, c.dead); err != nil {
+		return err
+	}
+	if t := c.tlsConn.Load(); t != nil {
+		return t.CloseWrite()
+	}
+	return nil
 }
 
 // Done is closed when the connection is lost or closed.

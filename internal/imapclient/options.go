@@ -60,6 +60,10 @@ type Options struct {
 	// Empty: nothing.
 	ID []string
 
+	// Namespace makes Settle ask for the namespaces along with the rest, without
+	// waiting for the answer, since Namespace will be called soon.
+	Namespace bool
+
 	// Compression says whether Settle turns compression on.
 	Compression Compression
 

@@ -15,10 +15,12 @@ const outboxSize = 128 << 10
 type outbox struct {
 	wake chan struct{} // there is something to write
 	room chan struct{} // there is room again
+	idle chan struct{} // all may have been written
 
-	mu  sync.Mutex
-	w   io.Writer
-	buf []byte
+	mu      sync.Mutex
+	w       io.Writer
+	buf     []byte
+	writing bool
 }
 
 // flushWriter is a writer that holds back data until it is flushed.
@@ -28,7 +30,7 @@ type flushWriter interface {
 }
 
 func newOutbox(w io.Writer) *outbox {
-	return &outbox{wake: make(chan struct{}, 1), room: make(chan struct{}, 1), w: w}
+	return &outbox{wake: make(chan struct{}, 1), room: make(chan struct{}, 1), idle: make(chan struct{}, 1), w: w}
 }
 
 // put hands p to the writer. dead is closed when the connection is lost.
@@ -75,6 +77,7 @@ func (o *outbox) run(dead <-chan struct{}, failed func(error)) {
 		o.mu.Lock()
 		b, w := o.buf, o.w
 		o.buf = spare[:0]
+		o.writing = true
 		o.mu.Unlock()
 		notify(o.room)
 		if len(b) > 0 && !broken {
@@ -88,6 +91,30 @@ func (o *outbox) run(dead <-chan struct{}, failed func(error)) {
 			}
 		}
 		spare = b
+		o.mu.Lock()
+		o.writing = false
+		o.mu.Unlock()
+		notify(o.idle)
+	}
+}
+
+// drain waits until all that was put has been written. Only one goroutine may
+// wait, and nothing may be put meanwhile.
+func (o *outbox) drain(ctx context.Context, dead <-chan struct{}) error {
+	for {
+		o.mu.Lock()
+		empty := len(o.buf) == 0 && !o.writing
+		o.mu.Unlock()
+		if empty {
+			return nil
+		}
+		select {
+		case <-o.idle:
+		case <-dead:
+			return ErrClosed
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 }
 

@@ -35,8 +35,24 @@ func (c *Client) Settle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := c.enableUTF8(ctx); err != nil {
+	utf8, err := c.enableUTF8(ctx)
+	if err != nil {
 		return err
+	}
+	if c.opts.Namespace && c.Caps().Has("NAMESPACE") {
+		// The server answers in order, so names in the answer are read as the one
+		// to ENABLE has it.
+		p, err := c.startNamespace(ctx)
+		if err != nil {
+			return err
+		}
+		c.namespace.Store(p)
+	}
+	if utf8 != nil {
+		// How names are to be written depends on it.
+		if _, err := utf8.Wait(ctx); tolerate(err) != nil {
+			return err
+		}
 	}
 	if !c.Caps().Has("COMPRESS=DEFLATE") {
 		return nil
@@ -69,14 +85,14 @@ func (c *Client) introduce(ctx context.Context) (*Pending[[]string], error) {
 	return c.StartID(ctx, c.opts.ID...)
 }
 
-// enableUTF8 enables UTF8=ACCEPT, which servers with UTF8=ONLY insist on.
-func (c *Client) enableUTF8(ctx context.Context) error {
+// enableUTF8 starts to enable UTF8=ACCEPT, which servers with UTF8=ONLY insist
+// on; it returns nil if there is no need.
+func (c *Client) enableUTF8(ctx context.Context) (*Pending[Caps], error) {
 	caps := c.Caps()
 	if !caps.Has("ENABLE") || c.disabled.Has("UTF8=ACCEPT") || !caps.Has("UTF8=ACCEPT") && !caps.Has("UTF8=ONLY") {
-		return nil
+		return nil, nil
 	}
-	_, err := c.Enable(ctx, "UTF8=ACCEPT")
-	return tolerate(err)
+	return c.StartEnable(ctx, "UTF8=ACCEPT")
 }
 
 // slow tells whether round trips are slow. Whatever has been answered in a short

@@ -40,6 +40,11 @@ func TestSettle(t *testing.T) {
 		{"UTF-8", "ENABLE UTF8=ACCEPT", Options{}, func(p *peer) { p.answer("ENABLE UTF8=ACCEPT", "* ENABLED UTF8=ACCEPT\n") }, true, false},
 		{"UTF-8 only", "ENABLE UTF8=ONLY", Options{}, func(p *peer) { p.answer("ENABLE UTF8=ACCEPT", "* ENABLED UTF8=ACCEPT\n") }, true, false},
 		{"confirmed by nothing", "ENABLE UTF8=ACCEPT", Options{}, func(p *peer) { p.answer("ENABLE UTF8=ACCEPT", "* ENABLED\n") }, false, false},
+		{"namespaces, asked without waiting", "ENABLE UTF8=ACCEPT NAMESPACE", Options{Namespace: true}, func(p *peer) {
+			tag, second := p.expect("ENABLE UTF8=ACCEPT"), p.expect("NAMESPACE")
+			p.send("* ENABLED UTF8=ACCEPT\n%s OK\n* NAMESPACE NIL NIL NIL\n%s OK\n", tag, second)
+		}, true, false},
+		{"namespaces, not offered", "UNSELECT", Options{Namespace: true}, func(*peer) {}, false, false},
 		{"not confirmed", "ENABLE UTF8=ACCEPT", Options{}, func(p *peer) { p.answer("ENABLE UTF8=ACCEPT", "") }, false, false},
 		{"UTF-8 disabled", "ENABLE UTF8=ACCEPT UTF8=ONLY", Options{DisableExtensions: []string{"utf8=accept"}}, func(*peer) {}, false, false},
 		{"ENABLE disabled", "ENABLE UTF8=ACCEPT", Options{DisableExtensions: []string{"ENABLE"}}, func(*peer) {}, false, false},

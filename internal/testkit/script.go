@@ -183,8 +183,8 @@ func play(tb testing.TB, name string, script []scriptLine, conn net.Conn, cert *
 	defer func() { p.conn.Close() }()
 	for _, l := range script {
 		err := p.line(l)
-		if errors.Is(err, errEnd) {
-			return
+		if errors.Is(err, errEnd) || err != nil && l.mark[0] == 'S' && strings.HasSuffix(p.lastLine, " LOGOUT") {
+			return // who has said goodbye need not listen any more
 		}
 		if err != nil {
 			tb.Errorf("%s, line %d (%s %s): %v\nconversation so far:\n%s", name, l.num, l.mark, l.text, err, strings.Join(p.transcript, "\n"))

@@ -30,7 +30,11 @@ func (s *Store) getLayout(ctx context.Context) (*layout, error) {
 	if l != nil {
 		return l, nil
 	}
+	if s.asksNamespace() {
+		s.pool.wantsNamespace.Store(true)
+	}
 	err := s.share(ctx, func(c *imapclient.Client) error {
+		s.pool.wantsNamespace.Store(false)
 		var err error
 		l, err = s.askLayout(ctx, c)
 		return err
@@ -44,19 +48,24 @@ func (s *Store) getLayout(ctx context.Context) (*layout, error) {
 	return l, nil
 }
 
+// wantsPrefix tells whether the prefix of the personal namespace is of interest.
+func (s *Store) wantsPrefix() bool { return s.opts.UseNamespace && !s.opts.HasPath }
+
+// asksNamespace tells whether the layout depends on the server's namespaces.
+func (s *Store) asksNamespace() bool { return s.wantsPrefix() || s.opts.Delimiter == "" }
+
 func (s *Store) askLayout(ctx context.Context, c *imapclient.Client) (*layout, error) {
 	l := &layout{delim: s.opts.Delimiter}
-	wantPrefix := s.opts.UseNamespace && !s.opts.HasPath
 	if s.opts.HasPath {
 		l.prefix = s.opts.Path
 	}
-	if (wantPrefix || l.delim == "") && c.Caps().Has("NAMESPACE") {
+	if s.asksNamespace() && c.Caps().Has("NAMESPACE") {
 		ns, err := c.Namespace(ctx)
 		if err != nil && isLost(err) {
 			return nil, err
 		}
 		if err == nil && len(ns.Personal) > 0 {
-			if wantPrefix {
+			if s.wantsPrefix() {
 				l.prefix = ns.Personal[0].Prefix
 			}
 			if l.delim == "" {

@@ -128,6 +128,8 @@ type pool struct {
 	opts *Options
 	// first holds a token while the first login is being tried.
 	first chan struct{}
+	// wantsNamespace: whoever is about to take a session will ask for it.
+	wantsNamespace atomic.Bool
 
 	mu       sync.Mutex
 	sessions []*session
@@ -434,6 +436,7 @@ func (p *pool) connect(ctx context.Context, d *door) (s *session, again bool, er
 func (p *pool) start(ctx context.Context) (s *session, err error) {
 	s = &session{}
 	opts := p.opts.Client
+	opts.Namespace = p.wantsNamespace.Swap(false)
 	hooks := p.opts.Client.Hooks
 	opts.Hooks.Fetch = func(f *imapwire.Fetch) {
 		s.noteFetch(f)
@@ -565,9 +568,8 @@ func (p *pool) close() {
 		wg.Go(func() { _ = s.client.Close() })
 	}
 	for _, s := range idle {
-		// It waits a few seconds at most, and what the server answers does not
-		// matter any more.
-		wg.Go(func() { _ = s.client.Logout(context.Background()) })
+		// Nothing is under way, so what the server answers does not matter.
+		wg.Go(func() { _ = s.client.Leave(context.Background()) })
 	}
 	wg.Wait()
 }

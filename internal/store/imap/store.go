@@ -132,7 +132,7 @@ func (s *Store) Caps(ctx context.Context) (store.Caps, error) {
 }
 
 // Close implements store.Store. It says goodbye to the server, which may take a
-// few seconds if that does not answer.
+// few seconds behind a tunnel that does not answer.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	closed := s.closed
