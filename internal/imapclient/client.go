@@ -465,16 +465,6 @@ func (c *Client) simple(ctx context.Context, text *imapwire.Command) error {
 	return c.wait(ctx, cmd)
 }
 
-// run runs a command and gives value, which its functions fill in.
-func run[T any](ctx context.Context, c *Client, cmd *command, text *imapwire.Command, value *T) (T, error) {
-	p, err := begin(ctx, c, cmd, text, value)
-	if err != nil {
-		var none T
-		return none, err
-	}
-	return p.Wait(ctx)
-}
-
 // begin starts a command.
 func begin[T any](ctx context.Context, c *Client, cmd *command, text *imapwire.Command, value *T) (*Pending[T], error) {
 	if err := c.start(ctx, cmd, text); err != nil {
