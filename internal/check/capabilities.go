@@ -1,5 +1,8 @@
 package check
 
+// compression is the capability that Compress is about.
+const compression = "COMPRESS=DEFLATE"
+
 // capability is what a server may be able to do, and what that is good for.
 type capability struct {
 	name string
@@ -20,7 +23,7 @@ var capabilities = []capability{
 	{name: "LIST-STATUS", gain: "which mailboxes have changed comes with the list of their names", loss: "which mailboxes have changed is asked for each of them, all at once"},
 	{name: "UIDPLUS", gain: "the UID of each stored message is known at once; exactly the right messages are expunged", loss: "stored messages are searched for; an expunge takes everything that is marked as deleted; ExpungeSolo is impossible", serious: true},
 	{name: "NAMESPACE", gain: "the prefix and the delimiter of mailbox names are asked for", loss: "set Path and PathDelimiter if names have a prefix"},
-	{name: "COMPRESS=DEFLATE", gain: "slow connections are compressed (see Compress)"},
+	{name: compression, gain: "slow connections are compressed (see Compress)"},
 	{name: "UTF8=ACCEPT", instead: "UTF8=ONLY", gain: "internationalized headers come as they are, mailbox names in UTF-8"},
 	{name: "MOVE", gain: "messages are moved to the trash in one step", loss: "messages are copied to the trash and then expunged"},
 	{name: "LITERAL+", instead: "LITERAL-", gain: "messages are sent without waiting for permission for each", loss: "each message that is stored costs one more round trip"},

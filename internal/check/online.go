@@ -48,7 +48,7 @@ func (c *checker) online(ctx context.Context, s *config.Store) {
 	}
 	c.ok("connected and logged in within %d ms", srv.Took.Milliseconds())
 	c.field("offers", strings.Join(srv.Caps, " "))
-	c.abilities(srv)
+	c.abilities(srv, s.IMAP.Account)
 	st := c.open(s)
 	if st == nil {
 		return
@@ -63,25 +63,38 @@ func (c *checker) online(ctx context.Context, s *config.Store) {
 }
 
 // abilities tells what is made of what the server can do, and what the rest costs.
-func (c *checker) abilities(srv Server) {
+func (c *checker) abilities(srv Server, a *config.Account) {
 	title := "used"
 	for _, k := range capabilities {
 		if k.gain != "" && (srv.Has(k.name) || k.instead != "" && srv.Has(k.instead)) {
-			c.row(title, k.name, k.gain)
+			gain := k.gain
+			if k.name == compression && a.Compress == config.Yes {
+				gain = "the connection is compressed, as Compress wants"
+			} else if k.name == compression && a.Compress == config.No {
+				continue
+			}
+			c.row(title, k.name, gain)
 			title = ""
 		}
 	}
+	if a.Compress == config.Yes && !srv.Has(compression) {
+		c.note("", "Compress yes (%s) is of no effect: the server cannot compress", a.Pos("Compress"))
+	}
 	title = "missing"
+	var serious []capability
 	for _, k := range capabilities {
 		if k.loss == "" || srv.Has(k.name) || k.instead != "" && srv.Has(k.instead) {
 			continue
 		}
 		if k.serious {
-			c.note("", "the server lacks %s: %s", k.name, k.loss)
+			serious = append(serious, k)
 			continue
 		}
 		c.row(title, k.name, k.loss)
 		title = ""
+	}
+	for _, k := range serious {
+		c.note("", "the server lacks %s: %s", k.name, k.loss)
 	}
 }
 

@@ -81,6 +81,16 @@ func (c *checker) account(a *config.Account) {
 	} else {
 		c.field("login", "by "+strings.Join(a.AuthMechs, " or ")+" ("+a.Pos("AuthMechs").String()+")")
 	}
+	if pos := a.Pos("Connections"); pos.IsSet() {
+		c.field("at once", "up to "+count(a.Connections, "connection")+" ("+pos.String()+")")
+	}
+	if pos := a.Pos("Compress"); pos.IsSet() && a.Compress != config.Unset {
+		text := "never"
+		if a.Compress == config.Yes {
+			text = "whenever the server can"
+		}
+		c.field("compress", text+" ("+pos.String()+")")
+	}
 	if len(a.DisableExtensions) > 0 {
 		c.field("without", strings.Join(a.DisableExtensions, ", ")+" ("+a.Pos("DisableExtensions").String()+")")
 	}

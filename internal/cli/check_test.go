@@ -96,9 +96,10 @@ C: $c LOGOUT
 S: * BYE
 S: $c OK
 `)
-	w := checkWorld(t, far(srv.Port, "TLSType None\nAuthMechs LOGIN"))
+	w := checkWorld(t, far(srv.Port, "TLSType None\nAuthMechs LOGIN\nCompress yes\nConnections 1"))
 	w.run(0, "--check", "--online", "far")
-	w.says(&w.out, "  note  the server lacks UIDPLUS: ", "  offers     IMAP4REV1\n", "             LITERAL+       each message", "  ok    1 mailbox on the server: INBOX\n")
+	w.says(&w.out, "  note  the server lacks UIDPLUS: ", "  offers     IMAP4REV1\n", "             LITERAL+       each message", "  ok    1 mailbox on the server: INBOX\n",
+		"  at once    up to 1 connection (rc:", "  compress   whenever the server can (rc:", "  note  Compress yes (rc:8) is of no effect: the server cannot compress\n")
 	if strings.Contains(w.out.String(), "  used  ") {
 		t.Errorf("it offers nothing like that:\n%s", &w.out)
 	}

@@ -149,7 +149,7 @@ func (r *run) convert(ctx context.Context, box string, alt bool) error {
 	o := maildir.Options{
 		Name: "mdconvert", Inbox: dir, FSync: true, FS: r.env.FS, Clock: r.env.Now,
 		Notice: func(text string) { r.printer.Notice("", text) },
-		Warn:   func(text string) { r.printer.Warn("", text) },
+		Warn:   func(text, hint string) { r.printer.Caution(ui.Problem{Text: text, Hint: hint}) },
 	}
 	fail := func(text, hint string) error { return &convertError{errors.New(text), hint} }
 	if fi, err := o.FS.Stat(dir); err == nil && !fi.IsDir() || box == "" || errors.Is(err, os.ErrNotExist) {

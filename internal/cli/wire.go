@@ -60,7 +60,7 @@ func (w *workshop) maildir(s *config.Store) (store.Store, error) {
 		FSync: w.cfg.Global.FSync,
 		FS:    w.fs, Clock: w.env.Now,
 		Notice:  func(text string) { w.printer.Notice("", text) },
-		Warn:    func(text string) { w.printer.Warn("", text) },
+		Warn:    func(text, hint string) { w.printer.Caution(ui.Problem{Text: text, Hint: hint}) },
 		NoDelay: w.controls.noDelay, NoUIDs: w.controls.noUIDs,
 	}
 	switch m.SubFolders {
@@ -92,6 +92,7 @@ func (w *workshop) imap(s *config.Store) (store.Store, error) {
 		UseNamespace:   s.IMAP.UseNamespace,
 		SubscribedOnly: s.IMAP.SubscribedOnly,
 		Warn:           w.warnAbout(s),
+		Explain:        func(text string) { w.printer.Debugf(ui.DebugMain, "store '%s': %s", s.Name, text) },
 	}
 	if d := s.IMAP.PathDelimiter; d != 0 {
 		o.Delimiter = string(rune(d))
@@ -121,8 +122,10 @@ func (w *workshop) account(s *config.Store) (*imap.Sessions, error) {
 }
 
 // warnAbout returns what warns about a store.
-func (w *workshop) warnAbout(s *config.Store) func(string) {
-	return func(text string) { w.printer.Warn("", "store '"+s.Name+"': "+text) }
+func (w *workshop) warnAbout(s *config.Store) func(text, hint string) {
+	return func(text, hint string) {
+		w.printer.Caution(ui.Problem{Text: "store '" + s.Name + "': " + text, Hint: hint})
+	}
 }
 
 // listRequest asks for all mailboxes of a store.

@@ -194,19 +194,22 @@ func (p *Printer) Error(err error) {
 
 // Warn tells a warning. place may be empty; about a place in a file the same
 // warning is given once.
-func (p *Printer) Warn(place, text string) {
+func (p *Printer) Warn(place, text string) { p.Caution(Problem{Place: place, Text: text}) }
+
+// Caution tells a warning that may come with advice.
+func (p *Printer) Caution(pr Problem) {
 	if p.o.Level < Quiet {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if place != "" {
-		if p.warned[place+text] {
+	if pr.Place != "" {
+		if p.warned[pr.Place+pr.Text] {
 			return
 		}
-		p.warned[place+text] = true
+		p.warned[pr.Place+pr.Text] = true
 	}
-	p.message(place, "warning", text)
+	p.problem("warning", pr)
 }
 
 // Notice tells something that may be good to know. place may be empty.

@@ -144,7 +144,7 @@ func (w *place) run(t testing.TB, c rules, seed uint64) (*log, error) {
 			return c.Login(ctx, w.user, testkit.Password)
 		},
 		UseNamespace: true,
-		Warn: func(text string) {
+		Warn: func(text, _ string) {
 			mu.Lock()
 			defer mu.Unlock()
 			warnings = append(warnings, "store 'far': "+text)

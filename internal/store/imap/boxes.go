@@ -167,6 +167,9 @@ func (s *Store) boxes(l *layout, req store.ListRequest, entries []imapclient.Lis
 	for i := range entries {
 		e := &entries[i]
 		if !selectable(e) {
+			if s.opts.Explain != nil {
+				s.opts.Explain(fmt.Sprintf("%q is no mailbox, though others may be below it (\\NoSelect)", shorten(e.Name)))
+			}
 			continue
 		}
 		name, err := e.Name, e.Err
@@ -179,12 +182,12 @@ func (s *Store) boxes(l *layout, req store.ListRequest, entries []imapclient.Lis
 		case errors.Is(err, errAttack):
 			return nil, s.storeError(fmt.Errorf("%w: %q", err, shorten(e.Name)))
 		case err != nil:
-			s.warn(fmt.Sprintf("ignoring mailbox %q: %v", shorten(e.Name), err))
+			s.warn(fmt.Sprintf("ignoring mailbox %q: %v", shorten(e.Name), err), "rename it on the server if it is to be synchronized")
 			continue
 		}
 		if old, dup := listed[name]; dup {
 			if old != e.Name {
-				s.warn(fmt.Sprintf("ignoring mailbox %q: it has the same name as %q", shorten(e.Name), shorten(old)))
+				s.warn(fmt.Sprintf("ignoring mailbox %q: it has the same name as %q", shorten(e.Name), shorten(old)), "rename one of them on the server")
 			}
 			continue
 		}

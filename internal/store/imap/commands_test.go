@@ -336,7 +336,7 @@ func TestTooManyConnections(t *testing.T) {
 	d := testkit.StartDovecot(t, testkit.DovecotConfig{Extra: "mail_max_userip_connections = 2\n"})
 	opts := options(t, d, "user")
 	var warned []string
-	opts.Warn = func(text string) { warned = append(warned, text) }
+	opts.Warn = func(text, _ string) { warned = append(warned, text) }
 	s := imap.New(opts)
 	defer s.Close()
 	open := func(box string) store.Mailbox {

@@ -110,3 +110,21 @@ func TestListOddities(t *testing.T) {
 		})
 	}
 }
+
+// What is no mailbox is explained to who asks, and is no reason to warn.
+func TestListContainers(t *testing.T) {
+	var explained []string
+	s, warnings := scripted(t, func(o *imap.Options) {
+		o.Explain = func(text string) { explained = append(explained, text) }
+	}, hello+"C~ (?P<a>\\S+) LIST \"\" \"?\\*\"?\nS: * LIST (\\NoSelect) \"/\" a\nS: * LIST () \"/\" a/b\nS: * LIST (\\NonExistent) \"/\" c\nS: $a OK\n"+goodby)
+	found, err := s.List(t.Context(), store.ListRequest{Others: true})
+	if err != nil || len(found) != 1 || found[0].Name != "a/b" {
+		t.Errorf("found %v, %v", found, err)
+	}
+	if len(explained) != 2 || !strings.HasPrefix(explained[0], `"a" is no mailbox`) || !strings.HasPrefix(explained[1], `"c" is no mailbox`) {
+		t.Errorf("explained %q", explained)
+	}
+	if len(*warnings) != 0 {
+		t.Errorf("warnings %q", *warnings)
+	}
+}

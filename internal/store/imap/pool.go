@@ -383,7 +383,8 @@ func (p *pool) dial(ctx context.Context, d *door, exclusive bool) (s *session, a
 func (p *pool) limitReached(err error) {
 	p.limit = p.live()
 	if !p.warned && p.opts.Warn != nil {
-		p.opts.Warn(fmt.Sprintf("going on with %d connection(s), since there was no further one (fewer Connections for the account would not ask for it): %v", p.limit, err))
+		p.opts.Warn(fmt.Sprintf("going on with %d connection(s), since there was no further one: %v", p.limit, err),
+			fmt.Sprintf("with Connections %d for the account it is not asked for", p.limit))
 	}
 	p.warned = true
 }

@@ -19,7 +19,7 @@ func TestOnlyConnection(t *testing.T) {
 	d := testkit.StartDovecot(t, testkit.DovecotConfig{Extra: "mail_max_userip_connections = 1\n"})
 	t.Cleanup(imap.SetStuckAfter(300 * time.Millisecond))
 	opts := options(t, d, "user")
-	opts.Warn = func(string) {} // that it makes do with one connection
+	opts.Warn = func(string, string) {} // that it makes do with one connection
 	s := imap.New(opts)
 	defer s.Close()
 	if err := s.Create(t.Context(), "trash"); err != nil {
@@ -57,7 +57,7 @@ func TestRefusedTogether(t *testing.T) {
 	opts := options(t, d, "user")
 	var mu sync.Mutex
 	var warnings []string
-	opts.Warn = func(text string) {
+	opts.Warn = func(text, _ string) {
 		mu.Lock()
 		defer mu.Unlock()
 		warnings = append(warnings, text)

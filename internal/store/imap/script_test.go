@@ -30,7 +30,7 @@ func scripted(t *testing.T, change func(*imap.Options), scripts ...string) (*ima
 		Client:    imapclient.Options{Host: srv.Host, Port: srv.Port, Timeout: 5 * time.Second},
 		HasPath:   true,
 		Delimiter: "/",
-		Warn:      func(text string) { *warnings = append(*warnings, text) },
+		Warn:      func(text, _ string) { *warnings = append(*warnings, text) },
 	}
 	if change != nil {
 		change(&opts)

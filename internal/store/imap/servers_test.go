@@ -22,7 +22,7 @@ func options(t testing.TB, s testkit.Server, user string) imap.Options {
 		Client:       imapclient.Options{Host: s.At().Host, Port: s.At().Port, Timeout: 20 * time.Second},
 		Login:        loginWith(user, testkit.Password),
 		UseNamespace: true,
-		Warn:         func(text string) { t.Errorf("warning: %s", text) },
+		Warn:         func(text, _ string) { t.Errorf("warning: %s", text) },
 	}
 }
 

@@ -45,8 +45,11 @@ type Options struct {
 	MaxSessions int
 
 	// Warn, if not nil, is told what the user should know. It may be called
-	// from several goroutines.
-	Warn func(text string)
+	// from several goroutines. The hint says what to do about it; it may be empty.
+	Warn func(text, hint string)
+
+	// Explain, if not nil, is told which of what the server lists is no mailbox.
+	Explain func(text string)
 
 	// Path, if HasPath, is put before mailbox names other than INBOX, as it is.
 	Path    string
@@ -102,9 +105,9 @@ func New(opts Options) *Store {
 // Name implements store.Store.
 func (s *Store) Name() string { return s.opts.Name }
 
-func (s *Store) warn(text string) {
+func (s *Store) warn(text, hint string) {
 	if s.opts.Warn != nil {
-		s.opts.Warn(text)
+		s.opts.Warn(text, hint)
 	}
 }
 

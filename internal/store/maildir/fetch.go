@@ -232,6 +232,6 @@ func (m *mailbox) unreadable(need store.Need, e entry, err error) error {
 	if need.TUIDs {
 		return fmt.Errorf("cannot read the header of message %d: %w", e.uid, err)
 	}
-	m.store.warn("cannot read the header of message %d in mailbox '%s': %v", e.uid, m.name, err)
+	m.store.warn("", "cannot read the header of message %d in mailbox '%s': %v", e.uid, m.name, err)
 	return nil
 }

@@ -69,7 +69,7 @@ func (w *walker) list(ctx context.Context, req store.ListRequest) error {
 // add adds a mailbox that is there.
 func (w *walker) add(name string) {
 	if strings.HasSuffix(name, ".lock") {
-		w.s.warn("ignoring mailbox '%s': names ending in '.lock' are reserved", name)
+		w.s.warn("rename it if it is to be synchronized", "ignoring mailbox '%s': names ending in '.lock' are reserved", name)
 		return
 	}
 	w.boxes = append(w.boxes, store.Box{Name: name})
@@ -140,7 +140,7 @@ func (w *walker) listPath(ctx context.Context) error {
 			continue
 		case box == mail.Inbox:
 			if isBox, err := w.isBox(path); err != nil || isBox {
-				w.s.warn("ignoring '%s': INBOX is in '%s'", path, w.s.opts.Inbox)
+				w.s.warn("if this is the inbox, write: Inbox "+path+"; else give it another name", "ignoring '%s': INBOX is in '%s'", path, w.s.opts.Inbox)
 			}
 			continue
 		case w.s.opts.SubFolders == SubFoldersLegacy && box[0] == '.':
@@ -166,7 +166,7 @@ func (w *walker) visit(ctx context.Context, path, name string, depth int) error 
 		return err
 	}
 	if !utf8.ValidString(name) {
-		w.s.warn("ignoring '%q': its name is not valid UTF-8", path)
+		w.s.warn("rename it, to UTF-8; convmv is a program for that", "ignoring '%q': its name is not valid UTF-8", path)
 		return nil
 	}
 	isBox, err := w.isBox(path)
@@ -207,7 +207,7 @@ func (w *walker) below(ctx context.Context, dir, name string, depth int) error {
 		return fmt.Errorf("cannot list mailboxes: %w", err)
 	}
 	if slices.Contains(entries, "new") && slices.Contains(entries, "tmp") && !slices.Contains(entries, "cur") {
-		w.s.warn("ignoring '%s': it has 'new' and 'tmp', but no 'cur', which a mailbox needs", dir)
+		w.s.warn("if it is a mailbox, complete it: mkdir '"+filepath.Join(dir, "cur")+"'", "ignoring '%s': it has 'new' and 'tmp', but no 'cur', which a mailbox needs", dir)
 	}
 	if depth > maxDepth {
 		return fmt.Errorf("'%s' is too deeply nested: a symlink loop?", dir)
@@ -259,13 +259,13 @@ func (w *walker) listPlusPlus(req store.ListRequest) error {
 		parts := strings.Split(name, ".")
 		switch {
 		case slices.Contains(parts, ""):
-			w.s.warn("ignoring '%s': a part of its name is empty", filepath.Join(dir, n))
+			w.s.warn("rename it: there is one dot between the parts of a name", "ignoring '%s': a part of its name is empty", filepath.Join(dir, n))
 			continue
 		case !inbox && parts[0] == mail.Inbox:
-			w.s.warn("ignoring '%s': sub-folders of INBOX are named '..sub'", filepath.Join(dir, n))
+			w.s.warn("rename it, so that it begins with two dots in place of '.INBOX.'", "ignoring '%s': sub-folders of INBOX are named '..sub'", filepath.Join(dir, n))
 			continue
 		case !utf8.ValidString(name):
-			w.s.warn("ignoring '%q': its name is not valid UTF-8", filepath.Join(dir, n))
+			w.s.warn("rename it, to UTF-8; convmv is a program for that", "ignoring '%q': its name is not valid UTF-8", filepath.Join(dir, n))
 			continue
 		case strings.Contains(name, "/"):
 			continue

@@ -95,7 +95,11 @@ func TestListing(t *testing.T) {
 				o.Path = dir + o.Path
 			}
 			var warnings []string
-			o.Warn = func(text string) { warnings = append(warnings, text) }
+			o.Warn = func(text, hint string) {
+				if warnings = append(warnings, text); hint == "" {
+					t.Errorf("no advice: %s", text)
+				}
+			}
 			s, err := maildir.New(o)
 			check(t, err)
 			for range 2 { // the warnings come once

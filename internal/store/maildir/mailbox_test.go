@@ -47,7 +47,7 @@ func newFixture(t *testing.T, files ...string) *fixture {
 	}
 	x.opts = maildir.Options{
 		Name: "local", Inbox: "/in", Path: "/", SubFolders: maildir.SubFoldersVerbatim, FSync: true,
-		FS: x.fault, Clock: x.clock, Host: "host.example.org", Pid: 4711, Notice: x.note, Warn: x.note,
+		FS: x.fault, Clock: x.clock, Host: "host.example.org", Pid: 4711, Notice: x.note, Warn: func(text, _ string) { x.note(text) },
 	}
 	for _, f := range files {
 		x.place(f)

@@ -31,7 +31,7 @@ func (m *mailbox) unnumbered() ([]entry, error) {
 		case err != nil:
 			return nil, err
 		case !fi.Mode().IsRegular():
-			m.store.warn("ignoring '%s': not a file", m.pathOf(e))
+			m.store.warn("only mail belongs there: put it somewhere else", "ignoring '%s': not a file", m.pathOf(e))
 			continue
 		}
 		found = append(found, arrived{parseArrival(e.name), e})

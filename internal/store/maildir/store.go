@@ -88,8 +88,9 @@ type Options struct {
 	Pid  int
 
 	// Notice and Warn, if set, are given texts for the user. They may be called
-	// on any goroutine.
-	Notice, Warn func(text string)
+	// on any goroutine. The hint says what to do about it; it may be empty.
+	Notice func(text string)
+	Warn   func(text, hint string)
 
 	// NoDelay: do not wait until changes of a directory are certain to be seen
 	// (a control for tests).
@@ -222,14 +223,14 @@ func (s *Store) notice(format string, args ...any) {
 }
 
 // warn warns, once for each text.
-func (s *Store) warn(format string, args ...any) {
+func (s *Store) warn(hint, format string, args ...any) {
 	text := fmt.Sprintf("store '%s': ", s.opts.Name) + fmt.Sprintf(format, args...)
 	s.mu.Lock()
 	again := s.warned[text]
 	s.warned[text] = true
 	s.mu.Unlock()
 	if !again && s.opts.Warn != nil {
-		s.opts.Warn(text)
+		s.opts.Warn(text, hint)
 	}
 }
 
