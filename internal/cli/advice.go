@@ -277,6 +277,9 @@ func (a *adviser) aboutNetwork() string {
 		}
 		return "the server does not answer; if it is merely slow, raise " + a.keyword("Timeout")
 	}
+	if greeting && a.account.Tunnel == "" {
+		return "the server may take no connections just now, or not so many (see Connections): try again later; if that does not help, check " + a.keyword("Port")
+	}
 	if conn != nil {
 		return "nothing is lost: run mbsync again, and it goes on from here"
 	}

@@ -147,7 +147,7 @@ func TestNetworkErrors(t *testing.T) {
 		},
 		{
 			"goodbye", script(nil, "S: * BYE too many connections\n"), plain,
-			"server said goodbye: too many connections", "nothing is lost: run mbsync again",
+			"server said goodbye: too many connections", "the server may take no connections just now, or not so many (see Connections): try again later",
 		},
 		{
 			"silence", script(nil, "stall\n"), plain + "\nTimeout 1",
