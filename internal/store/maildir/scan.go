@@ -41,7 +41,14 @@ const (
 // list brings m.entries up to date with the directories, listing those that may
 // have changed. Messages without a UID get none (a provisional one if the
 // mailbox is read-only). m.mu is held.
-func (m *mailbox) list(ctx context.Context) error {
+func (m *mailbox) list(ctx context.Context) (err error) {
+	defer func() {
+		if err != nil {
+			// What was listed in part must never be taken for the whole: what is not
+			// in it would look deleted.
+			m.listed = [2]listing{}
+		}
+	}()
 	fresh := m.store.isCreated(m.dir)
 	changed := false
 	for range maxListings {
@@ -62,7 +69,6 @@ func (m *mailbox) list(ctx context.Context) error {
 			}
 		}
 	}
-	m.listed = [2]listing{}
 	return errors.New("the mailbox keeps changing while it is being listed")
 }
 
@@ -185,7 +191,7 @@ func (m *mailbox) Prepare(ctx context.Context) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	// If it fails now, it will fail again, or not matter any more.
+	// If it fails now, the scan tries again, and tells if it fails then.
 	_ = m.list(ctx)
 }
 
