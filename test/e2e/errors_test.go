@@ -90,7 +90,7 @@ var calamities = []calamity{
 			w.write("other.pem", string(testkit.NewCA(t).PEM()))
 			return rewrite(`^CertificateFile .*`, "CertificateFile "+w.path("other.pem"))(t, w)
 		},
-		`^mbsync: error: channel 'c': store 'far': .*certificate signed by unknown authority`, `^the certificate was not issued by anybody trusted`,
+		`^mbsync: error: channel 'c': store 'far': .*certificate signed by unknown authority`, `^nobody who is trusted has issued the certificate`,
 	},
 	{
 		"configuration file not where it is said to be", func(_ *testing.T, w *world) (func(), []string) {
