@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -147,22 +146,7 @@ func (q *quiet) save() error {
 	if err := vfs.MkdirAll(q.fs, filepath.Dir(q.path), 0o700, false); err != nil {
 		return err
 	}
-	temp := fmt.Sprintf("%s.%d.new", q.path, os.Getpid())
-	f, err := q.fs.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(q.encode())
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = q.fs.Rename(temp, q.path)
-	}
-	if err != nil {
-		_ = q.fs.Remove(temp)
-	}
-	return err
+	return vfs.Replace(q.fs, q.path, q.encode(), 0o600)
 }
 
 // idOf is the identity of a pair.
@@ -189,12 +173,10 @@ func (q *quiet) knows(p *engine.Pair, now time.Time) bool {
 
 // unchanged reports whether the pair had nothing to do when it was like this.
 func (q *quiet) unchanged(p *engine.Pair, fingerprint string, now time.Time) bool {
-	if fingerprint == "" || !q.knows(p, now) {
-		return false
-	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.entries[idOf(p)].sum == q.sumOf(p, fingerprint)
+	e, ok := q.entries[idOf(p)]
+	return fingerprint != "" && ok && e.counts(now) && e.sum == q.sumOf(p, fingerprint)
 }
 
 // note remembers how a pair has come out.

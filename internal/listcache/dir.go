@@ -1,7 +1,6 @@
 package listcache
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -87,50 +86,17 @@ func (d *Dir) read(name string) ([]byte, error) {
 
 // Save replaces the file about a mailbox by data, which Encode has made for the
 // same mailbox.
-func (d *Dir) Save(k Key, data []byte) (err error) {
-	if err := d.make(d.path); err != nil {
+func (d *Dir) Save(k Key, data []byte) error {
+	if err := vfs.MkdirAll(d.fs, d.path, 0o700, false); err != nil {
 		return err
 	}
 	d.sweep.Do(d.removeOld)
-	name := d.file(k)
-	// A name that nobody else uses: somebody may be saving the same listing.
-	temp := name + "." + rand.Text() + newSuffix
-	f, err := d.fs.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = d.fs.Rename(temp, name)
-	}
-	if err != nil {
-		_ = d.fs.Remove(temp)
-	}
-	return err
+	return vfs.Replace(d.fs, d.file(k), data, 0o600)
 }
 
 // Remove removes the file about a mailbox, if there is one.
 func (d *Dir) Remove(k Key) error {
 	if err := d.fs.Remove(d.file(k)); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
-}
-
-// make makes a directory, and what is missing above it.
-func (d *Dir) make(dir string) error {
-	if _, err := d.fs.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if parent := filepath.Dir(dir); parent != dir {
-		if err := d.make(parent); err != nil {
-			return err
-		}
-	}
-	if err := d.fs.Mkdir(dir, 0o700); !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	return nil

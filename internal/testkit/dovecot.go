@@ -71,7 +71,7 @@ type account struct {
 // StartDovecot starts a Dovecot that is stopped with the test.
 func StartDovecot(tb testing.TB, cfg DovecotConfig) *Dovecot {
 	tb.Helper()
-	program := findProgram(tb, "dovecot", "dovecot-imapd")
+	program := FindProgram(tb, "dovecot", "dovecot-imapd")
 	if cfg.Users == nil {
 		cfg.Users = []string{"user"}
 	}
@@ -320,7 +320,7 @@ func (d *Dovecot) Traits() Traits {
 // and returns its output.
 func (d *Dovecot) Doveadm(tb testing.TB, stdin string, args ...string) string {
 	tb.Helper()
-	cmd := exec.Command(findProgram(tb, "doveadm", "dovecot-imapd"), append([]string{"-c", d.path("dovecot.conf")}, args...)...)
+	cmd := exec.Command(FindProgram(tb, "doveadm", "dovecot-imapd"), append([]string{"-c", d.path("dovecot.conf")}, args...)...)
 	cmd.Stdin = strings.NewReader(stdin)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

@@ -25,8 +25,8 @@ type Keyring struct {
 // ring. Both end with the test.
 func StartKeyring(tb testing.TB) *Keyring {
 	tb.Helper()
-	bus := findProgram(tb, "dbus-daemon", "dbus")
-	daemon := findProgram(tb, "gnome-keyring-daemon", "gnome-keyring")
+	bus := FindProgram(tb, "dbus-daemon", "dbus")
+	daemon := FindProgram(tb, "gnome-keyring-daemon", "gnome-keyring")
 	dir := shortTempDir(tb)
 	socket := filepath.Join(dir, "bus")
 	k := &Keyring{Bus: "unix:path=" + socket}
@@ -84,7 +84,7 @@ func (k *Keyring) await(tb testing.TB, what string, look func() error) {
 
 // owned tells whether somebody is the Secret Service on the bus.
 func (k *Keyring) owned(tb testing.TB) error {
-	send := findProgram(tb, "dbus-send", "dbus")
+	send := FindProgram(tb, "dbus-send", "dbus")
 	cmd := exec.Command(send, "--session", "--print-reply", "--dest=org.freedesktop.DBus", "/", "org.freedesktop.DBus.NameHasOwner", "string:org.freedesktop.secrets")
 	cmd.Env = k.env
 	out, err := cmd.CombinedOutput()
@@ -100,7 +100,7 @@ func (k *Keyring) owned(tb testing.TB) error {
 // Store puts a password into the key ring, in the way that users are told to.
 func (k *Keyring) Store(tb testing.TB, service, user, password string) {
 	tb.Helper()
-	tool := findProgram(tb, "secret-tool", "libsecret-tools")
+	tool := FindProgram(tb, "secret-tool", "libsecret-tools")
 	cmd := exec.Command(tool, "store", "--label=mail", "service", service, "username", user)
 	cmd.Env, cmd.Stdin = k.env, strings.NewReader(password)
 	if out, err := cmd.CombinedOutput(); err != nil {

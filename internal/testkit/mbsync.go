@@ -23,7 +23,7 @@ type Mbsync struct {
 // FindMbsync finds Debian's mbsync.
 func FindMbsync(tb testing.TB) *Mbsync {
 	tb.Helper()
-	path := findProgram(tb, "mbsync", "isync")
+	path := FindProgram(tb, "mbsync", "isync")
 	out, err := exec.Command(path, "--version").Output()
 	if err != nil {
 		tb.Fatalf("%s --version: %v", path, err)

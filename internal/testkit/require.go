@@ -11,10 +11,10 @@ import (
 	"testing"
 )
 
-// findProgram returns the path of a program, installing its Debian package if
+// FindProgram returns the path of a program, installing its Debian package if
 // it is missing and that is allowed. Without it the test is skipped, or fails
 // where all tests have to run.
-func findProgram(tb testing.TB, name, pkg string) string {
+func FindProgram(tb testing.TB, name, pkg string) string {
 	tb.Helper()
 	path, err := lookPath(name)
 	if err == nil {

@@ -18,10 +18,10 @@ func (d *Dovecot) Tunnel(tb testing.TB, user string) string {
 		}
 		as := ""
 		if os.Geteuid() == 0 {
-			as = fmt.Sprintf("%s --reuid %d --regid %d --clear-groups ", findProgram(tb, "setpriv", "util-linux"), d.mail.uid, d.mail.gid)
+			as = fmt.Sprintf("%s --reuid %d --regid %d --clear-groups ", FindProgram(tb, "setpriv", "util-linux"), d.mail.uid, d.mail.gid)
 		}
 		return fmt.Sprintf("cd / && exec env USER='%s' HOME='%s' %s%s -c '%s' -o log_path='%s'",
 			user, d.Home(user), as, program, d.path("dovecot.conf"), filepath.Join(d.path("login"), "tunnel.log"))
 	}
-	return findProgram(tb, "the imap program of dovecot", "dovecot-imapd") // which it is not: skips or fails
+	return FindProgram(tb, "the imap program of dovecot", "dovecot-imapd") // which it is not: skips or fails
 }

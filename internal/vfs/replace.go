@@ -1,0 +1,30 @@
+package vfs
+
+import (
+	"crypto/rand"
+	"io/fs"
+	"os"
+)
+
+// Replace writes a file under another name, NAME.RANDOM.new, and renames it: who
+// reads the file finds the old contents or the new ones, and several may replace
+// it at the same time. It makes nothing durable: after a power cut the file may
+// be torn.
+func Replace(fsys FS, name string, data []byte, perm fs.FileMode) error {
+	temp := name + "." + rand.Text() + ".new"
+	f, err := fsys.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = fsys.Rename(temp, name)
+	}
+	if err != nil {
+		_ = fsys.Remove(temp)
+	}
+	return err
+}
