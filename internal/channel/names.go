@@ -90,14 +90,7 @@ func list(ctx context.Context, c *config.Channel, st [2]store.Store, marks [2]bo
 	var wg sync.WaitGroup
 	for t, e := range ends(c) {
 		wg.Go(func() {
-			var req store.ListRequest
-			if req, inbox[t], errs[t] = request(ctx, c, e, st[t]); errs[t] == nil {
-				req.Marks = marks[t]
-				boxes[t], errs[t] = st[t].List(ctx, req)
-			}
-			if errs[t] != nil {
-				errs[t] = &listError{e.Store.Label(), errs[t]}
-			}
+			boxes[t], inbox[t], errs[t] = listSide(ctx, c, e, st[t], marks[t])
 		})
 	}
 	wg.Wait()
@@ -200,19 +193,28 @@ func (f *found) add(c *config.Channel, t int, e config.End, box string, inbox bo
 	}
 }
 
-// request tells what to list of the store of e, and whether the inbox with its
-// children is among what the patterns are about: a wildcard means it, too,
-// where it lives among the other mailboxes. Else it may be listed all the same,
-// only to be known by the name that MapInbox gives it.
-func request(ctx context.Context, c *config.Channel, e config.End, st store.Store) (req store.ListRequest, inbox bool, err error) {
+// listSide lists the store of e. It reports whether the inbox with its children is
+// among what the patterns are about: a wildcard means it, too, where it lives among
+// the other mailboxes. Else it may be listed all the same, only to be known by the
+// name that MapInbox gives it.
+func listSide(ctx context.Context, c *config.Channel, e config.End, st store.Store, marks bool) (boxes []store.Box, inbox bool, err error) {
 	l := c.Patterns.Listing(e.Box, e.Store.Flatten != "")
-	inbox, req.Others, req.OthersIfAny = l.Inbox, l.Others, l.OthersIfAny
-	if h, ok := st.(store.InboxHolder); ok && req.Others && !inbox {
-		inbox, err = h.InboxAmongOthers(ctx)
-		req.InboxAmong = inbox
+	holder, holds := st.(store.InboxHolder)
+	boxes, err = st.List(ctx, store.ListRequest{
+		Inbox:      l.Inbox || e.Store.MapInbox != "",
+		InboxAmong: holds && l.Others && !l.Inbox,
+		Others:     l.Others, OthersIfAny: l.OthersIfAny,
+		Marks: marks,
+	})
+	inbox = l.Inbox
+	if err == nil && holds && l.Others && !l.Inbox {
+		// What that takes to know, the store has found out by now.
+		inbox, err = holder.InboxAmongOthers(ctx)
 	}
-	req.Inbox = l.Inbox || e.Store.MapInbox != ""
-	return req, inbox, err
+	if err != nil {
+		return nil, false, &listError{e.Store.Label(), err}
+	}
+	return boxes, inbox, nil
 }
 
 // names returns the names in the order they are worked on.

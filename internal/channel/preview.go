@@ -47,13 +47,9 @@ func (p *Previewer) Pair(name string) Preview {
 // synchronized are left out.
 func (p *Previewer) Side(ctx context.Context, side config.Side) ([]string, error) {
 	e := p.c.End(side)
-	req, inbox, err := request(ctx, p.c, e, p.stores[side])
+	boxes, inbox, err := listSide(ctx, p.c, e, p.stores[side], false)
 	if err != nil {
 		return nil, err
-	}
-	boxes, err := p.stores[side].List(ctx, req)
-	if err != nil {
-		return nil, &listError{e.Store.Label(), err}
 	}
 	f := &found{boxes: map[string]*[2]bool{}}
 	for _, b := range boxes {

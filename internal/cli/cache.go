@@ -10,8 +10,9 @@ import (
 	"isync/internal/ui"
 )
 
-// remember lets an IMAP store remember the listings of its mailboxes. Where
-// there is no directory for that it does without.
+// remember lets an IMAP store, or the sessions of an account, remember the listings
+// of mailboxes, and what servers tell. Where there is no directory for that it does
+// without.
 func (w *workshop) remember(s *config.Store, o *imap.Options) {
 	o.Now = w.env.Now
 	o.Debug = func(text string) { w.printer.Debugf(ui.DebugDriver, "%s: %s", s.Name, text) }
@@ -27,6 +28,13 @@ func (w *workshop) remember(s *config.Store, o *imap.Options) {
 		w.listings = listcache.NewDir(w.fs, dir)
 	}
 	o.Listings = w.listings
+}
+
+// serverKey returns what tells the server of an account, and the way to log in there,
+// from all others: what it offers may depend on any of that.
+func serverKey(a *config.Account) string {
+	return fmt.Sprintf("%q %d %q %q %q %d %q %q %q",
+		a.Host, a.Port, a.Tunnel, a.User, a.UserCmd, a.TLS, a.ClientCertificate, a.AuthMechs, a.DisableExtensions)
 }
 
 // accountID returns what tells an account from all others.

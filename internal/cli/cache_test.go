@@ -49,14 +49,15 @@ func TestListingCache(t *testing.T) {
 		srv.ForgetCommands(t)
 		return out
 	}
-	files := func() []string {
+	remembered := func(what string) []string {
 		t.Helper()
-		names, err := filepath.Glob(filepath.Join(cache, "isync", "*"))
+		names, err := filepath.Glob(filepath.Join(cache, "isync", what))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return names
 	}
+	files := func() []string { return remembered("*.listing") }
 	expect := func(what string, want ...string) {
 		t.Helper()
 		got := slices.DeleteFunc(asked(), func(s string) bool { return strings.Contains(s, "BODY") })
@@ -68,7 +69,7 @@ func TestListingCache(t *testing.T) {
 
 	w.run(0, "-a", "-y")
 	asked()
-	if got := files(); len(got) != 0 {
+	if got := remembered("*"); len(got) != 0 {
 		t.Errorf("a dry run has remembered %q", got)
 	}
 	w.run(0, "-a")

@@ -207,7 +207,7 @@ func (r *run) load() bool {
 // workshop returns what makes stores.
 func (r *run) workshop() *workshop {
 	w := &workshop{
-		env: r.env, fs: r.fs(), cfg: r.cfg, controls: r.c.controls, printer: r.printer,
+		env: r.env, fs: r.fs(), cfg: r.cfg, controls: r.c.controls, printer: r.printer, dryRun: r.c.dryRun,
 		logins:   make(map[*config.Account]*accountLogin),
 		accounts: make(map[*config.Account]*imap.Sessions),
 	}

@@ -21,6 +21,7 @@ type workshop struct {
 	controls controls
 	printer  *ui.Printer
 	terminal *auth.Terminal
+	dryRun   bool
 
 	mu sync.Mutex
 	// logins are shared by the stores of an account.
@@ -112,11 +113,15 @@ func (w *workshop) account(s *config.Store) (*imap.Sessions, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := imap.NewSessions(imap.Options{
+	o := imap.Options{
 		Client: client, Login: w.login(s),
 		MaxSessions: s.IMAP.Account.Connections,
 		Warn:        w.warnAbout(s),
-	})
+		Server:      serverKey(s.IMAP.Account),
+		ReadOnly:    w.dryRun,
+	}
+	w.remember(s, &o)
+	a := imap.NewSessions(o)
 	w.accounts[s.IMAP.Account] = a
 	return a, nil
 }

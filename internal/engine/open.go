@@ -67,23 +67,29 @@ func (s *session) ahead() bool { return s.Controls == nil && !s.MayBeUnchanged }
 // left nil.
 func (s *session) openBoxes(ctx context.Context) error {
 	return both(func(t syncstate.Side) (err error) {
+		if s.Known[t] != Absent {
+			// First, since the store may do it along with what Caps needs.
+			s.boxes[t], err = s.Store[t].Open(ctx, s.Box[t], store.OpenRequest{ReadOnly: s.DryRun})
+			if err != nil {
+				s.boxes[t] = nil
+			}
+			if _, all := errors.AsType[*store.StoreError](err); all {
+				return err // which is not about this mailbox
+			}
+			if err != nil && !errors.Is(err, store.ErrNoBox) {
+				return s.where(t, fmt.Sprintf("opening %s side", t), err)
+			}
+		}
 		if s.caps[t], err = s.Store[t].Caps(ctx); err != nil {
 			return err
 		}
 		if s.Rules.Ops[t].ExpungeSolo && !s.caps[t].SelectiveExpunge {
 			return s.where(t, "expunging", errNoUIDPlus)
 		}
-		if s.Known[t] == Absent {
+		b := s.boxes[t]
+		if b == nil {
 			return nil
 		}
-		b, err := s.Store[t].Open(ctx, s.Box[t], store.OpenRequest{ReadOnly: s.DryRun})
-		if errors.Is(err, store.ErrNoBox) {
-			return nil
-		}
-		if err != nil {
-			return s.where(t, fmt.Sprintf("opening %s side", t), err)
-		}
-		s.boxes[t] = b
 		if p, ok := b.(store.Preparer); ok && s.ahead() {
 			p.Prepare(ctx)
 		}

@@ -85,8 +85,12 @@ func (c *Client) escape(name string) string {
 }
 
 // Namespace asks for the namespaces (RFC 2342), unless Settle has done so and
-// the answer was not taken yet. Prefixes have been decoded.
+// the answer was not taken yet. Prefixes have been decoded. While Ahead it is the
+// answer that is expected. It must not be changed.
 func (c *Client) Namespace(ctx context.Context) (*imapwire.Namespace, error) {
+	if a := c.ahead.Load(); a != nil && a.past.Namespace != nil {
+		return a.past.Namespace, nil
+	}
 	p := c.namespace.Swap(nil)
 	if p == nil {
 		var err error
@@ -117,7 +121,13 @@ func (c *Client) startNamespace(ctx context.Context) (*Pending[*imapwire.Namespa
 			}
 		}
 		return true
+	}, completed: func(*imapwire.Response) error {
+		c.noteNamespace(*ns)
+		return nil
 	}}
+	if a := c.ahead.Load(); a != nil && a.past.Namespace != nil {
+		cmd = c.checked(cmd, func() string { return a.sameNamespace(*ns) })
+	}
 	return begin(ctx, c, cmd, imapwire.NewCommand("NAMESPACE"), ns)
 }
 

@@ -59,6 +59,15 @@ type Client struct {
 	// namespace is a NAMESPACE that Settle has asked ahead.
 	namespace atomic.Pointer[Pending[*imapwire.Namespace]]
 
+	introduced     *Pending[[]string] // the ID that Settle has sent, if any
+	probed         atomic.Bool        // a NOOP has been sent to find out how slow the line is
+	incompressible atomic.Bool        // the server has refused to compress
+
+	asked atomic.Bool           // the capabilities had to be asked for
+	told  Past                  // so far; guarded by mu
+	deaf  bool                  // see Past; set with the greeting
+	ahead atomic.Pointer[ahead] // nil: nothing is sent ahead
+
 	tlsState atomic.Pointer[tls.ConnectionState] // nil: no TLS
 	tlsConn  atomic.Pointer[tls.Conn]            // likewise
 
@@ -118,13 +127,15 @@ func (c *Client) begin(ctx context.Context, greeting *command) error {
 	if err := c.wait(ctx, greeting); err != nil {
 		return err
 	}
-	if c.opts.Security != StartTLS {
-		return nil
+	if c.opts.Security == StartTLS {
+		if c.preauth {
+			return c.lost("", errors.New("the server considers us logged in before STARTTLS, which is unsafe"))
+		}
+		if err := c.startTLS(ctx); err != nil {
+			return err
+		}
 	}
-	if c.preauth {
-		return c.lost("", errors.New("the server considers us logged in before STARTTLS, which is unsafe"))
-	}
-	return c.startTLS(ctx)
+	return c.expect(ctx)
 }
 
 func dial(ctx context.Context, opts *Options) (net.Conn, error) {
@@ -230,7 +241,8 @@ func (c *Client) Err() error {
 }
 
 // Caps returns the capabilities that the server has told of so far, without
-// the disabled ones.
+// the disabled ones. While Ahead, once the login was sent, they are those that
+// it is expected to have.
 func (c *Client) Caps() Caps { return *c.caps.Load() }
 
 // Preauth tells whether the server greeted us as logged in already.
@@ -249,7 +261,13 @@ func (c *Client) Busy() bool { return len(*c.queue.Load()) > 0 }
 // setCaps replaces the capabilities.
 func (c *Client) setCaps(list []string) {
 	caps := newCaps(list, c.disabled)
-	c.caps.Store(&caps)
+	c.mu.Lock()
+	if a := c.ahead.Load(); a != nil {
+		a.heard = &caps
+	} else {
+		c.caps.Store(&caps)
+	}
+	c.mu.Unlock()
 	c.capsGen.Add(1)
 }
 
@@ -258,6 +276,9 @@ func (c *Client) fail(err error) {
 	c.mu.Lock()
 	first := c.err == nil
 	if first {
+		if c.ahead.Load() != nil {
+			err = brokenOff(err)
+		}
 		c.err = err
 		close(c.dead)
 	}
@@ -297,10 +318,14 @@ type command struct {
 	fetch *fetch
 	// completed is called with the tagged OK, on the reader goroutine.
 	completed func(r *imapwire.Response) error
+	// check is called with the outcome, nil for a tagged OK, on the reader
+	// goroutine. Its error ends the connection.
+	check func(err error) error
 	// ended is called last, whatever the outcome, on the reader goroutine.
 	ended func()
 
 	cont chan string   // texts of continuations; nil if there are none
+	last bool          // others may have been sent behind it, though it may get some
 	done chan struct{} // closed when err is final
 	err  error
 }
@@ -386,6 +411,12 @@ func (c *Client) startAlone(ctx context.Context, cmd *command, text *imapwire.Co
 		<-c.slots
 		return nil, err
 	}
+	return c.sendAlone(ctx, cmd, text)
+}
+
+// sendAlone waits until nothing is under way, and sends a command; it has a slot
+// and the right to send.
+func (c *Client) sendAlone(ctx context.Context, cmd *command, text *imapwire.Command) (release func(), err error) {
 	for _, earlier := range *c.queue.Load() {
 		select {
 		case <-earlier.done:
@@ -400,6 +431,33 @@ func (c *Client) startAlone(ctx context.Context, cmd *command, text *imapwire.Co
 		return nil, err
 	}
 	return func() { <-c.sending }, nil
+}
+
+// errBusy is why tryStartAlone has not.
+var errBusy = errors.New("other commands are under way")
+
+// tryStartAlone is startAlone, unless that might wait for what itself waits for
+// something still to be sent: a command that is being sent, or one whose sink has
+// not got everything.
+func (c *Client) tryStartAlone(ctx context.Context, cmd *command, text *imapwire.Command) (release func(), err error) {
+	cmd.verb = text.Verb()
+	select {
+	case c.slots <- struct{}{}:
+	default:
+		return nil, errBusy
+	}
+	select {
+	case c.sending <- struct{}{}:
+	default:
+		<-c.slots
+		return nil, errBusy
+	}
+	if slices.ContainsFunc(*c.queue.Load(), func(cmd *command) bool { return cmd.fetch != nil }) {
+		<-c.sending
+		<-c.slots
+		return nil, errBusy
+	}
+	return c.sendAlone(ctx, cmd, text)
 }
 
 // enqueue makes the reader know a command. Once queued, it gets completed

@@ -23,6 +23,7 @@ const maxInitialResponse = 7000
 
 // Capability asks for the capabilities, which Caps then returns.
 func (c *Client) Capability(ctx context.Context) error {
+	c.asked.Store(true)
 	return c.simple(ctx, imapwire.NewCommand("CAPABILITY"))
 }
 
@@ -56,6 +57,7 @@ func (c *Client) startTLS(ctx context.Context) error {
 		c.secured(t)
 		// Forget what was said before.
 		c.caps.Store(&Caps{})
+		c.asked.Store(false)
 		return nil
 	}}
 	release, err := c.startAlone(ctx, cmd, imapwire.NewCommand("STARTTLS"))
@@ -74,8 +76,12 @@ func (c *Client) replace(rw io.ReadWriter, w io.Writer) {
 	c.out.swap(w)
 }
 
-// Compress turns on COMPRESS=DEFLATE (RFC 4978).
-func (c *Client) Compress(ctx context.Context) error {
+// Compress turns on COMPRESS=DEFLATE (RFC 4978), once everything under way is
+// completed.
+func (c *Client) Compress(ctx context.Context) error { return c.compress(ctx, c.startAlone) }
+
+// compress turns on compression by a command that start sends.
+func (c *Client) compress(ctx context.Context, start func(context.Context, *command, *imapwire.Command) (release func(), err error)) error {
 	if c.deflate.Load() {
 		return nil
 	}
@@ -96,7 +102,7 @@ func (c *Client) Compress(ctx context.Context) error {
 		c.deflate.Store(true)
 		return nil
 	}}
-	release, err := c.startAlone(ctx, cmd, imapwire.NewCommand("COMPRESS").Raw("DEFLATE"))
+	release, err := start(ctx, cmd, imapwire.NewCommand("COMPRESS").Raw("DEFLATE"))
 	if err != nil {
 		return err
 	}
@@ -108,26 +114,41 @@ func (c *Client) Compress(ctx context.Context) error {
 // is the caller's business. Afterwards the capabilities are known.
 func (c *Client) Login(ctx context.Context, user, password string) error {
 	c.addSecret(password)
+	c.noteOffered()
 	gen := c.capsGen.Load()
 	text := imapwire.NewCommand("LOGIN").String(user).Secret(password)
-	if err := c.simple(ctx, text); err != nil {
+	cmd := c.loginCommand(new(command))
+	if err := c.start(ctx, cmd, text); err != nil {
+		return err
+	}
+	c.loginSent()
+	if err := c.wait(ctx, cmd); err != nil {
 		return err
 	}
 	return c.loggedIn(ctx, gen)
 }
 
-// loggedIn asks for the capabilities unless they came with the login.
+// loggedIn asks for the capabilities unless they came with the login, or are
+// expected.
 func (c *Client) loggedIn(ctx context.Context, gen uint64) error {
-	if c.capsGen.Load() != gen && !c.rewrites() {
+	if c.Ahead() {
 		return nil
 	}
-	return c.Capability(ctx)
+	told := c.capsGen.Load() != gen && !rewrites(c.Caps())
+	if !told {
+		if err := c.Capability(ctx); err != nil {
+			return err
+		}
+	}
+	c.noteLogin(told)
+	return nil
 }
 
-// rewrites tells whether the server has a proxy in front that rewrites texts
-// until it has seen the answer to a CAPABILITY command: Apple's.
-func (c *Client) rewrites() bool {
-	for name := range c.Caps() {
+// rewrites tells whether a server with these capabilities has a proxy in front
+// that rewrites texts until it has seen the answer to a CAPABILITY command:
+// Apple's.
+func rewrites(caps Caps) bool {
+	for name := range caps {
 		if strings.HasPrefix(name, "XAPPLE") {
 			return true
 		}
@@ -148,6 +169,7 @@ func (c *Client) Authenticate(ctx context.Context, mech sasl.Client) error {
 	if err := c.ensureCaps(ctx); err != nil {
 		return err
 	}
+	c.noteOffered()
 	gen := c.capsGen.Load()
 	if err := c.authenticate(ctx, mech, name, ir); err != nil {
 		if r, ok := errors.AsType[*ResponseError](err); ok {
@@ -168,6 +190,7 @@ const authCommand = "AUTHENTICATE "
 
 func (c *Client) authenticate(ctx context.Context, mech sasl.Client, name string, ir []byte) error {
 	text := imapwire.NewCommand("AUTHENTICATE").Raw(name)
+	ahead := false
 	if ir != nil && len(ir) <= maxInitialResponse*3/4 && c.Caps().Has("SASL-IR") {
 		enc := base64.StdEncoding.EncodeToString(ir)
 		if enc == "" {
@@ -177,9 +200,13 @@ func (c *Client) authenticate(ctx context.Context, mech sasl.Client, name string
 		c.addSecret(secretIn(ir))
 		text.SecretRaw(enc)
 		ir = nil
+		ahead = c.Ahead() && oneStep(name)
 	}
-	cmd := &command{cont: make(chan string, 1), ended: func() { c.authing.Store(false) }}
+	cmd := c.loginCommand(&command{cont: make(chan string, 1), last: ahead, ended: func() { c.authing.Store(false) }})
 	c.authing.Store(true)
+	if ahead {
+		return c.authenticateAhead(ctx, mech, cmd, text)
+	}
 	release, err := c.startAlone(ctx, cmd, text)
 	if err != nil {
 		c.authing.Store(false)
@@ -197,6 +224,29 @@ func (c *Client) authenticate(ctx context.Context, mech sasl.Client, name string
 			if err := c.authLine(ctx, base64.StdEncoding.EncodeToString(reply)); err != nil {
 				return err
 			}
+		case <-cmd.done:
+			return cmd.err
+		case <-ctx.Done():
+			return c.wait(ctx, cmd)
+		}
+	}
+}
+
+// authenticateAhead authenticates with a command that says everything; others may
+// be sent behind it at once. Should the server have a question all the same, that
+// is how some tell why they refuse, it will take the next command for an answer,
+// and no good one.
+func (c *Client) authenticateAhead(ctx context.Context, mech sasl.Client, cmd *command, text *imapwire.Command) error {
+	if err := c.start(ctx, cmd, text); err != nil {
+		c.authing.Store(false)
+		return err
+	}
+	c.loginSent()
+	for {
+		select {
+		case challenge := <-cmd.cont:
+			// The mechanism learns the reason, if it is one.
+			_, _ = respond(mech, new([]byte), challenge)
 		case <-cmd.done:
 			return cmd.err
 		case <-ctx.Done():
@@ -272,6 +322,12 @@ func (c *Client) Enable(ctx context.Context, names ...string) (Caps, error) {
 
 // StartEnable starts an ENABLE.
 func (c *Client) StartEnable(ctx context.Context, names ...string) (*Pending[Caps], error) {
+	return c.startEnable(ctx, nil, names...)
+}
+
+// startEnable starts an ENABLE. compare, if not nil, compares what was enabled
+// with the past, while Ahead.
+func (c *Client) startEnable(ctx context.Context, compare func(got Caps) (wrong string), names ...string) (*Pending[Caps], error) {
 	got := Caps{}
 	cmd := &command{data: func(r *imapwire.Response, _ bool) bool {
 		if r.Kind != imapwire.KindEnabled {
@@ -288,13 +344,20 @@ func (c *Client) StartEnable(ctx context.Context, names ...string) (*Pending[Cap
 			next[name] = struct{}{}
 		}
 		c.enabled = next
-		if got.Has("UTF8=ACCEPT") || got.Has("UTF8=ONLY") {
+		if acceptsUTF8(got) {
 			c.utf8On.Store(true)
+			c.told.UTF8 = true
 		}
 		return true
 	}}
+	if compare != nil {
+		cmd = c.checked(cmd, func() string { return compare(got) })
+	}
 	return begin(ctx, c, cmd, imapwire.NewCommand("ENABLE").Raw(strings.Join(names, " ")), &got)
 }
+
+// acceptsUTF8 tells whether UTF8=ACCEPT is among what was enabled.
+func acceptsUTF8(got Caps) bool { return got.Has("UTF8=ACCEPT") || got.Has("UTF8=ONLY") }
 
 // Enabled returns what the server has confirmed to be enabled.
 func (c *Client) Enabled() Caps {

@@ -53,6 +53,10 @@ type Options struct {
 	// for each before the next is sent. 0 is DefaultPipelineDepth.
 	PipelineDepth int
 
+	// Past, if not nil, is what the server has told on an earlier connection. If
+	// its greeting does not contradict, Ahead is true after Dial.
+	Past *Past
+
 	// DisableExtensions are capabilities to ignore, in any case.
 	DisableExtensions []string
 

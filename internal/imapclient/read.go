@@ -16,6 +16,9 @@ func (c *Client) read() {
 	for {
 		c.cur = incoming{}
 		err := c.dec.Read(&r, c.body)
+		if a := c.ahead.Load(); a != nil && err == nil {
+			err = c.heardOf(a, &r)
+		}
 		if err == nil {
 			err = c.dispatch(&r)
 		} else if c.cur.sink != nil {
@@ -42,6 +45,9 @@ func (c *Client) end(err error) {
 		err = c.bye
 	}
 	c.fail(c.lost(waiting, noEOF(err)))
+	if a := c.ahead.Load(); a != nil && a.grace != nil {
+		a.grace.Stop()
+	}
 
 	c.mu.Lock()
 	c.closed = true
@@ -192,6 +198,7 @@ func (c *Client) statusCode(r *imapwire.Response) {
 // greeted completes the pseudo-command that stands for the greeting.
 func (c *Client) greeted(cmd *command, r *imapwire.Response) error {
 	c.statusCode(r)
+	c.deaf = deaf.MatchString(r.Text)
 	switch r.Status {
 	case imapwire.StatusBye:
 		c.bye = c.farewell(r)
@@ -253,6 +260,16 @@ func (c *Client) tagged(r *imapwire.Response) error {
 		err = c.refusal(cmd, r)
 	}
 	fatal, _ := errors.AsType[*ConnectionError](err)
+	if fatal == nil && cmd.check != nil {
+		if cerr := cmd.check(err); cerr != nil {
+			if err == nil {
+				return cerr
+			}
+			c.dequeue(cmd)
+			c.finish(cmd, err)
+			return cerr
+		}
+	}
 	if fatal != nil {
 		return fatal // which completes the command, too
 	}
@@ -264,12 +281,19 @@ func (c *Client) tagged(r *imapwire.Response) error {
 // continuation wakes the command that is being sent.
 func (c *Client) continuation(r *imapwire.Response) {
 	queue := *c.queue.Load()
-	// Only the youngest can be waiting: nothing is sent behind it.
-	if len(queue) > 0 && queue[len(queue)-1].cont != nil {
-		select {
-		case queue[len(queue)-1].cont <- r.Text:
-			return
-		default:
+	// Only the youngest can be waiting: nothing is sent behind it, except behind
+	// a login.
+	if n := len(queue); n > 0 {
+		waiting := queue[n-1]
+		if queue[0].last {
+			waiting = queue[0]
+		}
+		if waiting.cont != nil {
+			select {
+			case waiting.cont <- r.Text:
+				return
+			default:
+			}
 		}
 	}
 	c.unknown("+", errors.New("continues no command that is being sent"))

@@ -158,6 +158,12 @@ func TestCompressAuto(t *testing.T) {
 					if err := c.Settle(ctx); err != nil {
 						t.Fatal(err)
 					}
+					if c.deflate.Load() {
+						t.Error("compresses before there is anything to send")
+					}
+					if err := c.CompressIfSlow(ctx); err != nil {
+						t.Fatal(err)
+					}
 					if delay == 0 && c.RTT() >= slowLink {
 						t.Skipf("this machine is too busy: %v", c.RTT())
 					}

@@ -49,7 +49,7 @@ func (d *Dir) file(k Key) string {
 // Load returns the contents of the file about a mailbox, decoded and as they
 // are. If there is none, it returns nil and no error.
 func (d *Dir) Load(k Key) (*Listing, []byte, error) {
-	data, err := d.read(d.file(k))
+	data, err := d.read(d.file(k), maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, nil
 	}
@@ -63,7 +63,8 @@ func (d *Dir) Load(k Key) (*Listing, []byte, error) {
 	return l, data, nil
 }
 
-func (d *Dir) read(name string) ([]byte, error) {
+// read reads a file of limit bytes at most.
+func (d *Dir) read(name string, limit int64) ([]byte, error) {
 	f, err := d.fs.OpenFile(name, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
@@ -73,7 +74,7 @@ func (d *Dir) read(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() || info.Size() > maxFile {
+	if !info.Mode().IsRegular() || info.Size() > limit {
 		return nil, fmt.Errorf("%s: %w: it is no file, or too large", name, ErrInvalid)
 	}
 	data := make([]byte, info.Size())
@@ -86,13 +87,7 @@ func (d *Dir) read(name string) ([]byte, error) {
 
 // Save replaces the file about a mailbox by data, which Encode has made for the
 // same mailbox.
-func (d *Dir) Save(k Key, data []byte) error {
-	if err := vfs.MkdirAll(d.fs, d.path, 0o700, false); err != nil {
-		return err
-	}
-	d.sweep.Do(d.removeOld)
-	return vfs.Replace(d.fs, d.file(k), data, 0o600)
-}
+func (d *Dir) Save(k Key, data []byte) error { return d.save(d.file(k), data) }
 
 // Remove removes the file about a mailbox, if there is one.
 func (d *Dir) Remove(k Key) error {
@@ -109,7 +104,7 @@ func (d *Dir) removeOld() {
 		return
 	}
 	for _, n := range names {
-		if !strings.HasSuffix(n, newSuffix) || !strings.Contains(n, suffix+".") {
+		if !strings.HasSuffix(n, newSuffix) || !strings.Contains(n, suffix+".") && !strings.Contains(n, serverSuffix+".") {
 			continue
 		}
 		path := filepath.Join(d.path, n)

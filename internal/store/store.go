@@ -92,7 +92,7 @@ type Caps struct {
 // ListRequest limits a listing to what is needed.
 type ListRequest struct {
 	// Inbox: the inbox and its children are wanted, wherever they live. InboxAmong:
-	// they are if they come up among the others (see InboxHolder).
+	// they are if they live among the others (see InboxHolder).
 	Inbox, InboxAmong bool
 	// Others: everything but the inbox and its children is wanted. OthersIfAny:
 	// that, too, but it is no error if the store cannot have any.

@@ -46,6 +46,7 @@ type appender struct {
 	buf   bytes.Buffer // for rendering
 	row   int          // how many were refused since the last one was stored
 	group *group       // gathers messages that have not been sent; may be nil
+	bytes int64        // of the messages so far
 
 	// lanes are further connections that are used, if any; waited is how many
 	// messages the server had to be asked for before.
@@ -195,6 +196,11 @@ func (a *appender) Put(ctx context.Context, o *store.Outgoing) error {
 	}
 	if o.Size < 0 {
 		return a.box.fail("storing messages", errSizeUnknown)
+	}
+	if a.bytes += o.Size; a.bytes >= bulkBytes {
+		if err := sess.client.CompressIfSlow(ctx); err != nil {
+			return a.box.fail("storing messages", err)
+		}
 	}
 	if o.Size <= renderLimit && a.gathering() {
 		return a.gather(ctx, sess.client, o)

@@ -22,30 +22,67 @@ type layoutCache struct {
 	listed map[string]string // canonical name → name on the server
 }
 
+// get returns the layout, nil if it is not known yet.
+func (l *layoutCache) get() *layout {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.known
+}
+
+// keep keeps the layout for the rest of the run. It must not rest on what a
+// server is merely expected to say.
+func (l *layoutCache) keep(known *layout) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.known = known
+}
+
+// name returns the name on the server of a mailbox that was listed.
+func (l *layoutCache) name(box string) (name string, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	name, ok = l.listed[box]
+	return name, ok
+}
+
 // getLayout finds out how names look like on the server.
 func (s *Store) getLayout(ctx context.Context) (*layout, error) {
-	s.layout.mu.Lock()
-	l := s.layout.known
-	s.layout.mu.Unlock()
-	if l != nil {
-		return l, nil
-	}
-	if s.asksNamespace() {
-		s.pool.wantsNamespace.Store(true)
-	}
-	err := s.share(ctx, func(c *imapclient.Client) error {
-		s.pool.wantsNamespace.Store(false)
+	return s.askWithLayout(ctx, func(*imapclient.Client, *layout) error { return nil })
+}
+
+// askWithLayout is ask for an f that needs the layout, which is found out on the
+// same session. It returns the layout.
+func (s *Store) askWithLayout(ctx context.Context, f func(*imapclient.Client, *layout) error) (l *layout, err error) {
+	s.announceLayout()
+	err = s.ask(ctx, func(c *imapclient.Client) error {
 		var err error
-		l, err = s.askLayout(ctx, c)
-		return err
+		if l, err = s.layoutBy(ctx, c); err != nil {
+			return err
+		}
+		return f(c, l)
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.layout.mu.Lock()
-	defer s.layout.mu.Unlock()
-	s.layout.known = l
+	s.layout.keep(l)
 	return l, nil
+}
+
+// announceLayout lets whoever connects ask for what layoutBy will need.
+func (s *Store) announceLayout() {
+	if s.layout.get() == nil && s.asksNamespace() {
+		s.pool.wantsNamespace.Store(true)
+	}
+}
+
+// layoutBy returns the layout, which a session is asked for if need be. If the
+// session is not confirmed, neither is the layout.
+func (s *Store) layoutBy(ctx context.Context, c *imapclient.Client) (*layout, error) {
+	if l := s.layout.get(); l != nil {
+		return l, nil
+	}
+	s.pool.wantsNamespace.Store(false)
+	return s.askLayout(ctx, c)
 }
 
 // wantsPrefix tells whether the prefix of the personal namespace is of interest.
@@ -91,21 +128,24 @@ func (s *Store) askLayout(ctx context.Context, c *imapclient.Client) (*layout, e
 
 // serverName returns what the server calls a mailbox.
 func (s *Store) serverName(ctx context.Context, box string) (string, error) {
-	if box == mail.Inbox {
-		return mail.Inbox, nil
-	}
-	s.layout.mu.Lock()
-	name, ok := s.layout.listed[box]
-	s.layout.mu.Unlock()
-	if ok {
+	if name, ok := s.knownName(box); ok {
 		return name, nil
 	}
 	l, err := s.getLayout(ctx)
 	if err != nil {
 		return "", s.storeError(err)
 	}
-	name, err = l.server(box)
+	name, err := l.server(box)
 	return name, s.boxError(box, err)
+}
+
+// knownName returns what the server calls a mailbox if that does not depend on
+// the layout.
+func (s *Store) knownName(box string) (name string, ok bool) {
+	if box == mail.Inbox {
+		return mail.Inbox, true
+	}
+	return s.layout.name(box)
 }
 
 // selectable reports whether what is listed is a mailbox.
@@ -115,16 +155,15 @@ func selectable(e *imapclient.ListEntry) bool {
 
 // List implements store.Store.
 func (s *Store) List(ctx context.Context, req store.ListRequest) ([]store.Box, error) {
-	l, err := s.getLayout(ctx)
-	if err != nil {
-		return nil, s.storeError(err)
-	}
 	var entries []imapclient.ListEntry
-	err = s.share(ctx, func(c *imapclient.Client) error {
+	var wanted store.ListRequest
+	l, err := s.askWithLayout(ctx, func(c *imapclient.Client, l *layout) error {
 		entries = nil
+		wanted = req
+		wanted.InboxAmong = req.InboxAmong && l.holdsInbox()
 		var pending []*imapclient.Pending[[]imapclient.ListEntry]
 		var first error
-		for _, p := range l.patterns(req.Inbox || req.InboxAmong, req.Others || req.OthersIfAny) {
+		for _, p := range l.patterns(wanted.Inbox || wanted.InboxAmong, req.Others || req.OthersIfAny) {
 			ask := imapclient.ListRequest{Patterns: []string{p}, Subscribed: s.opts.SubscribedOnly}
 			if req.Marks && s.marks(c) && c.Caps().Has("LIST-STATUS") {
 				ask.Status = markItems
@@ -143,12 +182,15 @@ func (s *Store) List(ctx context.Context, req store.ListRequest) ([]store.Box, e
 			}
 			entries = append(entries, part...)
 		}
-		return first
+		if first != nil {
+			return fmt.Errorf("listing mailboxes: %w", first)
+		}
+		return nil
 	})
 	if err != nil {
-		return nil, s.storeError(fmt.Errorf("listing mailboxes: %w", err))
+		return nil, s.storeError(err)
 	}
-	return s.boxes(l, req, entries)
+	return s.boxes(l, wanted, entries)
 }
 
 // InboxAmongOthers implements store.InboxHolder.
@@ -157,7 +199,7 @@ func (s *Store) InboxAmongOthers(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, s.storeError(err)
 	}
-	return l.prefix == "" || l.underInbox(), nil
+	return l.holdsInbox(), nil
 }
 
 // boxes makes canonical names of what was listed.

@@ -37,7 +37,18 @@
 // agree with the numbers that the server tells besides. If one does not, what
 // is remembered is dropped, and everything is listed.
 //
-// Goroutines: each Appender has one that waits for the answers, until Finish
-// returns; Close has one for each session it says goodbye to. All others belong
-// to package imapclient.
+// # Sending ahead
+//
+// With Options.Listings and Options.Server it is also remembered what the server
+// tells about itself. Then the next run sends what has to be asked right behind the
+// login, without waiting for the answer. Only what changes nothing is sent that
+// way, and nothing of the answers is used before the server has confirmed that it
+// is what it was; see imapclient.Options.Past. If it is not, or cannot cope, a
+// connection is made that waits.
+//
+// # Goroutines
+//
+// Each Appender has one that waits for the answers, until Finish returns; a login
+// that is not waited for has one, until the session is confirmed; Close has one for
+// each session it says goodbye to. All others belong to package imapclient.
 package imap

@@ -26,6 +26,15 @@ const (
 	singlesAhead = 2
 )
 
+// From this on it is worth a round trip to ask for compression, where that depends
+// on how slow the line is: that many messages to be listed, that many to be
+// fetched, that many bytes to be stored.
+const (
+	bulkMessages = 1000
+	bulkBodies   = 20
+	bulkBytes    = 64 << 10
+)
+
 // Fetch implements store.Mailbox. Where the server fails over a message, the
 // others of its command may come after later ones.
 func (m *mailbox) Fetch(ctx context.Context, items []store.FetchItem, sink func(*store.Incoming) error) error {
@@ -35,6 +44,11 @@ func (m *mailbox) Fetch(ctx context.Context, items []store.FetchItem, sink func(
 	}
 	if err := sess.collect(ctx); err != nil {
 		return m.fail("fetching messages", err)
+	}
+	if len(items) >= bulkBodies {
+		if err := sess.client.CompressIfSlow(ctx); err != nil {
+			return m.fail("fetching messages", err)
+		}
 	}
 	f := &fetcher{box: m, client: sess.client, sink: sink}
 	if err := f.run(ctx, batches(items), 1); err != nil {

@@ -45,70 +45,80 @@ func (s *Store) Open(ctx context.Context, box string, req store.OpenRequest) (st
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	name, err := s.serverName(ctx, box)
-	if err != nil {
-		return nil, err
-	}
-	m := &mailbox{store: s, box: box, name: name, readOnly: req.ReadOnly, deposit: req.Deposit}
-	if m.deposit {
-		if err := m.openDeposit(ctx); err != nil {
-			return nil, err
-		}
-		return m, nil
-	}
+	m := &mailbox{store: s, box: box, readOnly: req.ReadOnly, deposit: req.Deposit}
 	if err := m.open(ctx); err != nil {
 		return nil, err
 	}
 	return m, nil
 }
 
-// open takes a session and selects the mailbox in it.
+// open takes a session and selects the mailbox in it, or for a deposit makes sure
+// that there is such a mailbox.
 func (m *mailbox) open(ctx context.Context) error {
 	s := m.store
-	for {
-		sess, used, err := s.pool.exclusive(ctx, &s.door)
-		if err != nil {
-			return s.storeError(err)
-		}
-		err = m.selectBox(ctx, sess)
-		if err == nil {
-			return nil
-		}
-		sess.selected = ""
-		s.pool.putExclusive(sess)
-		if !used || !isLost(err) || ctx.Err() != nil {
-			return s.boxError(m.box, err)
-		}
-		// The connection had died while it was idle.
+	if _, known := s.knownName(m.box); !known {
+		s.announceLayout()
 	}
+	var l *layout
+	_, answer, err := s.pool.ask(ctx, &s.door, !m.deposit, func(sess *session) (err error) {
+		if l, err = m.setName(ctx, sess.client); err != nil {
+			return err
+		}
+		if m.deposit {
+			return m.lookAt(ctx, sess)
+		}
+		if err = m.selectBox(ctx, sess); err != nil {
+			sess.selected = ""
+		}
+		return err
+	})
+	if err == nil && answer == nil {
+		if l != nil {
+			s.layout.keep(l)
+		}
+		return nil
+	}
+	m.mu.Lock()
+	m.sess = nil // it may have been confirmed by nothing
+	m.mu.Unlock()
+	if err != nil {
+		return s.storeError(err)
+	}
+	return s.boxError(m.box, answer)
 }
 
-// openDeposit takes any session, and makes sure that there is such a mailbox.
-func (m *mailbox) openDeposit(ctx context.Context) error {
-	s := m.store
-	for {
-		sess, used, err := s.pool.any(ctx, &s.door)
-		if err != nil {
-			return s.storeError(err)
-		}
-		st, err := sess.client.Status(ctx, m.name, imapwire.BoxUIDValidity)
-		if err == nil {
-			m.mu.Lock()
-			m.sess = sess
-			// What else it can hold is not known without selecting it, and not
-			// every server takes what it cannot hold.
-			m.info = store.Info{UIDValidity: st.UIDValidity, UIDNext: 1, Flags: mail.AllFlags &^ mail.FlagForwarded}
-			m.mu.Unlock()
-			return nil
-		}
-		if missing(ctx, sess.client, m.name, err) {
-			err = store.ErrNoBox
-		}
-		s.pool.put(sess)
-		if !used || !isLost(err) || ctx.Err() != nil {
-			return s.boxError(m.box, err)
-		}
+// setName finds out what the server calls the mailbox, and returns the layout if
+// that depends on it.
+func (m *mailbox) setName(ctx context.Context, c *imapclient.Client) (*layout, error) {
+	name, known := m.store.knownName(m.box)
+	if known {
+		m.name = name
+		return nil, nil
 	}
+	l, err := m.store.layoutBy(ctx, c)
+	if err != nil {
+		return nil, m.store.storeError(err)
+	}
+	m.name, err = l.server(m.box)
+	return l, err
+}
+
+// lookAt makes sure that there is such a mailbox.
+func (m *mailbox) lookAt(ctx context.Context, sess *session) error {
+	st, err := sess.client.Status(ctx, m.name, imapwire.BoxUIDValidity)
+	if err != nil {
+		if missing(ctx, sess.client, m.name, err) {
+			return store.ErrNoBox
+		}
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.sess = sess
+	// What else it can hold is not known without selecting it, and not every
+	// server takes what it cannot hold.
+	m.info = store.Info{UIDValidity: st.UIDValidity, UIDNext: 1, Flags: mail.AllFlags &^ mail.FlagForwarded}
+	return nil
 }
 
 // giveBack gives the session back.
@@ -182,10 +192,7 @@ func (m *mailbox) reconnect(ctx context.Context) error {
 	m.sess = nil
 	m.mu.Unlock()
 	m.giveBack(old)
-	if m.deposit {
-		return m.openDeposit(ctx)
-	}
-	if err := m.open(ctx); err != nil {
+	if err := m.open(ctx); err != nil || m.deposit {
 		return err
 	}
 	m.mu.Lock()

@@ -2,7 +2,6 @@ package imap
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"isync/internal/imapclient"
@@ -46,20 +45,29 @@ func (s *Store) marks(c *imapclient.Client) bool {
 func (s *Store) Marks(ctx context.Context, boxes []string) ([]string, error) {
 	marks := make([]string, len(boxes))
 	names := make([]string, len(boxes))
-	for i, b := range boxes {
-		var err error
-		if names[i], err = s.serverName(ctx, b); err != nil {
-			if isStoreError(err) {
-				return nil, err
-			}
-			names[i] = ""
-		}
-	}
-	err := s.share(ctx, func(c *imapclient.Client) error {
+	ask := func(c *imapclient.Client) error {
 		if !s.marks(c) {
 			return nil
 		}
 		return askMarks(ctx, c, names, marks)
+	}
+	unknown := false
+	for i, b := range boxes {
+		var ok bool
+		names[i], ok = s.knownName(b)
+		unknown = unknown || !ok
+	}
+	if !unknown {
+		return marks, s.storeError(s.ask(ctx, ask))
+	}
+	_, err := s.askWithLayout(ctx, func(c *imapclient.Client, l *layout) error {
+		for i, b := range boxes {
+			var known bool
+			if names[i], known = s.knownName(b); !known {
+				names[i], _ = l.server(b) // one that cannot be has no mark
+			}
+		}
+		return ask(c)
 	})
 	return marks, s.storeError(err)
 }
@@ -118,9 +126,4 @@ func (m *mailbox) Mark() string {
 		return ""
 	}
 	return m.sel.mark
-}
-
-func isStoreError(err error) bool {
-	_, ok := errors.AsType[*store.StoreError](err)
-	return ok
 }

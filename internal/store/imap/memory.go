@@ -2,7 +2,6 @@ package imap
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"isync/internal/listcache"
@@ -56,7 +55,7 @@ func (m *mailbox) recall() *listcache.Listing {
 		m.store.debugf("listing of '%s' is not remembered: %v", m.box, err)
 	}
 	if l != nil {
-		if age := m.store.now().Sub(l.Complete); age <= maxMemory && age >= -time.Hour {
+		if age := m.store.opts.now().Sub(l.Complete); age <= maxMemory && age >= -time.Hour {
 			return l
 		}
 	}
@@ -144,18 +143,7 @@ func (m *mailbox) Remember(context.Context) {
 
 var _ store.Rememberer = (*mailbox)(nil)
 
-func (s *Store) debugf(format string, args ...any) {
-	if s.opts.Debug != nil {
-		s.opts.Debug(fmt.Sprintf(format, args...))
-	}
-}
-
-func (s *Store) now() time.Time {
-	if s.opts.Now != nil {
-		return s.opts.Now()
-	}
-	return time.Now()
-}
+func (s *Store) debugf(format string, args ...any) { s.opts.debugf(format, args...) }
 
 // above returns the UID that follows the last one of a listing, or next if that
 // is higher.

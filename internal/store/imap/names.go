@@ -128,6 +128,9 @@ func nameError(reason store.NameReason, box, format string, args ...any) error {
 	return &store.NameError{Reason: reason, Name: box, Text: fmt.Sprintf(format, args...)}
 }
 
+// holdsInbox reports whether the inbox lives among the mailboxes with the prefix.
+func (l *layout) holdsInbox() bool { return l.prefix == "" || l.underInbox() }
+
 // underInbox reports whether whoever lists the inbox and its children lists all
 // that has the prefix, too.
 func (l *layout) underInbox() bool {

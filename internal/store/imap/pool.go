@@ -38,6 +38,11 @@ type session struct {
 
 	// qresync turns on QRESYNC when the first mailbox is selected.
 	qresync enabling
+
+	// unconfirmed is not nil while it is not known what the server makes of the
+	// login. Such a session is that of the call that has dialed, and not yet among
+	// those of the pool.
+	unconfirmed *unconfirmed
 }
 
 // follow lets the census of a listing know what happens; nil ends that.
@@ -130,6 +135,8 @@ type pool struct {
 	first chan struct{}
 	// wantsNamespace: whoever is about to take a session will ask for it.
 	wantsNamespace atomic.Bool
+	// past is what the server has told in earlier runs.
+	past past
 
 	mu       sync.Mutex
 	sessions []*session
@@ -145,24 +152,15 @@ type pool struct {
 func newPool(o *Options) *pool {
 	opts := *o
 	opts.Client.Ampersands = new(imapclient.Ampersands)
-	return &pool{opts: &opts, first: make(chan struct{}, 1), limit: o.MaxSessions, change: make(chan struct{})}
+	return &pool{
+		opts: &opts, past: past{opts: &opts}, first: make(chan struct{}, 1), limit: o.MaxSessions, change: make(chan struct{}),
+	}
 }
 
 // changed wakes all who wait; p.mu is held.
 func (p *pool) changed() {
 	close(p.change)
 	p.change = make(chan struct{})
-}
-
-// exclusive takes a session for a mailbox. used tells that it is not new.
-func (p *pool) exclusive(ctx context.Context, d *door) (s *session, used bool, err error) {
-	return p.take(ctx, d, true)
-}
-
-// any takes a session for something that needs no selected mailbox. It may
-// have other users at the same time.
-func (p *pool) any(ctx context.Context, d *door) (s *session, used bool, err error) {
-	return p.take(ctx, d, false)
 }
 
 // spare takes a session that nobody uses, or makes one, for something that needs
@@ -189,6 +187,9 @@ func (p *pool) spare(ctx context.Context, d *door) *session {
 	p.dialing++
 	p.mu.Unlock()
 	s, _, err := p.dial(ctx, d, false)
+	if err == nil && s != nil && s.unconfirmed != nil {
+		s, _, err = p.confirm(ctx, d, s)
+	}
 	if err != nil {
 		return nil
 	}
@@ -205,7 +206,55 @@ func (p *pool) crowded() bool {
 	return p.full() && !slices.ContainsFunc(p.sessions, func(s *session) bool { return s.users == 0 && !s.lost() })
 }
 
-func (p *pool) take(ctx context.Context, d *door, exclusive bool) (s *session, used bool, err error) {
+// any takes a session for something that needs no selected mailbox. It may
+// have other users at the same time. used tells that it is not new.
+func (p *pool) any(ctx context.Context, d *door) (s *session, used bool, err error) {
+	for {
+		s, used, err := p.takeSoon(ctx, d, false)
+		if err != nil || s.unconfirmed == nil {
+			return s, used, err
+		}
+		s, again, err := p.confirm(ctx, d, s)
+		if !again {
+			return s, used, err
+		}
+	}
+}
+
+// ask takes a session and runs f on it, which changes nothing and may be run
+// before the session is confirmed. It may be run again: if the session turns out
+// to have been lost while it was idle, or things are otherwise than expected. If f
+// fails, that is returned as the answer, and there is no session.
+func (p *pool) ask(ctx context.Context, d *door, exclusive bool, f func(*session) error) (s *session, answer, err error) {
+	for {
+		s, used, err := p.takeSoon(ctx, d, exclusive)
+		if err != nil {
+			return nil, nil, err
+		}
+		answer := f(s)
+		if s.unconfirmed != nil {
+			var again bool
+			if s, again, err = p.confirm(ctx, d, s); again {
+				continue
+			}
+			if err != nil {
+				return nil, nil, err
+			}
+		}
+		if answer == nil {
+			return s, nil, nil
+		}
+		p.release(s, exclusive)
+		if !used || !isLost(answer) || ctx.Err() != nil {
+			return nil, answer, nil
+		}
+	}
+}
+
+// takeSoon takes a session, for a mailbox if it is to be exclusive, or for
+// something that needs no selected mailbox. It may be unconfirmed; used tells that
+// it is not new.
+func (p *pool) takeSoon(ctx context.Context, d *door, exclusive bool) (s *session, used bool, err error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, false, err
@@ -341,166 +390,10 @@ func (p *pool) dropLost() {
 	}
 }
 
-// dial makes a new session; p.dialing counts it already. again says to look
-// once more for one that is there.
-func (p *pool) dial(ctx context.Context, d *door, exclusive bool) (s *session, again bool, err error) {
-	s, again, err = p.connect(ctx, d)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.dialing--
-	defer p.changed()
-	switch {
-	case again:
-		return nil, true, nil
-	case err == nil && p.closed:
-		_ = s.client.Close()
-		return nil, false, errClosed
-	case err == nil:
-		s.users, s.exclusive = 1, exclusive
-		p.loggedIn = true
-		p.sessions = append(p.sessions, s)
-		if p.limit > 0 {
-			// It may have been lowered while this one was being made.
-			p.limit = max(p.limit, p.live())
-		}
-		return s, false, nil
-	case ctx.Err() != nil || p.closed:
-		return nil, false, err
-	}
-	if p.live() > 0 {
-		p.limitReached(err)
-		return nil, true, nil
-	}
-	if _, ok := errors.AsType[*loginError](err); ok {
-		d.refused = err
-	}
-	return nil, false, err
-}
-
-// limitReached notes that there cannot be more sessions than there are: the server
-// has let us in before, so it must be that it does not want more of us. One warning
-// is enough for all that were refused. p.mu is held.
-func (p *pool) limitReached(err error) {
-	p.limit = p.live()
-	if !p.warned && p.opts.Warn != nil {
-		p.opts.Warn(fmt.Sprintf("going on with %d connection(s), since there was no further one: %v", p.limit, err),
-			fmt.Sprintf("with Connections %d for the account it is not asked for", p.limit))
-	}
-	p.warned = true
-}
-
-// loginError is the error of a login.
-type loginError struct{ err error }
-
-func (e *loginError) Error() string { return "login failed: " + e.err.Error() }
-
-func (e *loginError) Unwrap() error { return e.err }
-
-// LateError is what Options.Login fails with if the server has closed the
-// connection before anything was sent to log in, most likely because it took the
-// user long to give the password. It gets another connection then, once.
-type LateError struct{ Err error } // of the connection
-
-func (e *LateError) Error() string { return e.Err.Error() }
-
-// Unwrap returns how the connection has ended.
-func (e *LateError) Unwrap() error { return e.Err }
-
-// connect connects and logs in. The first login is made alone, with again
-// telling those who have waited for it to start over.
-func (p *pool) connect(ctx context.Context, d *door) (s *session, again bool, err error) {
-	p.mu.Lock()
-	loggedIn := p.loggedIn
-	p.mu.Unlock()
-	if !loggedIn {
-		select {
-		case p.first <- struct{}{}:
-			defer func() { <-p.first }()
-		case <-ctx.Done():
-			return nil, false, ctx.Err()
-		}
-		p.mu.Lock()
-		again := p.loggedIn || p.unusable(d) != nil
-		p.mu.Unlock()
-		if again {
-			return nil, true, nil
-		}
-	}
-	s, err = p.start(ctx)
-	if _, late := errors.AsType[*LateError](err); late {
-		s, err = p.start(ctx)
-	}
-	return s, false, err
-}
-
-// start connects and logs in.
-func (p *pool) start(ctx context.Context) (s *session, err error) {
-	s = &session{}
-	opts := p.opts.Client
-	opts.Namespace = p.wantsNamespace.Swap(false)
-	hooks := p.opts.Client.Hooks
-	opts.Hooks.Fetch = func(f *imapwire.Fetch) {
-		s.noteFetch(f)
-		if hooks.Fetch != nil {
-			hooks.Fetch(f)
-		}
-	}
-	opts.Hooks.Exists = func(n uint32) {
-		s.noteExists(n)
-		if hooks.Exists != nil {
-			hooks.Exists(n)
-		}
-	}
-	opts.Hooks.Expunge = func(seq uint32) {
-		s.noteExpunge(seq)
-		if hooks.Expunge != nil {
-			hooks.Expunge(seq)
-		}
-	}
-	opts.Hooks.Vanished = func(uids mail.UIDSet) {
-		s.noteVanished(uids)
-		if hooks.Vanished != nil {
-			hooks.Vanished(uids)
-		}
-	}
-	if s.client, err = imapclient.Dial(ctx, opts); err != nil {
-		return nil, err
-	}
-	if err := p.login(ctx, s.client); err != nil {
-		// The server may want to hear that it is not an attack.
-		_ = s.client.Logout(ctx)
-		return nil, err
-	}
-	if err := s.client.Settle(ctx); err != nil {
-		_ = s.client.Close()
-		return nil, err
-	}
-	return s, nil
-}
-
-func (p *pool) login(ctx context.Context, c *imapclient.Client) error {
-	if c.Preauth() {
-		if len(c.Caps()) > 0 {
-			return nil
-		}
-		return c.Capability(ctx)
-	}
-	if p.opts.Login == nil {
-		return &loginError{errNoLogin}
-	}
-	if err := p.opts.Login(ctx, c); err != nil {
-		if ctx.Err() != nil {
-			return err
-		}
-		return &loginError{err}
-	}
-	return nil
-}
-
 // put gives a session back that any has led to.
 func (p *pool) put(s *session) { p.release(s, false) }
 
-// putExclusive gives a session back that exclusive has led to.
+// putExclusive gives a session back that was taken for a mailbox.
 func (p *pool) putExclusive(s *session) { p.release(s, true) }
 
 func (p *pool) release(s *session, exclusive bool) {
@@ -564,6 +457,9 @@ func (p *pool) close() {
 	p.sessions, p.closed = nil, true
 	p.changed()
 	p.mu.Unlock()
+	for _, s := range idle {
+		p.past.learn(s.client.Past())
+	}
 	var wg sync.WaitGroup
 	for _, s := range busy {
 		wg.Go(func() { _ = s.client.Close() })

@@ -89,7 +89,7 @@ func (m *mailbox) scan(ctx context.Context, at *place, need store.Need, plain bo
 	if at.sel.modSeq != 0 && all.Flags && all.UIDs.ContainsRange(1, mail.MaxUID) {
 		m.keep(&listcache.Listing{
 			UIDValidity: m.Info().UIDValidity, UIDNext: above(l.Messages, at.sel.next), ModSeq: at.sel.modSeq,
-			Complete: m.store.now(), Messages: l.Messages,
+			Complete: m.store.opts.now(), Messages: l.Messages,
 		})
 	}
 	l.Messages = keepOnly(l.Messages, need.UIDs)
@@ -99,6 +99,11 @@ func (m *mailbox) scan(ctx context.Context, at *place, need store.Need, plain bo
 // scanAll asks the server for everything that is needed.
 func (m *mailbox) scanAll(ctx context.Context, at *place, need store.Need) (*store.Listing, error) {
 	sess := at.sess
+	if sess.client.Exists() >= bulkMessages {
+		if err := sess.client.CompressIfSlow(ctx); err != nil {
+			return nil, err
+		}
+	}
 	sc := &scanner{need: need, census: &census{exists: sess.client.Exists()}}
 	sess.follow(sc.census)
 	defer sess.follow(nil)

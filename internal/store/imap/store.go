@@ -1,6 +1,7 @@
 package imap
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -17,7 +18,7 @@ import (
 type Sessions struct{ pool *pool }
 
 // NewSessions returns the sessions for stores that have these options in common:
-// Client, Login, MaxSessions and Warn. It connects when a store uses them for the
+// Client, Login, MaxSessions, Warn, Listings, Server, ReadOnly, Now and Debug. It connects when a store uses them for the
 // first time.
 func NewSessions(o Options) *Sessions { return &Sessions{newPool(&o)} }
 
@@ -26,8 +27,8 @@ type Options struct {
 	// Name is the store's name in the configuration.
 	Name string
 
-	// Sessions, if not nil, are those of the account, made with the options Client,
-	// Login, MaxSessions and Warn, which are ignored here then.
+	// Sessions, if not nil, are those of the account. Client, Login, MaxSessions,
+	// Warn, Server and ReadOnly are ignored here then.
 	Sessions *Sessions
 
 	// Client tells how to connect.
@@ -69,6 +70,11 @@ type Options struct {
 	// remembered.
 	Listings *listcache.Dir
 	Account  func(ctx context.Context) (string, error)
+	// Server tells the server, and the ways to log in to it, from all others. What
+	// it has told about itself is remembered in Listings, unless Server is "", or
+	// only used, if ReadOnly.
+	Server   string
+	ReadOnly bool
 	// Now tells the time; nil: time.Now.
 	Now func() time.Time
 
@@ -120,7 +126,7 @@ func (s *Store) Caps(ctx context.Context) (store.Caps, error) {
 		return *known, nil
 	}
 	var caps store.Caps
-	err := s.share(ctx, func(c *imapclient.Client) error {
+	err := s.ask(ctx, func(c *imapclient.Client) error {
 		uidplus := c.Caps().Has("UIDPLUS") // RFC 4315
 		caps = store.Caps{CRLF: true, NeedsSize: true, ReportsUIDs: uidplus, SelectiveExpunge: uidplus}
 		return nil
@@ -144,6 +150,18 @@ func (s *Store) Close() error {
 	if !closed {
 		s.pool.leave()
 	}
+	return nil
+}
+
+// ask is share for f that changes nothing: it may be run before it is known what
+// the server makes of the login. It may be run again if things turn out to be
+// otherwise than expected.
+func (s *Store) ask(ctx context.Context, f func(c *imapclient.Client) error) error {
+	sess, answer, err := s.pool.ask(ctx, &s.door, false, func(sess *session) error { return f(sess.client) })
+	if err != nil || answer != nil {
+		return cmp.Or(err, answer)
+	}
+	s.pool.put(sess)
 	return nil
 }
 

@@ -20,6 +20,12 @@ func (s *Store) List(ctx context.Context, req store.ListRequest) ([]store.Box, e
 	if err := s.begin(ctx); err != nil {
 		return nil, err
 	}
+	if req.InboxAmong {
+		var err error
+		if req.InboxAmong, err = s.InboxAmongOthers(ctx); err != nil {
+			return nil, err
+		}
+	}
 	w := walker{s: s}
 	err := w.list(ctx, req)
 	switch {

@@ -1,0 +1,468 @@
+package imapclient
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/emersion/go-sasl"
+	"github.com/google/go-cmp/cmp"
+
+	"isync/internal/imapwire"
+	"isync/internal/testkit"
+)
+
+// past is what the servers of these tests are expected to tell: that of hello.
+func past() *Past {
+	return &Past{
+		Offered: "AUTH=PLAIN AUTH=XOAUTH2 IMAP4REV1 SASL-IR", Greeted: true,
+		Caps: "ENABLE ID IMAP4REV1 NAMESPACE UTF8=ACCEPT", Told: true,
+		UTF8:      true,
+		Namespace: &imapwire.Namespace{Personal: []imapwire.NamespaceEntry{{Prefix: "Mail/", Delim: "/"}}},
+	}
+}
+
+const (
+	hello    = "* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN AUTH=XOAUTH2] hello\n"
+	loggedIn = "OK [CAPABILITY IMAP4rev1 ID ENABLE UTF8=ACCEPT NAMESPACE] welcome\n"
+)
+
+// burst is what is sent behind the greeting: everything at once, whatever comes
+// back.
+type burst struct {
+	login, id, enable, namespace, list string // tags
+}
+
+func (p *peer) burst() (b burst) {
+	b.login = p.expect(`LOGIN "me" "secret"`)
+	b.id = p.expect(`ID ("name" "isync")`)
+	b.enable = p.expect("ENABLE UTF8=ACCEPT")
+	b.namespace = p.expect("NAMESPACE")
+	b.list = p.expect(`LIST "" "*"`)
+	return b
+}
+
+func (p *peer) answerBurst(b burst) {
+	p.send("%s %s", b.login, loggedIn)
+	p.send("* ID NIL\n%s OK\n* ENABLED UTF8=ACCEPT\n%s OK\n", b.id, b.enable)
+	p.send("* NAMESPACE ((\"Mail/\" \"/\")) NIL NIL\n%s OK\n* LIST () \"/\" \"Mail/Entwürfe\"\n%s OK\n", b.namespace, b.list)
+}
+
+// outcome is what has become of what was sent ahead.
+type outcome struct{ login, settle, list, confirm error }
+
+// sendAhead sends what burst expects, as a session of a store does.
+func sendAhead(ctx context.Context, c *Client, login func() error) (o outcome, names []string) {
+	done := make(chan error, 1)
+	sent := c.LoginSent()
+	go func() { done <- login() }()
+	select {
+	case <-sent:
+	case err := <-done:
+		done <- err
+	}
+	o.settle = c.Settle(ctx)
+	var entries []ListEntry
+	entries, o.list = c.List(ctx, ListRequest{Patterns: []string{"*"}})
+	if o.login = <-done; o.login == nil {
+		o.confirm = c.Confirm(ctx)
+	}
+	for _, e := range entries {
+		names = append(names, e.Name)
+	}
+	return o, names
+}
+
+func surprise(err error) bool {
+	_, ok := errors.AsType[*SurpriseError](err)
+	return ok
+}
+
+// TestAhead has servers that do what is expected, and others.
+func TestAhead(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		serve func(p *peer)
+		// surprise: things are otherwise. refused: the login is.
+		surprise, refused bool
+		gone              bool // the connection is, for another reason
+	}{
+		{name: "as expected", serve: func(p *peer) { p.answerBurst(p.burst()) }},
+		{name: "other capabilities", surprise: true, serve: func(p *peer) {
+			b := p.burst()
+			p.send("%s OK [CAPABILITY IMAP4rev1 ID ENABLE UTF8=ACCEPT NAMESPACE UIDPLUS] welcome\n", b.login)
+			p.send("%s OK\n%s OK\n%s OK\n* LIST () \"/\" \"no\"\n%s OK\n", b.id, b.enable, b.namespace, b.list)
+		}},
+		{name: "capabilities that were not told", surprise: true, serve: func(p *peer) { p.send("%s OK welcome\n", p.burst().login) }},
+		{name: "capabilities by themselves", serve: func(p *peer) {
+			b := p.burst()
+			p.send("* CAPABILITY IMAP4rev1 ID ENABLE UTF8=ACCEPT NAMESPACE\n")
+			b2 := b
+			p.send("%s OK welcome\n", b.login)
+			p.send("* ID NIL\n%s OK\n* ENABLED UTF8=ACCEPT\n%s OK\n", b2.id, b2.enable)
+			p.send("* NAMESPACE ((\"Mail/\" \"/\")) NIL NIL\n%s OK\n* LIST () \"/\" \"Mail/Entwürfe\"\n%s OK\n", b.namespace, b.list)
+		}},
+		{name: "no UTF-8", surprise: true, serve: func(p *peer) {
+			b := p.burst()
+			p.send("%s %s%s OK\n%s NO not today\n", b.login, loggedIn, b.id, b.enable)
+			p.send("* NAMESPACE ((\"Mail/\" \"/\")) NIL NIL\n%s OK\n* LIST () \"/\" \"no\"\n%s OK\n", b.namespace, b.list)
+		}},
+		{name: "another namespace", surprise: true, serve: func(p *peer) {
+			b := p.burst()
+			p.send("%s %s%s OK\n* ENABLED UTF8=ACCEPT\n%s OK\n", b.login, loggedIn, b.id, b.enable)
+			p.send("* NAMESPACE ((\"\" \"/\")) NIL NIL\n%s OK\n* LIST () \"/\" \"no\"\n%s OK\n", b.namespace, b.list)
+		}},
+		{name: "no namespace", surprise: true, serve: func(p *peer) {
+			b := p.burst()
+			p.send("%s %s%s OK\n* ENABLED UTF8=ACCEPT\n%s OK\n", b.login, loggedIn, b.id, b.enable)
+			p.send("%s BAD what?\n* LIST () \"/\" \"no\"\n%s OK\n", b.namespace, b.list)
+		}},
+		{name: "not in turn", surprise: true, serve: func(p *peer) {
+			b := p.burst()
+			p.send("%s BAD log in first\n%s %s", b.id, b.login, loggedIn)
+		}},
+		{name: "broken off", surprise: true, serve: func(p *peer) { p.burst() }},
+		{name: "said goodbye", surprise: true, serve: func(p *peer) {
+			p.burst()
+			p.send("* BYE do not talk while I do\n")
+		}},
+		{name: "said goodbye, and why", gone: true, serve: func(p *peer) {
+			p.burst()
+			p.send("* BYE [UNAVAILABLE] too many connections\n")
+		}},
+		{name: "wrong password", refused: true, serve: func(p *peer) {
+			b := p.burst()
+			p.send("%s NO [AUTHENTICATIONFAILED] who are you?\n%s BAD log in\n%s BAD log in\n%s BAD log in\n", b.login, b.id, b.enable, b.namespace)
+			p.send("* LIST () \"/\" \"no\"\n%s OK\n", b.list)
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c, err := tryConnect(t, Options{Past: past(), ID: []string{"name", "isync"}, Namespace: true}, func(p *peer) {
+				p.send(hello)
+				tt.serve(p)
+				if !tt.surprise && !tt.gone {
+					p.idle()
+				}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !c.Ahead() {
+				t.Fatal("nothing can be sent ahead")
+			}
+			ctx := testContext(t)
+			o, names := sendAhead(ctx, c, func() error { return c.Login(ctx, "me", "secret") })
+			switch {
+			case tt.refused:
+				if _, ok := errors.AsType[*ResponseError](o.login); !ok || surprise(o.login) || surprise(o.list) {
+					t.Errorf("%+v", o)
+				}
+			case tt.gone:
+				if _, lost := errors.AsType[*ConnectionError](o.login); !lost || surprise(o.login) {
+					t.Errorf("%+v", o)
+				}
+			case tt.surprise:
+				if !surprise(errors.Join(o.login, o.confirm)) {
+					t.Errorf("%+v", o)
+				}
+			case o != outcome{} || strings.Join(names, " ") != "Mail/Entwürfe":
+				t.Errorf("%+v %q", o, names)
+			}
+			if tt.surprise || tt.refused || tt.gone {
+				if _, lost := errors.AsType[*ConnectionError](o.list); !lost || names != nil {
+					t.Errorf("what was sent ahead led to %q, %v", names, o.list)
+				}
+				return
+			}
+			if c.Ahead() || !c.Caps().Has("ENABLE") {
+				t.Errorf("ahead %v, capabilities %v", c.Ahead(), c.Caps())
+			}
+			if diff := cmp.Diff(past(), c.Past()); diff != "" {
+				t.Errorf("Past: %s", diff)
+			}
+			if ns, err := c.Namespace(ctx); err != nil || ns.Personal[0].Prefix != "Mail/" {
+				t.Errorf("%+v %v", ns, err)
+			}
+		})
+	}
+}
+
+// TestDeaf: what would be thrown away is not sent, even where another server was
+// expected.
+func TestDeaf(t *testing.T) {
+	c, err := tryConnect(t, Options{Past: past()}, func(p *peer) {
+		p.send("* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN AUTH=XOAUTH2] Courier-IMAP ready.\n")
+		p.send("%s %s", p.expect(`LOGIN "me" "secret"`), loggedIn)
+		p.answer("ENABLE UTF8=ACCEPT", "* ENABLED UTF8=ACCEPT\n")
+		p.idle()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Ahead() {
+		t.Error("sends ahead")
+	}
+	ctx := testContext(t)
+	if err := errors.Join(c.Login(ctx, "me", "secret"), c.Settle(ctx)); err != nil {
+		t.Error(err)
+	}
+	if p := c.Past(); p != nil {
+		t.Errorf("%+v", p)
+	}
+}
+
+// TestAheadOfWhom tells when nothing is sent ahead, and when the server must tell
+// its capabilities along with the rest.
+func TestAheadOfWhom(t *testing.T) {
+	asked := past()
+	asked.Greeted = false
+	late := past()
+	late.Told = false
+	apple := past()
+	apple.Caps += " XAPPLEPUSHSERVICE"
+	for _, tt := range []struct {
+		name     string
+		past     *Past
+		greeting string
+		depth    int
+		want     bool
+	}{
+		{"as before", past(), hello, 0, true},
+		{"in another order", past(), "* OK [CAPABILITY IMAP4rev1 AUTH=XOAUTH2 SASL-IR AUTH=PLAIN] hello\n", 0, true},
+		{"nothing is known", nil, hello, 0, false},
+		{"offers less", past(), "* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] hello\n", 0, false},
+		{"offers more", past(), "* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN AUTH=XOAUTH2 LOGINDISABLED] hello\n", 0, false},
+		{"tells nothing", past(), "* OK hello\n", 0, false},
+		{"tells nothing, as before, in the clear", asked, "* OK hello\n", 0, false},
+		{"tells what it did not", asked, hello, 0, false},
+		{"logged in already", past(), "* PREAUTH [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN AUTH=XOAUTH2] hello\n", 0, false},
+		{"one after the other", past(), hello, 1, false},
+		{"rewrites", apple, hello, 0, false},
+		{"told later", late, hello, 0, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c, err := tryConnect(t, Options{Past: tt.past, PipelineDepth: tt.depth}, func(p *peer) {
+				p.send("%s", tt.greeting)
+				if line := p.line(); line != "" {
+					t.Errorf("sent %q", line)
+				}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.Ahead() != tt.want {
+				t.Errorf("Ahead = %v", c.Ahead())
+			}
+		})
+	}
+}
+
+// TestAheadAsking: capabilities that are not told unasked are asked for along with
+// the rest, and compared.
+func TestAheadAsking(t *testing.T) {
+	for _, tt := range []struct {
+		name            string
+		offered, having string
+		want            bool
+	}{
+		{"as expected", "IMAP4rev1 SASL-IR AUTH=PLAIN AUTH=XOAUTH2", "IMAP4rev1 NAMESPACE ID ENABLE UTF8=ACCEPT", true},
+		{"offers less", "IMAP4rev1 SASL-IR AUTH=PLAIN", "IMAP4rev1 NAMESPACE ID ENABLE UTF8=ACCEPT", false},
+		{"has more", "IMAP4rev1 SASL-IR AUTH=PLAIN AUTH=XOAUTH2", "IMAP4rev1 NAMESPACE ID ENABLE UTF8=ACCEPT MOVE", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			before := past()
+			before.Greeted, before.Told = false, false
+			d := newTLSPeer(t, func(p *peer) {
+				p.send("* OK hello\n")
+				first := p.expect("CAPABILITY")
+				login := p.expect(`LOGIN "me" "secret"`)
+				second := p.expect("CAPABILITY")
+				enable, namespace, list := p.expect("ENABLE UTF8=ACCEPT"), p.expect("NAMESPACE"), p.expect(`LIST "" "*"`)
+				p.send("* CAPABILITY %s\n%s OK\n%s OK in\n* CAPABILITY %s\n%s OK\n", tt.offered, first, login, tt.having, second)
+				p.send("* ENABLED UTF8=ACCEPT\n%s OK\n* NAMESPACE ((\"Mail/\" \"/\")) NIL NIL\n%s OK\n* LIST () \"/\" \"x\"\n%s OK\n", enable, namespace, list)
+				p.idle()
+			})
+			d.Past, d.Namespace = before, true
+			ctx := testContext(t)
+			c, err := Dial(ctx, d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if !c.Ahead() {
+				t.Fatal("nothing can be sent ahead")
+			}
+			o, names := sendAhead(ctx, c, func() error { return c.Login(ctx, "me", "secret") })
+			if tt.want && (o != outcome{} || len(names) != 1) {
+				t.Errorf("%+v %q", o, names)
+			}
+			if !tt.want && (!surprise(errors.Join(o.login, o.confirm)) || names != nil) {
+				t.Errorf("%+v %q", o, names)
+			}
+			if tt.want {
+				if diff := cmp.Diff(before, c.Past()); diff != "" {
+					t.Errorf("Past: %s", diff)
+				}
+			}
+		})
+	}
+}
+
+// newTLSPeer returns options to connect to a peer that speaks TLS from the first
+// byte.
+func newTLSPeer(t *testing.T, serve func(p *peer)) Options {
+	t.Helper()
+	ca := testkit.NewCA(t)
+	cert := ca.Issue(t, testkit.CertConfig{}).TLS()
+	cfg, err := TLSOptions{ServerName: "127.0.0.1", PEM: ca.PEM()}.Config()
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	t.Cleanup(func() { <-done })
+	return Options{
+		Host: "127.0.0.1", Security: ImplicitTLS, TLS: cfg,
+		Dial: func(context.Context) (net.Conn, error) {
+			client, server := pipe(t, true)
+			go func() {
+				defer close(done)
+				s := tls.Server(server, &tls.Config{Certificates: []tls.Certificate{cert}})
+				defer s.Close()
+				serve(&peer{t, s, bufio.NewReader(s)})
+			}()
+			return client, nil
+		},
+	}
+}
+
+// TestAheadAuthenticate: mechanisms that say everything at once do not hold back
+// what follows; others do. How a refusal is explained is not lost.
+func TestAheadAuthenticate(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		mech  sasl.Client
+		login func(p *peer) (tag string)
+		// answer is what the server says to it when it has got everything.
+		answer func(p *peer, tag string)
+		detail string
+	}{
+		{
+			name: "PLAIN", mech: sasl.NewPlainClient("", "me", "secret"),
+			login:  func(p *peer) string { return p.expect("AUTHENTICATE PLAIN AG1lAHNlY3JldA==") },
+			answer: func(p *peer, tag string) { p.send("%s %s", tag, loggedIn) },
+		},
+		{
+			name: "LOGIN", mech: sasl.NewLoginClient("me", "secret"),
+			login: func(p *peer) string {
+				tag := p.expect("AUTHENTICATE LOGIN bWU=")
+				p.send("+ UGFzc3dvcmQ6\n") // Password:
+				if got := p.line(); got != "c2VjcmV0" {
+					t.Errorf("got %q", got)
+				}
+				p.send("%s %s", tag, loggedIn)
+				return ""
+			},
+			answer: func(*peer, string) {},
+		},
+		{
+			name: "XOAUTH2", mech: &tokenMech{}, detail: "401",
+			login: func(p *peer) string { return p.expect("AUTHENTICATE XOAUTH2 dXNlcj1tZQFhdXRoPUJlYXJlciB0b2tlbgEB") },
+			answer: func(p *peer, tag string) {
+				p.send("+ eyJzdGF0dXMiOiI0MDEifQ==\n") // {"status":"401"}
+				p.send("%s NO [AUTHENTICATIONFAILED] no\n", tag)
+			},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c, err := tryConnect(t, Options{Past: past(), ID: []string{"name", "isync"}}, func(p *peer) {
+				p.send(hello)
+				tag := tt.login(p)
+				id, enable, list := p.expect(`ID ("name" "isync")`), p.expect("ENABLE UTF8=ACCEPT"), p.expect(`LIST "" "*"`)
+				tt.answer(p, tag)
+				p.send("%s OK\n* ENABLED UTF8=ACCEPT\n%s OK\n* LIST () \"/\" \"x\"\n%s OK\n", id, enable, list)
+				p.idle()
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx := testContext(t)
+			o, names := sendAhead(ctx, c, func() error { return c.Authenticate(ctx, tt.mech) })
+			if tt.detail == "" {
+				if (o != outcome{}) || len(names) != 1 {
+					t.Errorf("%+v %q", o, names)
+				}
+				return
+			}
+			if _, ok := errors.AsType[*ResponseError](o.login); !ok || names != nil {
+				t.Errorf("%+v %q", o, names)
+			}
+			if got := tt.mech.(*tokenMech).told; !strings.Contains(got, tt.detail) {
+				t.Errorf("the mechanism was told %q", got)
+			}
+		})
+	}
+}
+
+// tokenMech is refused with an explanation, which comes as a challenge.
+type tokenMech struct{ told string }
+
+func (m *tokenMech) Start() (mech string, ir []byte, err error) {
+	return "XOAUTH2", []byte("user=me\x01auth=Bearer token\x01\x01"), nil
+}
+
+func (m *tokenMech) Next(challenge []byte) ([]byte, error) {
+	m.told = string(challenge)
+	return nil, nil
+}
+
+// TestAheadDropped: some servers throw away what they get while they log one in.
+func TestAheadDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, err := tryConnect(t, Options{Past: past(), ID: []string{"name", "isync"}, Namespace: true, Timeout: time.Hour}, func(p *peer) {
+			p.send(hello)
+			p.send("%s %s", p.burst().login, loggedIn)
+			p.idle()
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		o, names := sendAhead(t.Context(), c, func() error { return c.Login(t.Context(), "me", "secret") })
+		if !surprise(o.confirm) || names != nil {
+			t.Errorf("%+v", o)
+		}
+		if d := time.Since(start); d != aheadGrace {
+			t.Errorf("noticed after %v", d)
+		}
+		_ = c.Close()
+	})
+}
+
+// TestAheadSlow: who has answered something takes the time it needs.
+func TestAheadSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, err := tryConnect(t, Options{Past: past(), ID: []string{"name", "isync"}, Namespace: true, Timeout: time.Hour}, func(p *peer) {
+			p.send(hello)
+			b := p.burst()
+			time.Sleep(10 * aheadGrace) // to check the password
+			p.send("%s %s* ID NIL\n", b.login, loggedIn)
+			time.Sleep(10 * aheadGrace)
+			p.send("%s OK\n* ENABLED UTF8=ACCEPT\n%s OK\n", b.id, b.enable)
+			p.send("* NAMESPACE ((\"Mail/\" \"/\")) NIL NIL\n%s OK\n* LIST () \"/\" \"x\"\n%s OK\n", b.namespace, b.list)
+			p.idle()
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o, names := sendAhead(t.Context(), c, func() error { return c.Login(t.Context(), "me", "secret") }); (o != outcome{}) || len(names) != 1 {
+			t.Errorf("%+v %q", o, names)
+		}
+		_ = c.Close()
+	})
+}
