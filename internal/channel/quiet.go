@@ -241,7 +241,10 @@ func (r *runner) lookAround(ctx context.Context, q *quiet, jobs []job) error {
 		}
 	}
 	for i, j := range asked {
-		j.unchanged = q.unchanged(j.pair, engine.Fingerprint(j.pair, marks[0][i], marks[1][i]), now)
+		fingerprint := engine.Fingerprint(j.pair, marks[0][i], marks[1][i])
+		j.unchanged = q.unchanged(j.pair, fingerprint, now)
+		// If it is known to have changed, nothing need wait for that to turn out.
+		j.pair.MayBeUnchanged = j.unchanged || fingerprint == ""
 	}
 	return nil
 }
