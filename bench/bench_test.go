@@ -69,6 +69,9 @@ func TestSideBySide(t *testing.T) {
 		if s.id == "S1p" {
 			b.floors()
 		}
+		if s.id == "S4" {
+			b.floorOfPush()
+		}
 		if s.id == "S1d" {
 			b.syncs(s)
 		}
@@ -305,6 +308,25 @@ func (b *bench) floors() {
 	for name, runs := range map[string][]figures{"floor: fetch": fetch, "floor: files": write} {
 		b.results = append(b.results, result{Scenario: "S1p", Peer: name, Runs: runs, figures: median(runs)})
 	}
+}
+
+// floorOfPush measures what the server takes to store the messages of S4 if all of
+// them are sent with one command.
+func (b *bench) floorOfPush() {
+	srv := b.modelOf("push").server
+	var runs []figures
+	for range b.rounds {
+		p := newPump(b.t, srv.Addr(), srv.newUser(b.t))
+		var command bytes.Buffer
+		p.n++
+		writeAppend(&command, p.n, "INBOX", 0, pushMessages, mixed)
+		begin := time.Now()
+		_, _ = command.WriteTo(p.w)
+		p.await(b.t, "APPEND")
+		runs = append(runs, figures{Wall: time.Since(begin).Seconds(), Traffic: testkit.Traffic{Connections: 1}})
+		p.close()
+	}
+	b.results = append(b.results, result{Scenario: "S4", Peer: "floor: append", Runs: runs, figures: median(runs)})
 }
 
 // syncs counts how often the programs make the disk flush something.

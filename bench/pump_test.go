@@ -102,19 +102,24 @@ func (p *pump) appendAll(tb testing.TB, box string, first, n int, size func(i in
 	const batch = 500
 	for from := first; from < first+n; from += batch {
 		p.n++
-		fmt.Fprintf(p.w, "%d APPEND %q", p.n, box)
-		for i := from; i < min(from+batch, first+n); i++ {
-			m := message(i, size(i))
-			flags := ""
-			if i%3 != 0 {
-				flags = `\Seen`
-			}
-			fmt.Fprintf(p.w, " (%s) %q {%d+}\r\n", flags, "01-Jan-2024 10:00:00 +0000", len(m))
-			_, _ = p.w.Write(m) // an error stays until Flush
-		}
-		fmt.Fprint(p.w, "\r\n")
+		writeAppend(p.w, p.n, box, from, min(from+batch, first+n), size) // an error stays until Flush
 		p.await(tb, "APPEND")
 	}
+}
+
+// writeAppend writes the command that stores messages from..to-1.
+func writeAppend(w io.Writer, tag int, box string, from, to int, size func(i int) int) {
+	fmt.Fprintf(w, "%d APPEND %q", tag, box)
+	for i := from; i < to; i++ {
+		m := message(i, size(i))
+		flags := ""
+		if i%3 != 0 {
+			flags = `\Seen`
+		}
+		fmt.Fprintf(w, " (%s) %q {%d+}\r\n", flags, "01-Jan-2024 10:00:00 +0000", len(m))
+		_, _ = w.Write(m)
+	}
+	fmt.Fprint(w, "\r\n")
 }
 
 // count sends a SEARCH that returns a number only.
