@@ -128,6 +128,11 @@ func (l *accountLogin) try(ctx context.Context, c *imapclient.Client, choice *au
 		}
 	}
 	r, outcome = judgeLogin(err)
+	if _, told := errors.AsType[*auth.TokenError](err); told && r == ofMechanism {
+		// The server has explained why, and then taken what was sent behind the
+		// login for our answer to that, which it is not.
+		r, outcome = ofSecret, auth.Rejected
+	}
 	if r == ofSecret {
 		err = &refusedError{mechanism: choice.Mechanism, err: err}
 	}
@@ -208,6 +213,9 @@ type refusedError struct {
 }
 
 func (e *refusedError) Error() string { return e.err.Error() }
+
+// LoginRefused implements imap.Refusal.
+func (e *refusedError) LoginRefused() bool { return true }
 
 // Unwrap returns the server's refusal.
 func (e *refusedError) Unwrap() error { return e.err }

@@ -39,7 +39,7 @@ func judgeLogin(err error) (refusal, auth.Outcome) {
 		return ofNothing, auth.Accepted
 	}
 	if bye, ok := errors.AsType[*imapclient.ByeError](err); ok {
-		if r, o := judgeText(bye.Code.Name, bye.Text); bye.Code.Name == imapwire.CodeAuthFailed || textLocked.MatchString(bye.Text) {
+		if r, o := judgeText(bye.Code.Name, bye.Text); bye.Code.Name == imapwire.CodeAuthFailed || textLocked.MatchString(bye.Text) || textSecret.MatchString(bye.Text) && !textTransient.MatchString(bye.Text) {
 			return r, o
 		}
 		return ofNothing, auth.Undecided

@@ -28,15 +28,16 @@ const aheadGrace = 5 * time.Second
 // connection should be made without such expectations.
 type SurpriseError struct {
 	What string
-	// Changed: it has told something else than before, and may be expected to do
-	// so again. Else it cannot cope with what is sent ahead.
-	Changed bool
+	// Incapable: the server cannot cope with what is sent ahead. Else it has told
+	// something else than before, or the connection is lost for whatever reason.
+	Incapable bool
 }
 
 func (e *SurpriseError) Error() string { return "sent too much ahead: " + e.What }
 
-// errNotLoggedIn is why commands fail that were sent behind a login that failed.
-var errNotLoggedIn = errors.New("the login has failed")
+// ErrNotLoggedIn is how a connection is lost on which a login has failed behind
+// which commands were sent.
+var ErrNotLoggedIn = errors.New("the login has failed")
 
 // ahead is the state of a connection on which commands are sent before it is
 // known what the server makes of the login: those behind it rest on what it told
@@ -56,9 +57,7 @@ type ahead struct {
 	login  *command   // nil until there is one
 	checks []*command // whose answers are compared with the past
 
-	// Of the reader goroutine:
-	loggedIn bool
-	grace    *time.Timer // runs out if the server says nothing any more
+	loggedIn bool // of the reader goroutine
 }
 
 // expect begins to send ahead if there is a past that fits the greeting. Where
@@ -109,6 +108,9 @@ func (c *Client) Confirm(ctx context.Context) error {
 	checks := a.checks
 	c.mu.Unlock()
 	for _, cmd := range checks {
+		if cmd.done == nil {
+			return c.lost(cmd.verb, ErrClosed) // it was not even sent
+		}
 		// What was refused has been compared as well.
 		if err := tolerate(c.wait(ctx, cmd)); err != nil {
 			return err
@@ -123,7 +125,11 @@ func (c *Client) Confirm(ctx context.Context) error {
 	if a.heard != nil {
 		c.caps.Store(a.heard)
 	}
-	c.told = *a.past
+	told := *a.past
+	if told.Namespace == nil {
+		told.Namespace = c.told.Namespace // which was not asked for before
+	}
+	c.told = told
 	return nil
 }
 
@@ -159,7 +165,7 @@ func (c *Client) checked(cmd *command, compare func() string) *command {
 		wrong := compare()
 		c.mu.Unlock()
 		if wrong != "" {
-			return c.lost(cmd.verb, &SurpriseError{What: wrong, Changed: true})
+			return c.lost(cmd.verb, &SurpriseError{What: wrong})
 		}
 		return nil
 	}
@@ -178,7 +184,7 @@ func (c *Client) loginCommand(cmd *command) *command {
 	cmd.check = func(err error) error {
 		if err != nil {
 			// Everything behind it would get a nonsensical answer.
-			return c.lost("", errNotLoggedIn)
+			return c.lost("", ErrNotLoggedIn)
 		}
 		a.loggedIn = true
 		c.mu.Lock()
@@ -188,11 +194,11 @@ func (c *Client) loginCommand(cmd *command) *command {
 		}
 		c.mu.Unlock()
 		if wrong != "" {
-			return c.lost(cmd.verb, &SurpriseError{What: wrong, Changed: true})
+			return c.lost(cmd.verb, &SurpriseError{What: wrong})
 		}
 		if len(*c.queue.Load()) > 1 {
-			a.grace = time.AfterFunc(aheadGrace, func() {
-				c.fail(c.lost("", &SurpriseError{What: "the server does not answer what was sent behind the login"}))
+			c.grace = time.AfterFunc(aheadGrace, func() {
+				c.fail(c.lost("", &SurpriseError{What: "the server does not answer what was sent behind the login", Incapable: true}))
 			})
 		}
 		return nil
@@ -219,10 +225,6 @@ func oneStep(name string) bool {
 // heardOf is told of every response while commands are sent ahead, before it is
 // dispatched. Its error ends the connection.
 func (c *Client) heardOf(a *ahead, r *imapwire.Response) error {
-	if a.grace != nil {
-		a.grace.Stop()
-		a.grace = nil
-	}
 	if a.loggedIn || r.Kind != imapwire.KindStatus || r.Tag == "" {
 		return nil
 	}
@@ -235,24 +237,30 @@ func (c *Client) heardOf(a *ahead, r *imapwire.Response) error {
 		case cmd.tag == r.Tag:
 			return nil
 		case cmd == login:
-			return c.lost("", &SurpriseError{What: "the server does not wait for the login to be finished"})
+			return c.lost("", &SurpriseError{What: "the server does not wait for the login to be finished", Incapable: true})
 		}
 	}
 	return nil
+}
+
+// otherReasons are codes of a BYE that is about the user, or the server.
+var otherReasons = []string{
+	imapwire.CodeUnavailable, imapwire.CodeAuthFailed, "AUTHORIZATIONFAILED", "EXPIRED", "PRIVACYREQUIRED", "CONTACTADMIN",
+	"INUSE", "LIMIT", imapwire.CodeOverQuota, "SERVERBUG",
 }
 
 // brokenOff makes a surprise of how a connection has ended on which commands are
 // sent ahead, unless it is known to have other reasons.
 func brokenOff(err error) error {
 	lost, ok := errors.AsType[*ConnectionError](err)
-	if !ok || errors.Is(err, errNotLoggedIn) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if !ok || errors.Is(err, ErrNotLoggedIn) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	if _, known := errors.AsType[*SurpriseError](err); known {
 		return err
 	}
-	if bye, ok := errors.AsType[*ByeError](err); ok && bye.Code.Name != "" {
-		return err // the server has told why
+	if bye, ok := errors.AsType[*ByeError](err); ok && slices.Contains(otherReasons, bye.Code.Name) {
+		return err
 	}
 	return &ConnectionError{Host: lost.Host, Waiting: lost.Waiting, Err: &surprisingEnd{lost.Err}}
 }

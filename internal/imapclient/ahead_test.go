@@ -48,8 +48,8 @@ func (p *peer) burst() (b burst) {
 	return b
 }
 
-func (p *peer) answerBurst(b burst) {
-	p.send("%s %s", b.login, loggedIn)
+func (p *peer) answerBurst(b burst, login string) {
+	p.send("%s", login)
 	p.send("* ID NIL\n%s OK\n* ENABLED UTF8=ACCEPT\n%s OK\n", b.id, b.enable)
 	p.send("* NAMESPACE ((\"Mail/\" \"/\")) NIL NIL\n%s OK\n* LIST () \"/\" \"Mail/Entwürfe\"\n%s OK\n", b.namespace, b.list)
 }
@@ -93,7 +93,10 @@ func TestAhead(t *testing.T) {
 		surprise, refused bool
 		gone              bool // the connection is, for another reason
 	}{
-		{name: "as expected", serve: func(p *peer) { p.answerBurst(p.burst()) }},
+		{name: "as expected", serve: func(p *peer) {
+			b := p.burst()
+			p.answerBurst(b, b.login+" "+loggedIn)
+		}},
 		{name: "other capabilities", surprise: true, serve: func(p *peer) {
 			b := p.burst()
 			p.send("%s OK [CAPABILITY IMAP4rev1 ID ENABLE UTF8=ACCEPT NAMESPACE UIDPLUS] welcome\n", b.login)
@@ -102,11 +105,7 @@ func TestAhead(t *testing.T) {
 		{name: "capabilities that were not told", surprise: true, serve: func(p *peer) { p.send("%s OK welcome\n", p.burst().login) }},
 		{name: "capabilities by themselves", serve: func(p *peer) {
 			b := p.burst()
-			p.send("* CAPABILITY IMAP4rev1 ID ENABLE UTF8=ACCEPT NAMESPACE\n")
-			b2 := b
-			p.send("%s OK welcome\n", b.login)
-			p.send("* ID NIL\n%s OK\n* ENABLED UTF8=ACCEPT\n%s OK\n", b2.id, b2.enable)
-			p.send("* NAMESPACE ((\"Mail/\" \"/\")) NIL NIL\n%s OK\n* LIST () \"/\" \"Mail/Entwürfe\"\n%s OK\n", b.namespace, b.list)
+			p.answerBurst(b, "* CAPABILITY IMAP4rev1 ID ENABLE UTF8=ACCEPT NAMESPACE\n"+b.login+" OK welcome\n")
 		}},
 		{name: "no UTF-8", surprise: true, serve: func(p *peer) {
 			b := p.burst()
@@ -131,6 +130,10 @@ func TestAhead(t *testing.T) {
 		{name: "said goodbye", surprise: true, serve: func(p *peer) {
 			p.burst()
 			p.send("* BYE do not talk while I do\n")
+		}},
+		{name: "said goodbye with a code", surprise: true, serve: func(p *peer) {
+			p.burst()
+			p.send("* BYE [CLIENTBUG] log in first\n")
 		}},
 		{name: "said goodbye, and why", gone: true, serve: func(p *peer) {
 			p.burst()
@@ -465,4 +468,146 @@ func TestAheadSlow(t *testing.T) {
 		}
 		_ = c.Close()
 	})
+}
+
+// TestAheadConfirmed: what has been confirmed is not given up afterwards, even if
+// hardly anything was sent ahead; and nothing is confirmed of a server from which
+// nothing has been heard.
+func TestAheadConfirmed(t *testing.T) {
+	for _, hears := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			before := past()
+			before.Caps, before.UTF8, before.Namespace = "ID IMAP4REV1", false, nil
+			c, err := tryConnect(t, Options{Past: before, ID: []string{"name", "isync"}, Timeout: time.Hour}, func(p *peer) {
+				p.send(hello)
+				login, id := p.expect(`LOGIN "me" "secret"`), p.expect(`ID ("name" "isync")`)
+				p.send("%s OK [CAPABILITY IMAP4rev1 ID] in\n", login)
+				if hears {
+					time.Sleep(time.Second)
+					p.send("%s OK\n", id)
+					tag := p.expect("NOOP")
+					time.Sleep(10 * aheadGrace)
+					p.send("%s OK\n", tag)
+				}
+				p.idle()
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			login := make(chan error, 1)
+			sent := c.LoginSent()
+			go func() { login <- c.Login(t.Context(), "me", "secret") }()
+			<-sent
+			err = errors.Join(c.Settle(t.Context()), <-login, c.Confirm(t.Context()))
+			if surprise(err) == hears || hears && err != nil {
+				t.Errorf("confirmed, though it hears %v: %v", hears, err)
+			}
+			if hears {
+				if err := c.Noop(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+}
+
+// TestAheadRefused: from the moment a refusal is known the connection is lost, so
+// that nobody tries something else on it.
+func TestAheadRefused(t *testing.T) {
+	for range 300 {
+		c, err := tryConnect(t, Options{Past: past()}, func(p *peer) {
+			p.send(hello)
+			p.send("%s NO [CANNOT] no\n", p.expect(`LOGIN "me" "secret"`))
+			p.idle()
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Login(t.Context(), "me", "secret"); c.Err() == nil || !errors.Is(c.Err(), ErrNotLoggedIn) {
+			t.Fatalf("Login = %v, connection: %v", err, c.Err())
+		}
+		_ = c.Close()
+	}
+}
+
+// TestAheadNamespace: an answer that is expected is asked for all the same, and one
+// that was not is remembered.
+func TestAheadNamespace(t *testing.T) {
+	for _, known := range []bool{true, false} {
+		before := past()
+		before.Caps, before.UTF8 = "IMAP4REV1 NAMESPACE", false
+		if !known {
+			before.Namespace = nil
+		}
+		c, err := tryConnect(t, Options{Past: before, Namespace: !known}, func(p *peer) {
+			p.send(hello)
+			login, namespace := p.expect(`LOGIN "me" "secret"`), p.expect("NAMESPACE")
+			p.send("%s OK [CAPABILITY IMAP4rev1 NAMESPACE] in\n* NAMESPACE ((\"new\" \"/\")) NIL NIL\n%s OK\n", login, namespace)
+			p.idle()
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx := testContext(t)
+		login := make(chan error, 1)
+		sent := c.LoginSent()
+		go func() { login <- c.Login(ctx, "me", "secret") }()
+		<-sent
+		err = c.Settle(ctx)
+		ns, nerr := c.Namespace(ctx)
+		if known {
+			if err := errors.Join(err, <-login, c.Confirm(ctx)); !surprise(err) {
+				t.Errorf("%+v: %v, though it is another one", ns, err)
+			}
+			continue
+		}
+		if err := errors.Join(err, nerr, <-login, c.Confirm(ctx)); err != nil || ns.Personal[0].Prefix != "new" {
+			t.Fatalf("%+v %v", ns, err)
+		}
+		if p := c.Past(); p == nil || p.Namespace == nil || p.Namespace.Personal[0].Prefix != "new" {
+			t.Errorf("%+v", p)
+		}
+	}
+}
+
+// TestAheadCompress: the time that the login takes does not make the line a slow
+// one.
+func TestAheadCompress(t *testing.T) {
+	for _, delay := range []time.Duration{0, 20 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			before := past()
+			before.Caps, before.UTF8, before.Namespace = "COMPRESS=DEFLATE ID IMAP4REV1", false, nil
+			asked := make(chan bool, 1)
+			c, err := tryConnect(t, Options{Past: before, ID: []string{"name", "isync"}, Compression: CompressSlow, Timeout: time.Hour}, func(p *peer) {
+				p.send(hello)
+				login, id := p.expect(`LOGIN "me" "secret"`), p.expect(`ID ("name" "isync")`)
+				time.Sleep(time.Second) // to check the password
+				p.send("%s OK [CAPABILITY IMAP4rev1 ID COMPRESS=DEFLATE] in\n%s OK\n", login, id)
+				tag := p.expect("NOOP")
+				time.Sleep(delay)
+				p.send("%s OK\n", tag)
+				tag, _, more := strings.Cut(p.line(), " ")
+				asked <- more
+				if more {
+					p.send("%s NO not now\n", tag)
+				}
+				p.idle()
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			login := make(chan error, 1)
+			sent := c.LoginSent()
+			go func() { login <- c.Login(t.Context(), "me", "secret") }()
+			<-sent
+			if err := errors.Join(c.Settle(t.Context()), <-login, c.Confirm(t.Context()), c.CompressIfSlow(t.Context())); err != nil {
+				t.Error(err)
+			}
+			_ = c.Close()
+			if got := <-asked; got != (delay > 0) {
+				t.Errorf("compresses: %v, at a round trip of %v", got, delay)
+			}
+		})
+	}
 }

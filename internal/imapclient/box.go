@@ -89,6 +89,14 @@ func (c *Client) escape(name string) string {
 // answer that is expected. It must not be changed.
 func (c *Client) Namespace(ctx context.Context) (*imapwire.Namespace, error) {
 	if a := c.ahead.Load(); a != nil && a.past.Namespace != nil {
+		if c.namespace.Load() == nil {
+			// Nobody has asked, and so nobody would notice if it were another.
+			p, err := c.startNamespace(ctx)
+			if err != nil {
+				return nil, err
+			}
+			c.namespace.Store(p)
+		}
 		return a.past.Namespace, nil
 	}
 	p := c.namespace.Swap(nil)

@@ -62,6 +62,7 @@ type Client struct {
 	introduced     *Pending[[]string] // the ID that Settle has sent, if any
 	probed         atomic.Bool        // a NOOP has been sent to find out how slow the line is
 	incompressible atomic.Bool        // the server has refused to compress
+	compressing    atomic.Bool        // that is being decided
 
 	asked atomic.Bool           // the capabilities had to be asked for
 	told  Past                  // so far; guarded by mu
@@ -76,6 +77,7 @@ type Client struct {
 	stream io.ReadWriter // what the decoder reads from
 	bye    *ByeError
 	cur    incoming
+	grace  *time.Timer // runs out if nothing is heard after a login; see ahead
 }
 
 // Dial connects to a server: TCP, TLS as Security says, and the greeting. It
@@ -463,12 +465,12 @@ func (c *Client) tryStartAlone(ctx context.Context, cmd *command, text *imapwire
 // enqueue makes the reader know a command. Once queued, it gets completed
 // whatever happens.
 func (c *Client) enqueue(cmd *command) error {
-	cmd.done = make(chan struct{})
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed || c.err != nil {
 		return c.lost(cmd.verb, c.err)
 	}
+	cmd.done = make(chan struct{})
 	cmd.sent = time.Now()
 	c.nextTag++
 	cmd.tag = "A" + strconv.FormatUint(c.nextTag, 10)

@@ -248,6 +248,11 @@ func (c *Client) authenticateAhead(ctx context.Context, mech sasl.Client, cmd *c
 			// The mechanism learns the reason, if it is one.
 			_, _ = respond(mech, new([]byte), challenge)
 		case <-cmd.done:
+			select {
+			case challenge := <-cmd.cont: // which came along with the refusal
+				_, _ = respond(mech, new([]byte), challenge)
+			default:
+			}
 			return cmd.err
 		case <-ctx.Done():
 			return c.wait(ctx, cmd)
@@ -377,7 +382,9 @@ func (c *Client) ID(ctx context.Context, fields ...string) ([]string, error) {
 	return p.Wait(ctx)
 }
 
-// StartID starts an ID, whose answer need not be waited for.
+// StartID starts an ID, whose answer need not be waited for. While Ahead, Confirm
+// waits for it: where nothing else was sent behind the login, it shows that the
+// server has not thrown that away.
 func (c *Client) StartID(ctx context.Context, fields ...string) (*Pending[[]string], error) {
 	text := imapwire.NewCommand("ID")
 	list := []byte{'('}
@@ -389,13 +396,13 @@ func (c *Client) StartID(ctx context.Context, fields ...string) (*Pending[[]stri
 	}
 	text.Raw(string(append(list, ')')))
 	var answer []string
-	cmd := &command{data: func(r *imapwire.Response, _ bool) bool {
+	cmd := c.checked(&command{data: func(r *imapwire.Response, _ bool) bool {
 		if r.Kind != imapwire.KindID {
 			return false
 		}
 		answer = r.ID
 		return true
-	}}
+	}}, func() string { return "" })
 	return begin(ctx, c, cmd, text, &answer)
 }
 

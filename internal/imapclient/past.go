@@ -1,6 +1,8 @@
 package imapclient
 
 import (
+	"unicode/utf8"
+
 	"isync/internal/imapwire"
 )
 
@@ -47,6 +49,16 @@ func (c *Client) noteLogin(told bool) {
 }
 
 func (c *Client) noteNamespace(ns *imapwire.Namespace) {
+	if ns == nil {
+		return
+	}
+	for _, list := range [][]imapwire.NamespaceEntry{ns.Personal, ns.Other, ns.Shared} {
+		for _, e := range list {
+			if !utf8.ValidString(e.Prefix) || !utf8.ValidString(e.Delim) {
+				return // it would not be the same again once it was written down
+			}
+		}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.told.Namespace = ns

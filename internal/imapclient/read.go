@@ -16,6 +16,10 @@ func (c *Client) read() {
 	for {
 		c.cur = incoming{}
 		err := c.dec.Read(&r, c.body)
+		if c.grace != nil {
+			c.grace.Stop()
+			c.grace = nil
+		}
 		if a := c.ahead.Load(); a != nil && err == nil {
 			err = c.heardOf(a, &r)
 		}
@@ -45,9 +49,6 @@ func (c *Client) end(err error) {
 		err = c.bye
 	}
 	c.fail(c.lost(waiting, noEOF(err)))
-	if a := c.ahead.Load(); a != nil && a.grace != nil {
-		a.grace.Stop()
-	}
 
 	c.mu.Lock()
 	c.closed = true
@@ -265,6 +266,7 @@ func (c *Client) tagged(r *imapwire.Response) error {
 			if err == nil {
 				return cerr
 			}
+			c.fail(cerr) // before anybody can think of sending something else
 			c.dequeue(cmd)
 			c.finish(cmd, err)
 			return cerr

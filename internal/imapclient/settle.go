@@ -93,7 +93,9 @@ func (c *Client) introduce(ctx context.Context) error {
 		return nil
 	}
 	id, err := c.StartID(ctx, c.opts.ID...)
-	c.introduced = id
+	if !c.Ahead() {
+		c.introduced = id // else the time for the login counts, too
+	}
 	return err
 }
 
@@ -116,7 +118,14 @@ func (c *Client) enableUTF8(ctx context.Context) (*Pending[Caps], error) {
 // If the line is slow, and nothing else has been decided, it turns on compression,
 // which takes a round trip, as soon as the connection has nothing to send or fetch.
 func (c *Client) CompressIfSlow(ctx context.Context) error {
-	if c.opts.Compression != CompressSlow || c.deflate.Load() || c.incompressible.Load() || !c.Caps().Has("COMPRESS=DEFLATE") {
+	if c.opts.Compression != CompressSlow || c.incompressible.Load() || !c.Caps().Has("COMPRESS=DEFLATE") {
+		return nil
+	}
+	if !c.compressing.CompareAndSwap(false, true) {
+		return nil
+	}
+	defer c.compressing.Store(false)
+	if c.deflate.Load() {
 		return nil
 	}
 	if slow, err := c.slow(ctx); !slow || err != nil {

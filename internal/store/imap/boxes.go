@@ -47,6 +47,9 @@ func (l *layoutCache) name(box string) (name string, ok bool) {
 
 // getLayout finds out how names look like on the server.
 func (s *Store) getLayout(ctx context.Context) (*layout, error) {
+	if l := s.layout.get(); l != nil {
+		return l, nil
+	}
 	return s.askWithLayout(ctx, func(*imapclient.Client, *layout) error { return nil })
 }
 

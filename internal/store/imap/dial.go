@@ -16,10 +16,7 @@ import (
 func (p *pool) dial(ctx context.Context, d *door, exclusive bool) (s *session, again bool, err error) {
 	turn, again, err := p.turn(ctx, d)
 	if err != nil || again {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.dialing--
-		p.changed()
+		p.dialed()
 		return nil, again, err
 	}
 	s, err = p.start(ctx)
@@ -31,7 +28,18 @@ func (p *pool) dial(ctx context.Context, d *door, exclusive bool) (s *session, a
 		return s, false, nil
 	}
 	defer turn()
+	if err == nil {
+		p.past.connected()
+	}
 	return p.admit(ctx, d, s, exclusive, err)
+}
+
+// dialed notes that dialing has led to nothing.
+func (p *pool) dialed() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dialing--
+	p.changed()
 }
 
 // turn waits until a login may be tried: the first one is made alone. again tells
@@ -70,7 +78,6 @@ func (p *pool) admit(ctx context.Context, d *door, s *session, exclusive bool, e
 		_ = s.client.Close()
 		return nil, false, errClosed
 	case err == nil:
-		p.past.connected()
 		s.users, s.exclusive = 1, exclusive
 		p.loggedIn = true
 		p.sessions = append(p.sessions, s)
@@ -116,17 +123,37 @@ func (p *pool) confirm(ctx context.Context, d *door, s *session) (_ *session, ag
 		return p.admit(ctx, d, s, u.exclusive, nil)
 	}
 	_ = s.client.Close()
-	_, surprise := errors.AsType[*imapclient.SurpriseError](err)
-	_, late := errors.AsType[*LateError](err)
-	if (surprise || late) && ctx.Err() == nil {
-		p.past.suspect(err, !late)
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.dialing--
-		p.changed()
+	if again := p.mayBeOfAhead(err); again && ctx.Err() == nil {
+		p.dialed()
 		return nil, true, nil
 	}
 	return p.admit(ctx, d, nil, u.exclusive, err)
+}
+
+// mayBeOfAhead reports whether a login may have failed, or was not tried to the
+// end, only because commands were sent ahead.
+func (p *pool) mayBeOfAhead(err error) bool {
+	if refusal, ok := errors.AsType[Refusal](err); ok && refusal.LoginRefused() {
+		return false
+	}
+	if _, late := errors.AsType[*LateError](err); late {
+		// Either it took the user long to give the password, or the first way to
+		// log in is of no use, in which case no run should try that ahead.
+		p.past.suspect(err, errors.Is(err, imapclient.ErrNotLoggedIn))
+		return true
+	}
+	if _, surprise := errors.AsType[*imapclient.SurpriseError](err); surprise {
+		p.past.suspect(err, true)
+		return true
+	}
+	return false
+}
+
+// Refusal is an error of Options.Login that says whether user name and password,
+// or what stands in for them, were refused: then they are not tried again.
+type Refusal interface {
+	error
+	LoginRefused() bool
 }
 
 // limitReached notes that there cannot be more sessions than there are: the server

@@ -102,6 +102,9 @@ func (l *lanes) run(ctx context.Context, own bool) {
 			return
 		}
 		defer m.store.pool.put(sess)
+		if sess.client.CompressIfSlow(ctx) != nil {
+			return // the connection is lost
+		}
 		use = func(context.Context) (*session, error) {
 			sess.uses.Add(1)
 			return sess, nil

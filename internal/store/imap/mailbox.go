@@ -17,6 +17,7 @@ type mailbox struct {
 	store    *Store
 	box      string // canonical
 	name     string // on the server
+	named    bool   // the name will not change any more
 	readOnly bool
 	// deposit: nothing is selected, and the session may be shared.
 	deposit bool
@@ -59,66 +60,71 @@ func (m *mailbox) open(ctx context.Context) error {
 	if _, known := s.knownName(m.box); !known {
 		s.announceLayout()
 	}
-	var l *layout
-	_, answer, err := s.pool.ask(ctx, &s.door, !m.deposit, func(sess *session) (err error) {
-		if l, err = m.setName(ctx, sess.client); err != nil {
+	var o *opened
+	_, answer, err := s.pool.ask(ctx, &s.door, !m.deposit, func(sess *session) error {
+		l, err := m.setName(ctx, sess.client)
+		if err != nil {
 			return err
 		}
 		if m.deposit {
-			return m.lookAt(ctx, sess)
-		}
-		if err = m.selectBox(ctx, sess); err != nil {
+			o, err = m.lookAt(ctx, sess)
+		} else if o, err = m.selectBox(ctx, sess); err != nil {
 			sess.selected = ""
+		}
+		if err == nil {
+			o.layout = l
 		}
 		return err
 	})
-	if err == nil && answer == nil {
-		if l != nil {
-			s.layout.keep(l)
-		}
-		return nil
-	}
-	m.mu.Lock()
-	m.sess = nil // it may have been confirmed by nothing
-	m.mu.Unlock()
-	if err != nil {
+	switch {
+	case err != nil:
 		return s.storeError(err)
+	case answer != nil:
+		return s.boxError(m.box, answer)
 	}
-	return s.boxError(m.box, answer)
+	m.count(o)
+	return nil
 }
 
-// setName finds out what the server calls the mailbox, and returns the layout if
-// that depends on it.
+// setName finds out what the server calls the mailbox, unless it is known from
+// before, and returns the layout if that depends on it.
 func (m *mailbox) setName(ctx context.Context, c *imapclient.Client) (*layout, error) {
-	name, known := m.store.knownName(m.box)
-	if known {
-		m.name = name
+	m.mu.Lock()
+	named := m.named
+	m.mu.Unlock()
+	if named {
 		return nil, nil
 	}
-	l, err := m.store.layoutBy(ctx, c)
-	if err != nil {
-		return nil, m.store.storeError(err)
+	name, known := m.store.knownName(m.box)
+	var l *layout
+	if !known {
+		var err error
+		if l, err = m.store.layoutBy(ctx, c); err != nil {
+			return nil, m.store.storeError(err)
+		}
+		if name, err = l.server(m.box); err != nil {
+			return nil, err
+		}
 	}
-	m.name, err = l.server(m.box)
-	return l, err
+	if m.name != name {
+		m.name, m.memory = name, memory{} // which is about another mailbox
+	}
+	return l, nil
 }
 
 // lookAt makes sure that there is such a mailbox.
-func (m *mailbox) lookAt(ctx context.Context, sess *session) error {
+func (m *mailbox) lookAt(ctx context.Context, sess *session) (*opened, error) {
 	st, err := sess.client.Status(ctx, m.name, imapwire.BoxUIDValidity)
 	if err != nil {
 		if missing(ctx, sess.client, m.name, err) {
-			return store.ErrNoBox
+			return nil, store.ErrNoBox
 		}
-		return err
+		return nil, err
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.sess = sess
 	// What else it can hold is not known without selecting it, and not every
 	// server takes what it cannot hold.
-	m.info = store.Info{UIDValidity: st.UIDValidity, UIDNext: 1, Flags: mail.AllFlags &^ mail.FlagForwarded}
-	return nil
+	info := store.Info{UIDValidity: st.UIDValidity, UIDNext: 1, Flags: mail.AllFlags &^ mail.FlagForwarded}
+	return &opened{sess: sess, info: info}, nil
 }
 
 // giveBack gives the session back.

@@ -45,29 +45,17 @@ func (s *Store) marks(c *imapclient.Client) bool {
 func (s *Store) Marks(ctx context.Context, boxes []string) ([]string, error) {
 	marks := make([]string, len(boxes))
 	names := make([]string, len(boxes))
-	ask := func(c *imapclient.Client) error {
+	_, err := s.askWithLayout(ctx, func(c *imapclient.Client, l *layout) error {
 		if !s.marks(c) {
 			return nil
 		}
-		return askMarks(ctx, c, names, marks)
-	}
-	unknown := false
-	for i, b := range boxes {
-		var ok bool
-		names[i], ok = s.knownName(b)
-		unknown = unknown || !ok
-	}
-	if !unknown {
-		return marks, s.storeError(s.ask(ctx, ask))
-	}
-	_, err := s.askWithLayout(ctx, func(c *imapclient.Client, l *layout) error {
 		for i, b := range boxes {
 			var known bool
 			if names[i], known = s.knownName(b); !known {
 				names[i], _ = l.server(b) // one that cannot be has no mark
 			}
 		}
-		return ask(c)
+		return askMarks(ctx, c, names, marks)
 	})
 	return marks, s.storeError(err)
 }

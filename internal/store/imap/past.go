@@ -11,12 +11,11 @@ import (
 	"isync/internal/imapclient"
 )
 
-// Nothing is sent ahead for a day to a server that has told something else than
-// before, since it might do so all the time, and for a month to one that could not
-// cope with it.
+// Nothing is sent ahead for a day where that has failed, since it might do so all
+// the time, and for a month to a server that certainly cannot cope with it.
 const (
-	waryOfChange = 24 * time.Hour
-	waryOfServer = 30 * 24 * time.Hour
+	waryOfFailure = 24 * time.Hour
+	waryOfServer  = 30 * 24 * time.Hour
 )
 
 // past is what a server has told about itself, remembered from one run to the
@@ -91,17 +90,17 @@ func (p *past) suspected() bool {
 	return p.wary
 }
 
-// connected notes that a login has succeeded. If one has failed before that was
-// not waited for, it was because of that.
+// connected notes that a login has succeeded that was waited for. If one has failed
+// before that was not, it was because of that.
 func (p *past) connected() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.suspicion == nil {
 		return
 	}
-	wary := waryOfServer
-	if s, ok := errors.AsType[*imapclient.SurpriseError](p.suspicion); ok && s.Changed {
-		wary = waryOfChange
+	wary := waryOfFailure
+	if s, ok := errors.AsType[*imapclient.SurpriseError](p.suspicion); ok && s.Incapable || errors.Is(p.suspicion, imapclient.ErrNotLoggedIn) {
+		wary = waryOfServer
 	}
 	p.suspicion = nil
 	p.note = serverNote{WaryUntil: p.opts.now().Add(wary).Unix()}

@@ -1,10 +1,14 @@
 package imap_test
 
 import (
+	"context"
+	"net"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -144,6 +148,12 @@ func TestPast(t *testing.T) {
 		{"cannot cope", []visit{
 			{0, false, []string{slow}},
 			{1, false, []string{burst + "S: * BYE one after the other, please\nclose\n", slow}},
+			{1.9, false, []string{slow}},
+			{2.1, false, []string{fast}},
+		}},
+		{"certainly cannot cope", []visit{
+			{0, false, []string{slow}},
+			{1, false, []string{burst + "S: $b BAD log in first\n", slow}},
 			{30, false, []string{slow}},
 			{32, false, []string{fast}},
 		}},
@@ -182,7 +192,7 @@ func TestPastOfWrongPassword(t *testing.T) {
 	const (
 		hello = "S: * OK [CAPABILITY IMAP4rev1 SASL-IR] hello\n"
 		slow  = hello + "C: $a LOGIN \"me\" \"pw\"\nS: $a OK [CAPABILITY IMAP4rev1 ID] in\nC~ (?P<b>\\S+) ID .*\nS: $b OK\nC: $d LIST \"\" \"\"\nS: * LIST () \"/\" \"\"\nS: $d OK\nC~ .* LOGOUT\n"
-		wrong = hello + "C: $a LOGIN \"me\" \"pw\"\nC~ (?P<b>\\S+) ID .*\nC: $d LIST \"\" \"\"\nS: $a NO [AUTHENTICATIONFAILED] no\nS: $b BAD\nS: $d BAD\n"
+		wrong = hello + "C: $a LOGIN \"me\" \"pw\"\nC~ (?P<b>\\S+) ID .*\nC: $d LIST \"\" \"\"\nS= \"$a NO [AUTHENTICATIONFAILED] no\\r\\n$b BAD\\r\\n$d BAD\\r\\n\"\n"
 	)
 	srv := testkit.NewScriptServer(t, nil, slow, wrong, wrong)
 	cache := listcache.NewDir(vfs.OS{}, filepath.Join(t.TempDir(), "cache"))
@@ -201,5 +211,204 @@ func TestPastOfWrongPassword(t *testing.T) {
 			}
 		}
 		_ = s.Close()
+	}
+}
+
+// TestPastOfTwoWays: an account whose first way to log in is of no use does not pay
+// for trying it ahead in every run.
+func TestPastOfTwoWays(t *testing.T) {
+	const (
+		hello = "S: * OK [CAPABILITY IMAP4rev1 SASL-IR] hello\n"
+		one   = "C: $a LOGIN \"me\" \"one\"\n"
+		two   = "C: $e LOGIN \"me\" \"two\"\nS: $e OK [CAPABILITY IMAP4rev1 ID] in\nC~ (?P<b>\\S+) ID .*\nS: $b OK\n" +
+			"C: $d LIST \"\" \"\"\nS: * LIST () \"/\" \"\"\nS: $d OK\nC~ .* LOGOUT\n"
+		slow  = hello + one + "S: $a NO [CANNOT] no\n" + two
+		ahead = hello + one + "C~ (?P<b>\\S+) ID .*\nC: $d LIST \"\" \"\"\nS: $a NO [CANNOT] no\n"
+	)
+	srv := testkit.NewScriptServer(t, nil, slow, ahead, hello+two, slow)
+	cache := listcache.NewDir(vfs.OS{}, filepath.Join(t.TempDir(), "cache"))
+	for i := range 3 {
+		useless := false
+		s := imap.New(imap.Options{
+			Name: "far", Client: imapclient.Options{Host: srv.Host, Port: srv.Port, Timeout: 5 * time.Second, ID: []string{"name", "isync"}},
+			Listings: cache, Server: "the server", HasPath: true, Path: "x/",
+			Login: func(ctx context.Context, c *imapclient.Client) error {
+				if !useless {
+					if err := c.Login(ctx, "me", "one"); !imapclient.HasCode(err, "CANNOT") {
+						return err
+					}
+					useless = true
+				}
+				if lost := c.Err(); lost != nil {
+					return &imap.LateError{Err: lost}
+				}
+				return c.Login(ctx, "me", "two")
+			},
+		})
+		if _, err := s.InboxAmongOthers(t.Context()); err != nil {
+			t.Errorf("run %d: %v", i+1, err)
+		}
+		_ = s.Close()
+	}
+}
+
+// refusedLogin is a refusal that the server has told by hanging up.
+type refusedLogin struct{ error }
+
+func (refusedLogin) LoginRefused() bool { return true }
+
+// TestPastOfGoodbye: a password is not sent again if the server has refused it by
+// a BYE.
+func TestPastOfGoodbye(t *testing.T) {
+	const hello = "S: * OK [CAPABILITY IMAP4rev1 SASL-IR] hello\nC: $a LOGIN \"me\" \"pw\"\n"
+	srv := testkit.NewScriptServer(t, nil,
+		hello+"S: $a OK [CAPABILITY IMAP4rev1] in\nC: $d LIST \"\" \"\"\nS: * LIST () \"/\" \"\"\nS: $d OK\nC~ .* LOGOUT\n",
+		hello+"C: $d LIST \"\" \"\"\nS: * BYE Authentication failed\nclose\n")
+	cache := listcache.NewDir(vfs.OS{}, filepath.Join(t.TempDir(), "cache"))
+	for i := range 2 {
+		s := imap.New(imap.Options{
+			Name: "far", Client: imapclient.Options{Host: srv.Host, Port: srv.Port, Timeout: 5 * time.Second},
+			Listings: cache, Server: "the server", HasPath: true, Path: "x/",
+			Login: func(ctx context.Context, c *imapclient.Client) error {
+				err := c.Login(ctx, "me", "pw")
+				if _, bye := asType[*imapclient.ByeError](err); bye {
+					return refusedLogin{err}
+				}
+				return err
+			},
+		})
+		_, err := s.InboxAmongOthers(t.Context())
+		if (err != nil) != (i > 0) || err != nil && !strings.Contains(err.Error(), "Authentication failed") {
+			t.Errorf("run %d: %v", i+1, err)
+		}
+		_ = s.Close()
+	}
+}
+
+// TestPastOfNames: what was found out under a name that the server no longer has
+// does not count for another one.
+func TestPastOfNames(t *testing.T) {
+	const (
+		hello = "S: * OK [CAPABILITY IMAP4rev1 SASL-IR] hello\nC: $a LOGIN \"me\" \"pw\"\n"
+		in    = "S: $a OK [CAPABILITY IMAP4rev1 NAMESPACE CONDSTORE] in\n"
+		is    = "S: * 1 EXISTS\nS: * FLAGS (\\Seen)\nS: * OK [UIDVALIDITY 7] ok\nS: * OK [UIDNEXT 10] ok\nS: * OK [HIGHESTMODSEQ 50]\nS: $s OK done\n" +
+			"C: $f UID FETCH 1:9 (UID FLAGS)\nS: * 1 FETCH (UID 9 FLAGS ())\nS: $f OK\nC~ .* LOGOUT\n"
+	)
+	ns := func(prefix string) string {
+		return "S: * NAMESPACE ((\"" + prefix + "\" \"/\")) NIL NIL\nS: $c OK\n"
+	}
+	srv := testkit.NewScriptServer(t, nil,
+		hello+in+"C: $c NAMESPACE\n"+ns("OLD/")+"C: $s SELECT \"OLD/box\" (CONDSTORE)\n"+is,
+		hello+"C: $c NAMESPACE\nC: $s SELECT \"OLD/box\" (CONDSTORE)\n"+in+ns("NEW/"),
+		hello+in+"C: $c NAMESPACE\n"+ns("NEW/")+"C: $s SELECT \"NEW/box\" (CONDSTORE)\n"+is)
+	cache := listcache.NewDir(vfs.OS{}, filepath.Join(t.TempDir(), "cache"))
+	for range 2 {
+		s := imap.New(imap.Options{
+			Name: "far", Client: imapclient.Options{Host: srv.Host, Port: srv.Port, Timeout: 5 * time.Second}, UseNamespace: true,
+			Login: loginWith("me", "pw"), Listings: cache, Server: "the server",
+			Account: func(context.Context) (string, error) { return "me", nil },
+		})
+		m, err := s.Open(t.Context(), "box", store.OpenRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		scan(t, m, everything)
+		m.(store.Rememberer).Remember(t.Context())
+		_ = m.Close(t.Context())
+		_ = s.Close()
+	}
+	if l, _, err := cache.Load(listcache.Key{Account: "me", Box: "NEW/box"}); l == nil || err != nil {
+		t.Errorf("remembered of the new name: %v %v", l, err)
+	}
+}
+
+// changing are commands that change something.
+var changing = regexp.MustCompile(`(?i)^\S+ (APPEND|CREATE|DELETE|SUBSCRIBE|EXPUNGE|CLOSE|UID (STORE|COPY|MOVE|EXPUNGE))\b`)
+
+// TestOnlyQuestionsAhead: whatever is done, nothing that changes anything is sent
+// before the server has answered the login and all that was sent along with it.
+func TestOnlyQuestionsAhead(t *testing.T) {
+	var asked, changes atomic.Int32
+	ahead := regexp.MustCompile(`^\S+ (LOGIN|CAPABILITY|ID|ENABLE|NAMESPACE)\b`)
+	caches := t.TempDir()
+	suiteWatched(t, func(o *imap.Options) {
+		o.Client.ID = []string{"name", "isync"}
+		o.Listings, o.Server = listcache.NewDir(vfs.OS{}, caches), "the server"
+		// The first store of a backend gets to know the server, the others know it.
+		first := imap.New(*o)
+		if _, err := first.List(t.Context(), store.ListRequest{Inbox: true}); err != nil {
+			t.Error(err)
+		}
+		_ = first.Close()
+	}, func(line string) {
+		if changing.MatchString(line) {
+			changes.Add(1)
+		}
+	}, func(line, waiting string) {
+		switch w := ahead.MatchString(waiting); {
+		case w && changing.MatchString(line):
+			t.Errorf("%q is sent while %q is not answered", line, waiting)
+		case w && strings.Contains(waiting, " LOGIN "):
+			asked.Add(1)
+		}
+	})
+	if asked.Load() < 100 || changes.Load() < 100 {
+		t.Errorf("%d questions were sent behind the login, and %d changes", asked.Load(), changes.Load())
+	}
+}
+
+// TestChangesAreNotAhead: a connection that is made for something that changes
+// things is confirmed first.
+func TestChangesAreNotAhead(t *testing.T) {
+	d := testkit.StartDovecot(t, testkit.DovecotConfig{})
+	var mu sync.Mutex
+	var conns []net.Conn
+	var waited []string
+	opts := options(t, d, "user")
+	opts.Client.ID = []string{"name", "isync"}
+	opts.Listings, opts.Server = listcache.NewDir(vfs.OS{}, t.TempDir()), "the server"
+	opts.Client.Dial = func(ctx context.Context) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", d.Addr())
+		mu.Lock()
+		defer mu.Unlock()
+		conns = append(conns, conn)
+		return &watched{Conn: conn, tags: map[string]string{}, command: func(string) {}, beside: func(line, waiting string) {
+			mu.Lock()
+			defer mu.Unlock()
+			if changing.MatchString(line) {
+				waited = append(waited, line+" beside "+waiting)
+			}
+		}}, err
+	}
+	list := func() *imap.Store {
+		s := imap.New(opts)
+		if _, err := s.List(t.Context(), store.ListRequest{Inbox: true}); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	_ = list().Close()
+	s := list()
+	defer s.Close()
+	m, err := s.Open(t.Context(), "INBOX", store.OpenRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, ahead := imap.Spare(t.Context(), s); !ok || ahead {
+		t.Errorf("spare session: %v, ahead: %v", ok, ahead)
+	}
+	_ = m.Close(t.Context())
+	// The names are known, and all connections lost.
+	mu.Lock()
+	for _, c := range conns {
+		_ = c.Close()
+	}
+	made := len(conns)
+	mu.Unlock()
+	if err := s.Create(t.Context(), "box"); err != nil {
+		t.Fatal(err)
+	}
+	if len(conns) == made || len(waited) > 0 {
+		t.Errorf("%d new connections; sent too early: %q", len(conns)-made, waited)
 	}
 }

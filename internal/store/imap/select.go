@@ -70,8 +70,30 @@ func (s *session) qresyncEnabled(ctx context.Context) error {
 	return err
 }
 
+// opened is what opening a mailbox has led to. It counts once the session is
+// confirmed, by count.
+type opened struct {
+	sess    *session
+	sel     *selection // nil for a deposit
+	info    store.Info
+	arrived uint64
+	layout  *layout // if the name depends on it
+}
+
+// count makes the mailbox an open one.
+func (m *mailbox) count(o *opened) {
+	if o.layout != nil {
+		m.store.layout.keep(o.layout)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.named = true
+	m.sess, m.sel, m.arrived, m.fresh = o.sess, o.sel, o.arrived, o.sel != nil
+	m.info = o.info
+}
+
 // selectBox selects the mailbox and learns what there is to know.
-func (m *mailbox) selectBox(ctx context.Context, sess *session) error {
+func (m *mailbox) selectBox(ctx context.Context, sess *session) (*opened, error) {
 	c := sess.client
 	remembers := m.remembers(ctx, sess)
 	var base *listcache.Listing
@@ -84,22 +106,22 @@ func (m *mailbox) selectBox(ctx context.Context, sess *session) error {
 	sel, changes, err := m.trySelect(ctx, sess, remembers, base)
 	if unsafeLogin(err) && c.Caps().Has("ID") {
 		if _, err := c.ID(ctx, "name", "isync"); err != nil {
-			return err
+			return nil, err
 		}
 		sel, changes, err = m.trySelect(ctx, sess, remembers, base)
 	}
 	if err != nil {
 		if missing(ctx, c, m.name, err) {
-			return store.ErrNoBox
+			return nil, store.ErrNoBox
 		}
-		return err
+		return nil, err
 	}
 	sess.selected = m.name
 	switch {
 	case sel.UIDValidity == 0:
-		return errors.New("server does not tell the UIDVALIDITY of the mailbox, so that messages cannot be told apart")
+		return nil, errors.New("server does not tell the UIDVALIDITY of the mailbox, so that messages cannot be told apart")
 	case sel.UIDNotSticky:
-		return errors.New("server does not keep the UIDs of messages in this mailbox")
+		return nil, errors.New("server does not keep the UIDs of messages in this mailbox")
 	}
 	s := &selection{
 		modSeq: sel.HighestModSeq, next: sel.UIDNext,
@@ -107,7 +129,7 @@ func (m *mailbox) selectBox(ctx context.Context, sess *session) error {
 	}
 	if s.next == 0 {
 		if s.next, err = askUIDNext(ctx, sess, sel.Exists); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if sel.NoModSeq || !remembers {
@@ -126,12 +148,9 @@ func (m *mailbox) selectBox(ctx context.Context, sess *session) error {
 		// for the sake of an instructive dry run.
 		flags = sel.Flags.Flags | mail.FlagForwarded
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	sess.upToDate()
-	m.sess, m.sel, m.arrived, m.fresh = sess, s, arrived, true
-	m.info = store.Info{UIDValidity: sel.UIDValidity, UIDNext: s.next, Flags: flags}
-	return nil
+	info := store.Info{UIDValidity: sel.UIDValidity, UIDNext: s.next, Flags: flags}
+	return &opened{sess: sess, sel: s, info: info, arrived: arrived}, nil
 }
 
 // trySelect selects the mailbox in the way that tells most of what has changed
