@@ -8,7 +8,6 @@ import (
 
 	"isync/internal/config"
 	"isync/internal/engine"
-	"isync/internal/mail"
 	"isync/internal/store"
 )
 
@@ -170,10 +169,7 @@ func identity(s *config.Store, st store.Store, box string) string {
 		}
 		return s.Name + "\x00" + box
 	}
-	if box = mail.CanonicalBox(box); box != mail.Inbox {
-		box = s.Path + box
-	}
-	return accountKey(s.IMAP.Account) + "\x00" + box
+	return accountKey(s.IMAP.Account) + "\x00" + nameOnServer(s, box)
 }
 
 // lookForOverlap tells, once, that a mailbox is in two channels.
