@@ -158,6 +158,17 @@ func (r *runner) claimOf(c *config.Channel, t target) claim {
 	return cl
 }
 
+// EnoughConnections refuses a channel whose account may not have as many
+// connections as each pair needs: one for each of its mailboxes. It would wait for
+// the second one in vain.
+func EnoughConnections(c *config.Channel) error {
+	far, near := c.Far.Store.IMAP, c.Near.Store.IMAP
+	if far == nil || near == nil || far.Account != near.Account || far.Account.Connections != 1 {
+		return nil
+	}
+	return fmt.Errorf("%w: far and near side are in the same account, which takes two connections at a time, but it may have only one", store.ErrCrowded)
+}
+
 // identity names a mailbox such that two stores that have the same one, be it
 // by different names, give it the same identity.
 func identity(s *config.Store, st store.Store, box string) string {
