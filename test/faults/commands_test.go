@@ -269,18 +269,25 @@ func openOffices(t *testing.T, variants []testkit.Variant, workers int) building
 	for i := range users {
 		users[i] = fmt.Sprintf("user%d", i)
 	}
-	desks := map[string][]*desk{} // by what the server says it can do
+	type kind struct {
+		compress   bool
+		capability string
+	}
+	desks := map[kind][]*desk{}
 	b := building{of: make([][]*office, workers)}
 	for _, v := range variants {
-		if desks[v.Capability] == nil {
-			server := testkit.StartDovecot(t, testkit.DovecotConfig{Users: users, Compress: true, Capability: v.Capability})
+		k := kind{v.Server.Compress, v.Server.Capability}
+		if desks[k] == nil {
+			cfg := v.Server
+			cfg.Users = users
+			server := testkit.StartDovecot(t, cfg)
 			for _, u := range users {
-				desks[v.Capability] = append(desks[v.Capability], newDesk(t, server, u))
+				desks[k] = append(desks[k], newDesk(t, server, u))
 			}
 		}
 		tap := new(testkit.Wiretap)
 		b.taps = append(b.taps, tap)
-		for i, d := range desks[v.Capability] {
+		for i, d := range desks[k] {
 			b.of[i] = append(b.of[i], newOffice(t, d, v, tap))
 		}
 	}
