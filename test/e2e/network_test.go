@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,8 +29,9 @@ type line struct {
 	listener net.Listener
 	wg       sync.WaitGroup
 
-	mu    sync.Mutex
-	conns map[net.Conn]bool
+	mu       sync.Mutex
+	conns    map[net.Conn]bool
+	accepted atomic.Int64 // how many there were
 }
 
 // connect lets the world's next runs go by the line, which ends with the test.
@@ -61,6 +63,18 @@ func (l *line) by(w *world) string {
 	return strings.Replace(w.config(), fmt.Sprintf("Port %d\n", w.server.Port), fmt.Sprintf("Port %d\n", port), 1)
 }
 
+// startConnected starts a run and waits until it connects by the line: only then
+// it is known to hear signals.
+func (l *line) startConnected(w *world) *process {
+	w.tb.Helper()
+	before := l.accepted.Load()
+	run := w.start(ours(), "-a")
+	for l.accepted.Load() == before && !run.ended() {
+		time.Sleep(time.Millisecond)
+	}
+	return run
+}
+
 // cut cuts all connections that there are.
 func (l *line) cut() {
 	l.mu.Lock()
@@ -77,6 +91,7 @@ func (l *line) serve() {
 		if err != nil {
 			return // the test has ended
 		}
+		l.accepted.Add(1)
 		server, err := net.Dial("tcp", l.target)
 		if err != nil {
 			client.Close()
@@ -128,7 +143,7 @@ func loseConnection(t *testing.T, direction string, v testkit.Variant) {
 	// A third of all that there is to transmit.
 	bytes := int64(350_000)
 	if v.Compresses() {
-		bytes = 25_000
+		bytes = 8_000
 	}
 	l := &line{piece: 32 << 10}
 	if direction == "pull" {

@@ -246,8 +246,8 @@ func (b *town) binned(l letter) []letter {
 // reports whether it came in time.
 func (b *town) cutShort() bool {
 	b.tb.Helper()
-	run := b.start(ours(), "-a")
-	wait := time.Duration(20+b.rnd.IntN(150))*time.Millisecond + 15*b.s.variant.RTT
+	run := b.line.startConnected(b.world)
+	wait := time.Duration(b.rnd.IntN(150))*time.Millisecond + 15*b.s.variant.RTT
 	for begin := time.Now(); time.Since(begin) < wait && !run.ended(); {
 		time.Sleep(time.Millisecond)
 	}
