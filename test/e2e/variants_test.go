@@ -228,7 +228,11 @@ func (b *town) change(box string) {
 		}
 		kept = append(kept, l)
 	}
-	pulled, pushed := b.fresh(1+b.rnd.IntN(8)), b.fresh(10+b.rnd.IntN(20))
+	n := 10 + b.rnd.IntN(20)
+	if b.s.variant.Uses(testkit.StoredOutside) {
+		n += 50 // so that further connections come in time
+	}
+	pulled, pushed := b.fresh(1+b.rnd.IntN(8)), b.fresh(n)
 	b.send(box, pulled...)
 	b.deliver(box, pushed...)
 	b.letters[box] = slices.Concat(kept, pulled, pushed)
