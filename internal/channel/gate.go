@@ -8,7 +8,6 @@ import (
 
 	"isync/internal/config"
 	"isync/internal/engine"
-	"isync/internal/mail"
 	"isync/internal/store"
 )
 
@@ -159,6 +158,17 @@ func (r *runner) claimOf(c *config.Channel, t target) claim {
 	return cl
 }
 
+// EnoughConnections refuses a channel whose account may not have as many
+// connections as each pair needs: one for each of its mailboxes. It would wait for
+// the second one in vain.
+func EnoughConnections(c *config.Channel) error {
+	far, near := c.Far.Store.IMAP, c.Near.Store.IMAP
+	if far == nil || near == nil || far.Account != near.Account || far.Account.Connections != 1 {
+		return nil
+	}
+	return fmt.Errorf("%w: far and near side are in the same account, which takes two connections at a time, but it may have only one", store.ErrCrowded)
+}
+
 // identity names a mailbox such that two stores that have the same one, be it
 // by different names, give it the same identity.
 func identity(s *config.Store, st store.Store, box string) string {
@@ -170,10 +180,7 @@ func identity(s *config.Store, st store.Store, box string) string {
 		}
 		return s.Name + "\x00" + box
 	}
-	if box = mail.CanonicalBox(box); box != mail.Inbox {
-		box = s.Path + box
-	}
-	return accountKey(s.IMAP.Account) + "\x00" + box
+	return accountKey(s.IMAP.Account) + "\x00" + nameOnServer(s, box)
 }
 
 // lookForOverlap tells, once, that a mailbox is in two channels.

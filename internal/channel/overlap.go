@@ -109,10 +109,7 @@ func mailboxRegion(s *config.Store, box string) region {
 	}
 	box = mail.CanonicalBox(box)
 	if s.IMAP != nil {
-		r := region{place: accountKey(s.IMAP.Account), space: spaceOf(s), name: box}
-		if box != mail.Inbox {
-			r.name = s.Path + box
-		}
+		r := region{place: accountKey(s.IMAP.Account), space: spaceOf(s), name: nameOnServer(s, box)}
 		if s.Flatten != "" {
 			r.many = true
 			r.name, _, _ = strings.Cut(r.name, "/")
@@ -131,9 +128,11 @@ func mailboxRegion(s *config.Store, box string) region {
 func wholeRegions(c *config.Channel, e config.End) []region {
 	s := e.Store
 	if s.IMAP != nil {
-		out := []region{{place: accountKey(s.IMAP.Account), space: spaceOf(s), name: s.Path, many: true}}
+		out := []region{{place: accountKey(s.IMAP.Account), space: spaceOf(s), name: pathOnServer(s), many: true}}
 		if s.Path != "" {
-			out = append(out, mailboxRegion(s, mail.Inbox))
+			inbox := mailboxRegion(s, mail.Inbox)
+			inbox.many = true // with what is below it
+			out = append(out, inbox)
 		}
 		return out
 	}
@@ -152,4 +151,33 @@ func accountKey(a *config.Account) string {
 // spaceOf tells how the names of a store are made.
 func spaceOf(s *config.Store) string {
 	return fmt.Sprint(s.HasPath, s.HasPath || s.IMAP.UseNamespace)
+}
+
+// nameOnServer returns what a mailbox of an IMAP store is called there, as far as the
+// configuration tells, with "/" between components. Nothing is put before the
+// inbox and what is below it.
+func nameOnServer(s *config.Store, box string) string {
+	if box = mail.CanonicalBox(box); mail.IsInbox(box) {
+		return box
+	}
+	return mail.CanonicalBox(pathOnServer(s) + box)
+}
+
+// pathOnServer returns the Path of an IMAP store, with "/" between components. It
+// is written as the server has it, so it most likely ends in its delimiter.
+func pathOnServer(s *config.Store) string {
+	delim := s.IMAP.PathDelimiter
+	if n := len(s.Path); delim == 0 && n > 0 {
+		delim = s.Path[n-1]
+	}
+	if delim == '.' || delim == '\\' || delim == s.IMAP.PathDelimiter {
+		return strings.ReplaceAll(s.Path, string(rune(delim)), "/")
+	}
+	return s.Path
+}
+
+// isNamedInFull reports whether nothing that only the server knows is put before
+// the name of a mailbox of an IMAP store.
+func isNamedInFull(s *config.Store, box string) bool {
+	return s.HasPath || !s.IMAP.UseNamespace || mail.IsInbox(mail.CanonicalBox(box))
 }

@@ -4,10 +4,10 @@ import (
 	"testing"
 
 	"isync/internal/config"
+	"isync/internal/engine"
 )
 
-func TestOverlap(t *testing.T) {
-	const rc = `
+const stores = `
 IMAPAccount a
 Host one
 User u
@@ -26,6 +26,18 @@ Path Work/
 IMAPStore a-mail
 Account a
 Path Mail/
+
+IMAPStore a-left
+Account a
+Path INBOX.left.
+
+IMAPStore a-right
+Account a
+Path INBOX.right.
+
+IMAPStore a-dots
+Account a
+Path INBOX.
 
 IMAPStore a-again
 Host ONE
@@ -48,6 +60,8 @@ Path /n/
 Inbox /n/in
 
 `
+
+func TestOverlap(t *testing.T) {
 	for _, tt := range []struct {
 		one, two string // Far, Near and Patterns
 		want     bool
@@ -65,6 +79,11 @@ Inbox /n/in
 		{"Far :a:x\nNear :m:x", "Far :a-work:y\nNear :n:y", true},
 		{"Far :a-work:x\nNear :m:x", "Far :a-mail:x\nNear :n:y", false},
 		{"Far :a-work:\nNear :m:\nPatterns *", "Far :a-mail:\nNear :n:\nPatterns *", true}, // the inbox
+		// What is below the inbox is there for all.
+		{"Far :a-work:INBOX/x\nNear :m:x", "Far :a-mail:INBOX/x\nNear :n:y", true},
+		{"Far :a-work:INBOX/x\nNear :m:x", "Far :a-mail:\nNear :n:\nPatterns *", true},
+		{"Far :a-left:x\nNear :m:x", "Far :a-right:INBOX/left/x\nNear :n:y", true},
+		{"Far :a-left:x\nNear :m:x", "Far :a-right:x\nNear :n:y", false},
 		// The same account, written twice; its trash.
 		{"Far :a:x\nNear :m:x", "Far :a-again:x\nNear :n:y", true},
 		{"Far :a:Trash\nNear :m:x", "Far :a-again:x\nNear :n:y", true},
@@ -73,7 +92,7 @@ Inbox /n/in
 		{"Far :a:x\nNear :m:x\nSyncState /s/", "Far :b:x\nNear :n:x\nSyncState /s/", true},
 		{"Far :a:x\nNear :m:x\nSyncState *", "Far :b:x\nNear :n:x\nSyncState *", false},
 	} {
-		cfg, _, err := config.Parse("/rc", []byte("SyncState /state/\n"+rc+"Channel one\n"+tt.one+"\n\nChannel two\n"+tt.two+"\n"), config.Env{})
+		cfg, _, err := config.Parse("/rc", []byte("SyncState /state/\n"+stores+"Channel one\n"+tt.one+"\n\nChannel two\n"+tt.two+"\n"), config.Env{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -83,6 +102,38 @@ Inbox /n/in
 		}
 		if overlap(regions(one), regions(two)) != overlap(regions(two), regions(one)) {
 			t.Errorf("%q, %q: depends on the order", tt.one, tt.two)
+		}
+	}
+}
+
+// TestOnePlaceByName: two stores of an account that have a mailbox in common, by
+// whatever names.
+func TestOnePlaceByName(t *testing.T) {
+	for _, tt := range []struct {
+		far, near string // of :store:mailbox
+		want      bool
+	}{
+		{":a-work:x", ":a-mail:x", false},
+		{":a-work:INBOX", ":a-mail:inbox", true},
+		{":a-work:INBOX/x", ":a-mail:INBOX/x", true},
+		{":a-work:INBOX/x", ":a-mail:INBOX/y", false},
+		{":a-work:INBOX/x", ":a:INBOX/x", true},
+		{":a-work:INBOX/x", ":b:INBOX/x", false},
+		{":a-left:x", ":a-right:x", false},
+		{":a-left:INBOX/left/x", ":a-right:INBOX/left/x", true},
+		{":a-left:x", ":a-right:INBOX/left/x", true},
+		{":a-left:x", ":a:INBOX/left/x", true},
+		{":a-left:x/y", ":a-dots:left/x/y", true},
+		{":a-left:x", ":a-dots:x", false},
+		{":a:x", ":a-again:x", true},
+	} {
+		cfg, _, err := config.Parse("/rc", []byte("SyncState /state/\n"+stores+"Channel c\nFar "+tt.far+"\nNear "+tt.near+"\n"), config.Env{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := cfg.Channel("c")
+		if got := (target{PairName: engine.PairName{Box: [2]string{c.Far.Box, c.Near.Box}}}).inOnePlace(c); got != tt.want {
+			t.Errorf("%s and %s: %v", tt.far, tt.near, got)
 		}
 	}
 }

@@ -118,7 +118,7 @@ func errOnePlace(c *config.Channel, t target) error {
 // these names.
 func (t target) inOnePlace(c *config.Channel) bool {
 	far, near := c.Far.Store, c.Near.Store
-	if far.IMAP != nil && near.IMAP != nil && spaceOf(far) != spaceOf(near) {
+	if far.IMAP != nil && near.IMAP != nil && isNamedInFull(far, t.Box[0]) != isNamedInFull(near, t.Box[1]) {
 		return false
 	}
 	return identity(far, t.stores[0], t.Box[0]) == identity(near, t.stores[1], t.Box[1])

@@ -2,11 +2,9 @@ package channel
 
 import (
 	"context"
-	"fmt"
 
 	"isync/internal/config"
 	"isync/internal/engine"
-	"isync/internal/mail"
 	"isync/internal/store"
 )
 
@@ -62,15 +60,5 @@ func (p *Previewer) Side(ctx context.Context, side config.Side) ([]string, error
 // Identity names the mailbox on one side of a pair so that different names of
 // the same mailbox, also in different stores in the same place, are equal.
 func Identity(c *config.Channel, st store.Store, side config.Side, box string) string {
-	if l, ok := st.(store.Local); ok {
-		if dir, err := l.BoxPath(box); err == nil {
-			return dir
-		}
-	}
-	s := c.End(side).Store
-	if s.IMAP != nil {
-		a := s.IMAP.Account
-		return fmt.Sprintf("imap:%s:%d:%s:%s:%s:%s:%s", a.Host, a.Port, a.Tunnel, a.User, a.UserCmd, s.Path, mail.CanonicalBox(box))
-	}
-	return s.Name + ":" + box
+	return identity(c.End(side).Store, st, box)
 }

@@ -81,6 +81,10 @@ func Run(ctx context.Context, sel []Selection, o Options) Summary {
 			r.channelFailed(s.Channel, err)
 			continue
 		}
+		if err := EnoughConnections(s.Channel); err != nil {
+			r.channelFailed(s.Channel, err)
+			continue
+		}
 		b := &begun{regions: regions(s), done: make(chan struct{})}
 		var first []*begun
 		for _, o := range before {

@@ -49,6 +49,9 @@ func (c *checker) channel(ctx context.Context, s channel.Selection, seen *overla
 		c.fail("", "a store of this channel cannot be used, see above")
 		return
 	}
+	if err := channel.EnoughConnections(ch); err != nil {
+		c.error(err)
+	}
 	l.prev = channel.NewPreviewer(ch, l.stores, c.Config.Global)
 	c.look(ctx, l)
 	c.boxes(l)

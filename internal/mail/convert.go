@@ -271,30 +271,36 @@ func (w *lineWriter) write(b []byte) error {
 	return w.out(b)
 }
 
+// writeAdding and writeDropping put lines together in the free part of the
+// buffer and hand that over as a whole: a call for each line would take longer than
+// to copy it.
 func (w *lineWriter) writeAdding(b []byte) error {
+	buf := w.w.AvailableBuffer()
 	for len(b) > 0 {
 		i := bytes.IndexByte(b, '\n')
 		if i < 0 {
 			w.cr = b[len(b)-1] == '\r'
-			return w.out(b)
+			return w.outBoth(buf, b)
 		}
-		bare := i == 0 && !w.cr || i > 0 && b[i-1] != '\r'
+		end := crlf
+		if i == 0 && w.cr || i > 0 && b[i-1] == '\r' {
+			end = crlf[1:]
+		}
 		w.cr = false
-		if !bare {
-			if err := w.out(b[:i+1]); err != nil {
+		if len(buf)+i+len(end) > cap(buf) {
+			if err := w.outBoth(buf, b[:i]); err != nil {
 				return err
 			}
+			if err := w.out(end); err != nil {
+				return err
+			}
+			buf = w.w.AvailableBuffer()
 		} else {
-			if err := w.out(b[:i]); err != nil {
-				return err
-			}
-			if err := w.out(crlf); err != nil {
-				return err
-			}
+			buf = append(append(buf, b[:i]...), end...)
 		}
 		b = b[i+1:]
 	}
-	return nil
+	return w.out(buf)
 }
 
 func (w *lineWriter) writeDropping(b []byte) error {
@@ -306,28 +312,39 @@ func (w *lineWriter) writeDropping(b []byte) error {
 			}
 		}
 	}
+	buf := w.w.AvailableBuffer()
 	for len(b) > 0 {
 		i := bytes.IndexByte(b, '\r')
 		if i < 0 {
-			return w.out(b)
+			return w.outBoth(buf, b)
 		}
 		if i == len(b)-1 {
 			w.cr = true
-			return w.out(b[:i])
+			return w.outBoth(buf, b[:i])
 		}
-		if b[i+1] == '\n' {
-			if err := w.out(b[:i]); err != nil {
+		n := i
+		if b[i+1] != '\n' {
+			n++ // the CR stays
+		}
+		if len(buf)+n > cap(buf) {
+			if err := w.outBoth(buf, b[:n]); err != nil {
 				return err
 			}
-			b = b[i+1:]
-			continue
-		}
-		if err := w.out(b[:i+1]); err != nil {
-			return err
+			buf = w.w.AvailableBuffer()
+		} else {
+			buf = append(buf, b[:n]...)
 		}
 		b = b[i+1:]
 	}
-	return nil
+	return w.out(buf)
+}
+
+// outBoth writes what was put together and what follows it.
+func (w *lineWriter) outBoth(a, b []byte) error {
+	if err := w.out(a); err != nil {
+		return err
+	}
+	return w.out(b)
 }
 
 // finish writes a CR that was held back.

@@ -177,17 +177,3 @@ func FuzzConversion(f *testing.F) {
 		}
 	})
 }
-
-func BenchmarkConversionPull(b *testing.B) {
-	msg := "Subject: x\r\n" + strings.Repeat("Received: from somewhere by somewhere else\r\n", 20) + "\r\n" + strings.Repeat(strings.Repeat("y", 76)+"\r\n", 300)
-	c := Conversion{FromCRLF: true, TUID: tuid}
-	b.SetBytes(int64(len(msg)))
-	b.ReportAllocs()
-	r := strings.NewReader("")
-	for b.Loop() {
-		r.Reset(msg)
-		if _, err := c.Copy(io.Discard, r); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

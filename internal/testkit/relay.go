@@ -17,6 +17,7 @@ type Relay struct {
 	listener net.Listener
 	server   string
 	delay    atomic.Int64 // of each direction
+	tap      *Wiretap     // may be nil
 	conns    sync.WaitGroup
 
 	mu    sync.Mutex
@@ -35,11 +36,17 @@ type Traffic struct {
 // StartRelay starts a relay that ends with the test.
 func StartRelay(tb testing.TB, server string, rtt time.Duration) *Relay {
 	tb.Helper()
+	return StartTappedRelay(tb, server, rtt, nil)
+}
+
+// StartTappedRelay starts a relay that somebody listens in on.
+func StartTappedRelay(tb testing.TB, server string, rtt time.Duration, tap *Wiretap) *Relay {
+	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	r := &Relay{listener: l, server: server}
+	r := &Relay{listener: l, server: server, tap: tap}
 	r.SetRTT(rtt)
 	done := make(chan struct{})
 	go func() {
@@ -56,6 +63,9 @@ func StartRelay(tb testing.TB, server string, rtt time.Duration) *Relay {
 
 // Port is the port that the relay listens on, at 127.0.0.1.
 func (r *Relay) Port() int { return r.listener.Addr().(*net.TCPAddr).Port }
+
+// Addr is where the relay listens.
+func (r *Relay) Addr() string { return r.listener.Addr().String() }
 
 // Take returns what went over the relay since the last call. All connections
 // have to be closed.
@@ -87,7 +97,7 @@ func (r *Relay) connect(client net.Conn) {
 	}
 	defer server.Close()
 	delay := time.Duration(r.delay.Load())
-	c := &counter{rtt: 2 * delay}
+	c := &counter{rtt: 2 * delay, ear: r.tap.listen()}
 	var wg sync.WaitGroup
 	wg.Go(func() { pass(server, client, delay, c.up) })
 	wg.Go(func() { pass(client, server, delay, c.down) })
@@ -108,24 +118,27 @@ type counter struct {
 	last     time.Time   // when the client sent something
 	answered atomic.Bool // the server has sent something since then
 	received atomic.Int64
+	ear      *ear
 }
 
 // up counts what the client has sent. Without a delay every answer ends a
 // burst; with one, only a silence that is about as long as a round trip does:
 // a client that goes on while answers come in does not wait.
-func (c *counter) up(n int) {
+func (c *counter) up(p []byte) {
+	c.ear.up(p)
 	now := time.Now()
 	if c.sent == 0 || c.answered.Load() && now.Sub(c.last) >= c.rtt*8/10 {
 		c.bursts++
 	}
 	c.answered.Store(false)
 	c.last = now
-	c.sent += int64(n)
+	c.sent += int64(len(p))
 }
 
-func (c *counter) down(n int) {
+func (c *counter) down(p []byte) {
+	c.ear.down(p)
 	c.answered.Store(true)
-	c.received.Add(int64(n))
+	c.received.Add(int64(len(p)))
 }
 
 // chunk is something on its way.
@@ -139,14 +152,14 @@ type chunk struct {
 const inFlight = 4096
 
 // pass passes one direction on and, when it ends, its end.
-func pass(to, from net.Conn, delay time.Duration, count func(int)) {
+func pass(to, from net.Conn, delay time.Duration, count func([]byte)) {
 	defer func() { _ = to.(*net.TCPConn).CloseWrite() }()
 	if delay == 0 {
 		buf := make([]byte, 256<<10)
 		for {
 			n, err := from.Read(buf)
 			if n > 0 {
-				count(n)
+				count(buf[:n])
 				if _, werr := to.Write(buf[:n]); werr != nil {
 					drain(from)
 					return
@@ -165,7 +178,7 @@ func pass(to, from net.Conn, delay time.Duration, count func(int)) {
 			buf := buffers.Get().(*[]byte)
 			n, err := from.Read(*buf)
 			if n > 0 {
-				count(n)
+				count((*buf)[:n])
 				line <- chunk{time.Now().Add(delay), (*buf)[:n]}
 			}
 			if err != nil {

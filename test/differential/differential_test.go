@@ -89,9 +89,15 @@ type life func(dir string, h history, newWorlds pairOfWorlds, t *tally) error
 // most: always the same ones, however fast the machine is.
 const sample = 200
 
+// always makes the same worlds for histories of any seed.
+func always(w pairOfWorlds) func(uint64) pairOfWorlds {
+	return func(uint64) pairOfWorlds { return w }
+}
+
 // liveAll lives through at most n random histories, a few at the same time, for
-// a while.
-func liveAll(t *testing.T, liveOne life, newWorlds pairOfWorlds, n uint64, d time.Duration) {
+// a while. It returns how many they were.
+func liveAll(t *testing.T, liveOne life, newWorlds func(seed uint64) pairOfWorlds, n uint64, d time.Duration) int {
+	t.Helper()
 	setUp(t)
 	dir := t.TempDir()
 	var sum tally
@@ -112,13 +118,13 @@ func liveAll(t *testing.T, liveOne life, newWorlds pairOfWorlds, n uint64, d tim
 				}
 				h := newGenerator(s).history(6)
 				place := filepath.Join(dir, strconv.FormatUint(s, 10))
-				err := liveOne(place, h, newWorlds, &sum)
+				err := liveOne(place, h, newWorlds(s), &sum)
 				if err == nil {
 					continue
 				}
 				mu.Lock()
 				if !t.Failed() {
-					report(t, s, h, err, place, liveOne, newWorlds)
+					report(t, s, h, err, place, liveOne, newWorlds(s))
 				}
 				mu.Unlock()
 			}
@@ -126,6 +132,7 @@ func liveAll(t *testing.T, liveOne life, newWorlds pairOfWorlds, n uint64, d tim
 	}
 	wg.Wait()
 	t.Logf("%d histories, %d rounds; explained differences: %v", sum.histories, sum.rounds, sum.explained)
+	return sum.histories
 }
 
 // report tells of a history that makes a difference, as short as it can be.
@@ -155,13 +162,18 @@ func report(t *testing.T, seed uint64, h history, err error, place string, liveO
 }
 
 func TestMaildirHistories(t *testing.T) {
-	liveAll(t, live, maildirs, sample, 8*time.Second)
+	liveAll(t, live, always(maildirs), sample, 8*time.Second)
 }
 
-func TestServerHistories(t *testing.T) {
+// TestServerHistories: on a server, our program runs in all its variants, each of
+// which has to come to the same end as the other program.
+func TestServerHistories(t *testing.T) { liveOnServers(t, sample, 6*time.Second) }
+
+func liveOnServers(t *testing.T, n uint64, d time.Duration) {
+	t.Helper()
 	setUp(t)
-	d := testkit.StartDovecot(t, testkit.DovecotConfig{Users: []string{}})
-	liveAll(t, live, onServer(t, d), sample, 6*time.Second)
+	s := newServers(t)
+	s.check(t, liveAll(t, live, s.worlds, n, d))
 }
 
 // sweep returns for how long a long sweep may go on.
@@ -175,12 +187,7 @@ func sweep(t *testing.T) time.Duration {
 }
 
 func TestSweepMaildirHistories(t *testing.T) {
-	liveAll(t, live, maildirs, math.MaxUint32, sweep(t))
+	liveAll(t, live, always(maildirs), math.MaxUint32, sweep(t))
 }
 
-func TestSweepServerHistories(t *testing.T) {
-	d := sweep(t)
-	setUp(t)
-	server := testkit.StartDovecot(t, testkit.DovecotConfig{Users: []string{}})
-	liveAll(t, live, onServer(t, server), math.MaxUint32, d)
-}
+func TestSweepServerHistories(t *testing.T) { liveOnServers(t, math.MaxUint32, sweep(t)) }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -18,23 +19,78 @@ import (
 // account is the far side of a world on an IMAP server: its user's mailboxes and
 // the mailbox "trash".
 type account struct {
-	host   string
-	port   int
+	ours   *variant
 	user   string
 	client *imapclient.Client
 }
 
-// onServer makes worlds whose far sides are new users of a Dovecot.
-func onServer(tb testing.TB, d *testkit.Dovecot) pairOfWorlds {
-	var users atomic.Int64
+// servers are Dovecots, and a line to one of them for each variant of our
+// program.
+type servers struct {
+	tb       testing.TB
+	users    atomic.Int64
+	variants []variant
+}
+
+// variant is how our program gets to a server.
+type variant struct {
+	testkit.Variant
+	server *testkit.Dovecot
+	tap    *testkit.Wiretap
+	port   int
+}
+
+func newServers(t *testing.T) *servers {
+	t.Helper()
+	s := &servers{tb: t}
+	type kind struct {
+		compress   bool
+		capability string
+	}
+	known := map[kind]*testkit.Dovecot{}
+	for _, v := range testkit.Variants() {
+		k := kind{v.Server.Compress, v.Server.Capability}
+		if known[k] == nil {
+			cfg := v.Server
+			cfg.Users = []string{}
+			known[k] = testkit.StartDovecot(t, cfg)
+		}
+		tap := new(testkit.Wiretap)
+		relay := testkit.StartTappedRelay(t, known[k].Addr(), v.RTT, tap)
+		s.variants = append(s.variants, variant{v, known[k], tap, relay.Port()})
+	}
+	return s
+}
+
+// occasions are the signs that the histories can show.
+var occasions = []testkit.Sign{
+	testkit.Unasked, testkit.Asked, testkit.Moved, testkit.UIDExpunge, testkit.Resync, testkit.ChangedSince, testkit.Pipelined,
+}
+
+// check checks that all variants have shown on the wire that they are what they
+// are called, as far as there were enough histories for that.
+func (s *servers) check(t *testing.T, histories int) {
+	t.Helper()
+	if histories < 5*len(s.variants) {
+		return
+	}
+	for _, v := range s.variants {
+		v.Check(t, v.tap, occasions...)
+	}
+}
+
+// worlds makes worlds whose far sides are new users of a server. Which variant of
+// our program works on them depends on the seed of the history.
+func (s *servers) worlds(seed uint64) pairOfWorlds {
+	v := &s.variants[seed%uint64(len(s.variants))]
 	return func(dir string) (worlds [2]*world, err error) {
 		if worlds, err = maildirs(dir); err != nil {
 			return worlds, err
 		}
 		for _, w := range worlds {
-			user := fmt.Sprintf("user%d", users.Add(1))
-			d.AddUser(tb, user)
-			c, err := imapclient.DialInsecure(d.Addr(), nil)
+			user := fmt.Sprintf("user%d", s.users.Add(1))
+			v.server.AddUser(s.tb, user)
+			c, err := imapclient.DialInsecure(v.server.Addr(), nil)
 			if err != nil {
 				return worlds, err
 			}
@@ -44,7 +100,12 @@ func onServer(tb testing.TB, d *testkit.Dovecot) pairOfWorlds {
 			if err := c.Create(boxName, nil).Wait(); err != nil {
 				return worlds, err
 			}
-			w.server = &account{d.Host, d.Port, user, c}
+			w.server = &account{v, user, c}
+			if v.NoCache {
+				if err := os.WriteFile(w.path(".cache"), nil, 0o600); err != nil {
+					return worlds, err
+				}
+			}
 		}
 		return worlds, nil
 	}
@@ -58,10 +119,14 @@ func (w *world) close() {
 	}
 }
 
-// config is the store's section, to which more can be added.
-func (a *account) config() string {
+// config is the store's section for a program, to which more can be added.
+func (a *account) config(p mbsync) string {
 	pass := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(testkit.Password)
-	return fmt.Sprintf("IMAPStore far\nHost %s\nPort %d\nUser %s\nPass \"%s\"\nSSLType None\nAuthMechs LOGIN\n", a.host, a.port, a.user, pass)
+	port, lines := a.ours.server.Port, ""
+	if p == ours {
+		port, lines = a.ours.port, a.ours.Account()
+	}
+	return fmt.Sprintf("IMAPStore far\nHost %s\nPort %d\nUser %s\nPass \"%s\"\nSSLType None\nAuthMechs LOGIN\n%s", a.ours.server.Host, port, a.user, pass, lines)
 }
 
 var imapFlags = map[string]imap.Flag{

@@ -164,9 +164,9 @@ func swinging(r round, before *shot) string {
 }
 
 func TestTakingTurns(t *testing.T) {
-	liveAll(t, takeTurns, maildirs, sample, 4*time.Second)
+	liveAll(t, takeTurns, always(maildirs), sample, 4*time.Second)
 }
 
 func TestSweepTakingTurns(t *testing.T) {
-	liveAll(t, takeTurns, maildirs, math.MaxUint32, sweep(t))
+	liveAll(t, takeTurns, always(maildirs), math.MaxUint32, sweep(t))
 }

@@ -186,7 +186,7 @@ func (w *world) run(p mbsync, r round) (outcome, error) {
 	rc := "FSync no\nSyncState " + w.path("state") + "/\n\n"
 	for i, side := range sides {
 		if i == 0 && w.server != nil {
-			rc += w.server.config() + stores[i] + "\n"
+			rc += w.server.config(p) + stores[i] + "\n"
 			continue
 		}
 		rc += fmt.Sprintf("MaildirStore %s\nInbox %s\nPath %s/\nSubFolders Verbatim\n%s\n", side, w.path(side+"inbox"), w.path(side+"boxes"), stores[i])

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"isync/internal/testkit"
 )
 
 // many is the size of the mailboxes in which runs are killed, several of those in
@@ -26,6 +28,9 @@ func manyLetters(n int) []letter {
 	out := make([]letter, n)
 	for i := range out {
 		out[i] = note(i+1, 100+i%50*40)
+		if i%100 == 7 {
+			out[i] = note(i+1, 5000) // too long for LITERAL-
+		}
 		if i%4 == 0 {
 			out[i].flags = "FS"
 		}
@@ -72,6 +77,14 @@ func files(w *world) int {
 	return n
 }
 
+// sent counts the messages that were sent to the server, by all runs.
+func sent(w *world) int {
+	if !bytes.Contains(w.journal(), []byte("\n# ")) {
+		return -1
+	}
+	return w.tap.Seen(testkit.Asked) + w.tap.Seen(testkit.Unasked)
+}
+
 // cutOff starts a run and ends it with a signal as soon as so many copies are
 // made. It returns how many there are then, and whether the run had ended
 // before.
@@ -112,9 +125,9 @@ func (w *world) resume(p program, but ...string) {
 func slowLine() *line { return &line{pause: time.Millisecond / 2, piece: 8 << 10} }
 
 // crashWorld is a world with n messages on one side.
-func crashWorld(t *testing.T, n int, direction, fsync string) (w *world, op byte, letters []letter) {
+func crashWorld(t *testing.T, n int, direction, fsync string, v testkit.Variant) (w *world, op byte, letters []letter) {
 	t.Helper()
-	s := setup{global: "FSync " + fsync, channel: "Create Near\nExpunge Both"}
+	s := setup{global: "FSync " + fsync, channel: "Create Near\nExpunge Both", variant: v}
 	letters = manyLetters(n)
 	if direction == "pull" {
 		s.server.Storage = fileStorage
@@ -127,53 +140,91 @@ func crashWorld(t *testing.T, n int, direction, fsync string) (w *world, op byte
 	return w, '<', letters
 }
 
+// killCase is a way to kill runs: after so many copies of n.
+type killCase struct {
+	direction, fsync string
+	at               func(n int) []int
+}
+
+var killCases = func() (out []killCase) {
+	for _, direction := range []string{"pull", "push"} {
+		out = append(out,
+			killCase{direction, "yes", func(n int) []int { return []int{0, 1, n / 4, n / 2, n - 20} }},
+			killCase{direction, "no", func(n int) []int { return []int{0, 100, n / 3, n * 3 / 4, n - 1} }})
+	}
+	return out
+}()
+
+func (c killCase) String() string { return c.direction + "/FSync " + c.fsync }
+
 // TestKill kills a run that copies many messages, and each of those that
 // resume it. Then everything is there once, and both programs find nothing to
 // do.
 func TestKill(t *testing.T) {
-	for _, c := range []struct {
-		direction, fsync string
-		at               []int
-	}{
-		{"pull", "yes", []int{0, 1, many / 4, many / 2, many - 20}},
-		{"pull", "no", []int{0, 100, many / 3, many * 3 / 4, many - 1}},
-		{"push", "yes", []int{0, 1, many / 4, many / 2, many - 20}},
-		{"push", "no", []int{0, 100, many / 3, many * 3 / 4, many - 1}},
-	} {
-		t.Run(c.direction+"/FSync "+c.fsync, func(t *testing.T) {
+	for _, c := range killCases {
+		t.Run(c.String(), func(t *testing.T) {
 			t.Parallel()
-			w, op, letters := crashWorld(t, many, c.direction, c.fsync)
-			w.connect(slowLine())
-			var at []int
-			for i, copies := range c.at {
-				progress := bound(op)
-				if op == '>' && i%2 == 1 {
-					progress = files // maybe between a message and its journal entry
-				}
-				r, got, late := w.cutOff(ours(), syscall.SIGKILL, progress, copies)
-				if late && r.code != 0 {
-					t.Errorf("exit code %d\n%s%s", r.code, r.stdout, r.stderr)
-				}
-				if !late {
-					at = append(at, got)
-				}
-				w.noneDoubled(fmt.Sprintf("kill %d", i), op, letters)
-			}
-			t.Logf("killed after %d copies", at)
-			if len(at) < 3 {
-				t.Error("that is not often enough")
-			}
-			w.configure(w.config())
-			w.resume(ours())
-			w.compare("INBOX", letters, w.far("INBOX"), w.near("INBOX"))
-			// UIDs that a killed run has taken and not used leave gaps, for
-			// which the highest propagated UIDs catch up one run later.
-			w.sync(ours())
-			w.agree("INBOX", letters)
-			w.idle(theirs(t), "INBOX")
-			w.idle(ours(), "INBOX")
+			c.kill(t, many, testkit.Variant{})
 		})
 	}
+}
+
+// kill lets a variant be killed while it copies n messages.
+func (c killCase) kill(t *testing.T, n int, v testkit.Variant) {
+	t.Helper()
+	w, op, letters := crashWorld(t, n, c.direction, c.fsync, v)
+	w.connect(slowLine())
+	var at []int
+	for i, copies := range c.at(n) {
+		progress := bound(op)
+		if op == '>' && i%2 == 1 {
+			progress = files // maybe between a message and its journal entry
+		}
+		if op == '<' && slices.Contains(v.DisableExtensions, "UIDPLUS") {
+			progress = sent // their UIDs are found out in the end, all at once
+		}
+		r, got, late := w.cutOff(ours(), syscall.SIGKILL, progress, copies)
+		if late && r.code != 0 {
+			t.Errorf("exit code %d\n%s%s", r.code, r.stdout, r.stderr)
+		}
+		if !late {
+			at = append(at, got)
+		}
+		w.noneDoubled(fmt.Sprintf("kill %d", i), op, letters)
+	}
+	t.Logf("killed after %d copies", at)
+	// The fewer there are the more are on their way at once.
+	if often := 2 + n/many; len(at) < often {
+		t.Error("that is not often enough")
+	}
+	if w.tap != nil {
+		occasions := []testkit.Sign{testkit.Pipelined}
+		if op == '<' {
+			occasions = append(occasions, testkit.MultiAppend, testkit.Unasked, testkit.Asked, testkit.StoredOutside)
+		}
+		v.Check(t, w.tap, occasions...)
+	}
+	w.configure(w.config())
+	// Something to do is left in any case: the journal of a run that was killed
+	// after it had put its state in place is out of date, and stays until there is
+	// another one.
+	last := note(n+1, 100)
+	if op == '<' {
+		w.deliver("INBOX", last)
+	} else {
+		w.send("INBOX", last)
+	}
+	letters = append(letters, last)
+	w.resume(ours())
+	w.compare("INBOX", letters, w.far("INBOX"), w.near("INBOX"))
+	// UIDs that a killed run has taken and not used leave gaps, for
+	// which the highest propagated UIDs catch up one run later.
+	w.sync(ours())
+	w.agree("INBOX", letters)
+	w.s.variant = testkit.Variant{}
+	w.configure(w.config())
+	w.idle(theirs(t), "INBOX")
+	w.idle(ours(), "INBOX")
 }
 
 // noneDoubled checks that the side that messages are copied to has none of
@@ -203,7 +254,7 @@ func TestTerminate(t *testing.T) {
 	}{{"pull", syscall.SIGTERM}, {"push", syscall.SIGINT}} {
 		t.Run(c.direction+"/"+c.sig.String(), func(t *testing.T) {
 			t.Parallel()
-			w, op, letters := crashWorld(t, several, c.direction, "yes")
+			w, op, letters := crashWorld(t, several, c.direction, "yes", testkit.Variant{})
 			w.connect(slowLine())
 			for _, copies := range []int{0, several / 3, several * 2 / 3} {
 				begin := time.Now()

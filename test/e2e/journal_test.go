@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 
+	"isync/internal/testkit"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -36,7 +38,7 @@ func TestForeignJournal(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			w, _, letters := crashWorld(t, several, "pull", "yes")
+			w, _, letters := crashWorld(t, several, "pull", "yes", testkit.Variant{})
 			w.connect(slowLine())
 			w.killPull(c.order[0])
 			w.configure(w.config())

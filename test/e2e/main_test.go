@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -23,6 +24,9 @@ var binary string
 
 // converter is the other program, beside it.
 var converter string
+
+// sideBySide is how many tests run at a time.
+const sideBySide = 4
 
 // TestMain builds the programs.
 func TestMain(m *testing.M) {
@@ -37,7 +41,7 @@ func TestMain(m *testing.M) {
 	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
 	if !chosen {
 		// They wait more than they compute.
-		if err := flag.Set("test.parallel", "4"); err != nil {
+		if err := flag.Set("test.parallel", strconv.Itoa(sideBySide)); err != nil {
 			panic(err)
 		}
 	}

@@ -7,8 +7,11 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"isync/internal/testkit"
 )
 
 // line is a bad line to a server.
@@ -25,23 +28,61 @@ type line struct {
 	target   string
 	listener net.Listener
 	wg       sync.WaitGroup
+
+	mu       sync.Mutex
+	conns    map[net.Conn]bool
+	accepted atomic.Int64 // how many there were
 }
 
 // connect lets the world's next runs go by the line, which ends with the test.
+// If they are those of a variant, it is as long as that says, and the world's tap
+// listens in.
 func (w *world) connect(l *line) {
 	w.tb.Helper()
 	var err error
 	if l.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		w.tb.Fatal(err)
 	}
+	l.conns = map[net.Conn]bool{}
 	l.target = w.server.Addr()
+	if v := w.s.variant; v.Name != "" {
+		w.tap = new(testkit.Wiretap)
+		l.target = testkit.StartTappedRelay(w.tb, l.target, v.RTT, w.tap).Addr()
+	}
 	l.wg.Go(l.serve)
 	w.tb.Cleanup(func() {
 		l.listener.Close()
 		l.wg.Wait()
 	})
+	w.configure(l.by(w))
+}
+
+// by returns the world's configuration with the line in the place of the server.
+func (l *line) by(w *world) string {
 	port := l.listener.Addr().(*net.TCPAddr).Port
-	w.configure(strings.Replace(w.config(), fmt.Sprintf("Port %d\n", w.server.Port), fmt.Sprintf("Port %d\n", port), 1))
+	return strings.Replace(w.config(), fmt.Sprintf("Port %d\n", w.server.Port), fmt.Sprintf("Port %d\n", port), 1)
+}
+
+// startConnected starts a run and waits until it connects by the line: only then
+// it is known to hear signals.
+func (l *line) startConnected(w *world) *process {
+	w.tb.Helper()
+	before := l.accepted.Load()
+	run := w.start(ours(), "-a")
+	for l.accepted.Load() == before && !run.ended() {
+		time.Sleep(time.Millisecond)
+	}
+	return run
+}
+
+// cut cuts all connections that there are.
+func (l *line) cut() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for c := range l.conns {
+		c.Close()
+	}
+	clear(l.conns)
 }
 
 func (l *line) serve() {
@@ -50,6 +91,7 @@ func (l *line) serve() {
 		if err != nil {
 			return // the test has ended
 		}
+		l.accepted.Add(1)
 		server, err := net.Dial("tcp", l.target)
 		if err != nil {
 			client.Close()
@@ -58,6 +100,9 @@ func (l *line) serve() {
 		if tcp, ok := server.(*net.TCPConn); ok && l.narrow {
 			_ = tcp.SetReadBuffer(l.piece)
 		}
+		l.mu.Lock()
+		l.conns[client] = true
+		l.mu.Unlock()
 		l.wg.Go(func() { l.transport(server, client, l.up) })
 		l.wg.Go(func() { l.transport(client, server, l.down) })
 	}
@@ -84,39 +129,52 @@ func (l *line) transport(to, from net.Conn, most int64) {
 // one error with a hint; the runs in between get further, until one is left
 // alone.
 func TestConnectionLost(t *testing.T) {
-	for _, c := range []struct {
-		direction string
-		up, down  int64
-	}{
-		{"pull", 0, 350_000},
-		{"push", 350_000, 0},
-	} {
-		t.Run(c.direction, func(t *testing.T) {
+	for _, direction := range []string{"pull", "push"} {
+		t.Run(direction, func(t *testing.T) {
 			t.Parallel()
-			w, op, letters := crashWorld(t, several, c.direction, "yes")
-			w.connect(&line{up: c.up, down: c.down, piece: 32 << 10})
-			before := 0
-			for range 2 {
-				w.suffer(t, nil, calamity{
-					says: `^mbsync: error: channel 'c': .*store 'far'`,
-					hint: `^nothing is lost: run mbsync again, and it goes on from here$`,
-				})
-				w.server.ForgetCommands(t) // the server has noticed
-				copies := w.noneDoubled("the loss", op, letters)
-				if copies <= before {
-					t.Errorf("%d copies after one more run, %d before", copies, before)
-				}
-				before = copies
-			}
-			w.configure(w.config())
-			w.resume(ours())
-			w.compare("INBOX", letters, w.far("INBOX"), w.near("INBOX"))
-			w.sync(ours())
-			w.agree("INBOX", letters)
-			w.idle(theirs(t), "INBOX")
-			w.idle(ours(), "INBOX")
+			loseConnection(t, direction, testkit.Variant{})
 		})
 	}
+}
+
+func loseConnection(t *testing.T, direction string, v testkit.Variant) {
+	t.Helper()
+	w, op, letters := crashWorld(t, several, direction, "yes", v)
+	// A third of all that there is to transmit.
+	bytes := int64(350_000)
+	if v.Compresses() {
+		bytes = 8_000
+	}
+	l := &line{piece: 32 << 10}
+	if direction == "pull" {
+		l.down = bytes
+	} else {
+		// Perhaps several connections share the work.
+		l.up = bytes / int64(max(v.Connections, 1))
+	}
+	w.connect(l)
+	before := 0
+	for range 2 {
+		w.suffer(t, nil, calamity{
+			says: `^mbsync: error: channel 'c': .*store 'far'`,
+			hint: `^nothing is lost: run mbsync again, and it goes on from here$`,
+		})
+		w.server.ForgetCommands(t) // the server has noticed
+		copies := w.noneDoubled("the loss", op, letters)
+		if copies <= before {
+			t.Errorf("%d copies after one more run, %d before", copies, before)
+		}
+		before = copies
+	}
+	w.configure(w.config())
+	w.resume(ours())
+	w.compare("INBOX", letters, w.far("INBOX"), w.near("INBOX"))
+	w.sync(ours())
+	w.agree("INBOX", letters)
+	w.s.variant = testkit.Variant{}
+	w.configure(w.config())
+	w.idle(theirs(t), "INBOX")
+	w.idle(ours(), "INBOX")
 }
 
 // TestSlowLine: on a line that is slower than the server, copies come in the

@@ -41,6 +41,8 @@ type setup struct {
 	global, account, near, channel string
 	// subFolders is the style of the near store; Verbatim if it is empty.
 	subFolders string
+	// variant is how our program is to run; the other one cannot read that.
+	variant testkit.Variant
 }
 
 // world is a home directory, a server, and a configuration that connects them:
@@ -54,6 +56,8 @@ type world struct {
 	dir    string
 	s      setup
 	user   string
+	// tap, if not nil, listens in on the line.
+	tap *testkit.Wiretap
 }
 
 func newWorld(tb testing.TB, s setup) *world {
@@ -67,6 +71,9 @@ func newWorld(tb testing.TB, s setup) *world {
 		w.at = s.other(tb)
 	} else {
 		s.server.Rawlog = true
+		if v := s.variant; v.Name != "" {
+			s.server.Compress, s.server.Capability = v.Server.Compress, v.Server.Capability
+		}
 		w.server = testkit.StartDovecot(tb, s.server)
 		w.at = w.server
 	}
@@ -98,6 +105,9 @@ func (w *world) home() {
 		}
 	}
 	w.write("ca.pem", string(w.at.At().CA.PEM()))
+	if w.s.variant.NoCache {
+		w.write(".cache", "no directory can be made here")
+	}
 	w.configure(w.config())
 }
 
@@ -140,7 +150,7 @@ func (w *world) config() string {
 		fmt.Fprintln(&b)
 	}
 	section(s.global, "SyncState "+w.path("state")+"/")
-	section(append([]string{"IMAPStore far"}, append(w.accountLines(tlsType), s.account)...)...)
+	section(append([]string{"IMAPStore far"}, append(w.accountLines(tlsType), s.account, s.variant.Account())...)...)
 	near := []string{"MaildirStore near", "Inbox " + w.path("inbox"), "SubFolders " + s.subFolders, s.near}
 	if s.subFolders != "Maildir++" {
 		near = append(near, "Path "+w.path("near")+"/")
@@ -253,6 +263,9 @@ func (w *world) startBare(who *syscall.Credential, p program, args ...string) *p
 	r.cmd.Stdout, r.cmd.Stderr = &r.out, &r.err
 	if who != nil {
 		r.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who}
+	}
+	if w.tap != nil {
+		w.tap.NextRun()
 	}
 	if err := r.cmd.Start(); err != nil {
 		cancel()

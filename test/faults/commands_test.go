@@ -1,222 +1,74 @@
 package faults
 
 import (
-	"context"
+	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
-	"github.com/emersion/go-imap/v2"
-	client "github.com/emersion/go-imap/v2/imapclient"
-
-	"isync/internal/imapclient"
-	"isync/internal/mail"
-	"isync/internal/store"
-	imapstore "isync/internal/store/imap"
-	"isync/internal/syncstate"
 	"isync/internal/testkit"
+	"isync/internal/vfs"
 )
 
-// office has a far side on a server, seen through a proxy, and near Maildirs.
-// It is for one goroutine.
-type office struct {
-	proxy     *proxy
-	client    *client.Client // of another make, straight to the server
-	user      string
-	templates map[string]template
-}
+// serverScenarios are those in which a server is the far side: all, and some in
+// which there is enough to do for every way to be fast.
+var serverScenarios = append(
+	slices.Clone(scenarios),
+	scenario{
+		// Enough for further connections to come in time.
+		"push many", "sync", "1:A", "0:B* 0:C:S 0:D:F" + many("M", 32), "!",
+	},
+	scenario{
+		"all sorts", "sync expunge-far expunge-near trash-far",
+		"1:A:S 2:B 4:D:F 5:E 6:F:T 7:G:T 9:I 10:J",
+		"1:A 2:B:T 3:C 4:D 5:E:T 6:F 7:G 0:K 0:L:S", "pulled=7 pushed=7 1-1 2-2 3-3 4-4 5-5 6-6 7-7",
+	},
+)
 
-// boxes numbers the mailboxes that are made.
-var boxes atomic.Int64
-
-func newOffice(t *testing.T, d *testkit.Dovecot, user string) *office {
-	t.Helper()
-	return &office{newProxy(t, d.Addr()), d.Client(t, user), user, make(map[string]template)}
-}
-
-// template is a mailbox on the server with the messages of a scenario.
-type template struct {
-	name  string
-	dummy imap.UIDSet // messages that only take up UIDs
-	n     int
-}
-
-var letterFlags = map[mail.Flags]imap.Flag{
-	mail.FlagDraft: imap.FlagDraft, mail.FlagFlagged: imap.FlagFlagged, mail.FlagForwarded: imap.FlagForwarded,
-	mail.FlagAnswered: imap.FlagAnswered, mail.FlagSeen: imap.FlagSeen, mail.FlagDeleted: imap.FlagDeleted,
-}
-
-// template makes the template of a scenario's far side.
-func (o *office) template(t testing.TB, far string) template {
-	t.Helper()
-	if tm, ok := o.templates[far]; ok {
-		return tm
+// many are n new messages.
+func many(name string, n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, " 0:%s%d", name, i)
 	}
-	tm := template{name: fmt.Sprintf("template%d", boxes.Add(1))}
-	check(t, o.client.Create(tm.name, nil).Wait())
-	add := func(name string, flags mail.Flags) {
-		opts := &imap.AppendOptions{}
-		for f, name := range letterFlags {
-			if flags.Has(f) {
-				opts.Flags = append(opts.Flags, name)
-			}
-		}
-		text := body(name, "\r\n")
-		cmd := o.client.Append(tm.name, int64(len(text)), opts)
-		_, err := io.WriteString(cmd, text)
-		check(t, err)
-		check(t, cmd.Close())
-		_, err = cmd.Wait()
-		check(t, err)
-		tm.n++
-	}
-	for _, m := range parseSide(t, far) {
-		for mail.UID(tm.n+1) < m.uid {
-			tm.dummy.AddNum(imap.UID(tm.n + 1))
-			add("DUMMY", mail.FlagDeleted)
-		}
-		add(m.name, m.flags)
-	}
-	o.templates[far] = tm
-	return tm
+	return b.String()
 }
 
-func check(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
+// occasions are the signs that these scenarios can show.
+var occasions = []testkit.Sign{
+	testkit.MultiAppend, testkit.Unasked, testkit.Asked, testkit.Moved, testkit.UIDExpunge, testkit.Resync,
+	testkit.ChangedSince, testkit.Pipelined, testkit.StoredOutside,
 }
 
-// place is a world of an office.
-type place struct {
-	*office
-	disk
-	farBox
-}
+// The ways in which something local fails while the program talks to a server.
+const (
+	failOnce = "one failing operation"
+	failOn   = "operations failing from there on"
+	powerCut = "a power cut"
+)
 
-// world makes the world of a scenario.
-func (o *office) world(t testing.TB, sc scenario) *place {
-	t.Helper()
-	n := boxes.Add(1)
-	w := &place{o, newDisk(t), farBox{fmt.Sprintf("box%d", n), fmt.Sprintf("trash%d", n)}}
-	validity := [2]uint32{farValidity, nearValidity}
-	if sc.far != "!" {
-		tm := o.template(t, sc.far)
-		check(t, o.client.Create(w.name, nil).Wait())
-		if tm.n > 0 {
-			_, err := o.client.Select(tm.name, nil).Wait()
-			check(t, err)
-			_, err = o.client.Copy(imap.UIDSet{{Start: 1, Stop: imap.UID(tm.n)}}, w.name).Wait()
-			check(t, err)
-		}
-		sel, err := o.client.Select(w.name, nil).Wait()
-		check(t, err)
-		validity[0] = sel.UIDValidity
-		if len(tm.dummy) > 0 {
-			check(t, o.client.UIDExpunge(tm.dummy).Close())
-		}
-		check(t, o.client.Unselect().Wait())
-	}
-	w.setMaildir(t, syncstate.Near, sc.near)
-	if sc.state != "!" {
-		w.write(t, statePath, stateFile(sc.state, validity))
-	}
-	return w
-}
+var localFaults = []string{failOnce, failOn, powerCut}
 
-// run synchronizes through the proxy.
-func (w *place) run(t testing.TB, c rules, seed uint64) (*log, error) {
-	var mu sync.Mutex
-	var warnings []string
-	addr := w.proxy.listen.Addr().(*net.TCPAddr)
-	far := imapstore.New(imapstore.Options{
-		Name:   "far",
-		Client: imapclient.Options{Host: "127.0.0.1", Port: addr.Port, Timeout: 20 * time.Second},
-		Login: func(ctx context.Context, c *imapclient.Client) error {
-			return c.Login(ctx, w.user, testkit.Password)
-		},
-		UseNamespace: true,
-		Warn: func(text, _ string) {
-			mu.Lock()
-			defer mu.Unlock()
-			warnings = append(warnings, "store 'far': "+text)
-		},
-	})
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	l, err := synchronize(ctx, c, [2]store.Store{far, maildirStore(t, syncstate.Near, w.Mem)}, w.farBox, w.Mem, seed)
-	mu.Lock()
-	defer mu.Unlock()
-	l.trouble = append(l.trouble, warnings...)
-	return l, err
-}
-
-// look takes the picture, straight from the server.
-func (w *place) look(t testing.TB) *shot {
-	t.Helper()
-	s := &shot{}
-	s.box[0], s.missing[0] = w.lookAt(t, w.name)
-	s.trash[0], _ = w.lookAt(t, w.trash)
-	var ok bool
-	var err error
-	s.box[1], ok, err = w.maildir(syncstate.Near, "box")
-	check(t, err)
-	s.missing[1] = !ok
-	s.trash[1], _, err = w.maildir(syncstate.Near, "trash")
-	check(t, err)
-	s.state, err = w.stateText()
-	check(t, err)
-	return s
-}
-
-func (o *office) lookAt(t testing.TB, name string) (list []message, missing bool) {
-	t.Helper()
-	found, err := o.client.List("", name, nil).Collect()
-	check(t, err)
-	if len(found) == 0 {
-		return nil, true
-	}
-	sel, err := o.client.Select(name, &imap.SelectOptions{ReadOnly: true}).Wait()
-	check(t, err)
-	if sel.NumMessages > 0 {
-		whole := &imap.FetchItemBodySection{Peek: true}
-		all, err := o.client.Fetch(imap.UIDSet{{Start: 1}}, &imap.FetchOptions{
-			UID: true, Flags: true, BodySection: []*imap.FetchItemBodySection{whole},
-		}).Collect()
-		check(t, err)
-		for _, m := range all {
-			got := message{uid: mail.UID(m.UID), name: nameOf(string(m.FindBodySection(whole)))}
-			for f, flag := range letterFlags {
-				if slices.ContainsFunc(m.Flags, func(f imap.Flag) bool { return strings.EqualFold(string(f), string(flag)) }) {
-					got.flags |= f
-				}
-			}
-			list = append(list, got)
-		}
-	}
-	check(t, o.client.Unselect().Wait())
-	return list, false
-}
-
-// point is one command of a scenario and how it fails.
+// point is one command or operation of a scenario and how it fails.
 type point struct {
 	scenario
-	nth int
-	how string
+	variant int
+	nth     int
+	how     string
 }
 
-// expected is what a scenario ends with, and the commands that takes.
+func (pt *point) local() bool { return slices.Contains(localFaults, pt.how) }
+
+// expected is what a scenario ends with, and what that takes.
 type expected struct {
-	want     string
-	commands []string
+	want       string
+	commands   []string
+	operations int // of the file system
 }
 
 // slow reports whether the n-th command (from 0) is the login on a second
@@ -230,38 +82,92 @@ func (o *office) undisturbed(t *testing.T, sc scenario) expected {
 	t.Helper()
 	w := o.world(t, sc)
 	o.proxy.inject(0, "")
-	if l, err := w.run(t, parseRules(t, sc.rules), 1); l.text(err) != "" {
-		t.Fatalf("%s: %s", sc.name, l.text(err))
+	files := vfs.NewFault(w.Mem)
+	if l, err := w.run(t, parseRules(t, sc.rules), files, 1); l.text(err) != "" {
+		t.Fatalf("%s, %s: %s", o.variant.Name, sc.name, l.text(err))
 	}
 	s := w.look(t)
 	if err := s.consistent(); err != nil {
-		t.Fatalf("%s: %v", sc.name, err)
+		t.Fatalf("%s, %s: %v", o.variant.Name, sc.name, err)
 	}
-	return expected{s.text(), o.proxy.seen()}
+	return expected{s.text(), o.proxy.seen(), files.Count(vfs.OpAll)}
 }
 
-// try makes a command fail. It reports whether there was one.
-func (o *office) try(t *testing.T, pt point, want string) bool {
+// disturb runs with a failure. It reports whether there was one, and where, and
+// checks what the user is told about it.
+func (w *place) disturb(t *testing.T, c rules, pt point) (l *log, happened bool, where string, err error) {
 	t.Helper()
-	c := parseRules(t, pt.rules)
-	w := o.world(t, pt.scenario)
-	o.proxy.inject(pt.nth, pt.how)
-	l, err := w.run(t, c, 1)
-	commands := o.proxy.seen()
-	o.proxy.inject(0, "")
+	if pt.local() {
+		return w.disturbLocally(t, c, pt)
+	}
+	w.proxy.inject(pt.nth, pt.how)
+	l, err = w.run(t, c, w.Mem, 1)
+	commands := w.proxy.seen()
+	w.proxy.inject(0, "")
 	if len(commands) < pt.nth {
-		return false
+		return l, false, "", err
 	}
 	said := l.text(err)
-	where := fmt.Sprintf("%s: %s at command %d, %.60s\nwhich said: %s\n", pt.name, pt.how, pt.nth, commands[pt.nth-1], said)
+	where = fmt.Sprintf("%s: %s: %s at command %d, %.60s\nwhich said: %s\n", w.variant.Name, pt.name, pt.how, pt.nth, commands[pt.nth-1], said)
 	if said != "" && !strings.Contains(said, "far") && !strings.Contains(said, "of near") {
 		t.Errorf("%sdoes not say where it failed", where)
 	}
 	if told := pt.how == answerNo || pt.how == answerBad || pt.how == sayBye; told && said != "" && !strings.Contains(said, "injected failure") && !strings.Contains(said, "server refused") {
 		t.Errorf("%sdoes not say what the server said", where)
 	}
+	return l, true, where, err
+}
+
+// disturbLocally lets something local fail. With a power cut the program is no
+// more, while the server has done what it was told, and still has it.
+func (w *place) disturbLocally(t *testing.T, c rules, pt point) (l *log, happened bool, where string, err error) {
+	t.Helper()
+	fault := vfs.NewFault(w.Mem)
+	fault.Inject(vfs.Rule{Nth: pt.nth, Every: pt.how != failOnce, Err: syscall.EIO})
+	var first atomic.Pointer[string]
+	fault.Before(func(op vfs.Op, name string) {
+		if fault.Fired() == 0 {
+			return
+		}
+		if at := fmt.Sprintf("operation %b of %s", op, name); first.CompareAndSwap(nil, &at) && pt.how == powerCut {
+			w.proxy.kill()
+		}
+	})
+	w.proxy.inject(0, "")
+	l, err = w.run(t, c, fault, 1)
+	w.proxy.inject(0, "")
+	if fault.Fired() == 0 {
+		return l, false, "", err
+	}
+	said := l.text(err)
+	where = fmt.Sprintf("%s: %s: %s at operation %d, %s\nwhich said: %s\n", w.variant.Name, pt.name, pt.how, pt.nth, *first.Load(), said)
+	if pt.how == powerCut {
+		percent := []int{0, 50, 100}[pt.nth%3]
+		w.Mem = w.CrashClone(percent, rand.New(rand.NewPCG(uint64(pt.nth), 7)))
+		where += fmt.Sprintf("of what was not flushed, %d %% survive\n", percent)
+		// Nobody is left to say anything, or to know that a message has failed.
+		return &log{}, true, where, errors.New("power cut")
+	}
+	if said != "" && !strings.Contains(said, syscall.EIO.Error()) {
+		t.Errorf("%sdoes not say what failed", where)
+	}
+	return l, true, where, err
+}
+
+// try makes a command or an operation fail. It reports whether there was one.
+func (o *office) try(t *testing.T, pt point, want string) bool {
+	t.Helper()
+	c := parseRules(t, pt.rules)
+	w := o.world(t, pt.scenario)
+	l, happened, where, err := w.disturb(t, c, pt)
+	if !happened {
+		return false
+	}
+	if pt.local() {
+		want = pt.wantAfter(l, err, want)
+	}
 	at := w.look(t).text()
-	again, err := w.run(t, c.again(l, err), 2)
+	again, err := w.run(t, c.again(l, err), w.Mem, 2)
 	if err != nil && strings.Contains(want, "state: false") && w.look(t).text() == want {
 		err = nil // both mailboxes are gone, which is all there is to say
 	}
@@ -279,57 +185,128 @@ func (o *office) try(t *testing.T, pt point, want string) bool {
 	return true
 }
 
-// tryAll makes commands fail, in a random order, until all have or the time is
-// over.
-func tryAll(t *testing.T, d time.Duration, sample bool) {
+// tryAll makes commands and operations fail, in a random order, until all have
+// or the time is over.
+func tryAll(t *testing.T, d time.Duration, variants []testkit.Variant, sample bool) {
 	const workers = 3
-	users := make([]string, workers)
-	for i := range users {
-		users[i] = fmt.Sprintf("user%d", i)
-	}
-	server := testkit.StartDovecot(t, testkit.DovecotConfig{Users: users})
-	begin := time.Now()
-	offices := make([]*office, workers)
-	for i, u := range users {
-		offices[i] = newOffice(t, server, u)
-	}
-	wants := make(map[string]expected)
-	var points []point
-	for _, sc := range scenarios {
-		e := offices[0].undisturbed(t, sc)
-		wants[sc.name] = e
-		for n := range e.commands {
-			if sample && e.slow(n) {
-				continue
+	offices := openOffices(t, variants, workers)
+	wants := make([]map[string]expected, len(variants))
+	var far, near []point
+	for i, v := range variants {
+		wants[i] = make(map[string]expected)
+		tap := offices.taps[i]
+		for _, sc := range serverScenarios {
+			e := offices.of[0][i].undisturbed(t, sc)
+			wants[i][sc.name] = e
+			if first := wants[0][sc.name].want; e.want != first {
+				t.Errorf("%s ends with %s in\n%sand with %s in\n%s", sc.name, v.Name, e.want, variants[0].Name, first)
 			}
-			for _, how := range commandFaults {
-				points = append(points, point{sc, n + 1, how})
+			for n := range e.commands {
+				if sample && e.slow(n) {
+					continue
+				}
+				for _, how := range commandFaults {
+					far = append(far, point{sc, i, n + 1, how})
+				}
+			}
+			for n := range e.operations {
+				for _, how := range localFaults {
+					near = append(near, point{sc, i, n + 1, how})
+				}
 			}
 		}
+		v.Check(t, tap, occasions...)
 	}
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	points := mix(rand.New(rand.NewPCG(seed, 5)), far, near)
 	all := len(points)
-	rng := rand.New(rand.NewPCG(uint64(d), 5))
-	rng.Shuffle(all, func(i, j int) { points[i], points[j] = points[j], points[i] })
-	var tried, next atomic.Int64
+	var tried [2]atomic.Int64
+	var next atomic.Int64
+	begin := time.Now()
 	t.Run("points", func(t *testing.T) {
-		for _, o := range offices {
-			t.Run(o.user, func(t *testing.T) {
+		for _, mine := range offices.of {
+			t.Run(mine[0].user, func(t *testing.T) {
 				t.Parallel()
 				for time.Since(begin) < d && !t.Failed() {
 					n := int(next.Add(1)) - 1
 					if n >= all {
 						return
 					}
-					if o.try(t, points[n], wants[points[n].name].want) {
-						tried.Add(1)
+					pt := points[n]
+					if mine[pt.variant].try(t, pt, wants[pt.variant][pt.name].want) {
+						kind := 0
+						if pt.local() {
+							kind = 1
+						}
+						tried[kind].Add(1)
 					}
 				}
 			})
 		}
 	})
-	t.Logf("%d of %d failing commands", tried.Load(), all)
+	t.Logf("%d failing commands and %d local faults, of %d in %d variants", tried[0].Load(), tried[1].Load(), all, len(variants))
 }
 
-func TestFailingCommands(t *testing.T) { tryAll(t, 6*time.Second, true) }
+// mix shuffles points of both kinds, and takes them by turns as long as there are
+// both.
+func mix(rng *rand.Rand, a, b []point) []point {
+	for _, p := range [][]point{a, b} {
+		rng.Shuffle(len(p), func(i, j int) { p[i], p[j] = p[j], p[i] })
+	}
+	var out []point
+	for i := range max(len(a), len(b)) {
+		for _, p := range [][]point{a, b} {
+			if i < len(p) {
+				out = append(out, p[i])
+			}
+		}
+	}
+	return out
+}
 
-func TestSweepFailingCommands(t *testing.T) { tryAll(t, max(sweep(t), time.Minute), false) }
+// building has an office for each worker and variant.
+type building struct {
+	of   [][]*office
+	taps []*testkit.Wiretap // by variant
+}
+
+// openOffices starts the servers that the variants need.
+func openOffices(t *testing.T, variants []testkit.Variant, workers int) building {
+	t.Helper()
+	users := make([]string, workers)
+	for i := range users {
+		users[i] = fmt.Sprintf("user%d", i)
+	}
+	type kind struct {
+		compress   bool
+		capability string
+	}
+	desks := map[kind][]*desk{}
+	b := building{of: make([][]*office, workers)}
+	for _, v := range variants {
+		k := kind{v.Server.Compress, v.Server.Capability}
+		if desks[k] == nil {
+			cfg := v.Server
+			cfg.Users = users
+			server := testkit.StartDovecot(t, cfg)
+			for _, u := range users {
+				desks[k] = append(desks[k], newDesk(t, server, u))
+			}
+		}
+		tap := new(testkit.Wiretap)
+		b.taps = append(b.taps, tap)
+		for i, d := range desks[k] {
+			b.of[i] = append(b.of[i], newOffice(t, d, v, tap))
+		}
+	}
+	return b
+}
+
+func TestFailingCommands(t *testing.T) {
+	tryAll(t, 8*time.Second, testkit.SomeVariants(2), true)
+}
+
+func TestSweepFailingCommands(t *testing.T) {
+	tryAll(t, max(sweep(t), time.Minute), testkit.Variants(), false)
+}

@@ -5,5 +5,10 @@
 // sides to where they would have been without the failure: nothing is lost, and
 // nothing doubled. The same holds for a power cut before each operation.
 //
+// With a server this is tried in several variants of the program
+// (testkit.Variants): with everything that makes it fast, without each of these
+// things, and with nothing. What goes over the wire shows that they are what they
+// are called, and all of them end with the same messages.
+//
 // There is no code here but that of the tests.
 package faults

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/klauspost/compress/flate"
 )
 
 // The ways in which a command fails.
@@ -35,6 +37,7 @@ type proxy struct {
 	nth      int // command that fails; 0: none
 	how      string
 	commands []string // so far
+	dead     bool     // the client is no more
 	closed   bool
 }
 
@@ -75,12 +78,12 @@ func (p *proxy) accept() {
 		}
 		p.mu.Lock()
 		p.conns[client], p.conns[server] = true, true
-		if p.closed {
+		if p.closed || p.dead {
 			client.Close()
 			server.Close()
 		}
 		p.mu.Unlock()
-		l := &link{proxy: p, client: client, server: server}
+		l := &link{proxy: p, client: client, server: server, toC: client, ended: make(chan struct{})}
 		p.done.Go(l.toServer)
 		p.done.Go(l.toClient)
 	}
@@ -90,7 +93,18 @@ func (p *proxy) accept() {
 func (p *proxy) inject(nth int, how string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.nth, p.how, p.commands = nth, how, nil
+	p.nth, p.how, p.commands, p.dead = nth, how, nil, false
+}
+
+// kill ends all connections, as if the client had been killed; until inject there are no
+// others.
+func (p *proxy) kill() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dead = true
+	for c := range p.conns {
+		c.Close()
+	}
 }
 
 // seen returns the commands since inject.
@@ -115,9 +129,15 @@ func (p *proxy) command(line string) string {
 type link struct {
 	proxy          *proxy
 	client, server net.Conn
+	ended          chan struct{} // closed when no more responses come
 
 	mu    sync.Mutex // held while a response is written to the client
+	toC   io.Writer  // to the client
 	fatal string     // tag whose response is not delivered any more
+	// asked is the tag of a command whose answer toServer waits for, be it that it
+	// may go on with a literal or the end of the command.
+	asked  string
+	answer chan string
 }
 
 // end closes both ends.
@@ -132,6 +152,7 @@ var literal = regexp.MustCompile(`\{(\d+)(\+?)\}\r\n$`)
 func (l *link) toServer() {
 	defer l.end()
 	r := bufio.NewReader(l.client)
+	var w io.Writer = l.server
 	for {
 		line, err := r.ReadString('\n')
 		if err != nil {
@@ -139,26 +160,95 @@ func (l *link) toServer() {
 		}
 		tag, text, _ := strings.Cut(strings.TrimSpace(line), " ")
 		switch how := l.proxy.command(text); how {
-		case "":
-			err = pass(r, line, l.server)
-		case answerNo, answerBad:
-			l.answer(fmt.Sprintf("%s %s injected failure\r\n", tag, how))
-			if m := literal.FindStringSubmatch(line); m == nil || m[2] == "+" {
-				err = pass(r, line, io.Discard)
-			}
 		case cutAfter:
 			l.mu.Lock()
 			l.fatal = tag
 			l.mu.Unlock()
-			err = pass(r, line, l.server)
+			fallthrough
+		case "":
+			if text != "COMPRESS DEFLATE" {
+				err = l.command(r, tag, line, w)
+				break
+			}
+			var ok string
+			if ok, err = l.ask(tag, line, w); err == nil && strings.HasPrefix(ok, tag+" OK") {
+				r = bufio.NewReader(flate.NewReader(r))
+				w = newDeflater(w)
+			}
+		case answerNo, answerBad:
+			l.say(fmt.Sprintf("%s %s injected failure\r\n", tag, how))
+			if m := literal.FindStringSubmatch(line); m == nil || m[2] == "+" {
+				err = pass(r, line, io.Discard)
+			}
 		case sayBye:
-			l.answer("* BYE injected failure\r\n")
+			l.say("* BYE injected failure\r\n")
 			return
 		default:
 			return
 		}
 		if err != nil {
 			return
+		}
+	}
+}
+
+// deflater sends what it is given at once, compressed.
+type deflater struct{ w *flate.Writer }
+
+func newDeflater(w io.Writer) deflater {
+	f, err := flate.NewWriter(w, flate.BestSpeed)
+	if err != nil {
+		panic(err) // the level is wrong
+	}
+	return deflater{f}
+}
+
+func (d deflater) Write(p []byte) (int, error) {
+	n, err := d.w.Write(p)
+	if err == nil {
+		err = d.w.Flush()
+	}
+	return n, err
+}
+
+// ask sends a line and waits for the server's answer to it.
+func (l *link) ask(tag, line string, w io.Writer) (string, error) {
+	answer := make(chan string, 1)
+	l.mu.Lock()
+	l.asked, l.answer = tag, answer
+	l.mu.Unlock()
+	if _, err := io.WriteString(w, line); err != nil {
+		return "", err
+	}
+	select {
+	case a := <-answer:
+		return a, nil
+	case <-l.ended:
+		return "", io.ErrUnexpectedEOF
+	}
+}
+
+// command passes on a command. If the server does not want a literal that it is
+// asked about, the client does not send it, nor what would come after it.
+func (l *link) command(r *bufio.Reader, tag, line string, w io.Writer) error {
+	for {
+		m := literal.FindStringSubmatch(line)
+		if m == nil || m[2] == "+" {
+			if _, err := io.WriteString(w, line); err != nil || m == nil {
+				return err
+			}
+		} else if a, err := l.ask(tag, line, w); err != nil || !strings.HasPrefix(a, "+") {
+			return err
+		}
+		n, err := strconv.ParseInt(m[1], 10, 64)
+		if err != nil {
+			return err
+		}
+		if _, err := io.CopyN(w, r, n); err != nil {
+			return err
+		}
+		if line, err = r.ReadString('\n'); err != nil {
+			return err
 		}
 	}
 }
@@ -187,16 +277,17 @@ func pass(r *bufio.Reader, line string, w io.Writer) error {
 	}
 }
 
-// answer says something to the client in the server's place.
-func (l *link) answer(line string) {
+// say says something to the client in the server's place.
+func (l *link) say(line string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_, _ = io.WriteString(l.client, line)
+	_, _ = io.WriteString(l.toC, line)
 }
 
 // toClient passes responses on.
 func (l *link) toClient() {
 	defer l.end()
+	defer close(l.ended)
 	r := bufio.NewReader(l.server)
 	for {
 		line, err := r.ReadString('\n')
@@ -208,10 +299,25 @@ func (l *link) toClient() {
 			l.mu.Unlock()
 			return
 		}
-		err = pass(r, line, l.client)
+		compressed := false
+		if l.asked != "" && (strings.HasPrefix(line, "+") || strings.HasPrefix(line, l.asked+" ")) {
+			// Whoever asked is to know before the client goes on.
+			compressed = l.answersCompress(line)
+			l.asked = ""
+			l.answer <- line
+		}
+		err = pass(r, line, l.toC)
+		if compressed {
+			r = bufio.NewReader(flate.NewReader(r))
+			l.toC = newDeflater(l.client)
+		}
 		l.mu.Unlock()
 		if err != nil {
 			return
 		}
 	}
 }
+
+// answersCompress tells whether the answer to what was asked is a yes to
+// COMPRESS, which is the only command without literals that is asked about.
+func (l *link) answersCompress(line string) bool { return strings.HasPrefix(line, l.asked+" OK") }

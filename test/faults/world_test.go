@@ -158,7 +158,7 @@ func body(name, eol string) string {
 	}
 	b := "From: x" + eol + "Subject: " + subject + eol + "Message-Id: <" + name + ">" + eol + eol + "This is " + name + "." + eol
 	if strings.HasSuffix(name, "*") {
-		b += strings.Repeat("It is long."+eol, 2*sizeLimit/10)
+		b += strings.Repeat("It is long."+eol, 4*sizeLimit/10)
 	}
 	return b
 }

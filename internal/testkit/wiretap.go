@@ -1,0 +1,229 @@
+package testkit
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// Sign is something that goes over the wire and shows that one of the ways to be
+// fast is used. docs/performance.md tells what they are about.
+type Sign string
+
+// The signs that a Wiretap knows.
+const (
+	MultiAppend   Sign = "several messages in one APPEND"
+	Unasked       Sign = "literals that are sent without asking"
+	Asked         Sign = "literals that are asked for"
+	Moved         Sign = "UID MOVE"
+	UIDExpunge    Sign = "UID EXPUNGE"
+	Resync        Sign = "SELECT with QRESYNC"
+	ChangedSince  Sign = "FETCH with CHANGEDSINCE"
+	ListStatus    Sign = "LIST with STATUS"
+	Statuses      Sign = "STATUS"
+	Compressed    Sign = "COMPRESS"
+	Pipelined     Sign = "a command before the one before it is answered"
+	Several       Sign = "several connections"
+	StoredOutside Sign = "APPEND by a connection that has selected nothing"
+)
+
+// Wiretap listens in on connections to an IMAP server, and counts signs. It
+// understands nothing of what is compressed.
+type Wiretap struct {
+	mu     sync.Mutex
+	signs  map[Sign]int
+	counts map[string]int // of commands
+	logins int            // since NextRun
+}
+
+// NextRun tells that the connections to come are those of another run.
+func (w *Wiretap) NextRun() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.logins = 0
+}
+
+// Seen returns how often a sign was seen.
+func (w *Wiretap) Seen(s Sign) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.signs[s]
+}
+
+// Count returns how many commands of that name there were, without "UID".
+func (w *Wiretap) Count(command string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.counts[command]
+}
+
+func (w *Wiretap) note(s Sign) {
+	if w.signs == nil {
+		w.signs = map[Sign]int{}
+	}
+	w.signs[s]++
+}
+
+// ear listens to one connection. Either method is given what goes in that
+// direction, before it is passed on. nil hears nothing.
+type ear struct {
+	tap *Wiretap
+
+	// Guarded by tap.mu:
+	fromClient, fromServer stream
+	deaf                   bool
+	tag                    string // of the command that is being sent
+	first                  string // its first line
+	appends                int    // its literals, if it is an APPEND
+	waiting                map[string]bool
+	selected               bool
+}
+
+func (w *Wiretap) listen() *ear {
+	if w == nil {
+		return nil
+	}
+	return &ear{tap: w, waiting: map[string]bool{}}
+}
+
+// stream cuts one direction into lines, leaving out literals.
+type stream struct {
+	line []byte
+	skip int // bytes of a literal
+}
+
+var literalEnd = regexp.MustCompile(`\{(\d+)(\+?)\}$`)
+
+// lines calls f with each line that is complete.
+func (s *stream) lines(p []byte, f func(line string)) {
+	for len(p) > 0 {
+		if s.skip > 0 {
+			n := min(s.skip, len(p))
+			s.skip -= n
+			p = p[n:]
+			continue
+		}
+		b := p[0]
+		p = p[1:]
+		if b != '\n' {
+			s.line = append(s.line, b)
+			continue
+		}
+		line := strings.TrimSuffix(string(s.line), "\r")
+		s.line = s.line[:0]
+		if m := literalEnd.FindStringSubmatch(line); m != nil {
+			s.skip, _ = strconv.Atoi(m[1])
+		}
+		f(line)
+	}
+}
+
+func (e *ear) up(p []byte) {
+	if e == nil {
+		return
+	}
+	e.tap.mu.Lock()
+	defer e.tap.mu.Unlock()
+	if !e.deaf {
+		e.fromClient.lines(p, e.sent)
+	}
+}
+
+func (e *ear) down(p []byte) {
+	if e == nil {
+		return
+	}
+	e.tap.mu.Lock()
+	defer e.tap.mu.Unlock()
+	if !e.deaf {
+		e.fromServer.lines(p, e.received)
+	}
+}
+
+// sent looks at a line of the client.
+func (e *ear) sent(line string) {
+	w := e.tap
+	if e.tag == "" {
+		tag, rest, ok := strings.Cut(line, " ")
+		if !ok {
+			return
+		}
+		e.tag, e.first, e.appends = tag, rest, 0
+		if len(e.waiting) > 0 {
+			w.note(Pipelined)
+		}
+		e.waiting[tag] = true
+	}
+	if m := literalEnd.FindStringSubmatch(line); m != nil {
+		if strings.HasPrefix(e.first, "APPEND ") {
+			e.appends++
+			if m[2] == "+" {
+				w.note(Unasked)
+			} else {
+				w.note(Asked)
+			}
+		}
+		return
+	}
+	e.complete(e.first)
+	e.tag = ""
+}
+
+// complete looks at a command, of which it is given the first line.
+func (e *ear) complete(text string) {
+	w := e.tap
+	verb, args, _ := strings.Cut(strings.TrimPrefix(text, "UID "), " ")
+	if w.counts == nil {
+		w.counts = map[string]int{}
+	}
+	w.counts[verb]++
+	has := func(s string) bool { return strings.Contains(args, s) }
+	switch verb {
+	case "LOGIN", "AUTHENTICATE":
+		if w.logins++; w.logins > 1 {
+			w.note(Several)
+		}
+	case "SELECT", "EXAMINE":
+		e.selected = true
+		if has("(QRESYNC (") {
+			w.note(Resync)
+		}
+	case "FETCH":
+		if has("(CHANGEDSINCE ") {
+			w.note(ChangedSince)
+		}
+	case "LIST":
+		if has("RETURN (") && has("STATUS (") {
+			w.note(ListStatus)
+		}
+	case "STATUS":
+		w.note(Statuses)
+	case "MOVE":
+		w.note(Moved)
+	case "EXPUNGE":
+		if strings.HasPrefix(text, "UID ") {
+			w.note(UIDExpunge)
+		}
+	case "COMPRESS":
+		w.note(Compressed)
+		e.deaf = true
+	case "APPEND":
+		if e.appends > 1 {
+			w.note(MultiAppend)
+		}
+		if !e.selected {
+			w.note(StoredOutside)
+		}
+	}
+}
+
+// received looks at a line of the server.
+func (e *ear) received(line string) {
+	tag, _, _ := strings.Cut(line, " ")
+	delete(e.waiting, tag)
+	if e.tag != "" && tag == e.tag {
+		// It does not want the literal, which is not sent then.
+		e.tag, e.fromClient.skip = "", 0
+	}
+}
