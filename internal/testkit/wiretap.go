@@ -24,6 +24,7 @@ const (
 	Statuses      Sign = "STATUS"
 	Compressed    Sign = "COMPRESS"
 	Pipelined     Sign = "a command before the one before it is answered"
+	Ahead         Sign = "a command before the login is answered"
 	Several       Sign = "several connections"
 	StoredOutside Sign = "APPEND by a connection that has selected nothing"
 )
@@ -77,6 +78,7 @@ type ear struct {
 	first                  string // its first line
 	appends                int    // its literals, if it is an APPEND
 	waiting                map[string]bool
+	login                  string // its tag
 	selected               bool
 }
 
@@ -153,6 +155,9 @@ func (e *ear) sent(line string) {
 		if len(e.waiting) > 0 {
 			w.note(Pipelined)
 		}
+		if e.waiting[e.login] {
+			w.note(Ahead)
+		}
 		e.waiting[tag] = true
 	}
 	if m := literalEnd.FindStringSubmatch(line); m != nil {
@@ -181,6 +186,7 @@ func (e *ear) complete(text string) {
 	has := func(s string) bool { return strings.Contains(args, s) }
 	switch verb {
 	case "LOGIN", "AUTHENTICATE":
+		e.login = e.tag
 		if w.logins++; w.logins > 1 {
 			w.note(Several)
 		}

@@ -64,7 +64,7 @@ func newServers(t *testing.T) *servers {
 
 // occasions are the signs that the histories can show.
 var occasions = []testkit.Sign{
-	testkit.Unasked, testkit.Asked, testkit.Moved, testkit.UIDExpunge, testkit.Resync, testkit.ChangedSince, testkit.Pipelined,
+	testkit.Unasked, testkit.Asked, testkit.Moved, testkit.UIDExpunge, testkit.Resync, testkit.ChangedSince, testkit.Pipelined, testkit.Ahead,
 }
 
 // check checks that all variants have shown on the wire that they are what they

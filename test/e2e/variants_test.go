@@ -163,7 +163,7 @@ func live(t *testing.T, v testkit.Variant, more func(rounds int) bool) (rounds, 
 	}
 	occasions := []testkit.Sign{
 		testkit.MultiAppend, testkit.Unasked, testkit.Asked, testkit.Moved, testkit.UIDExpunge, testkit.Resync, testkit.ChangedSince,
-		testkit.ListStatus, testkit.Statuses, testkit.Pipelined, testkit.Several, testkit.StoredOutside,
+		testkit.ListStatus, testkit.Statuses, testkit.Pipelined, testkit.Ahead, testkit.Several, testkit.StoredOutside,
 	}
 	v.Check(t, b.tap, occasions...)
 	return rounds, cut

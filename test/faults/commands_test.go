@@ -21,7 +21,11 @@ var serverScenarios = append(
 	slices.Clone(scenarios),
 	scenario{
 		// Enough for further connections to come in time.
-		"push many", "sync", "1:A", "0:B* 0:C:S 0:D:F" + many("M", 32), "!",
+		"push many", "sync", "1:A", "0:B* 0:C:S 0:D:F" + many(32, 0, "M", ""), "!",
+	},
+	scenario{
+		// Enough for compression to be worth while on a slow line.
+		"many both ways", "sync", many(24, 1, "P", ""), many(24, 0, "N", "*"), "!",
 	},
 	scenario{
 		"all sorts", "sync expunge-far expunge-near trash-far",
@@ -30,11 +34,15 @@ var serverScenarios = append(
 	},
 )
 
-// many are n new messages.
-func many(name string, n int) string {
+// many are n messages, whose names begin with the prefix and end in the mark, with the UIDs from first on; if that is 0, they are new.
+func many(n, first int, prefix, mark string) string {
 	var b strings.Builder
 	for i := range n {
-		fmt.Fprintf(&b, " 0:%s%d", name, i)
+		uid := 0
+		if first > 0 {
+			uid = first + i
+		}
+		fmt.Fprintf(&b, " %d:%s%d%s", uid, prefix, i, mark)
 	}
 	return b.String()
 }
@@ -42,7 +50,7 @@ func many(name string, n int) string {
 // occasions are the signs that these scenarios can show.
 var occasions = []testkit.Sign{
 	testkit.MultiAppend, testkit.Unasked, testkit.Asked, testkit.Moved, testkit.UIDExpunge, testkit.Resync,
-	testkit.ChangedSince, testkit.Pipelined, testkit.StoredOutside,
+	testkit.ChangedSince, testkit.Pipelined, testkit.Ahead, testkit.StoredOutside,
 }
 
 // The ways in which something local fails while the program talks to a server.

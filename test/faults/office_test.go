@@ -224,7 +224,7 @@ func (w *place) options(files vfs.FS, port int) imapstore.Options {
 		o.Client.Compression = imapclient.CompressAlways
 	}
 	if !v.NoCache {
-		o.Listings = listcache.NewDir(files, "/cache")
+		o.Listings, o.Server = listcache.NewDir(files, "/cache"), "server of "+w.user
 	}
 	return o
 }
@@ -243,6 +243,7 @@ func (w *place) run(t testing.TB, c rules, files vfs.FS, seed uint64) (*log, err
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	l, err := synchronize(ctx, c, [2]store.Store{far, maildirStore(t, syncstate.Near, files)}, w.farBox, files, seed)
+	w.proxy.settle(t)
 	mu.Lock()
 	defer mu.Unlock()
 	l.trouble = append(l.trouble, warnings...)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/klauspost/compress/flate"
 )
@@ -33,7 +34,7 @@ type proxy struct {
 	done   sync.WaitGroup
 
 	mu       sync.Mutex
-	conns    map[net.Conn]bool
+	links    map[*link]bool // whose server has not hung up yet
 	nth      int // command that fails; 0: none
 	how      string
 	commands []string // so far
@@ -47,7 +48,7 @@ func newProxy(tb testing.TB, target string) *proxy {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	p := &proxy{target: target, listen: l, conns: make(map[net.Conn]bool)}
+	p := &proxy{target: target, listen: l, links: make(map[*link]bool)}
 	p.done.Go(p.accept)
 	tb.Cleanup(p.close)
 	return p
@@ -58,8 +59,9 @@ func (p *proxy) close() {
 	p.listen.Close()
 	p.mu.Lock()
 	p.closed = true
-	for c := range p.conns {
-		c.Close()
+	for l := range p.links {
+		l.end()
+		l.server.Close()
 	}
 	p.mu.Unlock()
 	p.done.Wait()
@@ -76,14 +78,13 @@ func (p *proxy) accept() {
 			client.Close()
 			continue
 		}
+		l := &link{proxy: p, client: client, server: server.(*net.TCPConn), toC: client, ended: make(chan struct{})}
 		p.mu.Lock()
-		p.conns[client], p.conns[server] = true, true
+		p.links[l] = true
 		if p.closed || p.dead {
-			client.Close()
-			server.Close()
+			l.end()
 		}
 		p.mu.Unlock()
-		l := &link{proxy: p, client: client, server: server, toC: client, ended: make(chan struct{})}
 		p.done.Go(l.toServer)
 		p.done.Go(l.toClient)
 	}
@@ -102,8 +103,26 @@ func (p *proxy) kill() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.dead = true
-	for c := range p.conns {
-		c.Close()
+	for l := range p.links {
+		l.end()
+	}
+}
+
+// settle waits until the server is through with all that it has got from clients
+// that have hung up. Until then it may go on storing what they have sent, and a
+// client that is back already would not see it.
+func (p *proxy) settle(tb testing.TB) {
+	tb.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		p.mu.Lock()
+		n := len(p.links)
+		p.mu.Unlock()
+		if n == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			tb.Fatalf("the server does not end %d connections", n)
+		}
 	}
 }
 
@@ -127,9 +146,10 @@ func (p *proxy) command(line string) string {
 
 // link is a connection through the proxy.
 type link struct {
-	proxy          *proxy
-	client, server net.Conn
-	ended          chan struct{} // closed when no more responses come
+	proxy  *proxy
+	client net.Conn
+	server *net.TCPConn
+	ended  chan struct{} // closed when no more responses come
 
 	mu    sync.Mutex // held while a response is written to the client
 	toC   io.Writer  // to the client
@@ -140,10 +160,10 @@ type link struct {
 	answer chan string
 }
 
-// end closes both ends.
+// end hangs up. What the server has got it works on.
 func (l *link) end() {
 	l.client.Close()
-	l.server.Close()
+	_ = l.server.CloseWrite()
 }
 
 var literal = regexp.MustCompile(`\{(\d+)(\+?)\}\r\n$`)
@@ -177,9 +197,7 @@ func (l *link) toServer() {
 			}
 		case answerNo, answerBad:
 			l.say(fmt.Sprintf("%s %s injected failure\r\n", tag, how))
-			if m := literal.FindStringSubmatch(line); m == nil || m[2] == "+" {
-				err = pass(r, line, io.Discard)
-			}
+			err = drop(r, line)
 		case sayBye:
 			l.say("* BYE injected failure\r\n")
 			return
@@ -253,8 +271,8 @@ func (l *link) command(r *bufio.Reader, tag, line string, w io.Writer) error {
 	}
 }
 
-// pass passes on what begins with a line: that line, and literals with the
-// lines that follow them.
+// pass passes on a response that begins with a line: that line, and literals with
+// the lines that follow them.
 func pass(r *bufio.Reader, line string, w io.Writer) error {
 	for {
 		if _, err := io.WriteString(w, line); err != nil {
@@ -277,6 +295,27 @@ func pass(r *bufio.Reader, line string, w io.Writer) error {
 	}
 }
 
+// drop throws away a command that was refused. Where the client would ask whether
+// to go on, it does not.
+func drop(r *bufio.Reader, line string) error {
+	for {
+		m := literal.FindStringSubmatch(line)
+		if m == nil || m[2] == "" {
+			return nil
+		}
+		n, err := strconv.ParseInt(m[1], 10, 64)
+		if err != nil {
+			return err
+		}
+		if _, err := io.CopyN(io.Discard, r, n); err != nil {
+			return err
+		}
+		if line, err = r.ReadString('\n'); err != nil {
+			return err
+		}
+	}
+}
+
 // say says something to the client in the server's place.
 func (l *link) say(line string) {
 	l.mu.Lock()
@@ -284,10 +323,17 @@ func (l *link) say(line string) {
 	_, _ = io.WriteString(l.toC, line)
 }
 
-// toClient passes responses on.
+// toClient passes responses on, and waits for the server to hang up.
 func (l *link) toClient() {
-	defer l.end()
-	defer close(l.ended)
+	defer func() {
+		close(l.ended)
+		l.end()
+		_, _ = io.Copy(io.Discard, l.server)
+		l.server.Close()
+		l.proxy.mu.Lock()
+		defer l.proxy.mu.Unlock()
+		delete(l.proxy.links, l)
+	}()
 	r := bufio.NewReader(l.server)
 	for {
 		line, err := r.ReadString('\n')
