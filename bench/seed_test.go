@@ -66,14 +66,12 @@ type server struct {
 	users int
 }
 
-func startServer(tb testing.TB, compress bool) *server {
+func startServer(tb testing.TB, cfg testkit.DovecotConfig) *server {
 	tb.Helper()
-	d := testkit.StartDovecot(tb, testkit.DovecotConfig{
-		Users: []string{}, Compress: compress,
-		// It flushes as it does for everybody: what that costs is part of S4.
-		Extra: "auth_verbose = no\nmail_fsync = optimized\n",
-	})
-	return &server{Dovecot: d}
+	cfg.Users = []string{}
+	// It flushes as it does for everybody: what that costs is part of S4.
+	cfg.Extra = "auth_verbose = no\nmail_fsync = optimized\n"
+	return &server{Dovecot: testkit.StartDovecot(tb, cfg)}
 }
 
 // newUser adds a user without mail.

@@ -1,6 +1,7 @@
 package testkit
 
 import (
+	"bytes"
 	"io"
 	"net"
 	"sync"
@@ -26,6 +27,7 @@ type Relay struct {
 // Traffic is what went over a Relay.
 type Traffic struct {
 	Up, Down    int64 // bytes
+	Lines       int64 // that clients have sent: commands, and messages
 	Connections int
 	// Bursts are those of the connection that has most: connections wait at the
 	// same time.
@@ -95,6 +97,7 @@ func (r *Relay) connect(client net.Conn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.total.Up += c.sent
+	r.total.Lines += c.lines
 	r.total.Down += c.received.Load()
 	r.total.Connections++
 	r.total.Bursts = max(r.total.Bursts, c.bursts)
@@ -104,6 +107,7 @@ func (r *Relay) connect(client net.Conn) {
 type counter struct {
 	rtt      time.Duration
 	sent     int64
+	lines    int64
 	bursts   int
 	last     time.Time   // when the client sent something
 	answered atomic.Bool // the server has sent something since then
@@ -113,19 +117,20 @@ type counter struct {
 // up counts what the client has sent. Without a delay every answer ends a
 // burst; with one, only a silence that is about as long as a round trip does:
 // a client that goes on while answers come in does not wait.
-func (c *counter) up(n int) {
+func (c *counter) up(b []byte) {
 	now := time.Now()
 	if c.sent == 0 || c.answered.Load() && now.Sub(c.last) >= c.rtt*8/10 {
 		c.bursts++
 	}
 	c.answered.Store(false)
 	c.last = now
-	c.sent += int64(n)
+	c.sent += int64(len(b))
+	c.lines += int64(bytes.Count(b, []byte{'\n'}))
 }
 
-func (c *counter) down(n int) {
+func (c *counter) down(b []byte) {
 	c.answered.Store(true)
-	c.received.Add(int64(n))
+	c.received.Add(int64(len(b)))
 }
 
 // chunk is something on its way.
@@ -139,14 +144,14 @@ type chunk struct {
 const inFlight = 4096
 
 // pass passes one direction on and, when it ends, its end.
-func pass(to, from net.Conn, delay time.Duration, count func(int)) {
+func pass(to, from net.Conn, delay time.Duration, count func([]byte)) {
 	defer func() { _ = to.(*net.TCPConn).CloseWrite() }()
 	if delay == 0 {
 		buf := make([]byte, 256<<10)
 		for {
 			n, err := from.Read(buf)
 			if n > 0 {
-				count(n)
+				count(buf[:n])
 				if _, werr := to.Write(buf[:n]); werr != nil {
 					drain(from)
 					return
@@ -165,7 +170,7 @@ func pass(to, from net.Conn, delay time.Duration, count func(int)) {
 			buf := buffers.Get().(*[]byte)
 			n, err := from.Read(*buf)
 			if n > 0 {
-				count(n)
+				count((*buf)[:n])
 				line <- chunk{time.Now().Add(delay), (*buf)[:n]}
 			}
 			if err != nil {
