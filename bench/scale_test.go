@@ -72,11 +72,11 @@ func addTwin() {
 // hour.
 func addMany() {
 	places["many"] = place{
-		all: true, large: true, first: "Mp", firstTitle: "first pull, 10,000 mailboxes",
+		all: true, first: "Mp", firstTitle: "first pull, 10,000 mailboxes",
 		model: func(tb testing.TB, s *server, user string) { s.seedBoxes(tb, user, manyBoxes, manyMessages) },
 	}
 	places["many twins"] = place{
-		all: true, large: true, first: "Dp", firstTitle: "first pull, 10,000 Maildirs",
+		all: true, first: "Dp", firstTitle: "first pull, 10,000 Maildirs",
 		twin: func(tb testing.TB, inbox string) {
 			for i := range manyBoxes {
 				seedMaildir(tb, filepath.Join(filepath.Dir(inbox), "list", fmt.Sprintf("box%d", i)), manyMessages, small)
