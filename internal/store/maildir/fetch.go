@@ -159,7 +159,8 @@ func (m *mailbox) addDetails(ctx context.Context, l *store.Listing, need store.N
 		}
 		e := found[0]
 		found = found[1:]
-		there, err := true, error(nil)
+		var there bool
+		var err error
 		if headers {
 			there, err = m.readDetails(ctx, l, need, e, &meta)
 		} else {
