@@ -156,7 +156,8 @@ func (p *planner) match(counted bool) {
 	far, near := p.Box[syncstate.Far].Messages, p.Box[syncstate.Near].Messages
 	// Records mostly ascend: the next message is tried before searching.
 	var next [2]int
-	for _, r := range p.State.Records {
+	records := &p.State.Records
+	for k, r := range records.All() {
 		i, j := next[syncstate.Far], next[syncstate.Near]
 		if i < len(far) && j < len(near) && far[i].UID == r.UID[syncstate.Far] && near[j].UID == r.UID[syncstate.Near] &&
 			far[i].Flags == r.Flags && near[j].Flags == r.Flags && !r.Flags.Has(mail.FlagDeleted) && r.AtRest() && !counted &&
@@ -165,7 +166,9 @@ func (p *planner) match(counted bool) {
 			next = [2]int{i + 1, j + 1}
 			continue
 		}
-		p.matchOne(r, &next)
+		if !r.Dead {
+			p.matchOne(records.Get(k), &next)
+		}
 	}
 	p.old = len(p.recs)
 }
@@ -173,9 +176,6 @@ func (p *planner) match(counted bool) {
 // matchOne finds the messages of a record that is not at rest.
 func (p *planner) matchOne(r *syncstate.Record, next *[2]int) {
 	w := work{msg: [2]int32{-1, -1}, status: r.Status}
-	if r.Dead {
-		return
-	}
 	for _, t := range syncstate.Sides {
 		msgs, u := p.Box[t].Messages, r.UID[t]
 		if u == 0 {
