@@ -100,7 +100,7 @@ func BenchmarkClose(b *testing.B) {
 				if c.Expunge[1].Len() != 100 {
 					b.Fatal(c.Expunge)
 				}
-				if l := plan.Prune(in, c.Expunge); len(l) != 0 {
+				if l, _ := plan.Prune(in, c.Expunge); len(l) != 0 {
 					b.Fatal(len(l))
 				}
 			}

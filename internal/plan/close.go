@@ -122,9 +122,9 @@ func neverPropagated(t syncstate.Side, r *syncstate.Record) bool {
 }
 
 // Prune returns what becomes of the records at the commit, given the messages
-// that were expunged on each side. in is as for Close, with the final MaxUIDs
-// in the state.
-func Prune(in Input, expunged [2]mail.UIDSet) []Logged {
+// that were expunged on each side, and the reasons, as those of a Plan. in is as
+// for Close, with the final MaxUIDs in the state.
+func Prune(in Input, expunged [2]mail.UIDSet) ([]Logged, []Reason) {
 	p := &planner{Input: in}
 	st := in.State
 	xt, ot := st.ExpireSide, st.KeepSide()
@@ -164,5 +164,5 @@ func Prune(in Input, expunged [2]mail.UIDSet) []Logged {
 			}
 		}
 	}
-	return p.out.Log
+	return p.out.Log, p.out.Reasons
 }
