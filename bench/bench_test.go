@@ -203,7 +203,7 @@ func (b *bench) newSite(name string, p peer) *site {
 		pl.twin(b.t, s.far())
 	}
 	switch {
-	case pl.remoteEmpty:
+	case pl.remoteEmpty, s.twin:
 		s.user = s.server.newUser(b.t)
 	case pl.shared:
 		s.user = m.user
