@@ -65,9 +65,9 @@ check: test lint ## test and lint
 demo: build ## show the program at work against a mail server of its own, in a few seconds
 	$(GO) run ./demo -mbsync $(BIN)/mbsync $(DEMOFLAGS)
 
-bench: servers ## compare speed with the peers (BENCH=S2,S3 RTT=50 PEERS=mbsync ROUNDS=3 JSON=file; see bench/doc.go)
+bench: servers ## compare speed with the peers (BENCH=S2,S3 or scale, RTT=50 PEERS=mbsync ROUNDS=3 JSON=file; see bench/doc.go)
 	$(GO) test -c -o $(BIN)/bench.test ./bench
-	ISYNC_BENCH=1 ISYNC_TEST_APT=1 $(BIN)/bench.test -test.count 1 -test.timeout 3h -test.run '^TestSideBySide$$'
+	ISYNC_BENCH=1 ISYNC_TEST_APT=1 $(BIN)/bench.test -test.count 1 -test.timeout 6h -test.run '^TestSideBySide$$'
 
 gobench: ## run the Go benchmarks of the hot paths
 	$(GO) test -run '^$$' -bench . -benchmem $(PACKAGES)

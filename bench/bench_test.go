@@ -24,10 +24,10 @@ type bench struct {
 	peers  []peer
 	disk   string
 
-	plain, compress *server
-	models          map[string]model
-	sites           map[string]*site
-	results         []result
+	servers map[string]*server
+	models  map[string]model
+	sites   map[string]*site
+	results []result
 }
 
 // model is an account, and a Maildir, to be copied.
@@ -54,7 +54,7 @@ func TestSideBySide(t *testing.T) {
 	if os.Getenv("ISYNC_BENCH") != "1" {
 		t.Skip("measures for minutes; make bench runs it")
 	}
-	b := &bench{t: t, models: map[string]model{}, sites: map[string]*site{}}
+	b := &bench{t: t, servers: map[string]*server{}, models: map[string]model{}, sites: map[string]*site{}}
 	b.readEnvironment()
 	for _, s := range scenarios {
 		if !b.wants(s) {
@@ -73,7 +73,10 @@ func TestSideBySide(t *testing.T) {
 			b.floorOfPush()
 		}
 		if s.id == "S1d" {
-			b.syncs(s)
+			b.count(s, flushes)
+		}
+		if s.calls {
+			b.count(s, anyCall)
 		}
 	}
 	printTable(os.Stdout, b.results)
@@ -95,7 +98,7 @@ func (b *bench) readEnvironment() {
 	t := b.t
 	b.only = list("BENCH", "all")
 	for _, id := range b.only {
-		if id != "all" && !slices.ContainsFunc(scenarios, func(s scenario) bool { return s.id == id }) {
+		if id != "all" && id != "scale" && !slices.ContainsFunc(scenarios, func(s scenario) bool { return s.id == id }) {
 			t.Fatalf("BENCH: there is no scenario %q", id)
 		}
 	}
@@ -122,19 +125,28 @@ func (b *bench) wants(s scenario) bool {
 	if slices.Contains(b.only, s.id) {
 		return true
 	}
-	return !s.optional && slices.Contains(b.only, "all")
+	if s.scale {
+		return slices.Contains(b.only, "scale")
+	}
+	return slices.Contains(b.only, "all")
 }
 
 // serverFor returns the server that places are on.
 func (b *bench) serverFor(p place) *server {
-	s := &b.plain
-	if p.compress {
-		s = &b.compress
+	kind := "plain"
+	var cfg testkit.DovecotConfig
+	switch {
+	case p.compress:
+		kind, cfg.Compress = "compress", true
+	case p.large:
+		// A file for each of a million messages would take longer to make than all
+		// that is measured.
+		kind, cfg.Storage = "large", "mdbox"
 	}
-	if *s == nil {
-		*s = startServer(b.t, p.compress)
+	if b.servers[kind] == nil {
+		b.servers[kind] = startServer(b.t, cfg)
 	}
-	return *s
+	return b.servers[kind]
 }
 
 // modelOf returns what the sites of a place begin with.
@@ -149,7 +161,9 @@ func (b *bench) modelOf(name string) model {
 	begin := time.Now()
 	m.server = b.serverFor(p)
 	m.user = m.server.newUser(b.t)
-	p.model(b.t, m.server, m.user)
+	if p.model != nil {
+		p.model(b.t, m.server, m.user)
+	}
 	if p.near != nil {
 		m.near = filepath.Join(b.memory(), "near")
 		p.near(b.t, m.near)
@@ -178,7 +192,7 @@ func (b *bench) memory() string {
 func (b *bench) newSite(name string, p peer) *site {
 	pl := places[name]
 	m := b.modelOf(name)
-	s := &site{server: m.server, all: pl.all, fsync: pl.fsync, toggled: map[byte]bool{}}
+	s := &site{server: m.server, all: pl.all, fsync: pl.fsync, messages: pl.messages, twin: pl.twin != nil, toggled: map[byte]bool{}}
 	if pl.disk {
 		dir, err := os.MkdirTemp(b.disk, "site")
 		if err != nil {
@@ -188,8 +202,11 @@ func (b *bench) newSite(name string, p peer) *site {
 	} else {
 		s.home = b.memory()
 	}
+	if s.twin {
+		pl.twin(b.t, s.far())
+	}
 	switch {
-	case pl.remoteEmpty:
+	case pl.remoteEmpty, s.twin:
 		s.user = s.server.newUser(b.t)
 	case pl.shared:
 		s.user = m.user
@@ -217,22 +234,39 @@ func (b *bench) siteFor(sc scenario, p peer) (*site, invocation) {
 	pl := places[sc.place]
 	key := sc.place + " " + p.name
 	if s := b.sites[key]; s != nil && !pl.fresh {
+		s.account = sc.account
 		return s, p.prepare(b.t, p.program, s)
 	}
+	b.leave(sc.place)
 	s := b.newSite(sc.place, p)
+	s.account = sc.account
 	inv := p.prepare(b.t, p.program, s)
 	if !pl.fresh {
 		b.sites[key] = s
 		begin := time.Now()
 		// Then again, a little later: what it remembers of a run may only be of use
 		// after the next, and what has changed just now is not trusted yet.
-		run(b.t, inv)
+		f := run(b.t, inv)
+		f.Traffic = s.relay.Take()
+		if pl.first != "" {
+			b.results = append(b.results, result{Scenario: pl.first, Title: pl.firstTitle, Peer: p.name, figures: f, Runs: []figures{f}})
+		}
 		time.Sleep(time.Second)
 		run(b.t, inv)
 		s.relay.Take()
 		fmt.Printf("%s has synchronized %q in %.1f s\n", p.name, sc.place, time.Since(begin).Seconds())
 	}
 	return s, inv
+}
+
+// leave gives up the sites of other places that take a lot of room.
+func (b *bench) leave(place string) {
+	for key, s := range b.sites {
+		if name, _, _ := strings.Cut(key, " "); name != place && places[name].first != "" {
+			_ = os.RemoveAll(s.home)
+			delete(b.sites, key)
+		}
+	}
 }
 
 // measure runs a scenario with each program in turn.
@@ -329,12 +363,12 @@ func (b *bench) floorOfPush() {
 	b.results = append(b.results, result{Scenario: "S4", Peer: "floor: append", Runs: runs, figures: median(runs)})
 }
 
-// syncs counts how often the programs make the disk flush something.
-func (b *bench) syncs(sc scenario) {
+// count counts the calls of the system that the programs make.
+func (b *bench) count(sc scenario, which string) {
 	var strace string
 	b.t.Run("find strace", func(t *testing.T) { strace = testkit.FindProgram(t, "strace", "strace") })
 	if strace == "" {
-		fmt.Println("strace is not there: calls of fsync are not counted")
+		fmt.Println("strace is not there: calls of the system are not counted")
 		return
 	}
 	for i := range b.results {
@@ -344,8 +378,15 @@ func (b *bench) syncs(sc scenario) {
 		}
 		for _, p := range b.peers {
 			if p.name == r.Peer {
-				_, inv := b.siteFor(sc, p)
-				r.Syncs = countSyncs(b.t, strace, inv)
+				s, inv := b.siteFor(sc, p)
+				if sc.change != nil {
+					sc.change(b.t, p, s)
+				}
+				if n := countCalls(b.t, strace, which, inv); which == flushes {
+					r.Syncs = n
+				} else {
+					r.Calls = n
+				}
 			}
 		}
 	}

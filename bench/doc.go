@@ -11,7 +11,9 @@
 //
 // What is measured is chosen by the environment:
 //
-//	BENCH=S2,S3       these scenarios (default: all but the scale ones)
+//	BENCH=S2,S3       these scenarios (default: all but those of scale; scale:
+//	                  these, which take an hour, and 8 GB in memory and as much
+//	                  on disk)
 //	RTT=0,50          these round trip times, in milliseconds (default: 0,50)
 //	PEERS=mbsync,...  these peers (default: mbsync,interimap,offlineimap, the
 //	                  last of which pulls once, and nothing else); none: only ours
@@ -19,6 +21,15 @@
 //	MBSYNC=PATH       our binary (default: it is built)
 //	JSON=FILE         where the results are written as JSON as well
 //	DISK=DIR          a directory on a real disk, for S1d
+//
+// The scenarios of scale tell what becomes of time, memory, and what crosses the
+// network where there is very much of something. Their first letters: G, one
+// mailbox of 10⁴ (G4), 10⁵ (G5) or 10⁶ (G6) messages; T, two Maildirs of 10⁶; M,
+// 10,000 mailboxes; D, 10,000 Maildirs on both sides; B, one message of 100 MB.
+// What follows tells what has happened before the run: p, it is the first one; l,
+// something that makes the near side be listed; c, what was remembered is lost;
+// r, f and t, changes; n and s, the server has fewer extensions. For M and D the
+// calls of the system are counted too, if there is strace.
 //
 // A program must also do what it is timed for: after each run the mailbox is
 // looked at, and a run that did not bring what it should have fails the bench.

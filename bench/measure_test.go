@@ -21,7 +21,9 @@ type figures struct {
 	Wall, CPU float64 // seconds
 	Peak      int64   // KiB, of the largest process
 	testkit.Traffic
+	Files int // that were open at a time
 	Syncs int `json:",omitempty"` // calls of fsync and fdatasync, if counted
+	Calls int `json:",omitempty"` // calls of the system, if counted
 }
 
 // invocation is how a program is run.
@@ -47,13 +49,14 @@ func run(tb testing.TB, inv invocation) figures {
 	if err := cmd.Start(); err != nil {
 		tb.Fatal(err)
 	}
-	stop, peak := make(chan struct{}), make(chan int64)
-	go func() { peak <- watchPeak(cmd.Process.Pid, stop) }()
+	stop, seen := make(chan struct{}), make(chan peaks)
+	go func() { seen <- watch(cmd.Process.Pid, stop) }()
 	err := cmd.Wait()
 	wall := time.Since(begin)
 	close(stop)
+	most := <-seen
 	f := figures{
-		Wall: wall.Seconds(), Peak: <-peak,
+		Wall: wall.Seconds(), Peak: most.size, Files: most.files,
 		CPU: (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds(),
 	}
 	if err != nil {
@@ -71,9 +74,15 @@ func environment(home string) []string {
 	return env
 }
 
-// watchPeak follows the largest size that a process had. What the system says
-// of a process that has ended includes the process it was forked from.
-func watchPeak(pid int, stop <-chan struct{}) (peak int64) {
+// peaks are the most that a process had at a time.
+type peaks struct {
+	size  int64 // KiB
+	files int   // open
+}
+
+// watch follows a process. What the system says of the size of one that has ended
+// includes the process it was forked from.
+func watch(pid int, stop <-chan struct{}) (p peaks) {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -82,13 +91,16 @@ func watchPeak(pid int, stop <-chan struct{}) (peak int64) {
 			if _, rest, ok := bytes.Cut(data, []byte("VmHWM:")); ok {
 				if f := bytes.Fields(rest); len(f) > 0 {
 					n, _ := strconv.ParseInt(string(f[0]), 10, 64)
-					peak = max(peak, n)
+					p.size = max(p.size, n)
 				}
 			}
 		}
+		if files, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid)); err == nil {
+			p.files = max(p.files, len(files))
+		}
 		select {
 		case <-stop:
-			return peak
+			return p
 		case <-tick.C:
 		}
 	}
@@ -97,29 +109,38 @@ func watchPeak(pid int, stop <-chan struct{}) (peak int64) {
 // tail returns the end of what a program has said.
 func tail(s string) string { return s[max(0, len(s)-2000):] }
 
-// countSyncs runs a program and counts its calls of fsync and fdatasync.
-func countSyncs(tb testing.TB, strace string, inv invocation) int {
+// The calls that countCalls counts: those that make the disk flush something, or
+// all.
+const (
+	flushes = "fsync,fdatasync,sync_file_range,syncfs"
+	anyCall = "all"
+)
+
+// countCalls runs a program and counts its calls of the system.
+func countCalls(tb testing.TB, strace, which string, inv invocation) int {
 	tb.Helper()
 	report := filepath.Join(tb.TempDir(), "strace")
-	inv.argv = append([]string{strace, "-f", "-c", "-o", report, "-e", "trace=fsync,fdatasync,sync_file_range,syncfs"}, inv.argv...)
+	inv.argv = append([]string{strace, "-f", "-c", "-o", report, "-e", "trace=" + which}, inv.argv...)
 	run(tb, inv)
 	data, err := os.ReadFile(report)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	syncs := 0
+	calls := 0
 	for line := range strings.Lines(string(data)) {
 		f := strings.Fields(line)
-		if len(f) < 5 || !strings.Contains(f[len(f)-1], "sync") {
+		if len(f) < 5 || f[len(f)-1] == "total" {
 			continue
 		}
-		n, err := strconv.Atoi(f[3])
-		if err != nil {
-			tb.Fatalf("strace: %q", line)
+		// The head of the table and its rules have no number there.
+		if n, err := strconv.Atoi(f[3]); err == nil {
+			calls += n
 		}
-		syncs += n
 	}
-	return syncs
+	if which == anyCall {
+		fmt.Printf("%s", tail(string(data)))
+	}
+	return calls
 }
 
 // median returns the run whose time is the median, with the median of the other
@@ -138,11 +159,12 @@ func median(runs []figures) figures {
 	m.CPU = pick(func(f figures) float64 { return f.CPU })
 	m.Up = int64(pick(func(f figures) float64 { return float64(f.Up) }))
 	m.Down = int64(pick(func(f figures) float64 { return float64(f.Down) }))
+	m.Lines = int64(pick(func(f figures) float64 { return float64(f.Lines) }))
 	m.Bursts = int(pick(func(f figures) float64 { return float64(f.Bursts) }))
 	m.Connections = int(pick(func(f figures) float64 { return float64(f.Connections) }))
 	// The peak is the highest.
 	for _, r := range runs {
-		m.Peak = max(m.Peak, r.Peak)
+		m.Peak, m.Files = max(m.Peak, r.Peak), max(m.Files, r.Files)
 	}
 	return m
 }

@@ -24,12 +24,21 @@ type site struct {
 	// box selects the mailboxes: the inbox only, or everything below list/.
 	all   bool
 	fsync bool
+	// account are further lines for the account in our configuration.
+	account string
+	// messages is how many there are in the inbox.
+	messages int
+	// twin: the far side is a Maildir, too.
+	twin bool
 	// toggled says whether flags that are changed back and forth are set.
 	toggled map[byte]bool
 }
 
 // near is the Maildir of the inbox.
 func (s *site) near() string { return filepath.Join(s.home, "mail", "INBOX") }
+
+// far is the Maildir that is the far side, if twin is set.
+func (s *site) far() string { return filepath.Join(s.home, "far", "INBOX") }
 
 // peer is a program to be measured.
 type peer struct {
@@ -119,14 +128,7 @@ func prepareMbsync(tlsType string) func(testing.TB, string, *site) invocation {
 		}
 		rc := s.write(tb, "mbsyncrc", fmt.Sprintf(`FSync %s
 
-IMAPStore far
-Host 127.0.0.1
-Port %d
-User %s
-Pass %s
-%s None
-AuthMechs LOGIN
-
+%s
 MaildirStore near
 Path %s/
 Inbox %s
@@ -137,8 +139,7 @@ Far :far:
 Near :near:
 %sExpunge Both
 SyncState %s/
-`, fsync, s.relay.Port(), s.user, quoted(testkit.Password), tlsType,
-			filepath.Join(s.home, "mail"), s.near(), boxes, filepath.Join(s.home, "sync")))
+`, fsync, s.farStore(tlsType), filepath.Join(s.home, "mail"), s.near(), boxes, filepath.Join(s.home, "sync")))
 		for _, dir := range []string{"mail", "sync"} {
 			if err := os.MkdirAll(filepath.Join(s.home, dir), 0o700); err != nil {
 				tb.Fatal(err)
@@ -149,6 +150,19 @@ SyncState %s/
 		}
 		return invocation{[]string{program, "-q", "-c", rc, "c"}, s.home}
 	}
+}
+
+// farStore is the section about the far side.
+func (s *site) farStore(tlsType string) string {
+	if s.twin {
+		return fmt.Sprintf("MaildirStore far\nPath %s/\nInbox %s\nSubFolders Verbatim\n", filepath.Dir(s.far()), s.far())
+	}
+	account := ""
+	if tlsType == "TLSType" {
+		account = s.account
+	}
+	return fmt.Sprintf("IMAPStore far\nHost 127.0.0.1\nPort %d\nUser %s\nPass %s\n%s None\nAuthMechs LOGIN\n%s",
+		s.relay.Port(), s.user, quoted(testkit.Password), tlsType, account)
 }
 
 // prepareInterimap is for a program that synchronizes two servers.

@@ -19,8 +19,13 @@ type scenario struct {
 	place string
 	// peers that are left out.
 	without []string
-	// optional: only if named.
-	optional bool
+	// scale: it takes long, and is measured only if it is named, or all of its
+	// kind are.
+	scale bool
+	// account are further lines for the account in our configuration.
+	account string
+	// calls: the calls of the system are counted in one more run.
+	calls bool
 	// change is what happens before each run, check what must be so after it.
 	change, check func(tb testing.TB, p peer, s *site)
 }
@@ -29,10 +34,8 @@ type scenario struct {
 const (
 	pullMessages = 10_000
 	bigMessages  = 100_000
-	hugeMessages = 1_000_000
 	boxCount     = 200
 	boxMessages  = 100
-	manyBoxes    = 10_000
 	pushMessages = 2_000
 	flagChanges  = 1_000
 	turnover     = 100
@@ -72,44 +75,19 @@ var scenarios = []scenario{
 	{
 		id: "S5", title: "1,000 flags changed remotely, mailbox of 100,000", place: "big",
 		targets: map[int]float64{0: 1. / 3, 50: 1. / 3}, without: []string{"offlineimap"},
-		change: func(tb testing.TB, _ peer, s *site) { s.toggleFar(tb, s.user, 'F', `\Flagged`) },
+		change: flagFar,
 		check:  hasFlags('F'),
 	},
 	{
 		id: "S5l", title: "1,000 flags changed locally, mailbox of 100,000", place: "big",
 		targets: map[int]float64{0: 1 / 2.5, 50: 1 / 2.5}, without: []string{"offlineimap"},
-		change: func(tb testing.TB, p peer, s *site) {
-			if p.maildir {
-				s.toggleNear(tb, 'R')
-			} else {
-				s.toggleFar(tb, s.replica, 'R', `\Answered`)
-			}
-		},
-		check: func(tb testing.TB, _ peer, s *site) {
-			want := 0
-			if s.toggled['R'] {
-				want = flagChanges
-			}
-			if n := s.search(tb, s.user, "ANSWERED"); n != want {
-				tb.Fatalf("%d messages are answered on the server, want %d", n, want)
-			}
-		},
+		change: answerNear, check: hasAnswered,
 	},
 	{
 		id: "S6", title: "100 expunged and 100 new remotely, mailbox of 100,000", place: "big",
 		targets: map[int]float64{0: 1 / 2.5, 50: 1. / 3}, without: []string{"offlineimap"},
-		change: func(tb testing.TB, _ peer, s *site) { s.turnOver(tb) },
+		change: turnOver,
 		check:  hasAll(bigMessages),
-	},
-	{
-		id: "huge", title: "nothing changed, one mailbox of 1,000,000", place: "huge", optional: true,
-		without: []string{"offlineimap", "interimap"},
-		check:   hasAll(hugeMessages),
-	},
-	{
-		id: "many", title: "nothing changed, 10,000 mailboxes", place: "many", optional: true,
-		without: []string{"offlineimap", "interimap"},
-		check:   hasBoxes(manyBoxes),
 	},
 }
 
@@ -130,16 +108,22 @@ type place struct {
 	shared bool
 	// remoteEmpty: the account is empty, and the model is that of the replica.
 	remoteEmpty bool
+	// large: the account is on the server for many messages.
+	large bool
+	// first names the scenario of the first run, which is measured; "": it is not.
+	first, firstTitle string
+	// messages is how many there are in the inbox.
+	messages int
+	// twin makes a Maildir that is the far side instead of an account.
+	twin func(tb testing.TB, dir string)
 }
 
 var places = map[string]place{
 	"pull":          {fresh: true, shared: true, model: seeded(pullMessages, mixed)},
 	"pull-compress": {fresh: true, shared: true, compress: true, model: seeded(pullMessages, mixed)},
 	"pull-disk":     {fresh: true, shared: true, disk: true, fsync: true, model: seeded(pullMessages, mixed)},
-	"big":           {model: seeded(bigMessages, small)},
-	"huge":          {model: seeded(hugeMessages, small)},
+	"big":           {messages: bigMessages, model: seeded(bigMessages, small)},
 	"boxes":         {all: true, model: func(tb testing.TB, s *server, user string) { s.seedBoxes(tb, user, boxCount, boxMessages) }},
-	"many":          {all: true, model: func(tb testing.TB, s *server, user string) { s.seedBoxes(tb, user, manyBoxes, 1) }},
 	"push": {
 		fresh: true, remoteEmpty: true, model: seeded(pushMessages, mixed),
 		near: func(tb testing.TB, dir string) { seedMaildir(tb, dir, pushMessages, mixed) },
@@ -218,6 +202,34 @@ func spread(all, n int) string {
 	return b.String()[1:]
 }
 
+// flagFar changes the flags of some messages on the server.
+func flagFar(tb testing.TB, _ peer, s *site) {
+	tb.Helper()
+	s.toggleFar(tb, s.user, 'F', `\Flagged`)
+}
+
+// answerNear changes the flags of some messages on the near side.
+func answerNear(tb testing.TB, p peer, s *site) {
+	tb.Helper()
+	if p.maildir {
+		s.toggleNear(tb, 'R')
+	} else {
+		s.toggleFar(tb, s.replica, 'R', `\Answered`)
+	}
+}
+
+// hasAnswered checks that the server has the flags that were changed.
+func hasAnswered(tb testing.TB, _ peer, s *site) {
+	tb.Helper()
+	want := 0
+	if s.toggled['R'] {
+		want = flagChanges
+	}
+	if n := s.search(tb, s.user, "ANSWERED"); n != want {
+		tb.Fatalf("%d messages are answered on the server, want %d", n, want)
+	}
+}
+
 // toggleFar sets or clears a flag of some messages on the server.
 func (s *site) toggleFar(tb testing.TB, user string, flag byte, name string) {
 	tb.Helper()
@@ -229,7 +241,7 @@ func (s *site) toggleFar(tb testing.TB, user string, flag byte, name string) {
 	p := newPump(tb, s.server.Addr(), user)
 	defer p.close()
 	p.do(tb, "SELECT INBOX")
-	p.do(tb, fmt.Sprintf("STORE %s %sFLAGS.SILENT (%s)", spread(bigMessages, flagChanges), sign, name))
+	p.do(tb, fmt.Sprintf("STORE %s %sFLAGS.SILENT (%s)", spread(s.messages, flagChanges), sign, name))
 }
 
 // toggleNear sets or clears a flag of some messages in the Maildir.
@@ -267,14 +279,14 @@ func (s *site) toggleNear(tb testing.TB, flag byte) {
 }
 
 // turnOver replaces some messages on the server by new ones.
-func (s *site) turnOver(tb testing.TB) {
+func turnOver(tb testing.TB, _ peer, s *site) {
 	tb.Helper()
 	p := newPump(tb, s.server.Addr(), s.user)
 	defer p.close()
 	p.do(tb, "SELECT INBOX")
-	p.do(tb, fmt.Sprintf(`STORE %s +FLAGS.SILENT (\Deleted)`, spread(bigMessages, turnover)))
+	p.do(tb, fmt.Sprintf(`STORE %s +FLAGS.SILENT (\Deleted)`, spread(s.messages, turnover)))
 	p.do(tb, "EXPUNGE")
-	p.appendAll(tb, "INBOX", bigMessages, turnover, small)
+	p.appendAll(tb, "INBOX", s.messages, turnover, small)
 }
 
 // search counts messages on the server.

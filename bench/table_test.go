@@ -11,8 +11,8 @@ import (
 // printTable prints results as a table for people.
 func printTable(w io.Writer, results []result) {
 	fmt.Fprintf(w, "\nMedians; wall time with the range of the runs. Bursts: waits for the server, of the busiest connection.\n\n")
-	fmt.Fprintf(w, "%-4s %4s  %-13s %8s %17s %7s %8s %10s %10s %6s %5s  %s\n",
-		"", "RTT", "", "wall s", "(range)", "CPU s", "peak MB", "up", "down", "bursts", "conns", "ours/mbsync")
+	fmt.Fprintf(w, "%-4s %4s  %-13s %8s %17s %7s %8s %10s %10s %7s %6s %5s %5s  %s\n",
+		"", "RTT", "", "wall s", "(range)", "CPU s", "peak MB", "up", "down", "lines", "bursts", "conns", "files", "ours/mbsync")
 	last := ""
 	for _, r := range results {
 		if r.Scenario != last {
@@ -24,9 +24,12 @@ func printTable(w io.Writer, results []result) {
 		for i, f := range r.Runs {
 			walls[i] = f.Wall
 		}
-		fmt.Fprintf(w, "%-4s %4d  %-13s %8.3f %17s %7.2f %8.1f %10d %10d %6d %5d  %s\n",
+		fmt.Fprintf(w, "%-4s %4d  %-13s %8.3f %17s %7.2f %8.1f %10d %10d %7d %6d %5d %5d  %s\n",
 			r.Scenario, r.RTT, r.Peer, r.Wall, fmt.Sprintf("(%.3f-%.3f)", slices.Min(walls), slices.Max(walls)),
-			r.CPU, float64(r.Peak)/1024, r.Up, r.Down, r.Bursts, r.Connections, verdict(r))
+			r.CPU, float64(r.Peak)/1024, r.Up, r.Down, r.Lines, r.Bursts, r.Connections, r.Files, verdict(r))
+		if r.Calls > 0 {
+			fmt.Fprintf(w, "%27s calls of the system\n", fmt.Sprint(r.Calls))
+		}
 		if r.Syncs > 0 {
 			fmt.Fprintf(w, "%27s calls of fsync and the like\n", fmt.Sprint(r.Syncs))
 		}

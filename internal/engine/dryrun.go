@@ -11,14 +11,16 @@ import (
 // memory change as they would; nothing else does.
 func (s *session) foresee() {
 	s.result.Plan = s.plan
+	splits := make(map[*syncstate.Record]*syncstate.Record)
 	for _, l := range s.plan.Log {
 		e := syncstate.Entry{Op: l.Op, N: [4]uint32{uint32(l.Rec.UID[0]), uint32(l.Rec.UID[1])}}
 		copy(e.N[2:], l.Arg[:])
 		got := s.state.Apply(l.Rec, e)
 		if l.Op == syncstate.OpUpgrade {
-			s.adoptSplit(l.Split, got)
+			splits[s.plan.Splits[l.Rec]] = got
 		}
 	}
+	s.adoptSplits(splits)
 	for _, t := range syncstate.Sides {
 		counts := &s.result.Counts[t]
 		counts.New = len(s.plan.Copies[t])

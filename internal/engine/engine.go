@@ -143,6 +143,8 @@ type session struct {
 	// told something, or something was replayed, or tried.
 	fingerprint string
 	told        bool
+	// acted: the plan changed the state.
+	acted bool
 }
 
 // Sync synchronizes the pair. The result is valid even if there is an error:

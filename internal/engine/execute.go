@@ -57,6 +57,7 @@ func (s *session) logPlan() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.journal.held = true
+	splits := make(map[*syncstate.Record]*syncstate.Record)
 	for _, l := range s.plan.Log {
 		args := l.Arg[:argCount(l.Op)]
 		rec := l.Rec
@@ -72,8 +73,13 @@ func (s *session) logPlan() error {
 			return err
 		}
 		if l.Op == syncstate.OpUpgrade {
-			s.adoptSplit(l.Split, got)
+			splits[s.plan.Splits[l.Rec]] = got
 		}
+	}
+	s.adoptSplits(splits)
+	if len(s.plan.Log) > 0 {
+		s.acted = true
+		s.plan.Log = nil // a first run copies a million messages while it is kept
 	}
 	for _, t := range syncstate.Sides {
 		s.state.NewMaxUID[t] = max(s.state.NewMaxUID[t], s.plan.MaxUID[t])
@@ -81,12 +87,17 @@ func (s *session) logPlan() error {
 	return nil
 }
 
-// adoptSplit makes the plan speak of the record that was split off.
-func (s *session) adoptSplit(planned, real *syncstate.Record) {
+// adoptSplits makes the plan speak of the records that were split off, by those
+// that it made up for them.
+func (s *session) adoptSplits(splits map[*syncstate.Record]*syncstate.Record) {
+	if len(splits) == 0 {
+		return
+	}
 	for t := range s.plan.Flags {
 		for i := range s.plan.Flags[t] {
-			if s.plan.Flags[t][i].Rec == planned {
-				s.plan.Flags[t][i].Rec = real
+			c := &s.plan.Flags[t][i]
+			if real := splits[c.Rec]; real != nil {
+				c.Rec = real
 			}
 		}
 	}

@@ -118,10 +118,12 @@ func (s *session) commit(expunged [2]mail.UIDSet) error {
 			}
 		}
 	}
-	for _, l := range plan.Prune(s.input(), expunged) {
-		if s.Explain {
-			s.emit(Event{Kind: Debug, Text: plan.Reason{UID: l.Rec.UID, Text: "record: " + l.Why}.String()})
-		}
+	log, reasons := plan.Prune(s.input(), expunged)
+	for _, r := range reasons {
+		r.Text = "record: " + r.Text
+		s.emit(Event{Kind: Debug, Text: r.String()})
+	}
+	for _, l := range log {
 		if err := s.journal.logImplied(l.Op, l.Rec, l.Arg[:argCount(l.Op)]...); err != nil {
 			return err
 		}

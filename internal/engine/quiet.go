@@ -70,9 +70,9 @@ func (s *session) quiet() string {
 	defer s.observing.Unlock()
 	p := s.plan
 	switch {
-	case s.fingerprint == "", s.told, s.journal.dirty, s.journal.end != 0,
+	case s.fingerprint == "", s.told, s.acted, s.journal.dirty, s.journal.end != 0,
 		s.result.Counts != [2]Counts{}, s.result.Failed+s.result.Problems > 0,
-		len(p.Log)+len(p.Notices)+len(p.Flags[0])+len(p.Flags[1])+len(p.Copies[0])+len(p.Copies[1]) > 0:
+		len(p.Notices)+len(p.Flags[0])+len(p.Flags[1])+len(p.Copies[0])+len(p.Copies[1]) > 0:
 		return ""
 	}
 	return s.fingerprint

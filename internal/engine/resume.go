@@ -40,9 +40,9 @@ func (s *session) resume(ctx context.Context) error {
 // not identified.
 func (s *session) awaiting(t syncstate.Side) []*syncstate.Record {
 	var out []*syncstate.Record
-	for r := range s.state.Live() {
-		if r.Has(syncstate.Pending) && r.UID[t] == 0 && !r.TUID.IsZero() {
-			out = append(out, r)
+	for i, r := range s.state.Records.All() {
+		if !r.Dead && r.Has(syncstate.Pending) && r.UID[t] == 0 && !r.TUID.IsZero() {
+			out = append(out, s.state.Records.Get(i))
 		}
 	}
 	return out

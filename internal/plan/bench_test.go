@@ -19,12 +19,10 @@ var sizes = []struct {
 func large(n, flags, turnover int) plan.Input {
 	ops := plan.Ops{New: true, Gone: true, Flags: true, Upgrade: true, Expunge: true}
 	in := plan.Input{State: syncstate.New(syncstate.Near), Rules: plan.Rules{Ops: [2]plan.Ops{ops, ops}}}
-	block := make([]syncstate.Record, n)
 	for i := range n {
 		u := mail.UID(i + 1)
 		f := mail.Flags(i) & (mail.FlagSeen | mail.FlagAnswered)
-		block[i] = syncstate.Record{UID: [2]mail.UID{u, u}, Flags: f}
-		in.State.Records = append(in.State.Records, &block[i])
+		in.State.Records.Put(syncstate.Record{UID: [2]mail.UID{u, u}, Flags: f})
 		if turnover == 0 || i%(n/turnover) != 0 {
 			far := f
 			if flags > 0 && i%(n/flags) == 1 {
@@ -102,7 +100,7 @@ func BenchmarkClose(b *testing.B) {
 				if c.Expunge[1].Len() != 100 {
 					b.Fatal(c.Expunge)
 				}
-				if l := plan.Prune(in, c.Expunge); len(l) != 0 {
+				if l, _ := plan.Prune(in, c.Expunge); len(l) != 0 {
 					b.Fatal(len(l))
 				}
 			}

@@ -122,14 +122,14 @@ func neverPropagated(t syncstate.Side, r *syncstate.Record) bool {
 }
 
 // Prune returns what becomes of the records at the commit, given the messages
-// that were expunged on each side. in is as for Close, with the final MaxUIDs
-// in the state.
-func Prune(in Input, expunged [2]mail.UIDSet) []Logged {
+// that were expunged on each side, and the reasons, as those of a Plan. in is as
+// for Close, with the final MaxUIDs in the state.
+func Prune(in Input, expunged [2]mail.UIDSet) ([]Logged, []Reason) {
 	p := &planner{Input: in}
 	st := in.State
 	xt, ot := st.ExpireSide, st.KeepSide()
 	none := expunged[0].Empty() && expunged[1].Empty()
-	for _, r := range st.Records {
+	for i, r := range st.Records.All() {
 		if r.Dead || none && r.Paired() {
 			continue
 		}
@@ -137,12 +137,15 @@ func Prune(in Input, expunged [2]mail.UIDSet) []Logged {
 		for _, t := range syncstate.Sides {
 			gone[t] = r.UID[t] == 0 || expunged[t].Contains(r.UID[t])
 		}
+		if !gone[0] && !gone[1] {
+			continue
+		}
+		r := st.Records.Get(i)
 		switch {
 		case gone[0] && gone[1]:
 			p.log(syncstate.OpDrop, r, "neither side has it any more")
 		case gone[xt] && r.Has(syncstate.Expired) && r.UID[ot] <= st.MaxUID[ot] && r.UID[ot] <= st.MaxExpired:
 			p.log(syncstate.OpDrop, r, "expired for good")
-		case gone[0] == gone[1]:
 		default:
 			s := syncstate.Far // the side that is gone
 			if gone[syncstate.Near] {
@@ -161,5 +164,5 @@ func Prune(in Input, expunged [2]mail.UIDSet) []Logged {
 			}
 		}
 	}
-	return p.out.Log
+	return p.out.Log, p.out.Reasons
 }

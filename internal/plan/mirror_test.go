@@ -46,7 +46,7 @@ func drawInput(t *rapid.T) Input {
 		case 4:
 			r.Status = syncstate.ExpireBegun
 		}
-		st.Records = append(st.Records, r)
+		st.Records.Put(*r)
 	}
 	for s := range in.Box {
 		b := &in.Box[s]
@@ -80,9 +80,9 @@ func mirror(in Input) Input {
 	st.UIDValidity[0], st.UIDValidity[1] = st.UIDValidity[1], st.UIDValidity[0]
 	st.MaxUID[0], st.MaxUID[1] = st.MaxUID[1], st.MaxUID[0]
 	st.NewMaxUID[0], st.NewMaxUID[1] = st.NewMaxUID[1], st.NewMaxUID[0]
-	st.Records = nil
-	for _, r := range in.State.Records {
-		c := *r
+	st.Records = syncstate.Records{}
+	for _, r := range in.State.Records.All() {
+		c := r
 		c.UID[0], c.UID[1] = c.UID[1], c.UID[0]
 		c.Status &^= syncstate.FarPlaceholder | syncstate.NearPlaceholder
 		if r.Has(syncstate.FarPlaceholder) {
@@ -91,7 +91,7 @@ func mirror(in Input) Input {
 		if r.Has(syncstate.NearPlaceholder) {
 			c.Status |= syncstate.FarPlaceholder
 		}
-		st.Records = append(st.Records, &c)
+		st.Records.Put(c)
 	}
 	in.State = &st
 	in.Box[0], in.Box[1] = in.Box[1], in.Box[0]

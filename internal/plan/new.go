@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"slices"
+
 	"isync/internal/mail"
 	"isync/internal/syncstate"
 )
@@ -8,6 +10,7 @@ import (
 // newMessages decides about the messages of side s that have no counterpart
 // (contract 3 §4), and raises the highest propagated UID of s.
 func (p *planner) newMessages(s syncstate.Side) {
+	p.expectNew(s)
 	top := max(p.State.NewMaxUID[s], p.State.MaxUID[s])
 	topping := true
 	for j := range p.Box[s].Messages {
@@ -41,6 +44,21 @@ func (p *planner) newMessages(s syncstate.Side) {
 		}
 	}
 	p.out.MaxUID[s] = top
+}
+
+// expectNew makes room for the messages of side s that may be new: in a first run
+// all are, and what grows by copying leaves as much behind.
+func (p *planner) expectNew(s syncstate.Side) {
+	ops := p.Rules.Ops[s.Other()]
+	n := 0
+	for j, i := range p.owner[s] {
+		known := p.Box[s].Messages[j].UID <= p.State.MaxUID[s]
+		if i == unowned && (known && ops.Old || !known && ops.New) {
+			n++
+		}
+	}
+	p.recs, p.works = slices.Grow(p.recs, n), slices.Grow(p.works, n)
+	p.out.Log = slices.Grow(p.out.Log, n)
 }
 
 // loadedUpTo reports whether no unknown message of side s can hide between two

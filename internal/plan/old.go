@@ -192,9 +192,11 @@ func (p *planner) upgrade(t syncstate.Side, r *syncstate.Record, w *work) {
 		flags &^= mail.FlagDeleted // our mark, not the user's
 	}
 	old := &syncstate.Record{}
-	p.out.Log = append(p.out.Log, Logged{
-		Op: syncstate.OpUpgrade, Rec: r, Arg: [2]uint32{uint32(flags)}, Split: old, Why: "placeholder is flagged",
-	})
+	p.out.Log = append(p.out.Log, Logged{Op: syncstate.OpUpgrade, Rec: r, Arg: [2]uint32{uint32(flags)}})
+	if p.out.Splits == nil {
+		p.out.Splits = make(map[*syncstate.Record]*syncstate.Record)
+	}
+	p.out.Splits[r] = old
 	p.upgradeFlags(t, r, p.meta(w, t.Other()))
 	p.purges = append(p.purges, purge{old, t, w.msg[t]})
 	w.add[t], w.del[t] = 0, 0

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	"isync/internal/mail"
 	"isync/internal/syncstate"
@@ -12,6 +13,9 @@ import (
 type Plan struct {
 	// Log are changes to the state that take effect at once, in order.
 	Log []Logged
+	// Splits stand for the records that will hold the placeholders of those that
+	// are upgraded (OpUpgrade), by the latter.
+	Splits map[*syncstate.Record]*syncstate.Record
 	// Flags are the flag changes on each side, in record order.
 	Flags [2][]FlagChange
 	// Copies are the messages to be copied *to* each side, ascending by the
@@ -31,16 +35,13 @@ type Plan struct {
 }
 
 // Logged is a change to the state to be journaled and applied. The UIDs of a
-// record are filled in when it is logged.
+// record are filled in when it is logged. It is kept small: a first run has one for
+// each message.
 type Logged struct {
-	Op  syncstate.Op
 	Rec *syncstate.Record // for OpAdd: the new record
 	// Arg is the number, or the numbers, that follow the record's UIDs.
 	Arg [2]uint32
-	// Split receives the record that holds the placeholder (OpUpgrade).
-	Split *syncstate.Record
-	// Why is for the debug log.
-	Why string
+	Op  syncstate.Op
 }
 
 // FlagChange changes the flags of a message, and the record as a consequence.
@@ -156,7 +157,8 @@ func (p *planner) match(counted bool) {
 	far, near := p.Box[syncstate.Far].Messages, p.Box[syncstate.Near].Messages
 	// Records mostly ascend: the next message is tried before searching.
 	var next [2]int
-	for _, r := range p.State.Records {
+	records := &p.State.Records
+	for k, r := range records.All() {
 		i, j := next[syncstate.Far], next[syncstate.Near]
 		if i < len(far) && j < len(near) && far[i].UID == r.UID[syncstate.Far] && near[j].UID == r.UID[syncstate.Near] &&
 			far[i].Flags == r.Flags && near[j].Flags == r.Flags && !r.Flags.Has(mail.FlagDeleted) && r.AtRest() && !counted &&
@@ -165,7 +167,9 @@ func (p *planner) match(counted bool) {
 			next = [2]int{i + 1, j + 1}
 			continue
 		}
-		p.matchOne(r, &next)
+		if !r.Dead {
+			p.matchOne(records.Get(k), &next)
+		}
 	}
 	p.old = len(p.recs)
 }
@@ -173,9 +177,6 @@ func (p *planner) match(counted bool) {
 // matchOne finds the messages of a record that is not at rest.
 func (p *planner) matchOne(r *syncstate.Record, next *[2]int) {
 	w := work{msg: [2]int32{-1, -1}, status: r.Status}
-	if r.Dead {
-		return
-	}
 	for _, t := range syncstate.Sides {
 		msgs, u := p.Box[t].Messages, r.UID[t]
 		if u == 0 {
@@ -212,7 +213,7 @@ func (p *planner) missing(r *syncstate.Record, w *work, t syncstate.Side) bool {
 }
 
 func (p *planner) log(op syncstate.Op, r *syncstate.Record, why string, arg ...uint32) {
-	l := Logged{Op: op, Rec: r, Why: why}
+	l := Logged{Op: op, Rec: r}
 	copy(l.Arg[:], arg)
 	p.out.Log = append(p.out.Log, l)
 	if p.Explain && op != syncstate.OpAdd { // what becomes of a new message is told there
@@ -303,15 +304,26 @@ func settled(s syncstate.Status) syncstate.Status {
 func (p *planner) copies() {
 	for _, t := range syncstate.Sides {
 		s := t.Other()
+		toCopy := func(i int32) bool {
+			if i < 0 {
+				return false
+			}
+			w := &p.works[i]
+			return w.bits&(bitCopy|bitDropped) == bitCopy && w.to == t && w.status&syncstate.Pending != 0
+		}
+		n := 0
+		for _, i := range p.owner[s] {
+			if toCopy(i) {
+				n++
+			}
+		}
+		p.out.Copies[t] = slices.Grow(p.out.Copies[t], n)
 		for j, m := range p.Box[s].Messages {
 			i := p.owner[s][j]
-			if i < 0 {
+			if !toCopy(i) {
 				continue
 			}
 			w := &p.works[i]
-			if w.bits&(bitCopy|bitDropped) != bitCopy || w.to != t || w.status&syncstate.Pending == 0 {
-				continue
-			}
 			c := Copy{Rec: p.recs[i], UID: m.UID, Placeholder: w.status&syncstate.PlaceholderOn(t) != 0}
 			if p.Explain {
 				p.explainCopy(t, &c, int(i) >= p.old)

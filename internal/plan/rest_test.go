@@ -23,6 +23,7 @@ func genInput(t *rapid.T) Input {
 	}
 	flags := rapid.SampledFrom([]mail.Flags{0, mail.FlagSeen, mail.FlagFlagged, mail.FlagDeleted, mail.FlagSeen | mail.FlagDeleted})
 	uid := [2]mail.UID{}
+	var records []syncstate.Record
 	for range rapid.IntRange(0, 30).Draw(t, "messages") {
 		r := &syncstate.Record{Flags: flags.Draw(t, "flags")}
 		for s := range uid {
@@ -52,15 +53,17 @@ func genInput(t *rapid.T) Input {
 		case 5:
 			r.Dead = true
 		}
-		in.State.Records = append(in.State.Records, r)
+		records = append(records, *r)
 		if odds("twice", 3) {
-			twin := *r
-			in.State.Records = append(in.State.Records, &twin)
+			records = append(records, *r)
 		}
 	}
-	if n := len(in.State.Records); n > 1 && odds("disorder", 30) {
+	if n := len(records); n > 1 && odds("disorder", 30) {
 		i := rapid.IntRange(1, n-1).Draw(t, "swap")
-		in.State.Records[i-1], in.State.Records[i] = in.State.Records[i], in.State.Records[i-1]
+		records[i-1], records[i] = records[i], records[i-1]
+	}
+	for _, r := range records {
+		in.State.Records.Put(r)
 	}
 	for s := range uid {
 		top := mail.UID(rapid.IntRange(0, int(uid[s])).Draw(t, "top"))

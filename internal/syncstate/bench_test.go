@@ -16,11 +16,9 @@ var sizes = []struct {
 // large returns a state of n records.
 func large(n int) *syncstate.State {
 	st := syncstate.New(syncstate.Near)
-	block := make([]syncstate.Record, n)
-	for i := range block {
+	for i := range n {
 		u := mail.UID(i + 1)
-		block[i] = syncstate.Record{UID: [2]mail.UID{u + 1000, u}, Flags: mail.Flags(i) & (mail.FlagSeen | mail.FlagAnswered)}
-		st.Records = append(st.Records, &block[i])
+		st.Records.Put(syncstate.Record{UID: [2]mail.UID{u + 1000, u}, Flags: mail.Flags(i) & (mail.FlagSeen | mail.FlagAnswered)})
 	}
 	return st
 }
@@ -34,7 +32,7 @@ func BenchmarkParse(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				st, err := syncstate.Parse("state", data, syncstate.Near)
-				if err != nil || len(st.Records) != s.n {
+				if err != nil || st.Records.Len() != s.n {
 					b.Fatal(err)
 				}
 			}

@@ -161,7 +161,7 @@ func (p *parser) deriveMaxExpired() {
 		return
 	}
 	lowest := mail.MaxUID
-	for _, r := range p.st.Records {
+	for _, r := range p.st.Records.All() {
 		if r.Paired() && !r.Has(Expired) {
 			lowest = min(lowest, r.UID[Far])
 		}
@@ -172,18 +172,16 @@ func (p *parser) deriveMaxExpired() {
 }
 
 func (p *parser) records() error {
-	// One block for all records: the lines tell how many there are at most.
-	block := make([]Record, bytes.Count(p.data, []byte{'\n'}))
-	p.st.Records = make([]*Record, 0, len(block))
+	rs := &p.st.Records
+	// The lines tell how many there are at most.
+	rs.grow(bytes.Count(p.data, []byte{'\n'}))
 	for {
-		if len(p.st.Records) < len(block) {
-			r := &block[len(p.st.Records)]
-			if n := plainRecord(p.data, r); n > 0 {
-				p.data = p.data[n:]
-				p.line++
-				p.st.Records = append(p.st.Records, r)
-				continue
-			}
+		var plain row
+		if n := plainRecord(p.data, &plain); n > 0 {
+			p.data = p.data[n:]
+			p.line++
+			rs.rows = append(rs.rows, plain)
+			continue
 		}
 		line, ok, err := p.next()
 		if err != nil {
@@ -192,12 +190,11 @@ func (p *parser) records() error {
 		if !ok {
 			return nil
 		}
-		r := &block[len(p.st.Records)]
-		*r = Record{}
-		if !parseRecord(line, r) {
+		var r Record
+		if !parseRecord(line, &r) {
 			return p.errorf("malformed sync state entry '%.80s'", line)
 		}
-		p.st.Records = append(p.st.Records, r)
+		rs.Put(r)
 	}
 }
 
@@ -212,9 +209,9 @@ var letters = func() (t [256]mail.Flags) {
 // plainRecord reads a line as nearly all of them are, with its end: two UIDs and
 // letters, nothing else. It returns its length; 0: this is another line, and r
 // is spoilt.
-func plainRecord(data []byte, r *Record) int {
+func plainRecord(data []byte, r *row) int {
 	i := 0
-	for s := range r.UID {
+	for s := range r.uid {
 		var v uint64
 		begin := i
 		for ; i < len(data) && data[i]-'0' <= 9; i++ {
@@ -224,16 +221,16 @@ func plainRecord(data []byte, r *Record) int {
 		if i == begin || i-begin > digits || i == len(data) || data[i] != ' ' {
 			return 0
 		}
-		r.UID[s] = mail.UID(v)
+		r.uid[s] = mail.UID(v)
 		i++
 	}
-	r.Flags = 0
+	r.flags = 0
 	for ; i < len(data); i++ {
 		f := letters[data[i]]
 		if f == 0 {
 			break
 		}
-		r.Flags |= f
+		r.flags |= f
 	}
 	if i == len(data) || data[i] != '\n' {
 		return 0
@@ -308,10 +305,8 @@ func cutNumber(b []byte) (n uint32, rest []byte, ok bool) {
 // AppendTo appends the state file's contents to b.
 func (s *State) AppendTo(b []byte) []byte {
 	b = s.appendHeader(b)
-	for _, r := range s.Records {
-		if !r.Dead {
-			b = r.appendTo(b)
-		}
+	for r := range s.Live() {
+		b = r.appendTo(b)
 	}
 	return b
 }
@@ -324,10 +319,7 @@ func (s *State) WriteTo(w io.Writer) (int64, error) {
 	const maxLine = 2*11 + 2 + 6 + 1
 	b := s.appendHeader(make([]byte, 0, writeSize))
 	written := int64(0)
-	for _, r := range s.Records {
-		if r.Dead {
-			continue
-		}
+	for r := range s.Live() {
 		if len(b) > writeSize-maxLine {
 			n, err := w.Write(b)
 			written += int64(n)

@@ -29,17 +29,17 @@ func TestReplay(t *testing.T) {
 			if s.NewMaxUID != [2]mail.UID{3, 3} || s.UIDNext[Near] != 3 {
 				t.Errorf("candidates %v, uidnext %v", s.NewMaxUID, s.UIDNext)
 			}
-			if r := s.Records[0]; r.Any(Pending) || !r.TUID.IsZero() || r.CopyFlags != 0 {
+			if r := s.Records.Get(0); r.Any(Pending) || !r.TUID.IsZero() || r.CopyFlags != 0 {
 				t.Errorf("left over: %+v", r)
 			}
 		}},
 		{"still pending", head, "5\n+ 3 0\n# 3 0 abcdefghijkl\n", head + "3 0 \n", func(t *testing.T, s *State) {
-			if r := s.Records[0]; !r.Has(Pending) || r.TUID.String() != "abcdefghijkl" {
+			if r := s.Records.Get(0); !r.Has(Pending) || r.TUID.String() != "abcdefghijkl" {
 				t.Errorf("%+v", r)
 			}
 		}},
 		{"lost", head, "5\n+ 0 3\n# 0 3 abcdefghijkl\n& 0 3\n", head + "0 3 \n", func(t *testing.T, s *State) {
-			if r := s.Records[0]; !r.Has(Pending) || !r.TUID.IsZero() || r.Target() != Far {
+			if r := s.Records.Get(0); !r.Has(Pending) || !r.TUID.IsZero() || r.Target() != Far {
 				t.Errorf("%+v", r)
 			}
 		}},
@@ -54,7 +54,7 @@ func TestReplay(t *testing.T) {
 		{"expired", head + "4 1 S\n", "5\n~ 4 1 2\n~ 4 1 6\n", strings.Replace(head, "\n\n", "\nMaxExpiredFarUid 4\n\n", 1) + "4 1 ~S\n", nil},
 		{"placeholder", head, "5\n+ 3 0\n_ 3 0\n> 3 0 3\n", head + "3 3 >\n", nil},
 		{"upgrade", head + "1 1 >S\n2 2 \n", "5\n^ 1 1 18\n$ 1 0 2 0\n# 1 0 abcdefghijkl\n> 1 0 7\nP 0 1\n", head + "1 7 FS\n0 1 T\n2 2 \n", func(t *testing.T, s *State) {
-			if r := s.Records[1]; !r.Purge || !r.Purged {
+			if r := s.Records.Get(1); !r.Purge || !r.Purged {
 				t.Errorf("%+v", r)
 			}
 		}},

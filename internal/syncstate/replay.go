@@ -3,7 +3,6 @@ package syncstate
 import (
 	"bytes"
 	"fmt"
-	"slices"
 
 	"isync/internal/mail"
 )
@@ -28,7 +27,7 @@ func (s *State) Apply(rec *Record, e Entry) *Record {
 		}
 		rec.UID = [2]mail.UID{mail.UID(e.N[0]), mail.UID(e.N[1])}
 		rec.Status = Pending
-		s.Records = append(s.Records, rec)
+		s.Records.Append(rec)
 		for t, u := range rec.UID {
 			s.NewMaxUID[t] = max(s.NewMaxUID[t], u)
 		}
@@ -98,8 +97,7 @@ func (s *State) split(rec *Record, flags mail.Flags) *Record {
 	rec.Status = rec.Status&^(FarPlaceholder|NearPlaceholder) | Pending
 	rec.Upgrading = true
 	rec.CopyFlags = flags
-	i := slices.Index(s.Records, rec)
-	s.Records = slices.Insert(s.Records, i+1, old)
+	s.Records.insertAfter(rec, old)
 	return old
 }
 
@@ -116,7 +114,7 @@ func Replay(s *State, name string, journal []byte) (end int, torn, err error) {
 	errorf := func(format string, args ...any) error {
 		return &Error{name, line, fmt.Sprintf(format, args...)}
 	}
-	var index map[[2]mail.UID]*Record
+	var records *index
 	for end < len(journal) {
 		line++
 		i := bytes.IndexByte(journal[end:], '\n')
@@ -135,16 +133,13 @@ func Replay(s *State, name string, journal []byte) (end int, torn, err error) {
 		if err != nil {
 			return end, nil, errorf("%v", err)
 		}
-		if index == nil {
-			index = make(map[[2]mail.UID]*Record, len(s.Records))
-			for r := range s.Live() {
-				index[r.UID] = r
-			}
+		if records == nil {
+			records = newIndex(&s.Records)
 		}
 		key := [2]mail.UID{mail.UID(e.N[0]), mail.UID(e.N[1])}
 		var rec *Record
 		if e.Op.onRecord() {
-			if rec = index[key]; rec == nil {
+			if rec = records.find(key); rec == nil {
 				return end, nil, errorf("entry '%s' refers to a record that does not exist", e)
 			}
 		}
@@ -153,11 +148,11 @@ func Replay(s *State, name string, journal []byte) (end int, torn, err error) {
 		}
 		got := s.Apply(rec, e)
 		if rec != nil && (rec.Dead || rec.UID != key) {
-			delete(index, key)
+			records.set(key, nil)
 		}
 		for _, r := range []*Record{rec, got} {
 			if r != nil && !r.Dead {
-				index[r.UID] = r
+				records.set(r.UID, r)
 			}
 		}
 		end += i + 1

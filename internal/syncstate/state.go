@@ -1,10 +1,6 @@
 package syncstate
 
-import (
-	"slices"
-
-	"isync/internal/mail"
-)
+import "isync/internal/mail"
 
 // Side is one of the two sides of a pair.
 type Side uint8
@@ -104,8 +100,8 @@ type Record struct {
 	Assigned [2]bool
 	// Orphaned: the record lost one of its UIDs in that run.
 	Orphaned bool
-	// Dead: the record is gone. Records in State.Records that are dead are
-	// dropped when the state is written.
+	// Dead: the record is gone. Those that are dead are dropped
+	// when the state is written.
 	Dead bool
 	// TUID that the copy carries.
 	TUID TUID
@@ -146,7 +142,7 @@ type State struct {
 	// counterpart has expired.
 	MaxExpired mail.UID
 	// Records in their order, which is preserved; new ones are appended.
-	Records []*Record
+	Records Records
 
 	// What follows lives only in a journal, never in a state file.
 
@@ -165,18 +161,13 @@ func New(expireSide Side) *State { return &State{ExpireSide: expireSide} }
 // of it.
 func (s *State) KeepSide() Side { return s.ExpireSide.Other() }
 
-// Live yields the records that are not dead, in order.
-func (s *State) Live() func(yield func(*Record) bool) {
-	return func(yield func(*Record) bool) {
-		for _, r := range s.Records {
+// Live yields copies of the records that are not dead, in order.
+func (s *State) Live() func(yield func(Record) bool) {
+	return func(yield func(Record) bool) {
+		for _, r := range s.Records.All() {
 			if !r.Dead && !yield(r) {
 				return
 			}
 		}
 	}
-}
-
-// Sweep drops the dead records from Records.
-func (s *State) Sweep() {
-	s.Records = slices.DeleteFunc(s.Records, func(r *Record) bool { return r.Dead })
 }

@@ -1,6 +1,7 @@
 package testkit
 
 import (
+	"bytes"
 	"io"
 	"net"
 	"sync"
@@ -27,6 +28,7 @@ type Relay struct {
 // Traffic is what went over a Relay.
 type Traffic struct {
 	Up, Down    int64 // bytes
+	Lines       int64 // that clients have sent: commands, and messages
 	Connections int
 	// Bursts are those of the connection that has most: connections wait at the
 	// same time.
@@ -105,6 +107,7 @@ func (r *Relay) connect(client net.Conn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.total.Up += c.sent
+	r.total.Lines += c.lines
 	r.total.Down += c.received.Load()
 	r.total.Connections++
 	r.total.Bursts = max(r.total.Bursts, c.bursts)
@@ -114,6 +117,7 @@ func (r *Relay) connect(client net.Conn) {
 type counter struct {
 	rtt      time.Duration
 	sent     int64
+	lines    int64
 	bursts   int
 	last     time.Time   // when the client sent something
 	answered atomic.Bool // the server has sent something since then
@@ -133,6 +137,7 @@ func (c *counter) up(p []byte) {
 	c.answered.Store(false)
 	c.last = now
 	c.sent += int64(len(p))
+	c.lines += int64(bytes.Count(p, []byte{'\n'}))
 }
 
 func (c *counter) down(p []byte) {

@@ -17,7 +17,7 @@ var _ FS = OS{}
 type osFile struct{ *os.File }
 
 func (OS) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
-	f, err := os.OpenFile(name, flag, perm)
+	f, err := openFile(name, flag, perm)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// openFile is os.OpenFile for files that there is no use in waiting for: those of
+// disks are always ready. To find that out os.OpenFile makes six calls of the
+// system, as many as all else that is done with a small file.
+func openFile(name string, flag int, perm fs.FileMode) (*os.File, error) {
+	for {
+		fd, err := unix.Open(name, flag|unix.O_CLOEXEC, uint32(perm.Perm()))
+		switch {
+		case err == nil:
+			return os.NewFile(uintptr(fd), name), nil
+		case err != unix.EINTR:
+			return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+		}
+	}
+}
+
 // fileID identifies a file within the machine.
 type fileID struct{ dev, ino uint64 }
 

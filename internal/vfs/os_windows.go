@@ -9,6 +9,10 @@ import (
 	"golang.org/x/sys/windows"
 )
 
+func openFile(name string, flag int, perm fs.FileMode) (*os.File, error) {
+	return os.OpenFile(name, flag, perm)
+}
+
 // fileID identifies a file within the machine.
 type fileID struct {
 	volume uint32

@@ -55,7 +55,7 @@ func (c *census) noteLast(u mail.UID, exists uint32) bool {
 func (c *census) restart(exists uint32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.seen, c.exists, c.grown, c.lost = nil, exists, false, false
+	c.seen, c.exists, c.grown, c.lost = c.seen[:0], exists, false, false
 }
 
 // note notes a message that the server has told of.
@@ -218,8 +218,11 @@ func newDoubt(asked mail.UIDSet, lo, hi, first, last mail.UID) doubt {
 }
 
 // known returns the messages that exist, in order, without those that should
-// have been listed and were not.
+// have been listed and were not. What it returns is not to be changed.
 func (c *census) known(set mail.UIDSet) ([]numbered, error) {
+	if c.plain() {
+		return c.seen, nil
+	}
 	byUID := func(a, b numbered) int { return cmp.Compare(a.uid, b.uid) }
 	all := slices.Clone(c.seen)
 	if !slices.IsSortedFunc(all, byUID) {
@@ -242,6 +245,19 @@ func (c *census) known(set mail.UIDSet) ([]numbered, error) {
 		out = append(out, n)
 	}
 	return out, nil
+}
+
+// plain reports whether each message was listed once, and in order, as nearly
+// always. Then there is no need for another list of a million messages.
+func (c *census) plain() bool {
+	before := numbered{}
+	for _, n := range c.seen {
+		if !n.listed || n.uid <= before.uid || n.seq <= before.seq {
+			return false
+		}
+		before = n
+	}
+	return true
 }
 
 // settle asks the server for the UIDs of messages in doubt.

@@ -105,6 +105,7 @@ func (m *mailbox) scanAll(ctx context.Context, at *place, need store.Need) (*sto
 		}
 	}
 	sc := &scanner{need: need, census: &census{exists: sess.client.Exists()}}
+	sc.expect(min(uint64(sess.client.Exists()), cut(need.UIDs, 1, m.Info().UIDNext-1).Len()))
 	sess.follow(sc.census)
 	defer sess.follow(nil)
 	var err error
@@ -191,6 +192,17 @@ type scanner struct {
 	header     bytes.Buffer
 	census     *census
 }
+
+// expect makes room for so many messages: lists that grow leave as much garbage as
+// they are long. A server that announces more than it has gets no room for these.
+func (sc *scanner) expect(n uint64) {
+	n = min(n, maxExpected)
+	sc.msgs = make([]mail.Meta, 0, n)
+	sc.census.seen = make([]numbered, 0, n)
+}
+
+// maxExpected bounds the room that is made for messages, in messages.
+const maxExpected = 1 << 22
 
 // findLast asks for the UID of the last message only: to list what comes after
 // it would bring it whole (RFC 9051 §9, seq-range).

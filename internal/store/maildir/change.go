@@ -130,7 +130,7 @@ func (m *mailbox) Remove(ctx context.Context, req store.RemoveRequest) error {
 			}
 		}
 	}
-	m.entries = slices.DeleteFunc(m.entries, func(e entry) bool { return removed[e.uid] })
+	m.entries.removeIf(func(e item) bool { return removed[e.uid] })
 	if err := m.syncDirs(touched); err != nil {
 		failed = append(failed, err)
 	} else if req.Gone != nil {
@@ -171,8 +171,8 @@ func (m *mailbox) markedOf(uids mail.UIDSet) []mail.UID {
 	var doomed []mail.UID
 	for _, r := range uids {
 		i, _ := m.search(max(r.First, 1))
-		for ; i < len(m.entries) && m.entries[i].uid <= r.Last; i++ {
-			if e := m.entries[i]; e.flags.Has(mail.FlagDeleted) {
+		for ; i < len(m.entries.items) && m.entries.items[i].uid <= r.Last; i++ {
+			if e := m.entries.items[i]; e.flags.Has(mail.FlagDeleted) {
 				doomed = append(doomed, e.uid)
 			}
 		}

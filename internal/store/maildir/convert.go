@@ -153,9 +153,9 @@ func (c *conversion) load(ctx context.Context) error {
 		return err
 	}
 	// In a database messages are told apart by less than their whole names.
-	byKey := make(map[string]entry, len(m.entries))
+	byKey := make(map[string]entry, len(m.entries.items))
 	var problems []string
-	for _, e := range m.entries {
+	for _, e := range m.entries.all() {
 		key := c.s.key(e.name)
 		if old, twice := byKey[key]; twice {
 			problems = append(problems, m.sameName(old, e))
@@ -182,8 +182,8 @@ func (c *conversion) toMap(ctx context.Context) error {
 	if err := c.load(ctx); err != nil {
 		return err
 	}
-	names := &uidmap.Map{Validity: st.validity, Highest: st.highest, UIDs: make(map[string]mail.UID, len(m.entries))}
-	for _, e := range m.entries {
+	names := &uidmap.Map{Validity: st.validity, Highest: st.highest, UIDs: make(map[string]mail.UID, len(m.entries.items))}
+	for _, e := range m.entries.all() {
 		if e.uid != 0 {
 			names.UIDs[c.s.key(e.name)] = e.uid
 		}
@@ -329,24 +329,23 @@ func (c *conversion) renameAll(ctx context.Context) (renamed int, err error) {
 func (c *conversion) rename(ctx context.Context, numbered bool) (moved bool, renamed int, err error) {
 	m := c.m
 	var touched [2]bool
-	for i := range m.entries {
+	for i, e := range m.entries.all() {
 		if err = ctx.Err(); err != nil {
 			break
 		}
-		e := &m.entries[i]
-		name := c.convertedName(*e, numbered)
+		name := c.convertedName(e, numbered)
 		if name == e.name {
 			continue
 		}
 		target := m.path(int(e.dir), name)
 		if _, serr := c.s.fs.Stat(target); serr == nil {
-			err = fmt.Errorf("cannot rename '%s' to '%s': there is a file of that name", m.pathOf(*e), name)
+			err = fmt.Errorf("cannot rename '%s' to '%s': there is a file of that name", m.pathOf(e), name)
 			break
 		} else if !isMissing(serr) {
 			err = serr
 			break
 		}
-		if err = c.s.fs.Rename(m.pathOf(*e), target); err != nil {
+		if err = c.s.fs.Rename(m.pathOf(e), target); err != nil {
 			if isMissing(err) {
 				moved, err = true, nil
 				continue
@@ -354,6 +353,7 @@ func (c *conversion) rename(ctx context.Context, numbered bool) (moved bool, ren
 			break
 		}
 		e.name = name
+		m.entries.set(i, e)
 		touched[e.dir] = true
 		renamed++
 	}
@@ -368,7 +368,7 @@ func (c *conversion) rename(ctx context.Context, numbered bool) (moved bool, ren
 // listed, and understood differently afterwards.
 func (m *mailbox) guessDelimiter() error {
 	seen := make(map[byte]string)
-	for _, e := range m.entries {
+	for _, e := range m.entries.all() {
 		if i := strings.LastIndex(e.name, "2,"); i > 0 && strings.Trim(e.name[i+2:], "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") == "" {
 			if d := e.name[i-1]; d > ' ' && d < 0x7f && d != ',' && !isAlphanumeric(d) {
 				seen[d] = e.name
@@ -388,11 +388,10 @@ func (m *mailbox) guessDelimiter() error {
 	for d := range seen {
 		m.store.opts.InfoDelimiter = d
 	}
-	for i := range m.entries {
-		e := &m.entries[i]
-		e.uid = m.uidOf(e.name)
+	for i, e := range m.entries.all() {
+		m.entries.items[i].uid = m.uidOf(e.name)
 	}
-	sortEntries(m.entries)
+	m.entries.sort()
 	return nil
 }
 

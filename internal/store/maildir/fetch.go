@@ -149,16 +149,21 @@ func (m *mailbox) addDetails(ctx context.Context, l *store.Listing, need store.N
 		l.MessageIDs = make(map[mail.UID]string)
 	}
 	kept := l.Messages[:0]
-	for i, e := range found {
+	for _, meta := range l.Messages {
+		if len(found) == 0 || found[0].uid != meta.UID {
+			kept = append(kept, meta)
+			continue
+		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		meta := l.Messages[i]
-		there, err := true, error(nil)
-		switch sized := need.SizesFrom != 0 && e.uid >= need.SizesFrom; {
-		case headers:
+		e := found[0]
+		found = found[1:]
+		var there bool
+		var err error
+		if headers {
 			there, err = m.readDetails(ctx, l, need, e, &meta)
-		case sized:
+		} else {
 			meta.Size, there, err = m.size(ctx, e)
 		}
 		if err != nil {
@@ -168,9 +173,7 @@ func (m *mailbox) addDetails(ctx context.Context, l *store.Listing, need store.N
 			kept = append(kept, meta)
 		}
 	}
-	if found != nil {
-		l.Messages = kept
-	}
+	l.Messages = kept
 	return nil
 }
 

@@ -1,12 +1,10 @@
 package maildir
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"sync"
 	"time"
 
@@ -24,7 +22,7 @@ const (
 
 var subDirs = [2]string{inNew: "new", inCur: "cur"}
 
-// entry is a message as last seen. It is kept small: there may be millions.
+// entry is a message as last seen. Where there may be many, they are in a roll.
 type entry struct {
 	name  string
 	uid   mail.UID // 0: has none yet
@@ -48,7 +46,7 @@ type mailbox struct {
 	mu      sync.Mutex
 	closed  bool
 	uids    uidState // highest: as far as we know
-	entries []entry  // ascending by UID, as last listed
+	entries roll     // ascending by UID, as last listed
 	listed  [2]listing
 	// complete is the highest UID that cannot turn up any more if it is not in
 	// entries.
@@ -212,13 +210,14 @@ const maxKeptUID = 1 << 31
 // the messages that cannot keep theirs. Their UIDs are cleared in m.entries,
 // which stays sorted.
 func (m *mailbox) keepUIDs() (highest mail.UID, ambiguous []entry) {
-	drop := make([]bool, len(m.entries))
-	for i, e := range m.entries {
+	items := m.entries.items
+	drop := make([]bool, len(items))
+	for i, e := range items {
 		switch {
 		case e.uid == 0:
 		case e.uid > maxKeptUID:
 			drop[i] = true
-		case i > 0 && m.entries[i-1].uid == e.uid:
+		case i > 0 && items[i-1].uid == e.uid:
 			drop[i-1], drop[i] = true, true
 		}
 		if e.uid <= maxKeptUID {
@@ -227,11 +226,11 @@ func (m *mailbox) keepUIDs() (highest mail.UID, ambiguous []entry) {
 	}
 	for i, dropped := range drop {
 		if dropped {
-			ambiguous = append(ambiguous, m.entries[i])
-			m.entries[i].uid = 0
+			ambiguous = append(ambiguous, m.entries.entry(i))
+			items[i].uid = 0
 		}
 	}
-	sortEntries(m.entries)
+	m.entries.sort()
 	return highest, ambiguous
 }
 
@@ -320,7 +319,7 @@ func (m *mailbox) Close(context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.closed = true
-	m.entries = nil
+	m.entries = roll{}
 	return nil
 }
 
@@ -375,16 +374,14 @@ func validityChanged(from, to uint32) error {
 }
 
 // search returns the index of a UID in m.entries, or where it would be.
-func (m *mailbox) search(u mail.UID) (int, bool) {
-	return slices.BinarySearchFunc(m.entries, u, func(e entry, u mail.UID) int { return cmp.Compare(e.uid, u) })
-}
+func (m *mailbox) search(u mail.UID) (int, bool) { return m.entries.search(u) }
 
 // find returns the message with the UID, listing the mailbox again if it may
 // have turned up since. m.mu is held.
 func (m *mailbox) find(ctx context.Context, u mail.UID) (entry, bool, error) {
 	i, ok := m.search(u)
 	if ok {
-		return m.entries[i], true, nil
+		return m.entries.entry(i), true, nil
 	}
 	if u <= m.complete {
 		return entry{}, false, nil
@@ -395,14 +392,16 @@ func (m *mailbox) find(ctx context.Context, u mail.UID) (entry, bool, error) {
 	if i, ok = m.search(u); !ok {
 		return entry{}, false, nil
 	}
-	return m.entries[i], true, nil
+	return m.entries.entry(i), true, nil
 }
 
 // findAgain returns where the message went that is not called like old any
 // more. m.mu is held.
 func (m *mailbox) findAgain(ctx context.Context, old entry) (entry, bool, error) {
-	if i, ok := m.search(old.uid); ok && m.entries[i] != old {
-		return m.entries[i], true, nil // somebody else here has found it already
+	if i, ok := m.search(old.uid); ok {
+		if e := m.entries.entry(i); e != old {
+			return e, true, nil // somebody else here has found it already
+		}
 	}
 	if err := m.list(ctx); err != nil {
 		return entry{}, false, err
@@ -411,8 +410,8 @@ func (m *mailbox) findAgain(ctx context.Context, old entry) (entry, bool, error)
 	if !ok {
 		return entry{}, false, nil
 	}
-	if m.entries[i] != old {
-		return m.entries[i], true, nil
+	if e := m.entries.entry(i); e != old {
+		return e, true, nil
 	}
 	// It has not moved. Either it is a symbolic link to nowhere, which is no
 	// message, or something else was missing.
@@ -430,15 +429,15 @@ func (m *mailbox) findAgain(ctx context.Context, old entry) (entry, bool, error)
 func (m *mailbox) update(e entry) {
 	i, ok := m.search(e.uid)
 	if ok {
-		m.entries[i] = e
+		m.entries.set(i, e)
 		return
 	}
-	m.entries = slices.Insert(m.entries, i, e)
+	m.entries.insert(i, e)
 }
 
 // forget removes a message from m.entries.
 func (m *mailbox) forget(u mail.UID) {
 	if i, ok := m.search(u); ok {
-		m.entries = slices.Delete(m.entries, i, i+1)
+		m.entries.remove(i, i+1)
 	}
 }

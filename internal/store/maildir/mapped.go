@@ -291,17 +291,17 @@ func (m *mailbox) takeNames(names *uidmap.Map) error {
 	}
 	m.names = names
 	m.uids.highest = max(m.uids.highest, names.Highest)
-	for i := range m.entries {
-		m.entries[i].uid = m.uidOf(m.entries[i].name)
+	for i, e := range m.entries.all() {
+		m.entries.items[i].uid = m.uidOf(e.name)
 	}
-	sortEntries(m.entries)
+	m.entries.sort()
 	return nil
 }
 
 // refreshNames looks whether somebody else has given UIDs to messages that seem
 // to have none. m.mu is held.
 func (m *mailbox) refreshNames(ctx context.Context) error {
-	if !m.isMapped() || m.readOnly || !slices.ContainsFunc(m.entries, func(e entry) bool { return e.uid == 0 }) {
+	if !m.isMapped() || m.readOnly || !slices.ContainsFunc(m.entries.items, func(e item) bool { return e.uid == 0 }) {
 		return nil
 	}
 	names, err := uidmap.Load(ctx, m.store.fs, m.dir, m.names)
@@ -372,7 +372,7 @@ func (m *mailbox) sameName(a, b entry) string {
 // noteMissing notes which messages that have UIDs are missing, and forgets those
 // that have been for long. Both locks are held, and the mailbox is listed.
 func (m *mailbox) noteMissing(ctx context.Context, u *mapFile) error {
-	if len(m.names.Missing) == 0 && len(m.names.UIDs) == len(m.entries) {
+	if len(m.names.Missing) == 0 && len(m.names.UIDs) == len(m.entries.items) {
 		return nil
 	}
 	now := m.store.opts.Clock()

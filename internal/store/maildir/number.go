@@ -12,7 +12,7 @@ import (
 // them in the order of their arrival. What is not a file is left out.
 func (m *mailbox) unnumbered() ([]entry, error) {
 	n := 0
-	for n < len(m.entries) && m.entries[n].uid == 0 {
+	for n < len(m.entries.items) && m.entries.items[n].uid == 0 {
 		n++
 	}
 	if n == 0 {
@@ -23,7 +23,8 @@ func (m *mailbox) unnumbered() ([]entry, error) {
 		entry
 	}
 	var found []arrived
-	for _, e := range m.entries[:n] {
+	for i := range n {
+		e := m.entries.entry(i)
 		fi, err := m.store.fs.Stat(m.pathOf(e))
 		switch {
 		case isMissing(err): // moved meanwhile, or a link to nowhere
@@ -36,7 +37,7 @@ func (m *mailbox) unnumbered() ([]entry, error) {
 		}
 		found = append(found, arrived{parseArrival(e.name), e})
 	}
-	m.entries = slices.Delete(m.entries, 0, n)
+	m.entries.remove(0, n)
 	slices.SortFunc(found, func(a, b arrived) int { return compareArrival(a.arrival, b.arrival) })
 	out := make([]entry, len(found))
 	for i, f := range found {
@@ -80,7 +81,7 @@ func (m *mailbox) number(ctx context.Context, u ledger) error {
 		if m.isMapped() {
 			for i, e := range found {
 				e.uid = next + mail.UID(i)
-				m.entries = append(m.entries, e)
+				m.entries.add(e)
 			}
 			return nil
 		}
@@ -118,7 +119,7 @@ func (m *mailbox) assign(ctx context.Context, found []entry, next mail.UID) (mov
 			break
 		}
 		touched[e.dir] = true
-		m.entries = append(m.entries, e)
+		m.entries.add(e)
 	}
 	if err != nil {
 		m.listed = [2]listing{} // some of m.entries are missing
@@ -153,8 +154,8 @@ func (m *mailbox) numberProvisionally() error {
 			m.provisional[key] = next + mail.UID(len(m.provisional))
 		}
 		e.uid = m.provisional[key]
-		m.entries = append(m.entries, e)
+		m.entries.add(e)
 	}
-	sortEntries(m.entries)
+	m.entries.sort()
 	return nil
 }

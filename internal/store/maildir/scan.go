@@ -86,7 +86,7 @@ func (m *mailbox) finishList(ctx context.Context, changed bool) error {
 	if err := m.refreshNames(ctx); err != nil {
 		return err
 	}
-	sortEntries(m.entries)
+	m.entries.sort()
 	if m.unborn {
 		highest, _ := m.keepUIDs()
 		m.uids.highest = max(m.uids.highest, highest)
@@ -97,8 +97,8 @@ func (m *mailbox) finishList(ctx context.Context, changed bool) error {
 		}
 	}
 	m.complete = m.uids.highest
-	if n := len(m.entries); n > 0 {
-		m.complete = max(m.complete, m.entries[n-1].uid)
+	if n := len(m.entries.items); n > 0 {
+		m.complete = max(m.complete, m.entries.items[n-1].uid)
 	}
 	return nil
 }
@@ -130,7 +130,7 @@ func (m *mailbox) stale() ([]int, error) {
 
 // dropDir removes the messages in one of the directories from m.entries.
 func (m *mailbox) dropDir(d int) {
-	m.entries = slices.DeleteFunc(m.entries, func(e entry) bool { return int(e.dir) == d })
+	m.entries.removeIf(func(e item) bool { return int(e.dir) == d })
 }
 
 // listDir reads one of the directories into m.entries, after stale has noted
@@ -145,8 +145,11 @@ func (m *mailbox) listDir(ctx context.Context, d int, fresh bool) error {
 	err = vfs.EachNames(m.store.fs, m.path(d, ""), func(names []string) error {
 		for _, n := range names {
 			if isMessageName(n) {
-				found.add(entry{name: n, uid: m.uidOf(n), flags: nameFlags(n, m.store.opts.InfoDelimiter), dir: uint8(d)})
+				found.add(m.entries.item(entry{name: n, uid: m.uidOf(n), flags: nameFlags(n, m.store.opts.InfoDelimiter), dir: uint8(d)}))
 			}
+		}
+		if m.entries.names.full() {
+			return errors.New("the names of its files take more memory than is possible")
 		}
 		return ctx.Err()
 	})
@@ -154,7 +157,8 @@ func (m *mailbox) listDir(ctx context.Context, d int, fresh bool) error {
 		return err
 	}
 	m.dropDir(d)
-	m.entries = mergeEntries(m.entries, found.sorted())
+	m.entries.merge(&found)
+	m.entries.tidy()
 	return nil
 }
 
@@ -212,8 +216,8 @@ func (m *mailbox) Scan(ctx context.Context, need store.Need) (*store.Listing, er
 }
 
 // scan lists the mailbox, numbers what has no UID, and puts the messages that
-// are needed into l. It returns them too if more must be known of them than
-// their names tell.
+// are needed into l. It returns those of which more must be known than their names
+// tell.
 func (m *mailbox) scan(ctx context.Context, need store.Need, l *store.Listing) ([]entry, error) {
 	var u ledger
 	if !m.readOnly {
@@ -250,11 +254,11 @@ func (m *mailbox) scan(ctx context.Context, need store.Need, l *store.Listing) (
 			to++
 		}
 		l.Messages = slices.Grow(l.Messages, to-from)
-		for _, e := range m.entries[from:to] {
+		for _, e := range m.entries.items[from:to] {
 			l.Messages = append(l.Messages, mail.Meta{UID: e.uid, Flags: e.flags})
-		}
-		if need.SizesFrom != 0 || need.TUIDs || need.MessageIDs {
-			found = append(found, m.entries[from:to]...)
+			if need.TUIDs || need.MessageIDs || need.SizesFrom != 0 && e.uid >= need.SizesFrom {
+				found = append(found, m.entries.entryOf(e))
+			}
 		}
 	}
 	return found, nil
@@ -301,21 +305,25 @@ func describe(problems []string) error {
 // power cut in the middle of a move has left.
 func (m *mailbox) problems() (problems []string, halfMoved []entry, err error) {
 	highest := m.uids.highest
-	if n := len(m.entries); n == 0 || m.entries[n-1].uid <= highest && !m.duplicates() {
+	items := m.entries.items
+	if n := len(items); n == 0 || items[n-1].uid <= highest && !m.duplicates() {
 		return nil, nil, nil
 	}
-	for i, e := range m.entries {
-		if e.uid == 0 {
+	for i, it := range items {
+		// Whose name is looked at only if something is wrong with it.
+		twice := i > 0 && items[i-1].uid == it.uid
+		if it.uid == 0 || it.uid <= highest && !twice {
 			continue
 		}
+		e := m.entries.entryOf(it)
 		if _, assigned := m.provisional[m.short(e)]; e.uid > highest && !assigned {
 			problems = append(problems, fmt.Sprintf("UID %d of '%s' is above the highest assigned UID %d; "+
 				"to get it a new UID, rename it to '%s'", e.uid, m.short(e), highest, withoutUID(e.name)))
 		}
-		if i == 0 || m.entries[i-1].uid != e.uid {
+		if !twice {
 			continue
 		}
-		old := m.entries[i-1]
+		old := m.entries.entry(i - 1)
 		same, err := m.halfMoved(old, e)
 		switch {
 		case err != nil:
@@ -336,8 +344,9 @@ func (m *mailbox) problems() (problems []string, halfMoved []entry, err error) {
 
 // duplicates tells whether any UID is used more than once.
 func (m *mailbox) duplicates() bool {
-	for i := 1; i < len(m.entries); i++ {
-		if u := m.entries[i].uid; u == m.entries[i-1].uid && u != 0 {
+	items := m.entries.items
+	for i := 1; i < len(items); i++ {
+		if u := items[i].uid; u == items[i-1].uid && u != 0 {
 			return true
 		}
 	}
@@ -378,14 +387,23 @@ func (m *mailbox) sameMessage(a, b string) bool {
 // finishMoves removes the old names of messages that are in cur already.
 func (m *mailbox) finishMoves(old []entry) error {
 	var touched [2]bool
+	var err error
+	done := make(map[entry]bool, len(old))
+	moved := make(map[mail.UID]bool, len(old))
 	for _, e := range old {
 		if !m.readOnly {
-			if err := m.store.fs.Remove(m.pathOf(e)); err != nil && !isMissing(err) {
-				return err
+			if err = m.store.fs.Remove(m.pathOf(e)); err != nil && !isMissing(err) {
+				break
 			}
 			touched[e.dir] = true
 		}
-		m.entries = slices.DeleteFunc(m.entries, func(o entry) bool { return o == e })
+		err = nil
+		done[e], moved[e.uid] = true, true
+	}
+	// Of others the names need not be compared.
+	m.entries.removeIf(func(it item) bool { return moved[it.uid] && done[m.entries.entryOf(it)] })
+	if err != nil {
+		return err
 	}
 	return m.syncDirs(touched)
 }

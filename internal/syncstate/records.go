@@ -1,0 +1,125 @@
+package syncstate
+
+import (
+	"slices"
+
+	"isync/internal/mail"
+)
+
+// Records are the records of a state, in their order. The zero value is none.
+//
+// There may be a million of them, and nearly all are at rest, so these are kept in
+// the 12 bytes that they need. A Record of its own exists for those that something
+// is going on with: those that were asked for by Get, and those that were added by
+// Append. From then on it is what counts.
+type Records struct {
+	rows []row
+	busy []*Record
+	// splits are records that belong right behind others, and are not among the
+	// rows yet. Each would have to move all that are behind it.
+	splits map[*Record][]*Record
+}
+
+// row is a record: one at rest or, if busy is set, that of the index in place of
+// the first UID.
+type row struct {
+	uid   [2]mail.UID
+	flags mail.Flags
+	busy  bool
+}
+
+// Len returns the number of records, the dead ones included.
+func (rs *Records) Len() int {
+	rs.settle()
+	return len(rs.rows)
+}
+
+// All yields all records with their indices, the dead ones included. It yields
+// copies: to change one, use Get, which may be called meanwhile.
+func (rs *Records) All() func(yield func(int, Record) bool) {
+	return func(yield func(int, Record) bool) {
+		rs.settle()
+		for i := range rs.rows {
+			if !yield(i, rs.at(i)) {
+				return
+			}
+		}
+	}
+}
+
+// at returns a copy of a record.
+func (rs *Records) at(i int) Record {
+	r := &rs.rows[i]
+	if r.busy {
+		return *rs.busy[r.uid[0]]
+	}
+	return Record{UID: r.uid, Flags: r.flags}
+}
+
+// Get returns a record to be changed. Its index is that of All, and good until
+// records are added.
+func (rs *Records) Get(i int) *Record {
+	rs.settle()
+	return rs.get(i)
+}
+
+// get is Get for an index among the rows as they are.
+func (rs *Records) get(i int) *Record {
+	r := &rs.rows[i]
+	if !r.busy {
+		rs.busy = append(rs.busy, &Record{UID: r.uid, Flags: r.flags})
+		*r = row{uid: [2]mail.UID{mail.UID(len(rs.busy) - 1)}, busy: true}
+	}
+	return rs.busy[r.uid[0]]
+}
+
+// Append adds a record at the end.
+func (rs *Records) Append(r *Record) {
+	rs.busy = append(rs.busy, r)
+	rs.rows = append(rs.rows, row{uid: [2]mail.UID{mail.UID(len(rs.busy) - 1)}, busy: true})
+}
+
+// Put adds a copy of a record at the end.
+func (rs *Records) Put(r Record) {
+	if r.AtRest() {
+		rs.rows = append(rs.rows, row{uid: r.UID, flags: r.Flags})
+		return
+	}
+	rs.Append(&r)
+}
+
+// grow makes room for so many more.
+func (rs *Records) grow(n int) { rs.rows = slices.Grow(rs.rows, n) }
+
+// insertAfter adds a record right behind another, which was got by Get, Append, or
+// insertAfter.
+func (rs *Records) insertAfter(r, added *Record) {
+	if rs.splits == nil {
+		rs.splits = make(map[*Record][]*Record)
+	}
+	rs.splits[r] = append(rs.splits[r], added)
+}
+
+// settle puts the splits where they belong, all of them in one go.
+func (rs *Records) settle() {
+	if rs.splits == nil {
+		return
+	}
+	splits, old := rs.splits, rs.rows
+	rs.splits = nil
+	rs.rows = make([]row, 0, len(old)+len(splits))
+	var follow func(r *Record)
+	follow = func(r *Record) {
+		// The last one is right behind it.
+		for _, added := range slices.Backward(splits[r]) {
+			rs.Append(added)
+			follow(added)
+		}
+	}
+	for _, o := range old {
+		rs.rows = append(rs.rows, o)
+		if o.busy {
+			follow(rs.busy[o.uid[0]])
+		}
+	}
+}
