@@ -35,7 +35,7 @@ type proxy struct {
 
 	mu       sync.Mutex
 	links    map[*link]bool // whose server has not hung up yet
-	nth      int // command that fails; 0: none
+	nth      int            // command that fails; 0: none
 	how      string
 	commands []string // so far
 	dead     bool     // the client is no more
