@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"isync/internal/bdbhash"
+	"isync/internal/testkit"
 )
 
 func read(t testing.TB, name string) []byte {
@@ -124,13 +125,7 @@ func TestVersions(t *testing.T) {
 
 // TestLoaded reads large files just made by Berkeley DB's own program.
 func TestLoaded(t *testing.T) {
-	load, err := exec.LookPath("db5.3_load")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	load := testkit.FindProgram(t, "db5.3_load", "db5.3-util")
 	const n = 20000
 	var dump strings.Builder
 	dump.WriteString("VERSION=3\nformat=print\ntype=hash\nHEADER=END\n")

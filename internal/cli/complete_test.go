@@ -14,6 +14,8 @@ import (
 
 	"github.com/creack/pty"
 	"github.com/google/go-cmp/cmp"
+
+	"isync/internal/testkit"
 )
 
 const completeConfig = `MaildirStore far-store
@@ -233,17 +235,10 @@ type terminal struct {
 	out bytes.Buffer
 }
 
-// start starts a shell, which has to be installed.
+// start starts a shell, whose package has its name.
 func (w *shellWorld) start(t *testing.T, name string, args ...string) *terminal {
 	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
-	cmd := exec.Command(path, args...)
+	cmd := exec.Command(testkit.FindProgram(t, name, name), args...)
 	cmd.Dir, cmd.Env = w.dir, w.environ()
 	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 50, Cols: 200})
 	if err != nil {
@@ -371,13 +366,7 @@ func TestZshCompletion(t *testing.T) {
 }
 
 func TestFishCompletion(t *testing.T) {
-	fish, err := exec.LookPath("fish")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	fish := testkit.FindProgram(t, "fish", "fish")
 	w := newShellWorld(t)
 	for _, c := range []struct {
 		line string

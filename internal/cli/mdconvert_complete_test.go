@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"isync/internal/testkit"
 )
 
 // convertCompletions makes the completions of mdconvert from the table of its
@@ -98,13 +100,7 @@ func TestConvertCompletionInShells(t *testing.T) {
 		})
 	}
 	t.Run("fish", func(t *testing.T) {
-		fish, err := exec.LookPath("fish")
-		if err != nil {
-			if os.Getenv("CI") == "true" {
-				t.Fatal(err)
-			}
-			t.Skip(err)
-		}
+		fish := testkit.FindProgram(t, "fish", "fish")
 		for line, want := range map[string]string{
 			"mdconvert --nat": "--native\tput the UIDs into the names of files (default)\n", "mdconvert Mail/o": "Mail/one/\tDirectory\n",
 		} {

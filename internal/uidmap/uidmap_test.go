@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"isync/internal/mail"
+	"isync/internal/testkit"
 	"isync/internal/uidmap"
 	"isync/internal/vfs"
 )
@@ -116,13 +117,7 @@ func TestMany(t *testing.T) {
 // TestTakeOver reads what Berkeley DB's own program has made, in every
 // combination of byte orders.
 func TestTakeOver(t *testing.T) {
-	load, err := exec.LookPath("db5.3_load")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	load := testkit.FindProgram(t, "db5.3_load", "db5.3-util")
 	number := func(u uint32, big bool) string {
 		b := []uint32{u & 255, u >> 8 & 255, u >> 16 & 255, u >> 24}
 		if big {
