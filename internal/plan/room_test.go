@@ -1,3 +1,7 @@
+//go:build !race
+
+// The race detector takes room of its own.
+
 package plan_test
 
 import (
