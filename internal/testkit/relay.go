@@ -101,7 +101,10 @@ func (r *Relay) connect(client net.Conn) {
 	delay := time.Duration(r.delay.Load())
 	c := &counter{rtt: 2 * delay, ear: r.tap.listen()}
 	var wg sync.WaitGroup
-	wg.Go(func() { pass(server, client, delay, c.up) })
+	wg.Go(func() {
+		pass(server, client, delay, c.up)
+		c.ear.over()
+	})
 	wg.Go(func() { pass(client, server, delay, c.down) })
 	wg.Wait()
 	r.mu.Lock()

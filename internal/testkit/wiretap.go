@@ -35,13 +35,15 @@ type Wiretap struct {
 	mu     sync.Mutex
 	signs  map[Sign]int
 	counts map[string]int // of commands
-	logins int            // since NextRun
+	run    int            // counts calls of NextRun
+	logins int            // since NextRun, on connections that are not over
 }
 
 // NextRun tells that the connections to come are those of another run.
 func (w *Wiretap) NextRun() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.run++
 	w.logins = 0
 }
 
@@ -79,6 +81,7 @@ type ear struct {
 	appends                int    // its literals, if it is an APPEND
 	waiting                map[string]bool
 	login                  string // its tag
+	run                    int    // in which that was
 	selected               bool
 }
 
@@ -132,6 +135,20 @@ func (e *ear) up(p []byte) {
 	}
 }
 
+// over is told that the client has nothing more to say. A connection that takes
+// the place of this one is no further one.
+func (e *ear) over() {
+	if e == nil {
+		return
+	}
+	e.tap.mu.Lock()
+	defer e.tap.mu.Unlock()
+	if e.login != "" && e.run == e.tap.run {
+		e.tap.logins--
+	}
+	e.login = ""
+}
+
 func (e *ear) down(p []byte) {
 	if e == nil {
 		return
@@ -155,7 +172,7 @@ func (e *ear) sent(line string) {
 		if len(e.waiting) > 0 {
 			w.note(Pipelined)
 		}
-		if e.waiting[e.login] {
+		if e.login != "" && e.waiting[e.login] {
 			w.note(Ahead)
 		}
 		e.waiting[tag] = true
@@ -186,7 +203,7 @@ func (e *ear) complete(text string) {
 	has := func(s string) bool { return strings.Contains(args, s) }
 	switch verb {
 	case "LOGIN", "AUTHENTICATE":
-		e.login = e.tag
+		e.login, e.run = e.tag, w.run
 		if w.logins++; w.logins > 1 {
 			w.note(Several)
 		}

@@ -61,15 +61,25 @@ func TestWiretap(t *testing.T) {
 // TestWiretapLogins counts the connections of a run.
 func TestWiretapLogins(t *testing.T) {
 	var w Wiretap
-	login := func() { w.listen().up([]byte("1 LOGIN u p\r\n")) }
+	login := func() *ear {
+		e := w.listen()
+		e.up([]byte("1 LOGIN u p\r\n"))
+		return e
+	}
 	login()
 	w.NextRun()
 	login()
 	if w.Seen(Several) > 0 {
 		t.Error("two runs are taken for one")
 	}
-	login()
+	login().over()
 	if w.Seen(Several) != 1 || w.Count("LOGIN") != 3 {
 		t.Errorf("%d signs, %d logins", w.Seen(Several), w.Count("LOGIN"))
+	}
+	w.NextRun()
+	login().over()
+	login()
+	if w.Seen(Several) != 1 {
+		t.Error("a connection that takes the place of another is taken for a further one")
 	}
 }
