@@ -104,7 +104,9 @@ func killMany(t *testing.T, sig syscall.Signal, v testkit.Variant) {
 		t.Error("that is not often enough")
 	}
 	if w.tap != nil {
-		v.Check(t, w.tap, testkit.Several, testkit.Pipelined)
+		if v.RTT == 0 || !v.Compresses() { // these mailboxes have too little for a slow line
+			v.Check(t, w.tap, testkit.Several, testkit.Pipelined)
+		}
 	}
 	w.configure(w.config())
 	for range 2 { // torn journals are told, once
