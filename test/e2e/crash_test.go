@@ -220,6 +220,13 @@ func (c killCase) kill(t *testing.T, n int, v testkit.Variant) {
 	// UIDs that a killed run has taken and not used leave gaps, for
 	// which the highest propagated UIDs catch up one run later.
 	w.sync(ours())
+	w.settled(t, letters)
+}
+
+// settled checks that both sides of the inbox have these letters, and that both
+// programs, the usual ours, find nothing to do.
+func (w *world) settled(t *testing.T, letters []letter) {
+	t.Helper()
 	w.agree("INBOX", letters)
 	w.s.variant = testkit.Variant{}
 	w.configure(w.config())

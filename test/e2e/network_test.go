@@ -173,11 +173,7 @@ func loseConnection(t *testing.T, direction string, v testkit.Variant) {
 	w.resume(ours())
 	w.compare("INBOX", letters, w.far("INBOX"), w.near("INBOX"))
 	w.sync(ours())
-	w.agree("INBOX", letters)
-	w.s.variant = testkit.Variant{}
-	w.configure(w.config())
-	w.idle(theirs(t), "INBOX")
-	w.idle(ours(), "INBOX")
+	w.settled(t, letters)
 }
 
 // TestSlowLine: on a line that is slower than the server, copies come in the

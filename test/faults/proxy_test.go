@@ -258,17 +258,24 @@ func (l *link) command(r *bufio.Reader, tag, line string, w io.Writer) error {
 		} else if a, err := l.ask(tag, line, w); err != nil || !strings.HasPrefix(a, "+") {
 			return err
 		}
-		n, err := strconv.ParseInt(m[1], 10, 64)
-		if err != nil {
-			return err
-		}
-		if _, err := io.CopyN(w, r, n); err != nil {
-			return err
-		}
-		if line, err = r.ReadString('\n'); err != nil {
+		var err error
+		if line, err = afterLiteral(r, m[1], w); err != nil {
 			return err
 		}
 	}
+}
+
+// afterLiteral passes on a literal of that many bytes, and returns the line that
+// goes on behind it.
+func afterLiteral(r *bufio.Reader, size string, w io.Writer) (line string, err error) {
+	n, err := strconv.ParseInt(size, 10, 64)
+	if err != nil {
+		return "", err
+	}
+	if _, err := io.CopyN(w, r, n); err != nil {
+		return "", err
+	}
+	return r.ReadString('\n')
 }
 
 // pass passes on a response that begins with a line: that line, and literals with
@@ -282,14 +289,8 @@ func pass(r *bufio.Reader, line string, w io.Writer) error {
 		if m == nil {
 			return nil
 		}
-		n, err := strconv.ParseInt(m[1], 10, 64)
-		if err != nil {
-			return err
-		}
-		if _, err := io.CopyN(w, r, n); err != nil {
-			return err
-		}
-		if line, err = r.ReadString('\n'); err != nil {
+		var err error
+		if line, err = afterLiteral(r, m[1], w); err != nil {
 			return err
 		}
 	}
@@ -303,14 +304,8 @@ func drop(r *bufio.Reader, line string) error {
 		if m == nil || m[2] == "" {
 			return nil
 		}
-		n, err := strconv.ParseInt(m[1], 10, 64)
-		if err != nil {
-			return err
-		}
-		if _, err := io.CopyN(io.Discard, r, n); err != nil {
-			return err
-		}
-		if line, err = r.ReadString('\n'); err != nil {
+		var err error
+		if line, err = afterLiteral(r, m[1], io.Discard); err != nil {
 			return err
 		}
 	}
