@@ -4,30 +4,81 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
 
+	"isync/internal/mail"
 	"isync/internal/store"
 	"isync/internal/syncstate"
 )
 
-// open opens both mailboxes, creating or removing one where that is called
-// for, locks the state and loads it. done is true if nothing else is to be
-// done.
+// open locks and loads the state, and opens both mailboxes, creating or removing
+// one where that is called for. done is true if nothing else is to be done.
+//
+// The lock comes first. Another run may synchronize the pair while this one
+// waits for a server. A listing that is older than the state makes everything
+// look deleted that the other run has copied. So nothing that was learned of
+// the mailboxes before the lock was taken is used together with the state.
 func (s *session) open(ctx context.Context) (done bool, err error) {
 	files := &stateFiles{fs: s.FS, path: s.StatePath, sync: s.FSync}
-	hasState, err := files.exists()
-	if err != nil {
-		return false, err
-	}
 	defer func() {
 		if s.journal == nil { // which would do it
 			err = joinErrors(err, files.release())
 		}
 	}()
+	if err := s.lockFirst(files); err != nil {
+		return false, err
+	}
+	for {
+		done, err := s.openLocked(ctx, files)
+		if !errors.Is(err, errOutdated) {
+			return done, err
+		}
+		// At most once: now there is a lock.
+		if err := s.leaveBoxes(ctx); err != nil {
+			return false, err
+		}
+	}
+}
+
+// errOutdated says that something about the mailboxes was learned before the
+// lock was taken, and another run has changed the state in between.
+var errOutdated = errors.New("another run has synchronized the mailboxes meanwhile")
+
+// lockFirst locks the state, unless it is within a near mailbox that does not
+// exist yet. A dry run locks nothing.
+func (s *session) lockFirst(files *stateFiles) error {
+	if s.DryRun {
+		return nil
+	}
+	if l, ok := s.Store[syncstate.Near].(store.Local); ok {
+		dir := filepath.Dir(s.StatePath)
+		if box, err := l.BoxPath(s.Box[syncstate.Near]); err == nil && filepath.Clean(box) == dir {
+			// Creating the directory would create half a mailbox.
+			if _, err := s.FS.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+		}
+	}
+	return files.acquire()
+}
+
+// openLocked does the work of open. It fails with errOutdated if the lock could
+// only be taken after a mailbox was opened, and a state turned up with it.
+func (s *session) openLocked(ctx context.Context, files *stateFiles) (done bool, err error) {
+	hasState, err := files.exists()
+	if err != nil {
+		return false, err
+	}
 	var state func() (loaded, error)
-	if hasState && s.ahead() {
-		wait := files.loadAside(s.ExpireSide, !s.DryRun)
+	if hasState && (s.DryRun || s.ahead()) {
+		wait := files.loadAside(s.ExpireSide)
 		defer func() { _, _ = wait() }()
 		state = wait
+	}
+	if s.DryRun && state != nil {
+		_, _ = state() // without a lock, the state must not be newer than what is listed
 	}
 	if err := s.openBoxes(ctx); err != nil {
 		return false, err
@@ -56,7 +107,31 @@ func (s *session) open(ctx context.Context) (done bool, err error) {
 			}
 		}
 	}
+	if !s.DryRun && files.lock == nil {
+		if err := files.acquire(); err != nil {
+			return false, err
+		}
+		if hasState, err = files.exists(); err != nil {
+			return false, err
+		}
+		if hasState {
+			return false, errOutdated
+		}
+	}
 	return false, s.loadState(files, state)
+}
+
+// leaveBoxes closes what was opened.
+func (s *session) leaveBoxes(ctx context.Context) error {
+	var errs []error
+	for t, b := range s.boxes {
+		if b != nil {
+			errs = append(errs, b.Close(ctx))
+			s.boxes[t] = nil
+		}
+	}
+	s.Known = [2]Presence{}
+	return errors.Join(errs...)
 }
 
 // ahead reports whether to begin with what will have to be done unless nothing
@@ -139,6 +214,16 @@ func (s *session) create(ctx context.Context, t syncstate.Side) error {
 // removeOther propagates the deletion of the mailbox on side gone.
 func (s *session) removeOther(ctx context.Context, files *stateFiles, gone syncstate.Side) error {
 	t := gone.Other()
+	if s.Known[gone] == Absent && !s.DryRun {
+		// That was found out before the lock was taken.
+		there, err := s.exists(ctx, gone)
+		if err != nil {
+			return err
+		}
+		if there {
+			return errOutdated
+		}
+	}
 	if !s.Remove[t] {
 		return fmt.Errorf("%w: %s side mailbox '%s' cannot be opened any more", ErrBoxMissing, gone, s.Box[gone])
 	}
@@ -170,11 +255,21 @@ func (s *session) removeOther(ctx context.Context, files *stateFiles, gone syncs
 	return joinErrors(files.remove(), files.release())
 }
 
-// loadState locks and loads the state and replays the journal of an
-// interrupted run. begun, if not nil, waits for what has been begun of that.
+// exists asks the store of side t whether the mailbox exists now.
+func (s *session) exists(ctx context.Context, t syncstate.Side) (bool, error) {
+	inbox := mail.IsInbox(s.Box[t])
+	boxes, err := s.Store[t].List(ctx, store.ListRequest{Inbox: inbox, Others: !inbox})
+	if err != nil {
+		return false, s.where(t, fmt.Sprintf("listing the mailboxes of the %s side", t), err)
+	}
+	return slices.ContainsFunc(boxes, func(b store.Box) bool { return b.Name == s.Box[t] }), nil
+}
+
+// loadState loads the state, which is locked, and replays the journal of an
+// interrupted run. begun, if not nil, waits for a load that was begun before.
 func (s *session) loadState(files *stateFiles, begun func() (loaded, error)) error {
 	if begun == nil {
-		begun = func() (loaded, error) { return files.acquireAndLoad(s.ExpireSide, !s.DryRun) }
+		begun = func() (loaded, error) { return files.load(s.ExpireSide) }
 	}
 	l, err := begun()
 	s.journal = &journal{files: files, implied: s.LogImplied, steps: s.steps()}

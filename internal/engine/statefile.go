@@ -174,25 +174,15 @@ func (f *stateFiles) load(expireSide syncstate.Side) (loaded, error) {
 	return out, err
 }
 
-// acquireAndLoad takes the lock, if that is wanted, and loads the state.
-func (f *stateFiles) acquireAndLoad(expireSide syncstate.Side, lock bool) (loaded, error) {
-	if lock {
-		if err := f.acquire(); err != nil {
-			return loaded{}, err
-		}
-	}
-	return f.load(expireSide)
-}
-
-// loadAside begins with acquireAndLoad and returns at once. wait returns what
-// has come of it, any number of times; until then, f is not to be touched.
-func (f *stateFiles) loadAside(expireSide syncstate.Side, lock bool) (wait func() (loaded, error)) {
+// loadAside begins to load the state and returns at once. wait returns what has
+// come of it, any number of times.
+func (f *stateFiles) loadAside(expireSide syncstate.Side) (wait func() (loaded, error)) {
 	var l loaded
 	var err error
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		l, err = f.acquireAndLoad(expireSide, lock)
+		l, err = f.load(expireSide)
 	}()
 	return func() (loaded, error) {
 		<-done

@@ -14,7 +14,7 @@ import (
 )
 
 // mailbox is an open mailbox. Its view is always the current state of the disk,
-// but for Info.
+// but for Info, and for the first Scan with Options.Snapshot.
 type mailbox struct {
 	store    *Store
 	name     string
@@ -24,6 +24,8 @@ type mailbox struct {
 	mu     sync.Mutex
 	info   store.Info
 	closed bool
+	// asOpened is what the next Scan tells; nil: what is on the disk.
+	asOpened *BoxState
 }
 
 // trashMailbox adds store.Trasher.
@@ -65,6 +67,9 @@ func (m *mailbox) begin(ctx context.Context, op Op, writes bool) error {
 	if writes && m.readOnly {
 		return m.store.boxError(m.name, errReadOnly)
 	}
+	if writes {
+		m.takeSnapshot()
+	}
 	return m.store.begin(ctx, op)
 }
 
@@ -85,6 +90,16 @@ func (m *mailbox) with(f func(*BoxState)) error {
 	return nil
 }
 
+// takeSnapshot returns what the mailbox was when it was opened, once, and only
+// if nothing was changed since by way of m; else nil.
+func (m *mailbox) takeSnapshot() *BoxState {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	old := m.asOpened
+	m.asOpened = nil
+	return old
+}
+
 // Scan implements store.Mailbox.
 func (m *mailbox) Scan(ctx context.Context, need store.Need) (*store.Listing, error) {
 	op := Op{Kind: OpScan, Box: m.name, Need: need}
@@ -99,6 +114,9 @@ func (m *mailbox) Scan(ctx context.Context, need store.Need) (*store.Listing, er
 		l.MessageIDs = make(map[mail.UID]string)
 	}
 	err := m.with(func(b *BoxState) {
+		if old := m.takeSnapshot(); old != nil {
+			b = old
+		}
 		m.setInfo(b)
 		for _, msg := range b.Messages {
 			if !need.UIDs.Contains(msg.UID) {

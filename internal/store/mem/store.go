@@ -23,6 +23,9 @@ type Options struct {
 	Trasher bool
 	// Marks: the store can tell whether mailboxes have changed (store.Marker).
 	Marks bool
+	// Snapshot: the first Scan of a mailbox tells what was in it when it was
+	// opened, as an IMAP server does that tells the changes along with SELECT.
+	Snapshot bool
 	// Async makes Append and SetFlags complete late, on a goroutine of their
 	// own: a completion waits until Async more items were accepted, or the call
 	// comes to its end. 0 completes at once, on the caller's goroutine.
@@ -350,6 +353,10 @@ func (s *Store) Open(ctx context.Context, box string, req store.OpenRequest) (st
 	if b != nil {
 		m.setInfo(b)
 		m.mark = s.mark(b)
+		if s.opts.Snapshot {
+			old := b.clone()
+			m.asOpened = &old
+		}
 	}
 	s.disk.mu.Unlock()
 	if b == nil {
