@@ -233,6 +233,68 @@ var closingScenarios = []scenario{
 	},
 }
 
+// What plain Expunge and ExpungeSolo mean for one another, and for messages that
+// are not copied yet.
+var soloScenarios = []scenario{
+	{
+		name: "marked on both sides, ExpungeSolo on both", rules: "sync solo-far solo-near",
+		far: "1:A:T", near: "1:A:T", state: "pulled=1 pushed=1 1-1:T",
+		wantFar: "1:A:T", wantNear: "1:A:T", wantState: "pulled=1 pushed=1 1-1:T",
+	},
+	{
+		name: "marked on both sides, Expunge on one", rules: "sync expunge-far solo-near",
+		far: "1:A:T", near: "1:A:T", state: "pulled=1 pushed=1 1-1:T",
+		wantFar: "", wantNear: "", wantState: "pulled=1 pushed=1",
+	},
+	{
+		name: "new and marked, ExpungeSolo there", rules: "sync solo-near",
+		far: "", near: "1:A:T", state: "",
+		wantFar: "1:A:T", wantNear: "1:A:T", wantState: "pulled=1 pushed=1 1-1:T",
+	},
+	{
+		name: "ExpungeSolo looks for the counterpart", rules: "solo-near",
+		far: "", near: "6:A:T", state: "pulled=4 pushed=6 4-6:T",
+		wantFar: "", wantNear: "", wantState: "pulled=4 pushed=6",
+	},
+	{
+		name: "placeholder of a marked message is upgraded", rules: "sync solo-near maxsize-near",
+		far: "1:A*:T", near: "1:A?:FT", state: "pulled=1 pushed=1 1-1:>T",
+		wantFar: "1:A*:T", wantNear: "2:A*:T", wantState: "pulled=1 pushed=2 1-2:T",
+	},
+	{
+		name: "gone, and the counterpart is marked", rules: "pull-flags",
+		far: "", near: "6:A:T", state: "pulled=4 pushed=6 4-6:T",
+		wantFar: "", wantNear: "6:A:T", wantState: "pulled=4 pushed=6 0-6:T",
+	},
+	{
+		name: "gone on the near side, and the counterpart is marked", rules: "pull-gone",
+		far: "4:A:T", near: "", state: "pulled=4 pushed=6 4-6:T",
+		wantFar: "4:A:T", wantNear: "", wantState: "pulled=4 pushed=6 4-0:T",
+	},
+	{
+		name: "Old without MaxMessages brings what has expired", rules: "pull-old",
+		far: "5:A:S", near: "", state: "pulled=5 pushed=0 expired=5",
+		wantFar: "5:A:S", wantNear: "1:A:S", wantState: "pulled=5 pushed=1 expired=5 5-1:S",
+	},
+	{
+		name: "Old with MaxMessages does not", rules: "pull-old max=5 unread=yes",
+		far: "5:A:S", near: "", state: "pulled=5 pushed=5 expired=5",
+		wantFar: "5:A:S", wantNear: "", wantState: "pulled=5 pushed=5 expired=5",
+	},
+	{
+		name: "what has expired and is gone stays expired", rules: "pull-new pull-flags push-flags max=5",
+		far: "", near: "1:A:ST", state: "pulled=1 pushed=1 expired=1 1-1:~S",
+		wantFar: "", wantNear: "1:A:ST", wantState: "pulled=1 pushed=1 expired=1 0-1:~S",
+	},
+	{
+		name: "Upgrade with nothing to upgrade does not expire", rules: "pull-upgrade max=1 unread=no",
+		far: "1:A:S 2:B:S 3:C*", near: "1:A:S 2:B:S 3:C?", state: "pulled=3 pushed=3 1-1:S 2-2:S 3-3:>",
+		wantFar: "1:A:S 2:B:S 3:C*", wantNear: "1:A:S 2:B:S 3:C?", wantState: "pulled=3 pushed=3 1-1:S 2-2:S 3-3:>",
+	},
+}
+
+func TestSolo(t *testing.T) { runAll(t, soloScenarios) }
+
 // UIDVALIDITY.
 var validityScenarios = []scenario{
 	{

@@ -98,11 +98,11 @@ func (p *planner) solo(t syncstate.Side, r *syncstate.Record, w *work) bool {
 		return true
 	case t == p.State.ExpireSide && r.Has(syncstate.Expired):
 		return true
-	case p.missing(r, w, o):
+	case p.gone(r, w, o):
 		return true
 	}
 	m := p.meta(w, o)
-	return m != nil && m.Flags.Has(mail.FlagDeleted) && p.Rules.Ops[o].Expunges()
+	return m != nil && m.Flags.Has(mail.FlagDeleted) && p.Rules.Ops[o].Expunge
 }
 
 // untrashable reports whether a message on side t is one that does not go to a
@@ -112,7 +112,13 @@ func (p *planner) untrashable(t syncstate.Side, r *syncstate.Record, w *work) bo
 		return false
 	}
 	return r.Purge || r.Has(syncstate.PlaceholderOn(t)) ||
-		t == p.State.ExpireSide && r.Any(syncstate.ExpireBegun|syncstate.Expired) && !p.missing(r, w, t.Other())
+		t == p.State.ExpireSide && r.Any(syncstate.ExpireBegun|syncstate.Expired) && !p.gone(r, w, t.Other())
+}
+
+// gone is missing at the end of a run: a copy that was made in this run is not
+// in the listing.
+func (p *planner) gone(r *syncstate.Record, w *work, t syncstate.Side) bool {
+	return !r.Assigned[t] && p.missing(r, w, t)
 }
 
 // neverPropagated reports whether the contents of a message on side t exist

@@ -16,9 +16,16 @@ func (p *planner) expire() error {
 		return nil
 	}
 	xt := p.State.ExpireSide
+	limit := p.Rules.MaxMessages
+	if o := p.Rules.Ops[xt]; !o.Old && !o.New && !o.Flags && !p.upgrades(xt) {
+		limit = 0
+	}
+	if limit <= 0 && !expirationInterrupted(p.State) {
+		return nil
+	}
 	alive := p.alive()
-	excess := len(alive) - p.Rules.MaxMessages
-	if p.Rules.MaxMessages <= 0 {
+	excess := len(alive) - limit
+	if limit <= 0 {
 		excess = 0 // only an interrupted expiration is brought to its end
 	}
 	unseen := 0
@@ -49,7 +56,7 @@ func (p *planner) expire() error {
 			excess--
 		}
 	}
-	if p.Rules.ExpireUnread == Unset && unseen*2 > p.Rules.MaxMessages && p.Rules.MaxMessages > 0 {
+	if p.Rules.ExpireUnread == Unset && unseen*2 > limit && limit > 0 {
 		return fmt.Errorf("%d unread messages in excess of MaxMessages (%d); set ExpireUnread to decide what becomes of them", unseen, p.Rules.MaxMessages)
 	}
 	for i := range p.recs {
@@ -58,6 +65,13 @@ func (p *planner) expire() error {
 		}
 	}
 	return nil
+}
+
+// upgrades reports whether side t is given a message in place of a placeholder.
+func (p *planner) upgrades(t syncstate.Side) bool {
+	return slices.ContainsFunc(p.works, func(w work) bool {
+		return w.bits&(bitCopy|bitDropped) == bitCopy && w.to == t
+	})
 }
 
 // staysBeyond tells why a message in excess of MaxMessages does not expire.
@@ -127,7 +141,7 @@ func (p *planner) applyExpiry(i int, want bool) {
 		}
 		return
 	}
-	if w.msg[xt] < 0 || r.UID[p.State.KeepSide()] == 0 || w.bits&bitOrphan != 0 {
+	if w.msg[xt] < 0 || p.missing(r, w, p.State.KeepSide()) || w.bits&bitOrphan != 0 {
 		return
 	}
 	was := w.status & (begun | expired)

@@ -32,7 +32,8 @@ func Loads(st *syncstate.State, r Rules) [2]Load {
 			if t == st.KeepSide() {
 				from = st.MaxExpired + 1
 			}
-			if src.Gone || src.Flags || tgt.Gone || tgt.Flags || expiring {
+			// ExpungeSolo there depends on which of the counterparts exist here.
+			if src.Gone || src.Flags || src.ExpungeSolo || tgt.Gone || tgt.Flags || expiring {
 				l.addPaired(st, t, from)
 			}
 			if src.New {
@@ -45,8 +46,8 @@ func Loads(st *syncstate.State, r Rules) [2]Load {
 			}
 			l.addPending(st, t)
 		}
-		l.Flags = src.Flags || tgt.Flags || tgt.Gone || tgt.Upgrade || src.Upgrade || src.Old || tgt.Expunges() || expiring ||
-			src.New && (src.Expunges() || tgt.Expunges())
+		l.Flags = src.Flags || tgt.Flags || tgt.Gone || src.Gone || tgt.Upgrade || src.Upgrade || src.Old || tgt.Expunges() || expiring ||
+			src.New && (src.Expunge || tgt.Expunge)
 		if r.MaxSize[o] > 0 {
 			l.SizesFrom = sizesFrom(st, src, t)
 		}
@@ -120,12 +121,26 @@ func sizesFrom(st *syncstate.State, src Ops, t syncstate.Side) mail.UID {
 // to be looked at.
 func expirationRuns(st *syncstate.State, r Rules) bool {
 	o := r.Ops[st.ExpireSide]
-	if r.MaxMessages > 0 && (o.Old || o.New || o.Upgrade || o.Flags) {
-		return true
+	return r.MaxMessages > 0 && (o.Old || o.New || o.Flags || o.Upgrade && anyUpgradable(st)) || expirationInterrupted(st)
+}
+
+// anyUpgradable reports whether the expire side may be given a message in place of
+// a placeholder.
+func anyUpgradable(st *syncstate.State) bool {
+	for r := range st.Live() {
+		if r.Any(syncstate.PlaceholderOn(st.ExpireSide)|syncstate.Skipped) || r.Upgrading {
+			return true
+		}
 	}
+	return false
+}
+
+// expirationInterrupted reports whether a run was interrupted between the
+// decision that a message expires, or does not any more, and its end.
+func expirationInterrupted(st *syncstate.State) bool {
 	for r := range st.Live() {
 		if r.Has(syncstate.ExpireBegun) != r.Has(syncstate.Expired) {
-			return true // interrupted
+			return true
 		}
 	}
 	return false

@@ -79,7 +79,9 @@ func TestLoads(t *testing.T) {
 		{name: "limit of the other side", state: plain, pull: "new", rules: Rules{MaxSize: [2]int64{1000, 0}}, wantFar: "21:*", wantNear: "nothing"},
 		{name: "pull old", state: plain, pull: "old", wantFar: "1:* flags", wantNear: "nothing"},
 		{name: "pull old with a limit of sizes", state: plain, pull: "old new", rules: Rules{MaxSize: [2]int64{0, 1000}}, wantFar: "1:* flags sizes 1", wantNear: "nothing"},
-		{name: "pull gone needs no far flags", state: plain, pull: "gone", wantFar: "5:20", wantNear: "7:30 flags"},
+		// A far message that is marked deleted becomes an orphan if the near one is gone.
+		{name: "pull gone", state: plain, pull: "gone", wantFar: "5:20 flags", wantNear: "7:30 flags"},
+		{name: "near ExpungeSolo looks for far counterparts", state: plain, pull: "solo", wantFar: "5:20", wantNear: "1:* flags"},
 		{name: "push flags", state: plain, push: "flags", wantFar: "5:20 flags", wantNear: "7:30 flags"},
 		{name: "everything", state: plain, push: "all", pull: "all", wantFar: "5:* flags", wantNear: "7:* flags"},
 		{name: "expunge looks at all messages", state: plain, pull: "new", push: "expunge", wantFar: "1:* flags", wantNear: "nothing"},

@@ -82,7 +82,7 @@ func (p *planner) unknown(s syncstate.Side, j int32, m *mail.Meta) bool {
 			p.passOver(s, m, "was passed over earlier, and Old is not %sed")
 			return false
 		}
-		if s == p.State.KeepSide() && m.UID <= p.State.MaxExpired && !p.important(m.Flags) {
+		if p.Rules.MaxMessages > 0 && s == p.State.KeepSide() && m.UID <= p.State.MaxExpired && !p.important(m.Flags) {
 			p.passOver(s, m, "has expired on the other side: not %sed, since it is neither flagged nor unread")
 			return false // it has expired, and nothing about it has changed
 		}
@@ -174,10 +174,10 @@ func (p *planner) limitSize(s syncstate.Side, r *syncstate.Record, w *work, m *m
 }
 
 // doomed reports whether a message would be removed at the end of the run, so
-// that copying it makes no sense.
+// that copying it makes no sense. ExpungeSolo does not remove what is copied.
 func (p *planner) doomed(f mail.Flags) bool {
 	ops := p.Rules.Ops
-	return f.Has(mail.FlagDeleted) && (ops[0].Expunges() || ops[1].Expunges())
+	return f.Has(mail.FlagDeleted) && (ops[0].Expunge || ops[1].Expunge)
 }
 
 // important reports whether a message is exempt from expiration.

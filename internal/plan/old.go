@@ -71,9 +71,9 @@ func (p *planner) goneOn(s syncstate.Side, r *syncstate.Record, w *work) {
 		if p.Explain {
 			p.explain(r.UID, "gone from the %s side; nothing is done about it, since Gone is not %sed", s, verb(t))
 		}
-		// A run that was interrupted may have expunged it; had it been able to
-		// finish, it would have made an orphan of what is marked, too.
-		if m := p.meta(w, t); m != nil && m.Flags.Has(mail.FlagDeleted) && p.Rules.Ops[s].Expunges() {
+		// If it is undeleted later, that must not look like a message whose
+		// counterpart has just been deleted.
+		if m := p.meta(w, t); m != nil && m.Flags.Has(mail.FlagDeleted) {
 			p.log(syncstate.OpUID(s), r, "gone, and the counterpart is marked deleted", 0)
 		}
 		return
