@@ -46,6 +46,9 @@ func (a *adviser) aboutSync() string {
 	case a.is(engine.ErrUIDValidity):
 		return "somebody replaced the mailbox, so nothing is known about its messages any more; nothing was changed. To start afresh, " +
 			"remove the sync state of this mailbox (and, to avoid duplicates, empty one side)"
+	case a.is(engine.ErrWentBack):
+		return "the mailbox looks restored from a backup, or deleted and made anew; nothing was changed. If it is by mistake, put it right and run mbsync again. " +
+			"Otherwise, to keep what both sides have, remove the sync state of this mailbox: then everything counts as new on both sides (to avoid duplicates, empty one side)"
 	case a.is(store.ErrCrowded):
 		return "with more Connections in the section of the account it works, if the server grants them"
 	case a.is(store.ErrNoBox):

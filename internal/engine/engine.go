@@ -169,7 +169,7 @@ func (s *session) run(ctx context.Context) (err error) {
 	if done || err != nil {
 		return err
 	}
-	if err := s.checkUIDValidity(ctx); err != nil {
+	if err := s.checkUIDs(ctx); err != nil {
 		return err
 	}
 	if err := s.resume(ctx); err != nil {

@@ -15,6 +15,10 @@ var everything = mail.UIDsFrom(1)
 // ErrUIDValidity says that the UIDs of a mailbox have lost their meaning.
 var ErrUIDValidity = errors.New("UIDVALIDITY has changed")
 
+// ErrWentBack says that a mailbox is about to give UIDs to new messages that other
+// messages had already: it was restored from a backup, or made anew.
+var ErrWentBack = errors.New("UIDNEXT went back")
+
 // Recovery accepts a changed UIDVALIDITY when this many pairs of messages
 // agree, or this part of all records.
 const (
@@ -22,83 +26,176 @@ const (
 	enoughAgreePercent = 80
 )
 
-// checkUIDValidity compares the UIDVALIDITYs with those of the last run.
-func (s *session) checkUIDValidity(ctx context.Context) error {
-	now, was := [2]uint32{}, s.state.UIDValidity
-	var changed []syncstate.Side
+// doubt is what is wrong with the UIDs of one side.
+type doubt struct {
+	side syncstate.Side
+	// was and now are the UIDVALIDITYs.
+	was, now uint32
+	// top is the highest UID that the state knows; next is UIDNEXT. back: the
+	// latter is not above the former.
+	top, next mail.UID
+	back      bool
+}
+
+// changed reports whether the UIDVALIDITY is another one.
+func (d *doubt) changed() bool { return d.now != d.was }
+
+// kind is the error that the doubt stands for.
+func (d *doubt) kind() error {
+	if d.changed() {
+		return ErrUIDValidity
+	}
+	return ErrWentBack
+}
+
+// String tells what was seen.
+func (d *doubt) String() string {
+	if d.changed() {
+		return fmt.Sprintf("UIDVALIDITY has changed on the %s side (%d -> %d)", d.side, d.was, d.now)
+	}
+	return fmt.Sprintf("UIDNEXT went back on the %s side: it is %d, but message %d was synchronized already", d.side, d.next, d.top)
+}
+
+// checkUIDs finds out whether the UIDs in the state still mean the messages that
+// they meant: whether the UIDVALIDITYs are those of the last run, and no UID can
+// have been given twice.
+func (s *session) checkUIDs(ctx context.Context) error {
+	now := s.state.UIDValidity
+	var doubts []*doubt
 	for _, t := range syncstate.Sides {
-		now[t] = was[t]
 		if s.boxes[t] == nil {
 			continue
 		}
-		now[t] = s.boxes[t].Info().UIDValidity
-		if was[t] != 0 && now[t] != was[t] {
-			changed = append(changed, t)
-		}
-	}
-	switch len(changed) {
-	case 2:
-		return fmt.Errorf("%w on both sides", ErrUIDValidity)
-	case 1:
-		if err := s.recoverUIDValidity(ctx, changed[0]); err != nil {
+		d, err := s.doubts(ctx, t)
+		if err != nil {
 			return err
 		}
-		t := changed[0]
-		s.emit(Event{Kind: Notice, Side: t, Text: fmt.Sprintf(
-			"recovered from a change of UIDVALIDITY on the %s side (%d -> %d)", t, was[t], now[t])})
+		now[t] = s.boxes[t].Info().UIDValidity
+		if d != nil {
+			doubts = append(doubts, d)
+		}
 	}
-	if now == was || s.DryRun {
+	switch len(doubts) {
+	case 2:
+		kind := ErrUIDValidity
+		if !doubts[0].changed() && !doubts[1].changed() {
+			kind = ErrWentBack
+		}
+		return fmt.Errorf("%w on both sides (%s; %s)", kind, doubts[0], doubts[1])
+	case 1:
+		if err := s.recoverUIDs(ctx, doubts[0]); err != nil {
+			return err
+		}
+	}
+	if now == s.state.UIDValidity || s.DryRun {
 		return nil
 	}
 	_, err := s.journal.log(syncstate.OpUIDValidity, nil, now[0], now[1])
 	return err
 }
 
-// recoverUIDValidity finds out, by their Message-IDs, whether the messages of
-// side t still have the UIDs they had although the UIDVALIDITY changed.
-func (s *session) recoverUIDValidity(ctx context.Context, t syncstate.Side) error {
-	var want [2]mail.UIDSet
-	total := 0
-	for r := range s.state.Live() {
-		total++
-		if r.Paired() {
-			want[0].Add(r.UID[0])
-			want[1].Add(r.UID[1])
+// doubts returns what is wrong with the UIDs of side t, nil if nothing is.
+func (s *session) doubts(ctx context.Context, t syncstate.Side) (*doubt, error) {
+	box := s.boxes[t]
+	info := box.Info()
+	d := &doubt{side: t, was: s.state.UIDValidity[t], now: info.UIDValidity, top: s.topUID(t), next: info.UIDNext}
+	if d.was == 0 {
+		d.was = d.now
+	}
+	// At the end of the numbers there is no next one.
+	d.back = d.next <= d.top && d.next < mail.MaxUID
+	if d.back && !d.changed() {
+		// That may be an old answer, or a guess of ours.
+		if r, ok := box.(store.Renewer); ok {
+			if err := r.Renew(ctx); err != nil {
+				return nil, s.where(t, "asking for UIDNEXT again", err)
+			}
+		}
+		list, err := box.Scan(ctx, store.Need{UIDs: everything})
+		if err != nil {
+			return nil, s.where(t, "listing messages, since UIDNEXT went back", err)
+		}
+		info = box.Info()
+		d.next = info.UIDNext
+		if n := len(list.Messages); n > 0 {
+			d.next = max(d.next, min(list.Messages[n-1].UID, mail.MaxUID-1)+1)
+		}
+		d.back = d.next <= d.top && d.next < mail.MaxUID
+	}
+	if info.UIDNextGuessed {
+		d.back = false
+	}
+	if !d.back && !d.changed() {
+		return nil, nil
+	}
+	return d, nil
+}
+
+// topUID returns the highest UID of side t that the state knows to have been
+// assigned.
+func (s *session) topUID(t syncstate.Side) mail.UID {
+	st := s.state
+	top := max(st.MaxUID[t], st.NewMaxUID[t])
+	if next := st.UIDNext[t]; next > 0 {
+		top = max(top, next-1)
+	}
+	for r := range st.Live() {
+		if u := r.UID[t]; u != mail.MaxUID { // which stands for none in old states
+			top = max(top, u)
 		}
 	}
-	var lists [2]*store.Listing
-	err := both(func(u syncstate.Side) error {
-		if want[u].Empty() || s.boxes[u] == nil {
-			lists[u] = &store.Listing{}
-			return nil
-		}
-		l, err := s.boxes[u].Scan(ctx, store.Need{UIDs: want[u], MessageIDs: true})
-		if err != nil {
-			return s.where(u, "reading Message-IDs", err)
-		}
-		lists[u] = l
-		return nil
-	})
-	if err != nil {
+	return top
+}
+
+// recoverUIDs finds out by their Message-IDs whether the messages of a side still
+// have the UIDs they had, and if they have makes the state fit to go on with.
+func (s *session) recoverUIDs(ctx context.Context, d *doubt) error {
+	r := &recovery{session: s, doubt: d, anew: !s.anyPaired()}
+	if err := r.list(ctx); err != nil {
 		return err
 	}
-	there := func(u syncstate.Side, uid mail.UID) bool { return mail.FindMeta(lists[u].Messages, uid) >= 0 }
-	agree := 0
+	if err := r.judge(); err != nil && !r.anew {
+		return err
+	}
+	if !r.back && !r.anew {
+		s.emit(Event{Kind: Notice, Side: d.side, Text: fmt.Sprintf(
+			"recovered from a change of UIDVALIDITY on the %s side (%d -> %d)", d.side, d.was, d.now)})
+		return nil
+	}
+	return r.rebuild(ctx)
+}
+
+// anyPaired reports whether the state has a message on both sides.
+func (s *session) anyPaired() bool {
 	for r := range s.state.Live() {
-		if !r.Paired() || !there(0, r.UID[0]) || !there(1, r.UID[1]) {
-			continue
+		if r.Paired() {
+			return true
 		}
-		id := lists[t].MessageIDs[r.UID[t]]
-		if id == "" {
-			continue
-		}
-		if id != lists[t.Other()].MessageIDs[r.UID[t.Other()]] {
-			return fmt.Errorf("%w genuinely on the %s side: message %d is another one now", ErrUIDValidity, t, r.UID[t])
-		}
-		agree++
 	}
-	if agree < enoughAgree && agree*100 < total*enoughAgreePercent {
-		return fmt.Errorf("%w on the %s side; unable to recover: only %d of %d messages can be identified", ErrUIDValidity, t, agree, total)
+	return false
+}
+
+// note journals an entry, or in a dry run only applies it.
+func (s *session) note(op syncstate.Op, rec *syncstate.Record, args ...uint32) error {
+	if !s.DryRun {
+		_, err := s.journal.log(op, rec, args...)
+		return err
 	}
+	e := syncstate.Entry{Op: op}
+	n := e.N[:0]
+	if rec != nil {
+		n = append(n, uint32(rec.UID[0]), uint32(rec.UID[1]))
+	}
+	copy(e.N[:], append(n, args...))
+	s.state.Apply(rec, e)
 	return nil
+}
+
+// addRecord is note for a new record.
+func (s *session) addRecord(far, near mail.UID) (*syncstate.Record, error) {
+	rec := &syncstate.Record{}
+	if s.DryRun {
+		return s.state.Apply(rec, syncstate.Entry{Op: syncstate.OpAdd, N: [4]uint32{uint32(far), uint32(near)}}), nil
+	}
+	return rec, s.journal.add(rec, []uint32{uint32(far), uint32(near)})
 }

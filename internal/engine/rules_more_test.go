@@ -318,9 +318,82 @@ var validityScenarios = []scenario{
 		wantFar: "1:A", wantNear: "1:A", wantState: "pulled=1 pushed=1 1-1",
 	},
 	{
-		name: "empty box recovers", rules: "sync",
-		far: "val=7", near: "", state: "pulled=3 pushed=3",
-		wantFar: "", wantNear: "", wantState: "pulled=3 pushed=3",
+		name: "nothing proves anything: the far watermark begins anew", rules: "sync",
+		far: "val=7 1:X 2:Y", near: "", state: "pulled=3 pushed=0",
+		wantFar: "1:X 2:Y", wantNear: "1:X 2:Y", wantState: "pulled=2 pushed=2 1-1 2-2",
+	},
+	{
+		name: "nothing proves anything: the near watermark begins anew", rules: "sync",
+		far: "", near: "val=7 1:X 2:Y", state: "pulled=0 pushed=3",
+		wantFar: "1:X 2:Y", wantNear: "1:X 2:Y", wantState: "pulled=2 pushed=2 1-1 2-2",
+	},
+	{
+		name: "a record of one side proves nothing, and means nothing where that has changed", rules: "sync",
+		far: "val=7 2:X", near: "3:B:T", state: "pulled=3 pushed=3 2-0 0-3:T",
+		wantFar: "2:X", wantNear: "3:B:T 4:X", wantState: "pulled=2 pushed=4 0-3:T 2-4",
+	},
+	{
+		name: "made anew with the same UIDVALIDITY", rules: "sync",
+		far: "next=3 1:X 2:Y", near: "", state: "pulled=3 pushed=0",
+		wantFar: "1:X 2:Y", wantNear: "1:X 2:Y", wantState: "pulled=2 pushed=2 1-1 2-2",
+	},
+	{
+		name: "nothing proves anything: the other watermark begins anew, too", rules: "sync",
+		far: "val=7 next=1", near: "1:Z", state: "pulled=3 pushed=3",
+		wantFar: "1:Z", wantNear: "1:Z", wantState: "pulled=1 pushed=1 1-1",
+	},
+	{
+		name: "restored from a backup, which lacks the last two", rules: "sync expunge-far expunge-near",
+		far: "next=9 1:A 2:B 3:C 4:D 5:E 6:F 7:G 8:H", near: "1:A 2:B 3:C 4:D 5:E 6:F 7:G 8:H 9:I 10:J",
+		state:   "pulled=10 pushed=10 1-1 2-2 3-3 4-4 5-5 6-6 7-7 8-8 9-9 10-10",
+		wantFar: "1:A 2:B 3:C 4:D 5:E 6:F 7:G 8:H 9:I 10:J", wantNear: "1:A 2:B 3:C 4:D 5:E 6:F 7:G 8:H 9:I 10:J",
+		wantState: "pulled=10 pushed=10 1-1 2-2 3-3 4-4 5-5 6-6 7-7 8-8 9-9 10-10",
+	},
+	{
+		name: "restored, and one UID given to another message", rules: "sync expunge-far expunge-near",
+		far: "next=10 1:A 2:B 3:C 4:D 5:E 6:F 7:G 8:H 9:X", near: "1:A 2:B 3:C 4:D 5:E 6:F 7:G 8:H 9:I 10:J",
+		state:   "pulled=10 pushed=10 1-1 2-2 3-3 4-4 5-5 6-6 7-7 8-8 9-9 10-10",
+		wantFar: "1:A 2:B 3:C 4:D 5:E 6:F 7:G 8:H 9:X 10:I 11:J", wantNear: "1:A 2:B 3:C 4:D 5:E 6:F 7:G 8:H 9:I 10:J 11:X",
+		wantState: "pulled=11 pushed=11 1-1 2-2 3-3 4-4 5-5 6-6 7-7 8-8 10-9 11-10 9-11",
+	},
+	{
+		name: "restored, and one came again with another UID", rules: "sync expunge-far expunge-near",
+		far: "next=10 1:A 2:B 3:C 4:D 5:E 6:F 7:G 8:H 9:J", near: "1:A 2:B 3:C 4:D 5:E 6:F 7:G 8:H 9:I 10:J",
+		state:   "pulled=10 pushed=10 1-1 2-2 3-3 4-4 5-5 6-6 7-7 8-8 9-9 10-10",
+		wantFar: "1:A 2:B 3:C 4:D 5:E 6:F 7:G 8:H 9:J 10:I", wantNear: "1:A 2:B 3:C 4:D 5:E 6:F 7:G 8:H 9:I 10:J",
+		wantState: "pulled=10 pushed=10 1-1 2-2 3-3 4-4 5-5 6-6 7-7 8-8 10-9 9-10",
+	},
+	{
+		name: "restored on the near side", rules: "sync expunge-far expunge-near",
+		far: "1:A 2:B 3:C 4:D 5:E 6:F 7:G 8:H 9:I 10:J", near: "next=10 1:A 2:B 3:C 4:D 5:E 6:F 7:G 8:H 9:X",
+		state:   "pulled=10 pushed=10 1-1 2-2 3-3 4-4 5-5 6-6 7-7 8-8 9-9 10-10",
+		wantFar: "1:A 2:B 3:C 4:D 5:E 6:F 7:G 8:H 9:I 10:J 11:X", wantNear: "1:A 2:B 3:C 4:D 5:E 6:F 7:G 8:H 9:X 10:I 11:J",
+		wantState: "pulled=11 pushed=11 1-1 2-2 3-3 4-4 5-5 6-6 7-7 8-8 9-10 10-11 11-9",
+	},
+	{
+		name: "restored, but too little is left", rules: "sync expunge-far expunge-near",
+		far: "next=3 1:A 2:B", near: "1:A 2:B 3:C 4:D", state: "pulled=4 pushed=4 1-1 2-2 3-3 4-4", wantErr: "unable to recover: only 2 of 4",
+		wantFar: "1:A 2:B", wantNear: "1:A 2:B 3:C 4:D", wantState: "pulled=4 pushed=4 1-1 2-2 3-3 4-4",
+	},
+	{
+		name: "made anew with other messages", rules: "sync expunge-far expunge-near",
+		far: "next=3 1:X 2:Y", near: "1:A 2:B 3:C", state: "pulled=3 pushed=3 1-1 2-2 3-3", wantErr: "UIDNEXT went back genuinely on the far side: message 1",
+		wantFar: "1:X 2:Y", wantNear: "1:A 2:B 3:C", wantState: "pulled=3 pushed=3 1-1 2-2 3-3",
+	},
+	{
+		name: "a new UIDVALIDITY, and UIDNEXT went back", rules: "sync expunge-far expunge-near",
+		far: "val=7 next=5 1:A 2:B 3:C 4:D", near: "1:A 2:B 3:C 4:D 5:E", state: "pulled=5 pushed=5 1-1 2-2 3-3 4-4 5-5",
+		wantFar: "1:A 2:B 3:C 4:D 5:E", wantNear: "1:A 2:B 3:C 4:D 5:E", wantState: "pulled=5 pushed=5 1-1 2-2 3-3 4-4 5-5",
+	},
+	{
+		name: "what only the near side may have is left alone without Push", rules: "pull-new pull-gone pull-flags expunge-near",
+		far: "next=5 1:A 2:B 3:C 4:D", near: "1:A 2:B 3:C 4:D 5:E", state: "pulled=5 pushed=5 1-1 2-2 3-3 4-4 5-5",
+		wantFar: "1:A 2:B 3:C 4:D", wantNear: "1:A 2:B 3:C 4:D 5:E", wantState: "pulled=4 pushed=5 1-1 2-2 3-3 4-4",
+	},
+	{
+		name: "both went back", rules: "sync",
+		far: "next=2 1:A", near: "next=2 1:A", state: "pulled=5 pushed=5 1-1", wantErr: "UIDNEXT went back on both sides",
+		wantFar: "1:A", wantNear: "1:A", wantState: "pulled=5 pushed=5 1-1",
 	},
 }
 

@@ -436,8 +436,29 @@ func (sc *scenario) setup(t testing.TB, c config) *world {
 	if sc.state != "" && sc.state != "!" {
 		writeFile(t, w.fs, statePath, stateFile(t, sc.state, c.xside))
 		_ = w.fs.SyncDir(filepath.Dir(statePath))
+		sc.raiseNext(t, w, c)
 	}
 	return w
+}
+
+// raiseNext lets both mailboxes have assigned the UIDs that the state knows, unless
+// the notation says otherwise.
+func (sc *scenario) raiseNext(t testing.TB, w *world, c config) {
+	st, err := syncstate.Parse("state", stateFile(t, sc.state, c.xside), c.xside)
+	if err != nil {
+		return
+	}
+	for s, text := range []string{sc.far, sc.near} {
+		if text == "!" || strings.Contains(text, "next=") {
+			continue
+		}
+		top := st.MaxUID[s]
+		for r := range st.Live() {
+			top = max(top, r.UID[s])
+		}
+		d, _ := w.disk(syncstate.Side(s))
+		d.Update("box", func(b *mem.BoxState) { b.UIDNext = max(b.UIDNext, top+1) })
+	}
 }
 
 // leftovers returns the names of files that a finished run must not leave.

@@ -134,6 +134,9 @@ type Info struct {
 	UIDValidity uint32
 	// UIDNext is higher than every UID in use (RFC 9051 §2.3.1.1). Never 0.
 	UIDNext mail.UID
+	// UIDNextGuessed: the store does not tell UIDNEXT, so that UIDNext only is
+	// above the messages that there are now.
+	UIDNextGuessed bool
 	// Flags are the flags that the mailbox can hold permanently.
 	Flags mail.Flags
 }
@@ -195,6 +198,15 @@ type Preparer interface {
 	// Prepare does what can be done of the next Scan beforehand. That lists
 	// what has changed since, and reports what has gone wrong here.
 	Prepare(ctx context.Context)
+}
+
+// Renewer is implemented by mailboxes that may answer from what they remember, or
+// with what a server told a while ago.
+type Renewer interface {
+	// Renew forgets what is remembered of the mailbox, from this run and from
+	// earlier ones, and asks for UIDNEXT again. The next Scan lists everything
+	// anew.
+	Renew(ctx context.Context) error
 }
 
 // Rememberer is implemented by mailboxes that can find out faster what has

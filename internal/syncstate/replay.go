@@ -16,7 +16,7 @@ func (s *State) Apply(rec *Record, e Entry) *Record {
 	case OpUIDValidity:
 		s.UIDValidity = [2]uint32{e.N[0], e.N[1]}
 	case OpMaxUID:
-		s.MaxUID[e.N[0]] = mail.UID(e.N[1])
+		s.setMaxUID(Side(e.N[0]), mail.UID(e.N[1]))
 	case OpUIDNext:
 		s.UIDNext[e.N[0]] = mail.UID(e.N[1])
 	case OpTrashed:
@@ -61,6 +61,20 @@ func (s *State) Apply(rec *Record, e Entry) *Record {
 		rec.Flags |= mail.FlagDeleted
 	}
 	return rec
+}
+
+// setMaxUID sets the highest propagated UID of side t. One that is not raised says
+// that what was known of higher UIDs does not hold any more.
+func (s *State) setMaxUID(t Side, u mail.UID) {
+	was := s.MaxUID[t]
+	s.MaxUID[t] = u
+	if u > was {
+		return
+	}
+	s.NewMaxUID[t], s.Trashed[t] = u, nil
+	if u < was && t == s.KeepSide() {
+		s.MaxExpired = min(s.MaxExpired, u)
+	}
 }
 
 // assign gives the record a UID on side t; 0 makes it an orphan.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"isync/internal/imapwire"
 	"isync/internal/listcache"
 	"isync/internal/mail"
 	"isync/internal/store"
@@ -108,6 +109,40 @@ func (m *mailbox) forget(why string) {
 		m.store.debugf("%v", err)
 	}
 }
+
+// Renew implements store.Renewer. To ask a server for the STATUS of the selected
+// mailbox is frowned upon (RFC 9051 §6.3.11), but only some sessions are told that
+// UIDNEXT has changed.
+func (m *mailbox) Renew(ctx context.Context) error {
+	sess, err := m.use(ctx)
+	if err != nil {
+		return err
+	}
+	m.forget("UIDNEXT seems to have gone back")
+	m.listing.Lock()
+	defer m.listing.Unlock()
+	err = sess.catchUp(ctx)
+	var next mail.UID
+	if err == nil {
+		var st imapwire.BoxStatus
+		if st, err = sess.client.Status(ctx, m.name, imapwire.BoxUIDNext); err == nil && st.Has&imapwire.BoxUIDNext != 0 {
+			next = st.UIDNext
+		}
+	}
+	if err != nil && !refused(err) {
+		return m.fail("asking for UIDNEXT again", err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fresh = false
+	m.sel.base, m.sel.current = nil, nil
+	if next != 0 {
+		m.info.UIDNext, m.info.UIDNextGuessed = max(m.info.UIDNext, next), false
+	}
+	return nil
+}
+
+var _ store.Renewer = (*mailbox)(nil)
 
 // forgetBox drops what is remembered of a mailbox that does not exist any more.
 func (s *Store) forgetBox(ctx context.Context, name string) {

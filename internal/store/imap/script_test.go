@@ -125,7 +125,7 @@ func TestNoUIDNext(t *testing.T) {
 		"C: $a SELECT \"INBOX\"\nS: * FLAGS (\\Seen \\Deleted)\nS: * 2 EXISTS\nS: * OK [UIDVALIDITY 7] x\nS: $a OK\n"+
 		"C: $b UID FETCH * (UID)\nS: * 2 FETCH (UID 41)\nS: $b OK\n"+goodby)
 	m := open(t, s)
-	want := store.Info{UIDValidity: 7, UIDNext: 42, Flags: mail.FlagSeen | mail.FlagDeleted}
+	want := store.Info{UIDValidity: 7, UIDNext: 42, UIDNextGuessed: true, Flags: mail.FlagSeen | mail.FlagDeleted}
 	if diff := cmp.Diff(want, m.Info()); diff != "" {
 		t.Error(diff)
 	}

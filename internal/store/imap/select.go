@@ -127,7 +127,8 @@ func (m *mailbox) selectBox(ctx context.Context, sess *session) (*opened, error)
 		modSeq: sel.HighestModSeq, next: sel.UIDNext,
 		news: news{before.changes, sel.Exists}, base: base,
 	}
-	if s.next == 0 {
+	guessed := s.next == 0
+	if guessed {
 		if s.next, err = askUIDNext(ctx, sess, sel.Exists); err != nil {
 			return nil, err
 		}
@@ -149,7 +150,7 @@ func (m *mailbox) selectBox(ctx context.Context, sess *session) (*opened, error)
 		flags = sel.Flags.Flags | mail.FlagForwarded
 	}
 	sess.upToDate()
-	info := store.Info{UIDValidity: sel.UIDValidity, UIDNext: s.next, Flags: flags}
+	info := store.Info{UIDValidity: sel.UIDValidity, UIDNext: s.next, UIDNextGuessed: guessed, Flags: flags}
 	return &opened{sess: sess, sel: s, info: info, arrived: arrived}, nil
 }
 

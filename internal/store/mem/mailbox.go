@@ -100,6 +100,15 @@ func (m *mailbox) takeSnapshot() *BoxState {
 	return old
 }
 
+// Renew implements store.Renewer.
+func (m *mailbox) Renew(ctx context.Context) error {
+	if err := m.begin(ctx, Op{Kind: OpRenew, Box: m.name}, false); err != nil {
+		return err
+	}
+	m.takeSnapshot()
+	return m.with(m.setInfo)
+}
+
 // Scan implements store.Mailbox.
 func (m *mailbox) Scan(ctx context.Context, need store.Need) (*store.Listing, error) {
 	op := Op{Kind: OpScan, Box: m.name, Need: need}

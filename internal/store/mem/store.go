@@ -66,6 +66,7 @@ const (
 	OpTrash     Kind = "trash"
 	OpClose     Kind = "close"
 	OpMarks     Kind = "marks"
+	OpRenew     Kind = "renew"
 	OpFetchItem Kind = "fetch-item"
 	OpPutItem   Kind = "put-item"
 	OpFlagItem  Kind = "flag-item"

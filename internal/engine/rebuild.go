@@ -1,0 +1,375 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"isync/internal/mail"
+	"isync/internal/store"
+	"isync/internal/syncstate"
+)
+
+// recovery compares the messages of a side whose UIDs are in doubt with their
+// counterparts.
+//
+// A mailbox that was restored from a backup has the messages of the backup under
+// the UIDs that they had. Messages that came after the backup was made are not
+// there, and their UIDs are given to others. So up to some UID all pairs agree,
+// and from there on none does; in between may be messages that are missing, of
+// which it is not known whether they were lost or deleted. They count as lost.
+type recovery struct {
+	*session
+	*doubt
+	// anew: no message is paired, so nothing can tell whether they are the same. As
+	// there is nothing to lose, all count as new, on both sides.
+	anew bool
+	// lists have the Message-IDs: of the paired messages, or of all if the state is
+	// to be rebuilt.
+	lists [2]*store.Listing
+	// last is the highest UID of a message that is known to be the same.
+	last mail.UID
+	// agree is how many messages are the same.
+	agree int
+}
+
+// list reads the Message-IDs.
+func (r *recovery) list(ctx context.Context) error {
+	var want [2]mail.UIDSet
+	for rec := range r.state.Live() {
+		if rec.Paired() {
+			want[0].Add(rec.UID[0])
+			want[1].Add(rec.UID[1])
+		}
+	}
+	all := r.back || r.anew
+	if all {
+		want = [2]mail.UIDSet{everything, everything}
+	}
+	return both(func(u syncstate.Side) error {
+		if r.boxes[u] == nil {
+			r.lists[u] = &store.Listing{}
+			return nil
+		}
+		l, err := r.boxes[u].Scan(ctx, store.Need{UIDs: want[u], Flags: all, MessageIDs: true})
+		if err != nil {
+			return r.where(u, "reading Message-IDs", err)
+		}
+		r.lists[u] = l
+		return nil
+	})
+}
+
+// meta returns a message as listed, or nil.
+func (r *recovery) meta(t syncstate.Side, u mail.UID) *mail.Meta {
+	if i := mail.FindMeta(r.lists[t].Messages, u); u != 0 && i >= 0 {
+		return &r.lists[t].Messages[i]
+	}
+	return nil
+}
+
+// judge decides whether the messages are the same.
+func (r *recovery) judge() error {
+	t, o := r.side, r.side.Other()
+	var total int
+	var other mail.UID // the lowest UID of another message
+	for rec := range r.state.Live() {
+		if !rec.Has(syncstate.Pending) { // those of an interrupted run prove nothing
+			total++
+		}
+		if !rec.Paired() || r.meta(0, rec.UID[0]) == nil || r.meta(1, rec.UID[1]) == nil {
+			continue
+		}
+		id := r.lists[t].MessageIDs[rec.UID[t]]
+		switch {
+		case id == "":
+		case id == r.lists[o].MessageIDs[rec.UID[o]]:
+			r.agree++
+			r.last = max(r.last, rec.UID[t])
+		case other == 0 || rec.UID[t] < other:
+			other = rec.UID[t]
+		}
+	}
+	switch {
+	case other != 0 && (r.changed() || other < r.last || r.agree == 0):
+		return fmt.Errorf("%w genuinely on the %s side: message %d is another one now%s", r.kind(), t, other, r.looks())
+	case r.agree < enoughAgree && r.agree*100 < total*enoughAgreePercent:
+		return fmt.Errorf("%w on the %s side; unable to recover: only %d of %d messages can be identified%s", r.kind(), t, r.agree, total, r.looks())
+	}
+	return nil
+}
+
+// looks tells what a UIDNEXT that went back looks like.
+func (r *recovery) looks() string {
+	if !r.back {
+		return ""
+	}
+	return fmt.Sprintf(" (the next UID is %d, but message %d was synchronized already: the mailbox looks restored from a backup, or made anew)", r.next, r.top)
+}
+
+// rebuild makes the state fit for a mailbox that was restored. Each record of a
+// message that is not there any more, or is another one, is replaced: what the
+// other side has is to be copied, if that is allowed. What is there without a
+// counterpart counts as new. Messages that can be told by their Message-ID are
+// paired instead.
+//
+// If that is interrupted, the next run must find that UIDNEXT went back, and do the
+// rest. So what shows that goes last: the highest record, or the watermark. And as
+// pairs by Message-ID would count as proof for what is below them, they are made
+// when nothing else is left to replace.
+func (r *recovery) rebuild(ctx context.Context) error {
+	broken := r.broken()
+	if err := r.unexpire(ctx, broken); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	held := r.journal.held
+	r.journal.held = true
+	defer func() { r.journal.held = held }()
+	pairs := r.pairs(broken)
+	first, rest := broken, broken[:0]
+	if n := len(broken); n > 0 && broken[n-1].UID[r.side] >= r.next {
+		first, rest = broken[:n-1], broken[n-1:]
+	}
+	again, err := r.replaceAll(first)
+	if err == nil && len(rest) > 0 {
+		err = r.resetWatermarks()
+	}
+	if err == nil {
+		err = r.pair(pairs)
+	}
+	if err == nil {
+		var n int
+		n, err = r.replaceAll(rest)
+		again += n
+	}
+	if err == nil && len(rest) == 0 {
+		err = r.resetWatermarks()
+	}
+	// What was added has raised the candidates; the plan finds out anew.
+	for _, u := range syncstate.Sides {
+		top := r.state.MaxUID[u]
+		if r.anew {
+			top = 0
+		}
+		if err == nil {
+			err = r.note(syncstate.OpMaxUID, nil, uint32(u), uint32(top))
+		}
+	}
+	if err == nil && !r.DryRun {
+		err = r.journal.flush()
+	}
+	if err != nil {
+		return err
+	}
+	if r.anew {
+		r.emit(Event{Kind: Notice, Side: r.side, Text: r.doubt.String() + "; as no message is paired, all messages count as new"})
+		return nil
+	}
+	r.emit(Event{Kind: Notice, Side: r.side, Text: fmt.Sprintf(
+		"%s; the mailbox looks restored from a backup: %d message(s) are the same as before, %d that it lacks are to be copied to it again, %d were found by their Message-ID",
+		r.doubt, r.agree, again-len(pairs), len(pairs))})
+	return nil
+}
+
+// broken returns the records whose message on the side in doubt is not known to be
+// the same, in the order of its UIDs.
+func (r *recovery) broken() []*syncstate.Record {
+	var out []*syncstate.Record
+	for i, rec := range r.state.Records.All() {
+		if !rec.Dead && rec.UID[r.side] > r.last {
+			out = append(out, r.state.Records.Get(i))
+		}
+	}
+	slices.SortStableFunc(out, func(a, b *syncstate.Record) int { return cmp.Compare(a.UID[r.side], b.UID[r.side]) })
+	return out
+}
+
+// expiredHere reports whether the record is of a message that has expired on the
+// side in doubt, and so need not be there.
+func (r *recovery) expiredHere(rec *syncstate.Record) bool {
+	return r.side == r.state.ExpireSide && rec.Any(syncstate.ExpireBegun|syncstate.Expired) && rec.UID[r.side.Other()] != 0
+}
+
+// unexpire takes back the marks of messages that were to expire on the other side,
+// as they are now the only copies.
+func (r *recovery) unexpire(ctx context.Context, broken []*syncstate.Record) error {
+	o := r.side.Other()
+	if o != r.state.ExpireSide || r.DryRun {
+		return nil
+	}
+	var changes []store.FlagChange
+	for _, rec := range broken {
+		m := r.meta(o, rec.UID[o])
+		if m != nil && m.Flags.Has(mail.FlagDeleted) && rec.Any(syncstate.ExpireBegun|syncstate.Expired) && !rec.Flags.Has(mail.FlagDeleted) {
+			changes = append(changes, store.FlagChange{UID: m.UID, Remove: mail.FlagDeleted})
+		}
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	var failed error
+	err := r.boxes[o].SetFlags(ctx, changes, func(_ int, err error) {
+		if failed == nil && err != nil && !errors.Is(err, store.ErrGone) {
+			failed = err
+		}
+	})
+	if err == nil {
+		err = failed
+	}
+	if err != nil {
+		return r.where(o, "keeping expired messages, which the other side has lost", err)
+	}
+	for _, c := range changes {
+		r.meta(o, c.UID).Flags &^= mail.FlagDeleted
+	}
+	return nil
+}
+
+// pairs finds messages of both sides without a counterpart that have the same
+// Message-ID, which no other such message has. Placeholders are not among them. What
+// was deleted on the side in doubt, or has expired there, is: it may be back.
+func (r *recovery) pairs(broken []*syncstate.Record) [][2]mail.UID {
+	t, o := r.side, r.side.Other()
+	isBroken := make(map[[2]mail.UID]bool, len(broken))
+	for _, rec := range broken {
+		isBroken[rec.UID] = true
+	}
+	var taken [2][]mail.UID
+	for rec := range r.state.Live() {
+		lost := isBroken[rec.UID]
+		if rec.UID[t] != 0 && !lost {
+			taken[t] = append(taken[t], rec.UID[t])
+		}
+		if rec.UID[o] != 0 && (rec.UID[t] != 0 && !lost || !r.whole(&rec)) {
+			taken[o] = append(taken[o], rec.UID[o])
+		}
+	}
+	var byID [2]map[string]mail.UID // 0: several
+	for u := range byID {
+		byID[u] = make(map[string]mail.UID)
+		known := mail.NewUIDSet(taken[u]...)
+		for _, m := range r.lists[u].Messages {
+			id := r.lists[u].MessageIDs[m.UID]
+			if id == "" || known.Contains(m.UID) {
+				continue
+			}
+			if _, twice := byID[u][id]; twice {
+				byID[u][id] = 0
+			} else {
+				byID[u][id] = m.UID
+			}
+		}
+	}
+	var out [][2]mail.UID
+	for _, m := range r.lists[t].Messages {
+		id := r.lists[t].MessageIDs[m.UID]
+		if to := byID[o][id]; id != "" && byID[t][id] == m.UID && to != 0 {
+			var p [2]mail.UID
+			p[t], p[o] = m.UID, to
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// whole reports whether the record is of a message, rather than a placeholder, on
+// the side that is not in doubt.
+func (r *recovery) whole(rec *syncstate.Record) bool {
+	return !rec.Any(syncstate.PlaceholderOn(r.side.Other())) && !rec.Purge && !rec.Upgrading
+}
+
+// pair makes records of pairs, in place of those of the other side alone.
+func (r *recovery) pair(pairs [][2]mail.UID) error {
+	t, o := r.side, r.side.Other()
+	alone := make(map[mail.UID]*syncstate.Record)
+	for i, rec := range r.state.Records.All() {
+		if !rec.Dead && rec.UID[t] == 0 {
+			alone[rec.UID[o]] = r.state.Records.Get(i)
+		}
+	}
+	for _, p := range pairs {
+		rec, err := r.addRecord(p[0], p[1])
+		if err != nil {
+			return err
+		}
+		// What differs is merged; but nothing is deleted for it.
+		here, there := r.meta(t, p[t]).Flags, r.meta(o, p[o]).Flags
+		flags := here&there | (here|there)&mail.FlagDeleted
+		if err := r.note(syncstate.OpFlags, rec, uint32(flags)); err != nil {
+			return err
+		}
+		if err := r.note(syncstate.OpStatus, rec, 0); err != nil {
+			return err
+		}
+		if old := alone[p[o]]; old != nil {
+			if err := r.note(syncstate.OpDrop, old); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// replaceAll replaces records. It returns how many copies are asked for.
+func (r *recovery) replaceAll(recs []*syncstate.Record) (copies int, err error) {
+	o := r.side.Other()
+	owned := make(map[mail.UID]int)
+	for rec := range r.state.Live() {
+		owned[rec.UID[o]]++
+	}
+	for _, rec := range recs {
+		copied, err := r.replace(rec, owned[rec.UID[o]] > 1)
+		if err != nil {
+			return copies, err
+		}
+		if copied {
+			copies++
+		}
+	}
+	return copies, nil
+}
+
+// replace drops a record, after making the one that takes its place, unless there
+// is one. It reports whether that asks for a copy.
+func (r *recovery) replace(rec *syncstate.Record, replaced bool) (copied bool, err error) {
+	t, o := r.side, r.side.Other()
+	if r.expiredHere(rec) && !replaced {
+		if !rec.Has(syncstate.ExpireBegun | syncstate.Expired) {
+			if err := r.note(syncstate.OpStatus, rec, uint32(rec.Status|syncstate.ExpireBegun|syncstate.Expired)); err != nil {
+				return false, err
+			}
+		}
+		return false, r.note(syncstate.OpUID(t), rec, 0)
+	}
+	if r.whole(rec) && r.meta(o, rec.UID[o]) != nil && !replaced && r.Rules.Ops[t].New {
+		var uids [2]mail.UID
+		uids[o] = rec.UID[o]
+		if _, err := r.addRecord(uids[0], uids[1]); err != nil {
+			return false, err
+		}
+		copied = true
+	}
+	return copied, r.note(syncstate.OpDrop, rec)
+}
+
+// resetWatermarks lets everything on the side in doubt count as new that has no
+// record. What has expired on the other side need not be there.
+func (r *recovery) resetWatermarks() error {
+	t := r.side
+	low := mail.UID(0)
+	if t == r.state.KeepSide() {
+		low = min(r.state.MaxExpired, r.last)
+	}
+	low = min(low, r.state.MaxUID[t])
+	if err := r.note(syncstate.OpMaxUID, nil, uint32(t), uint32(low)); err != nil {
+		return err
+	}
+	if r.state.UIDNext[t] > r.last+1 {
+		return r.note(syncstate.OpUIDNext, nil, uint32(t), uint32(r.last+1))
+	}
+	return nil
+}
