@@ -198,3 +198,51 @@ func TestRestoredMaildir(t *testing.T) {
 		})
 	}
 }
+
+// TestRestoredMaildirWithMail: messages that have arrived in a restored Maildir and have no
+// UIDs yet must not get those that the state knows, even if they are so many that
+// UIDNEXT would be above all of these afterwards. Nor may they if the state cannot
+// be used any more.
+func TestRestoredMaildirWithMail(t *testing.T) {
+	for _, near := range []string{"", "AltMap yes"} {
+		for _, first := range []int{25, 2} { // that is enough to recover, and too little
+			t.Run(fmt.Sprintf("%s %d", near, first), func(t *testing.T) {
+				r := newRestoring(t, "", near)
+				r.seed(first)
+				r.run(0, "d")
+				local, backup := filepath.Join(r.dir, "near2"), filepath.Join(r.dir, "backup")
+				r.copyDir(local, backup)
+				r.seed(6)
+				r.run(0, "d")
+				for _, box := range []string{"INBOX", "Work"} { // the state is newer
+					r.copyDir(filepath.Join(local, box, ".mbsyncstate"), filepath.Join(backup, box, ".mbsyncstate"))
+				}
+				r.copyDir(backup, local)
+				n := first + 6
+				for range 8 {
+					n++
+					for _, box := range []string{"INBOX", "Work"} {
+						name := filepath.Join(local, box, "new", fmt.Sprintf("1700000000.%d.user", n))
+						if err := os.WriteFile(name, []byte(fmt.Sprintf("Subject: s%d\nMessage-Id: <m%d@x>\n\nHello\n", n, n)), 0o600); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				if first < 25 {
+					for range 2 {
+						r.run(1, "d")
+						r.says(&r.err, "unable to recover: only 2 of 8")
+						if far, near := r.subjects("INBOX"); len(far) != 8 || len(near) != 10 {
+							t.Errorf("far has %v, near %v", far, near)
+						}
+					}
+					return
+				}
+				r.run(0, "d")
+				r.says(&r.err, "UIDNEXT went back on the near side: it is 26, but message 31", "6 that it lacks are to be copied to it again")
+				r.run(0, "d")
+				r.whole(n)
+			})
+		}
+	}
+}

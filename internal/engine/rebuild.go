@@ -53,13 +53,35 @@ func (r *recovery) list(ctx context.Context) error {
 			r.lists[u] = &store.Listing{}
 			return nil
 		}
-		l, err := r.boxes[u].Scan(ctx, store.Need{UIDs: want[u], Flags: all, MessageIDs: true})
+		l, err := r.scan(ctx, u, store.Need{UIDs: want[u], Flags: all, MessageIDs: true})
 		if err != nil {
 			return r.where(u, "reading Message-IDs", err)
 		}
 		r.lists[u] = l
 		return nil
 	})
+}
+
+// scan lists messages of side u. In a local mailbox whose UIDs are in doubt, new
+// messages do not get UIDs by that, and are left out: if this run were to end here,
+// the next one would not see that UIDNEXT went back.
+func (r *recovery) scan(ctx context.Context, u syncstate.Side, need store.Need) (*store.Listing, error) {
+	if _, local := r.Store[u].(store.Local); !local || u != r.side {
+		return r.boxes[u].Scan(ctx, need)
+	}
+	box, err := r.Store[u].Open(ctx, r.Box[u], store.OpenRequest{ReadOnly: true})
+	if err != nil {
+		return nil, err
+	}
+	l, err := box.Scan(ctx, need)
+	if cerr := box.Close(ctx); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return nil, err
+	}
+	l.Messages = slices.DeleteFunc(l.Messages, func(m mail.Meta) bool { return m.UID >= r.next })
+	return l, nil
 }
 
 // meta returns a message as listed, or nil.
@@ -160,7 +182,8 @@ func (r *recovery) rebuild(ctx context.Context) error {
 		}
 	}
 	if err == nil && !r.DryRun {
-		err = r.journal.flush()
+		// Before new messages get UIDs.
+		err = r.journal.sync()
 	}
 	if err != nil {
 		return err

@@ -104,7 +104,9 @@ func (s *session) doubts(ctx context.Context, t syncstate.Side) (*doubt, error) 
 	}
 	// At the end of the numbers there is no next one.
 	d.back = d.next <= d.top && d.next < mail.MaxUID
-	if d.back && !d.changed() {
+	// A local mailbox knows its UIDNEXT, and must not be listed here: listing gives
+	// UIDs to new messages, after which UIDNEXT may be above all that the state knows.
+	if _, local := s.Store[t].(store.Local); d.back && !d.changed() && !local {
 		// That may be an old answer, or a guess of ours.
 		if r, ok := box.(store.Renewer); ok {
 			if err := r.Renew(ctx); err != nil {
