@@ -286,7 +286,7 @@ func (c *conversion) convertedName(e entry, numbered bool) string {
 		// What looks like a UID is none, but would become one.
 		name := e.name
 		for {
-			bare := withoutUID(name)
+			bare := withoutUID(name, c.s.opts.InfoDelimiter)
 			if bare == name {
 				return name
 			}
@@ -295,7 +295,7 @@ func (c *conversion) convertedName(e entry, numbered bool) string {
 	case e.uid == 0:
 		return e.name
 	}
-	bare := withoutUID(e.name)
+	bare := withoutUID(e.name, c.s.opts.InfoDelimiter)
 	if c.s.key(bare) != c.s.key(e.name) {
 		return e.name // it would be another message
 	}
@@ -367,13 +367,10 @@ func (c *conversion) rename(ctx context.Context, numbered bool) (moved bool, ren
 // one that the store has been told, names would be misunderstood. The mailbox is
 // listed, and understood differently afterwards.
 func (m *mailbox) guessDelimiter() error {
-	seen := make(map[byte]string)
-	for _, e := range m.entries.all() {
-		if i := strings.LastIndex(e.name, "2,"); i > 0 && strings.Trim(e.name[i+2:], "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") == "" {
-			if d := e.name[i-1]; d > ' ' && d < 0x7f && d != ',' && !isAlphanumeric(d) {
-				seen[d] = e.name
-			}
-		}
+	seen := m.delimiters(letters)
+	if len(seen) == 0 {
+		// Flags may be followed by what does not belong there.
+		seen = m.delimiters(letters + ":;!, 0123456789")
 	}
 	if len(seen) == 0 || seen[m.store.opts.InfoDelimiter] != "" {
 		return nil
@@ -393,6 +390,23 @@ func (m *mailbox) guessDelimiter() error {
 	}
 	m.entries.sort()
 	return nil
+}
+
+const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+// delimiters returns the characters that are before a "2," in the names of
+// messages, each with one of these names. Behind that there may be the given
+// characters only.
+func (m *mailbox) delimiters(behind string) map[byte]string {
+	seen := make(map[byte]string)
+	for _, e := range m.entries.all() {
+		if i := strings.LastIndex(e.name, "2,"); i > 0 && strings.Trim(e.name[i+2:], behind) == "" {
+			if d := e.name[i-1]; d > ' ' && d < 0x7f && d != ',' && !isAlphanumeric(d) {
+				seen[d] = e.name
+			}
+		}
+	}
+	return seen
 }
 
 func isAlphanumeric(c byte) bool {

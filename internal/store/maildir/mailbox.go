@@ -238,7 +238,7 @@ func (m *mailbox) keepUIDs() (highest mail.UID, ambiguous []entry) {
 func (m *mailbox) dropUIDs(entries []entry) error {
 	var touched [2]bool
 	for _, e := range entries {
-		target := m.path(int(e.dir), withoutUID(e.name))
+		target := m.path(int(e.dir), withoutUID(e.name, m.store.opts.InfoDelimiter))
 		_, err := m.store.fs.Stat(target)
 		if err == nil { // taken
 			target = m.path(int(e.dir), m.store.newName(0, e.flags))

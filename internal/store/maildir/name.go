@@ -1,6 +1,7 @@
 package maildir
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 
@@ -36,61 +37,80 @@ func nameUID(name string) mail.UID {
 	return mail.UID(u)
 }
 
-// infoAt returns where the flag letters are in name: after the first delim
-// followed by "2,", up to what is not a letter. ok is false if there is no such
-// thing.
-func infoAt(name string, delim byte) (start, end int, ok bool) {
+// infoAt returns where the flag letters begin in name: after the first delim
+// followed by "2,". ok is false if there is no such thing.
+func infoAt(name string, delim byte) (start int, ok bool) {
 	for i := 0; ; i++ {
 		n := strings.IndexByte(name[i:], delim)
 		if n < 0 {
-			return 0, 0, false
+			return len(name), false
 		}
 		i += n
 		if strings.HasPrefix(name[i+1:], "2,") {
-			start = i + 3
-			break
+			return i + 3, true
 		}
 	}
-	end = start
-	for end < len(name) && name[end]|0x20-'a' < 26 {
-		end++
-	}
-	return start, end, true
 }
 
-// nameFlags returns the flags in a file name. Letters that mean nothing here
-// are ignored.
+// nameFlags returns the flags in a file name. Each of their letters counts that
+// comes after the first "2,", as in the C program: other programs leave names
+// such as "1.2.host:2,:2,S" and "1.2.host:2, S".
 func nameFlags(name string, delim byte) mail.Flags {
-	start, end, _ := infoAt(name, delim)
+	start, _ := infoAt(name, delim)
 	var f mail.Flags
-	for _, c := range []byte(name[start:end]) {
+	for _, c := range []byte(name[start:]) {
 		f |= mail.FlagOfLetter(c)
 	}
 	return f
 }
 
-// withFlags returns name with the flags replaced: ours first, in order, then
-// the letters of others as they were.
-func withFlags(name string, delim byte, flags mail.Flags) string {
-	b := make([]byte, 0, len(name)+10)
-	start, end, ok := infoAt(name, delim)
+// splitInfo returns the part of a name before the flags, and the flags with
+// what is behind them. A UID that is among the flags moves to the first part.
+func splitInfo(name string, delim byte) (base, info string) {
+	at, ok := infoAt(name, delim)
 	if !ok {
-		b = append(b, name...)
-		b = append(b, delim, '2', ',')
-		return string(flags.AppendTo(b))
+		return name, ""
 	}
-	if strings.HasPrefix(name[start-1:], uidMark) && strings.Index(name, uidMark) == start-1 {
-		// The flags would tear the mark of the UID apart, so that moves first.
-		return withFlags(withUID(withoutUID(name), delim, nameUID(name)), delim, flags)
+	base, info = name[:at-len(":2,")], name[at:]
+	start, end, marked := uidDigits(name)
+	if start -= len(uidMark); !marked || start < at-1 {
+		return base, info
 	}
-	b = append(b, name[:start]...)
-	b = flags.AppendTo(b)
-	for _, c := range []byte(name[start:end]) {
-		if mail.FlagOfLetter(c) == 0 {
-			b = append(b, c)
+	info = name[end:]
+	if start > at { // else the mark shares the comma of "2,", or follows it
+		info = name[at:start] + info
+	}
+	if u := nameUID(name); u != 0 {
+		base = withUID(base, delim, u)
+	}
+	return base, info
+}
+
+// foreignLetters returns the letters in the flags of a name that belong to other
+// programs: those that are not ours, up to the first character that is no
+// letter, and small ones also behind that.
+func foreignLetters(info string) string {
+	var letters []byte
+	odd := false
+	for _, c := range []byte(info) {
+		small := c-'a' < 26
+		odd = odd || !small && c-'A' >= 26
+		if (small || !odd && mail.FlagOfLetter(c) == 0) && bytes.IndexByte(letters, c) < 0 {
+			letters = append(letters, c)
 		}
 	}
-	return string(append(b, name[end:]...))
+	return string(letters)
+}
+
+// withFlags returns name with the flags replaced: ours first, in order, then
+// the letters of others. Nothing else remains of what was there.
+func withFlags(name string, delim byte, flags mail.Flags) string {
+	base, info := splitInfo(name, delim)
+	b := make([]byte, 0, len(name)+10)
+	b = append(b, base...)
+	b = append(b, delim, '2', ',')
+	b = flags.AppendTo(b)
+	return string(append(b, foreignLetters(info)...))
 }
 
 // withUID returns name with the UID set or replaced.
@@ -113,18 +133,23 @@ func withUID(name string, delim byte, u mail.UID) string {
 }
 
 // withoutUID returns name without the mark and digits of its UID.
-func withoutUID(name string) string {
+func withoutUID(name string, delim byte) string {
 	start, end, ok := uidDigits(name)
 	if !ok {
 		return name
 	}
-	return name[:start-len(uidMark)] + name[end:]
+	start -= len(uidMark)
+	if at, isInfo := infoAt(name, delim); isInfo && start == at-1 {
+		start++ // the comma is that of "2,"
+	}
+	return name[:start] + name[end:]
 }
 
 // baseName returns the part of a name with a UID that stays when flags change.
-func baseName(name string) string {
-	_, end, _ := uidDigits(name)
-	return name[:end]
+func baseName(name string, delim byte) string {
+	base, _ := splitInfo(name, delim)
+	_, end, _ := uidDigits(base)
+	return base[:end]
 }
 
 // isMessageName tells whether a directory entry can be a message.

@@ -318,7 +318,7 @@ func (m *mailbox) problems() (problems []string, halfMoved []entry, err error) {
 		e := m.entries.entryOf(it)
 		if _, assigned := m.provisional[m.short(e)]; e.uid > highest && !assigned {
 			problems = append(problems, fmt.Sprintf("UID %d of '%s' is above the highest assigned UID %d; "+
-				"to get it a new UID, rename it to '%s'", e.uid, m.short(e), highest, withoutUID(e.name)))
+				"to get it a new UID, rename it to '%s'", e.uid, m.short(e), highest, withoutUID(e.name, m.store.opts.InfoDelimiter)))
 		}
 		if !twice {
 			continue
@@ -336,7 +336,7 @@ func (m *mailbox) problems() (problems []string, halfMoved []entry, err error) {
 			problems = append(problems, m.sameName(old, e))
 		default:
 			problems = append(problems, fmt.Sprintf("duplicate UID %d: '%s' and '%s'; "+
-				"to get the latter a new UID, rename it to '%s'", e.uid, m.short(old), m.short(e), withoutUID(e.name)))
+				"to get the latter a new UID, rename it to '%s'", e.uid, m.short(old), m.short(e), withoutUID(e.name, m.store.opts.InfoDelimiter)))
 		}
 	}
 	return problems, halfMoved, nil
@@ -381,7 +381,8 @@ func (m *mailbox) sameMessage(a, b string) bool {
 	if m.isMapped() {
 		return m.store.key(a) == m.store.key(b)
 	}
-	return baseName(a) == baseName(b)
+	delim := m.store.opts.InfoDelimiter
+	return baseName(a, delim) == baseName(b, delim)
 }
 
 // finishMoves removes the old names of messages that are in cur already.

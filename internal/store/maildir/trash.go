@@ -94,12 +94,8 @@ func (m *mailbox) trashOne(ctx context.Context, u mail.UID, bin *mailbox, from, 
 // of others that it has.
 func (m *mailbox) trashName(e entry, flags mail.Flags) string {
 	delim := m.store.opts.InfoDelimiter
-	fresh := m.store.newName(0, 0)
-	start, end, ok := infoAt(e.name, delim)
-	if ok {
-		fresh += e.name[start:end]
-	}
-	return withFlags(fresh, delim, flags)
+	_, info := splitInfo(e.name, delim)
+	return m.store.newName(0, flags) + foreignLetters(info)
 }
 
 // copyTo copies a message to another mailbox.
