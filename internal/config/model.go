@@ -3,6 +3,8 @@ package config
 import (
 	"strings"
 	"time"
+
+	"isync/internal/mail"
 )
 
 // Config is a configuration that has passed all checks. It is not changed
@@ -322,17 +324,22 @@ type ChannelRef struct {
 }
 
 // ParseChannelRef reads "channel[:box[,box]...]". On the command line (argument
-// = true) new lines separate mailboxes too. ok is false if a name is empty.
+// = true) new lines separate mailboxes too. An empty name of a mailbox is that of
+// the inbox. ok is false if the name of the channel is empty.
 func ParseChannelRef(s string, argument bool) (ref ChannelRef, ok bool) {
 	name, boxes, has := strings.Cut(s, ":")
-	ref.Name, ok = name, name != ""
+	ref.Name = name
 	if !has {
-		return ref, ok
+		return ref, name != ""
 	}
-	ref.Boxes = strings.FieldsFunc(boxes, func(r rune) bool { return r == ',' || argument && r == '\n' })
-	separators := strings.Count(boxes, ",")
 	if argument {
-		separators += strings.Count(boxes, "\n")
+		boxes = strings.ReplaceAll(boxes, "\n", ",")
 	}
-	return ref, ok && len(ref.Boxes) == separators+1
+	ref.Boxes = strings.Split(boxes, ",")
+	for i, b := range ref.Boxes {
+		if b == "" {
+			ref.Boxes[i] = mail.Inbox
+		}
+	}
+	return ref, name != ""
 }

@@ -102,7 +102,7 @@ func TestErrors(t *testing.T) {
 		{"expunge in global", "Expunge Near\nExpungeSolo Near\n" + withChannel(""), []string{`2: both Expunge and ExpungeSolo are set for the near side`}},
 		{"create", withChannel("Create Near", "Create None"), []string{`13: Conflicting Create options: "None"`}},
 		{"messages", withChannel("MaxMessages -3"), []string{`12: invalid number "-3" for MaxMessages`}},
-		{"group", withChannel("", "Group g c: c:a,,b :x c:a"), []string{`13: malformed channel "c:"`, `13: malformed channel "c:a,,b"`, `13: malformed channel ":x"`}},
+		{"group", withChannel("", "Group g c: c:a,,b :x c:a"), []string{`13: malformed channel ":x"`}},
 
 		{"mixed TLS types", withAccount("RequireSSL yes", "SSLType IMAPS", "UseIMAPS no"), []string{`3: IMAPAccount "a" has both RequireSSL and TLSType (delete the RequireSSL line)`, `5: IMAPAccount "a" has both UseIMAPS`}},
 		{"mixed TLS versions", withAccount("UseTLSv1 yes", "TLSVersions +1.1"), []string{`3: IMAPAccount "a" has both UseTLSv1 and TLSVersions`}},
@@ -484,9 +484,12 @@ func TestParseChannelRef(t *testing.T) {
 		{"c:a\nb,c", false, "c|a\nb|c"},
 		{"", false, "bad"},
 		{":a", false, "bad"},
-		{"c:", false, "bad"},
-		{"c:,a", false, "bad"},
-		{"c:a\n", true, "bad"},
+		{"c:", false, "c|INBOX"},
+		{"c:", true, "c|INBOX"},
+		{"c:,a", false, "c|INBOX|a"},
+		{"c:a,,b", true, "c|a|INBOX|b"},
+		{"c:a\n", true, "c|a|INBOX"},
+		{":", true, "bad"},
 	} {
 		ref, ok := ParseChannelRef(tt.s, tt.argument)
 		got := strings.Join(append([]string{ref.Name}, ref.Boxes...), "|")
