@@ -34,13 +34,13 @@ func (e *CommandError) Unwrap() error { return e.Err }
 
 // What can be wrong with the output of a command.
 var (
-	ErrNoOutput      = errors.New("it printed nothing")
-	ErrMultipleLines = errors.New("it printed more than one line")
-	errTooMuch       = fmt.Errorf("it printed more than %d bytes", maxOutput)
-	errNUL           = errors.New("it printed a NUL byte")
+	ErrNoOutput  = errors.New("it printed nothing")
+	ErrEmptyLine = errors.New("the first line that it printed is empty")
+	errTooMuch   = fmt.Errorf("it printed more than %d bytes", maxOutput)
+	errNUL       = errors.New("it printed a NUL byte")
 )
 
-// run runs a command with "sh -c" and returns the one line that it prints. A
+// run runs a command with "sh -c" and returns the first line that it prints. A
 // leading '+' says that it talks on the terminal, which it then has to itself.
 func (t *Terminal) run(ctx context.Context, command string) (string, error) {
 	line, interactive := strings.CutPrefix(command, "+")
@@ -53,7 +53,7 @@ func (t *Terminal) run(ctx context.Context, command string) (string, error) {
 	}
 	out, err := t.output(ctx, line)
 	if err == nil {
-		out, err = onlyLine(out)
+		out, err = firstLine(out)
 	}
 	if err != nil {
 		return "", &CommandError{line, err}
@@ -87,14 +87,14 @@ func (t *Terminal) output(ctx context.Context, line string) ([]byte, error) {
 	return out.data, nil
 }
 
-// onlyLine checks that there is exactly one line, whose end may be missing, and
-// returns it without its end.
-func onlyLine(out []byte) ([]byte, error) {
+// firstLine returns the first line without its end. Further ones do not count:
+// password managers keep more than the password in an entry.
+func firstLine(out []byte) ([]byte, error) {
 	line, rest, _ := bytes.Cut(out, []byte("\n"))
 	line = bytes.TrimSuffix(line, []byte("\r"))
 	switch {
-	case len(rest) > 0:
-		return nil, ErrMultipleLines
+	case len(line) == 0 && len(rest) > 0:
+		return nil, ErrEmptyLine
 	case len(line) == 0:
 		return nil, ErrNoOutput
 	case bytes.IndexByte(line, 0) >= 0:

@@ -34,7 +34,10 @@ func TestValues(t *testing.T) {
 		{"DOS line", Source{UserCmd: `printf 'me\r\n'`, PassCmd: `printf 'a\rb'`}, "me", "a\rb"},
 		{"UTF-8", Source{UserCmd: "printf 'j\\303\\266'", PassCmd: "+echo p"}, "j\u00f6", "p"},
 		{"silent", Source{UserCmd: "true", PassCmd: "echo"}, `error:command "true": it printed nothing`, `error:command "echo": it printed nothing`},
-		{"lines", Source{UserCmd: `printf 'a\nb'`, PassCmd: `echo a; echo`}, `error:it printed more than one line`, `error:it printed more than one line`},
+		{"lines", Source{UserCmd: `printf 'a\nb'`, PassCmd: `echo a; echo`}, "a", "a"},
+		{"an entry of pass", Source{UserCmd: `printf 'me\r\nurl: x\n'`, PassCmd: `printf 'secret\nlogin: me\n\0\n'`}, "me", "secret"},
+		{"empty first line", Source{UserCmd: `printf '\nme\n'`, PassCmd: `printf '\r\n\n'`}, `error:the first line that it printed is empty`, `error:the first line that it printed is empty`},
+		{"NUL in the first line", Source{UserCmd: `printf 'm\0e\nx'`, Pass: pass("x")}, `error:it printed a NUL byte`, "x"},
 		{"status", Source{UserCmd: "echo a; exit 3", PassCmd: "+no-such-command-here 2>/dev/null"}, `error:command "echo a; exit 3": exit status 3`, `error:command "no-such-command-here 2>/dev/null": exit status 127`},
 		{"signal", Source{UserCmd: "kill -9 $$", PassCmd: `printf 'a\0b'`}, `error:signal: killed`, `error:it printed a NUL byte`},
 		{"too much", Source{UserCmd: "head -c 70000 /dev/zero", PassCmd: "yes"}, `error:it printed more than 65536 bytes`, `error:it printed more than 65536 bytes`},
@@ -68,7 +71,7 @@ func check(t *testing.T, what, got string, err error, want string) {
 // TestOutputDoesNotShow: whatever goes wrong, the output is not in the error.
 func TestOutputDoesNotShow(t *testing.T) {
 	script := filepath.Join(t.TempDir(), "script")
-	for _, body := range []string{"echo hunter2; exit 1", "echo hunter2; echo hunter3", "printf 'hunter2\\0x'", "while :; do echo hunter2; done", "echo hunter2; kill -15 $$"} {
+	for _, body := range []string{"echo hunter2; exit 1", "echo; echo hunter3", "printf 'hunter2\\0x'", "while :; do echo hunter2; done", "echo hunter2; kill -15 $$"} {
 		if err := os.WriteFile(script, []byte(body), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -125,8 +125,8 @@ func (a *adviser) aboutLogin() string {
 		if e.Command == strings.TrimPrefix(a.account.UserCmd, "+") {
 			keyword = "UserCmd"
 		}
-		if e.Err != nil && (errors.Is(e.Err, auth.ErrNoOutput) || errors.Is(e.Err, auth.ErrMultipleLines)) {
-			return a.keyword(keyword) + " must print exactly one line"
+		if e.Err != nil && (errors.Is(e.Err, auth.ErrNoOutput) || errors.Is(e.Err, auth.ErrEmptyLine)) {
+			return a.keyword(keyword) + " must print it in the first line"
 		}
 		return "try by hand what " + a.keyword(keyword) + " does; it is run by sh -c, in the environment of mbsync"
 	}

@@ -171,7 +171,7 @@ func TestNetworkErrors(t *testing.T) {
 		},
 		{
 			"command without output", script(nil, hello+bye), plain + "\nPassCmd true",
-			`cannot get the password of IMAPStore "far": command "true": it printed nothing`, "PassCmd (rc:8) must print exactly one line",
+			`cannot get the password of IMAPStore "far": command "true": it printed nothing`, "PassCmd (rc:8) must print it in the first line",
 		},
 		{
 			"command fails", script(nil, hello+bye), plain + "\nPassCmd \"echo s3cr3t-word; exit 3\"",
