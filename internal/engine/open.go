@@ -262,7 +262,21 @@ func (s *session) exists(ctx context.Context, t syncstate.Side) (bool, error) {
 	if err != nil {
 		return false, s.where(t, fmt.Sprintf("listing the mailboxes of the %s side", t), err)
 	}
-	return slices.ContainsFunc(boxes, func(b store.Box) bool { return b.Name == s.Box[t] }), nil
+	if slices.ContainsFunc(boxes, func(b store.Box) bool { return b.Name == s.Box[t] }) {
+		return true, nil
+	}
+	if _, local := s.Store[t].(store.Local); !local {
+		return false, nil
+	}
+	// The listing of a file system leaves out what cannot be looked at.
+	b, err := s.Store[t].Open(ctx, s.Box[t], store.OpenRequest{ReadOnly: true})
+	switch {
+	case errors.Is(err, store.ErrNoBox):
+		return false, nil
+	case err != nil:
+		return false, s.where(t, fmt.Sprintf("opening %s side", t), err)
+	}
+	return true, b.Close(ctx)
 }
 
 // loadState loads the state, which is locked, and replays the journal of an

@@ -13,6 +13,10 @@ func Stamp(fi fs.FileInfo) string {
 	return fmt.Sprintf("%d %d %d %s", fi.Size(), fi.ModTime().UnixNano(), ChangeTime(fi).UnixNano(), inode(fi))
 }
 
+// Identity returns a text that tells a file from every other one that exists at
+// the same time, "" if the system has no such thing.
+func Identity(fi fs.FileInfo) string { return inode(fi) }
+
 const (
 	// lag is how far the time stamps of a file system may be behind our clock. On
 	// a machine of one's own that is a tick of its timer, some milliseconds. It is

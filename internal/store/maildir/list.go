@@ -12,9 +12,6 @@ import (
 	"isync/internal/store"
 )
 
-// maxDepth is how deep mailboxes may be nested.
-const maxDepth = 10
-
 // List implements store.Store.
 func (s *Store) List(ctx context.Context, req store.ListRequest) ([]store.Box, error) {
 	if err := s.begin(ctx); err != nil {
@@ -26,7 +23,7 @@ func (s *Store) List(ctx context.Context, req store.ListRequest) ([]store.Box, e
 			return nil, err
 		}
 	}
-	w := walker{s: s}
+	w := walker{s: s, visits: make(map[string]int)}
 	err := w.list(ctx, req)
 	switch {
 	case err == nil:
@@ -41,6 +38,14 @@ func (s *Store) List(ctx context.Context, req store.ListRequest) ([]store.Box, e
 type walker struct {
 	s     *Store
 	boxes []store.Box
+	// visits counts how often a directory was listed, by its identity.
+	visits map[string]int
+	// found are directories that are still to be listed. Those that are nearer to
+	// where the listing begins come first, so that a mailbox is found under its
+	// own name before it is by way of symbolic links.
+	found []*place
+	// loops is how many warnings there were of directories that are left out.
+	loops int
 }
 
 func (w *walker) list(ctx context.Context, req store.ListRequest) error {
@@ -48,10 +53,11 @@ func (w *walker) list(ctx context.Context, req store.ListRequest) error {
 	inbox := req.Inbox || req.InboxAmong
 	if inbox {
 		isBox, err := w.isBox(o.Inbox)
-		if err != nil {
+		switch {
+		case err != nil && !ofTheEntry(err):
 			return err
-		}
-		if isBox {
+		case err != nil || isBox:
+			// What is wrong with it is told when it is opened.
 			w.add(mail.Inbox)
 		}
 	}
@@ -59,15 +65,33 @@ func (w *walker) list(ctx context.Context, req store.ListRequest) error {
 		return w.listPlusPlus(req)
 	}
 	if inbox {
-		if err := w.below(ctx, o.Inbox, mail.Inbox, 1); err != nil {
+		if err := w.below(&place{path: o.Inbox, name: mail.Inbox, depth: 1}); err != nil {
+			return err
+		}
+		if err := w.visitFound(ctx); err != nil {
 			return err
 		}
 	}
 	switch {
 	case o.Path != "" && (req.Others || req.OthersIfAny):
-		return w.listPath(ctx)
+		if err := w.listPath(); err != nil {
+			return err
+		}
 	case req.Others:
 		return nameError(store.NameNoPath, "", "the store has no Path")
+	}
+	return w.visitFound(ctx)
+}
+
+// visitFound lists the directories that are still to be listed.
+func (w *walker) visitFound(ctx context.Context) error {
+	for ; len(w.found) > 0; w.found = w.found[1:] {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := w.visit(w.found[0]); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -123,11 +147,12 @@ func (s *Store) InboxAmongOthers(context.Context) (bool, error) {
 }
 
 // listPath lists what is below Path.
-func (w *walker) listPath(ctx context.Context) error {
+func (w *walker) listPath() error {
 	dir, prefix := filepath.Split(w.s.opts.Path)
 	if dir == "" {
 		dir = "."
 	}
+	root := &place{path: dir}
 	names, err := w.s.fs.ReadNames(dir)
 	if isMissing(err) {
 		return fmt.Errorf("cannot open Path: %w; create it (mkdir -p '%s') if this is not a typo", err, filepath.Clean(dir))
@@ -154,38 +179,41 @@ func (w *walker) listPath(ctx context.Context) error {
 		}
 		// Path may be a Maildir itself.
 		if isPart(box) {
-			if isBox, err := w.isBox(path); err != nil || !isBox {
+			if isBox, err := w.isBox(path); err == nil && !isBox {
 				continue
 			}
 		}
-		if err := w.visit(ctx, path, box, 1); err != nil {
-			return err
-		}
+		w.found = append(w.found, &place{path: path, name: box, up: root, depth: 1})
 	}
 	return nil
 }
 
-// visit lists the directory path, which is at the given depth, as the mailbox
-// or container of the given name, and what is below it.
-func (w *walker) visit(ctx context.Context, path, name string, depth int) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if !utf8.ValidString(name) {
-		w.s.warn("rename it, to UTF-8; convmv is a program for that", "ignoring '%q': its name is not valid UTF-8", path)
+// visit lists the directory at p, which may be a mailbox, and what is in it.
+func (w *walker) visit(p *place) error {
+	if !utf8.ValidString(p.name) {
+		w.s.warn("rename it, to UTF-8; convmv is a program for that", "ignoring '%q': its name is not valid UTF-8", p.path)
 		return nil
 	}
-	isBox, err := w.isBox(path)
-	if err != nil {
+	isDir, err := w.enter(p)
+	if err != nil || !isDir {
 		return err
 	}
-	if isBox {
-		if depth > 1 && w.s.opts.SubFolders == SubFoldersNone {
-			return w.nested(name, path)
-		}
-		w.add(name)
+	isBox, err := w.isBox(p.path)
+	switch {
+	case err != nil && ofTheEntry(err):
+		w.unreadable(p.path, err)
+		return nil
+	case err != nil:
+		return err
+	case isBox && p.depth > 1 && w.s.opts.SubFolders == SubFoldersNone:
+		return w.nested(p.name, p.path)
+	case isBox:
+		w.add(p.name)
 	}
-	return w.below(ctx, path, name, depth)
+	if w.isVisited(p) {
+		return nil
+	}
+	return w.below(p)
 }
 
 // nested is the error of a mailbox within another that is there, though the
@@ -203,20 +231,21 @@ func (w *walker) nested(name, path string) error {
 	return err
 }
 
-// below lists what is in the directory of a mailbox or container.
-func (w *walker) below(ctx context.Context, dir, name string, depth int) error {
+// below finds what is in the directory of a mailbox or container.
+func (w *walker) below(p *place) error {
+	dir := p.path
 	entries, err := w.s.fs.ReadNames(dir)
-	if isMissing(err) {
+	switch {
+	case isMissing(err):
 		return nil
-	}
-	if err != nil {
+	case err != nil && ofTheEntry(err):
+		w.unreadable(dir, err)
+		return nil
+	case err != nil:
 		return fmt.Errorf("cannot list mailboxes: %w", err)
 	}
 	if slices.Contains(entries, "new") && slices.Contains(entries, "tmp") && !slices.Contains(entries, "cur") {
 		w.s.warn("if it is a mailbox, complete it: mkdir '"+filepath.Join(dir, "cur")+"'", "ignoring '%s': it has 'new' and 'tmp', but no 'cur', which a mailbox needs", dir)
-	}
-	if depth > maxDepth {
-		return fmt.Errorf("'%s' is too deeply nested: a symlink loop?", dir)
 	}
 	for _, n := range entries {
 		path := filepath.Join(dir, n)
@@ -232,9 +261,7 @@ func (w *walker) below(ctx context.Context, dir, name string, depth int) error {
 		if path == w.s.opts.Inbox {
 			continue
 		}
-		if err := w.visit(ctx, path, name+"/"+sub, depth+1); err != nil {
-			return err
-		}
+		w.found = append(w.found, &place{path: path, name: p.name + "/" + sub, up: p, depth: p.depth + 1})
 	}
 	return nil
 }
@@ -255,10 +282,13 @@ func (w *walker) listPlusPlus(req store.ListRequest) error {
 			continue
 		}
 		isBox, err := w.isBox(filepath.Join(dir, n))
-		if err != nil {
+		switch {
+		case err != nil && ofTheEntry(err):
+			w.unreadable(filepath.Join(dir, n), err)
+			continue
+		case err != nil:
 			return err
-		}
-		if !isBox {
+		case !isBox:
 			continue
 		}
 		name, inbox := strings.CutPrefix(name, ".")

@@ -152,13 +152,9 @@ func TestListingErrors(t *testing.T) {
 		{"no style, below inbox", maildir.Options{Path: "/none/", Inbox: "/a"}, "found sub-folder 'INBOX/b'"},
 		{"no Path", maildir.Options{Inbox: "/Inbox", SubFolders: maildir.SubFoldersVerbatim}, "has no Path"},
 		{"missing Path", maildir.Options{Path: "/none/", Inbox: "/Inbox", SubFolders: maildir.SubFoldersVerbatim}, "mkdir -p"},
-		{"loop", maildir.Options{Path: "/", Inbox: "/Inbox", SubFolders: maildir.SubFoldersVerbatim}, "symlink loop"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := tree(t, "Inbox", "a", "a/b")
-			if c.name == "loop" {
-				check(t, os.Symlink(".", filepath.Join(dir, "a", "loop")))
-			}
 			o := c.opts
 			o.Name, o.Inbox = "local", dir+o.Inbox
 			if o.Path != "" {
