@@ -169,6 +169,7 @@ func (s *session) run(ctx context.Context) (err error) {
 	if done || err != nil {
 		return err
 	}
+	s.spareOwnTrash()
 	if err := s.checkUIDs(ctx); err != nil {
 		return err
 	}

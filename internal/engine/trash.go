@@ -7,9 +7,32 @@ import (
 	"slices"
 
 	"isync/internal/mail"
+	"isync/internal/plan"
 	"isync/internal/store"
 	"isync/internal/syncstate"
 )
+
+// spareOwnTrash switches off each trash that is itself one of the mailboxes: what is
+// deleted there is gone for good. Otherwise it would be put back where it is, in
+// every run.
+func (s *session) spareOwnTrash() {
+	pair := *s.Pair // the caller's stays as it is
+	for _, t := range syncstate.Sides {
+		if pair.Rules.Trash[t].Enabled && sameBox(s.Store[t], s.Box[t], s.TrashBox[t]) {
+			pair.Rules.Trash[t] = plan.Trash{}
+			s.Pair = &pair
+		}
+	}
+}
+
+// sameBox reports whether two names lead to the same mailbox of a store.
+func sameBox(st store.Store, a, b string) bool {
+	a, b = mail.CanonicalBox(a), mail.CanonicalBox(b)
+	if al, ok := st.(store.Aliaser); ok {
+		return a == b || al.SameBox(a, b)
+	}
+	return a == b
+}
 
 // fillTrash copies messages of side t that are about to be expunged: own to
 // the trash of the side's own store, remote to that of the other store. It

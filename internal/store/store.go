@@ -77,6 +77,14 @@ type Folder interface {
 	Fold(box string) string
 }
 
+// Aliaser is implemented by stores in which a mailbox may have several canonical
+// names.
+type Aliaser interface {
+	// SameBox reports whether two canonical names lead to the same mailbox, as far
+	// as that is known.
+	SameBox(a, b string) bool
+}
+
 // Caps tells what a store can do.
 type Caps struct {
 	// CRLF: messages end their lines in CR LF (IMAP), else in LF (Maildir).

@@ -152,3 +152,17 @@ func (l *layout) patterns(inbox, others bool) []string {
 	}
 	return []string{mail.Inbox + "*", under}
 }
+
+// SameBox implements store.Aliaser: with a prefix, a mailbox may have one name as a
+// child of the inbox and another one without.
+func (s *Store) SameBox(a, b string) bool {
+	l := s.layout.get()
+	if a == b || l == nil {
+		return a == b
+	}
+	x, errX := l.server(a)
+	y, errY := l.server(b)
+	return errX == nil && errY == nil && x == y
+}
+
+var _ store.Aliaser = (*Store)(nil)

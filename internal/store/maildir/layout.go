@@ -8,6 +8,7 @@ import (
 
 	"isync/internal/mail"
 	"isync/internal/store"
+	"isync/internal/vfs"
 )
 
 // BoxPath implements store.Local. It fails for names that the layout cannot
@@ -106,3 +107,21 @@ func nameError(reason store.NameReason, box, format string, args ...any) *store.
 
 // isPart tells whether a name is that of one of a Maildir's own directories.
 func isPart(name string) bool { return name == "cur" || name == "new" || name == "tmp" }
+
+// SameBox implements store.Aliaser. The directory of one may be a link to that of
+// the other.
+func (s *Store) SameBox(a, b string) bool {
+	x, errX := s.boxPath(a)
+	y, errY := s.boxPath(b)
+	if errX != nil || errY != nil {
+		return a == b
+	}
+	if x == y {
+		return true
+	}
+	fx, errX := s.fs.Stat(filepath.Join(x, "cur"))
+	fy, errY := s.fs.Stat(filepath.Join(y, "cur"))
+	return errX == nil && errY == nil && vfs.SameFile(fx, fy)
+}
+
+var _ store.Aliaser = (*Store)(nil)
