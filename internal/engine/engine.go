@@ -170,6 +170,9 @@ func (s *session) run(ctx context.Context) (err error) {
 		return err
 	}
 	s.spareOwnTrash()
+	if err := s.recall(ctx); err != nil {
+		return err
+	}
 	if err := s.checkUIDs(ctx); err != nil {
 		return err
 	}
@@ -203,6 +206,30 @@ func (s *session) run(ctx context.Context) (err error) {
 	}
 	s.remember(ctx)
 	s.result.Fingerprint = s.quiet()
+	return nil
+}
+
+// recall tells the mailboxes which of their messages the state still pairs, where
+// they remember ones that are missing.
+func (s *session) recall(ctx context.Context) error {
+	for _, t := range syncstate.Sides {
+		r, ok := s.boxes[t].(store.Recaller)
+		if !ok {
+			continue
+		}
+		known := func() mail.UIDSet {
+			var uids []mail.UID
+			for rec := range s.state.Live() {
+				if u := rec.UID[t]; u != 0 && (rec.Paired() || rec.Has(syncstate.Pending)) {
+					uids = append(uids, u)
+				}
+			}
+			return mail.NewUIDSet(uids...)
+		}
+		if err := r.Recall(ctx, known); err != nil {
+			return s.where(t, "looking at missing messages", err)
+		}
+	}
 	return nil
 }
 

@@ -217,6 +217,16 @@ type Renewer interface {
 	Renew(ctx context.Context) error
 }
 
+// Recaller is implemented by mailboxes that know the UIDs of messages which are
+// missing, so that such a message keeps its UID if it comes back.
+type Recaller interface {
+	// Recall is called before the first Scan. known returns the UIDs of which the
+	// sync state still tells what they are paired with. Of missing messages with
+	// other UIDs nothing must be remembered: their deletion has been propagated, so
+	// if they come back they are new.
+	Recall(ctx context.Context, known func() mail.UIDSet) error
+}
+
 // Rememberer is implemented by mailboxes that can find out faster what has
 // changed if they remember what they have listed, from one run to the next.
 type Rememberer interface {

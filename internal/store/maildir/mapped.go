@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
 	"isync/internal/mail"
+	"isync/internal/store"
 	"isync/internal/uidmap"
 	"isync/internal/vfs"
 )
@@ -291,10 +293,7 @@ func (m *mailbox) takeNames(names *uidmap.Map) error {
 	}
 	m.names = names
 	m.uids.highest = max(m.uids.highest, names.Highest)
-	for i, e := range m.entries.all() {
-		m.entries.items[i].uid = m.uidOf(e.name)
-	}
-	m.entries.sort()
+	m.renewUIDs()
 	return nil
 }
 
@@ -401,3 +400,74 @@ func (m *mailbox) noteMissing(ctx context.Context, u *mapFile) error {
 	note(m)
 	return nil
 }
+
+// Recall implements store.Recaller. Without a database there is nothing to do: a
+// message that is missing takes its UID along in its name.
+func (m *mailbox) Recall(ctx context.Context, known func() mail.UIDSet) error {
+	if err := m.begin(ctx, false); err != nil {
+		return err
+	}
+	if !m.isMapped() {
+		return nil
+	}
+	return m.error(m.recall(ctx, known))
+}
+
+func (m *mailbox) recall(ctx context.Context, uids func() mail.UIDSet) error {
+	m.mu.Lock()
+	none := len(m.names.Missing) == 0
+	m.mu.Unlock()
+	if none {
+		return nil // only a Scan notes one, and there was none yet
+	}
+	known := uids()
+	if m.readOnly {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		names := *m.names // others may look at it
+		names.UIDs = maps.Clone(names.UIDs)
+		for _, key := range staleKeys(m.names, known) {
+			delete(names.UIDs, key)
+		}
+		return m.takeNames(&names)
+	}
+	u, err := m.lockMap(ctx)
+	if err != nil {
+		return err
+	}
+	defer u.close()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := &uidmap.Change{Now: m.store.opts.Clock(), Drop: staleKeys(m.names, known)}
+	if len(c.Drop) == 0 {
+		return nil
+	}
+	note, err := u.update(ctx, c)
+	if err != nil {
+		return err
+	}
+	note(m)
+	m.renewUIDs()
+	return nil
+}
+
+// staleKeys returns the keys of missing messages with other UIDs than those known.
+func staleKeys(names *uidmap.Map, known mail.UIDSet) (keys []string) {
+	for key := range names.Missing {
+		if !known.Contains(names.UIDs[key]) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// renewUIDs takes the UIDs of what was listed already from the database. m.mu is
+// held.
+func (m *mailbox) renewUIDs() {
+	for i, e := range m.entries.all() {
+		m.entries.items[i].uid = m.uidOf(e.name)
+	}
+	m.entries.sort()
+}
+
+var _ store.Recaller = (*mailbox)(nil)
