@@ -130,6 +130,8 @@ type session struct {
 	*Pair
 	caps  [2]store.Caps
 	boxes [2]store.Mailbox // nil: absent, in a dry run
+	// oldValidity tells the UIDVALIDITYs in the state, before that is needed.
+	oldValidity func(t syncstate.Side) uint32
 
 	observing sync.Mutex // held while the observer is told something
 

@@ -80,6 +80,7 @@ func (s *session) openLocked(ctx context.Context, files *stateFiles) (done bool,
 	if s.DryRun && state != nil {
 		_, _ = state() // without a lock, the state must not be newer than what is listed
 	}
+	s.oldValidity = func(t syncstate.Side) uint32 { return stateValidity(files, state, s.ExpireSide, t) }
 	if err := s.openBoxes(ctx); err != nil {
 		return false, err
 	}
@@ -121,6 +122,25 @@ func (s *session) openLocked(ctx context.Context, files *stateFiles) (done bool,
 	return false, s.loadState(files, state)
 }
 
+// stateValidity returns the UIDVALIDITY of side t in the state, which begun waits
+// for, if it has been begun to load it. It is 0 if the state cannot be read, for
+// which the run will fail.
+func stateValidity(files *stateFiles, begun func() (loaded, error), expireSide, t syncstate.Side) uint32 {
+	if begun == nil {
+		begun = func() (loaded, error) { return files.load(expireSide) }
+	}
+	l, err := begun()
+	if err != nil || l.state == nil {
+		return 0
+	}
+	return l.state.UIDValidity[t]
+}
+
+// openRequest says what the mailbox of side t is opened for.
+func (s *session) openRequest(t syncstate.Side) store.OpenRequest {
+	return store.OpenRequest{ReadOnly: s.DryRun, OldValidity: func() uint32 { return s.oldValidity(t) }}
+}
+
 // leaveBoxes closes what was opened.
 func (s *session) leaveBoxes(ctx context.Context) error {
 	var errs []error
@@ -144,7 +164,7 @@ func (s *session) openBoxes(ctx context.Context) error {
 	return both(func(t syncstate.Side) (err error) {
 		if s.Known[t] != Absent {
 			// First, since the store may do it along with what Caps needs.
-			s.boxes[t], err = s.Store[t].Open(ctx, s.Box[t], store.OpenRequest{ReadOnly: s.DryRun})
+			s.boxes[t], err = s.Store[t].Open(ctx, s.Box[t], s.openRequest(t))
 			if err != nil {
 				s.boxes[t] = nil
 			}
@@ -202,7 +222,7 @@ func (s *session) create(ctx context.Context, t syncstate.Side) error {
 		return s.where(t, fmt.Sprintf("creating %s side", t), err)
 	}
 	s.steps().operation()
-	b, err := s.Store[t].Open(ctx, s.Box[t], store.OpenRequest{})
+	b, err := s.Store[t].Open(ctx, s.Box[t], s.openRequest(t))
 	if err != nil {
 		return s.where(t, fmt.Sprintf("opening %s side after creating it", t), err)
 	}

@@ -301,3 +301,41 @@ func TestVagueUIDNext(t *testing.T) {
 		})
 	}
 }
+
+// askingStore asks for the UIDVALIDITY that the state knows.
+type askingStore struct {
+	store.Store
+	told uint32
+}
+
+func (s *askingStore) Open(ctx context.Context, box string, req store.OpenRequest) (store.Mailbox, error) {
+	s.told = req.OldValidity()
+	return s.Store.Open(ctx, box, req)
+}
+
+// TestOldValidity: a store that has to make a UIDVALIDITY is told which one there
+// was, whether or not the state is being loaded at that moment.
+func TestOldValidity(t *testing.T) {
+	for _, quiet := range []bool{false, true} {
+		for _, state := range []string{"", "pulled=1 pushed=1 1-1"} {
+			sc := scenario{far: "1:A", near: "1:A", state: state}
+			cfg := parseRules(t, "pull-flags")
+			w := sc.setup(t, cfg)
+			var asked [2]askingStore
+			_, _, err := w.run(cfg, modes[0], &killer{}, 1, func(p *engine.Pair) {
+				p.MayBeUnchanged = quiet
+				for i := range asked {
+					asked[i].Store = p.Store[i]
+					p.Store[i] = &asked[i]
+				}
+			})
+			want := [2]uint32{}
+			if state != "" {
+				want = [2]uint32{farValidity, nearValidity}
+			}
+			if got := [2]uint32{asked[0].told, asked[1].told}; err != nil || got != want {
+				t.Errorf("quiet %v, state %q: told %v, want %v; %v", quiet, state, got, want, err)
+			}
+		}
+	}
+}

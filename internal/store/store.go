@@ -134,6 +134,10 @@ type OpenRequest struct {
 	// mailbox only Append and Close work. The store may do with less then than
 	// it needs for other uses.
 	Deposit bool
+	// OldValidity, if not nil, returns the UIDVALIDITY that the mailbox had in the
+	// last run; 0: not known. It is asked if the store has to make a new one, which
+	// must be another one, and higher.
+	OldValidity func() uint32
 }
 
 // Info describes an open mailbox.

@@ -85,12 +85,18 @@ func (s *Store) Open(ctx context.Context, box string, req store.OpenRequest) (st
 		return nil, s.boxError(box, err)
 	}
 	m := &mailbox{store: s, name: box, dir: dir, readOnly: req.ReadOnly}
+	if req.OldValidity != nil {
+		s.mu.Lock()
+		s.past[dir] = req.OldValidity
+		s.mu.Unlock()
+	}
 	if m.opened, err = s.mark(dir); err == nil {
 		err = m.open(ctx)
 	}
 	if err != nil {
 		return nil, s.boxError(box, err)
 	}
+	s.noteValidity(dir, m.uids.validity)
 	return m, nil
 }
 
@@ -175,7 +181,7 @@ func (m *mailbox) openReadOnly(ctx context.Context) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.uids.validity = m.store.newValidity()
+	m.uids.validity = m.store.newValidity(m.dir)
 	m.unborn = true
 	return m.list(ctx)
 }
@@ -199,7 +205,7 @@ func (m *mailbox) initUIDs(ctx context.Context, u *uidFile) error {
 		return err
 	}
 	m.listed = [2]listing{}
-	return u.init(uidState{m.store.newValidity(), highest})
+	return u.init(uidState{m.store.newValidity(m.dir), highest})
 }
 
 // maxKeptUID bounds the UIDs that are kept with a new UIDVALIDITY, lest an

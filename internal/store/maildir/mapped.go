@@ -98,7 +98,7 @@ func (s *Store) readMap(ctx context.Context, dir string, old *uidmap.Map, seen *
 		return nil, false, fmt.Errorf("%s: %w", path, err)
 	}
 	if m.Validity == 0 {
-		m.Validity = s.newValidity()
+		m.Validity = s.newValidity(dir)
 	}
 	return m, true, nil
 }
@@ -170,7 +170,7 @@ func (u *mapFile) read(ctx context.Context, old *uidmap.Map, seen *foreignFile, 
 		if !s.isCreated(u.dir) {
 			s.notice("'%s' has no UIDVALIDITY, creating a new one", u.dir)
 		}
-		m = &uidmap.Map{Validity: s.newValidity(), UIDs: map[string]mail.UID{}}
+		m = &uidmap.Map{Validity: s.newValidity(u.dir), UIDs: map[string]mail.UID{}}
 		err = uidmap.Create(ctx, s.fs, u.dir, m, s.opts.FSync)
 	}
 	if err != nil {
@@ -247,7 +247,7 @@ func (m *mailbox) openMapped(ctx context.Context) error {
 func (m *mailbox) openMappedReadOnly(ctx context.Context) error {
 	names, _, err := m.store.readMap(ctx, m.dir, nil, &m.foreign)
 	if errors.Is(err, errNoUIDs) {
-		m.names = &uidmap.Map{Validity: m.store.newValidity(), UIDs: map[string]mail.UID{}}
+		m.names = &uidmap.Map{Validity: m.store.newValidity(m.dir), UIDs: map[string]mail.UID{}}
 		m.uids.validity = m.names.Validity
 		return nil
 	}

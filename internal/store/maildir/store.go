@@ -109,7 +109,11 @@ type Store struct {
 	closed  bool
 	warned  map[string]bool
 	created map[string]bool // directories of mailboxes made by this Store, until scanned
-	folds   tristate        // whether names that differ only in case are the same
+	// past tells the UIDVALIDITY that the sync state knows of a mailbox, by its
+	// directory; validities are the highest that were seen, or made, in this run.
+	past       map[string]func() uint32
+	validities map[string]uint32
+	folds      tristate // whether names that differ only in case are the same
 }
 
 var (
@@ -120,7 +124,7 @@ var (
 
 // New returns the store. It looks at nothing yet.
 func New(o Options) (*Store, error) {
-	s := &Store{opts: o, fs: o.FS, warned: make(map[string]bool), created: make(map[string]bool)}
+	s := &Store{opts: o, fs: o.FS, warned: make(map[string]bool), created: make(map[string]bool), past: make(map[string]func() uint32), validities: make(map[string]uint32)}
 	switch {
 	case o.Inbox == "":
 		return nil, s.storeError(errors.New("no Inbox given"))
@@ -304,6 +308,9 @@ func (s *Store) Delete(ctx context.Context, box string) error {
 func (s *Store) deleteBox(dir string) error {
 	if _, err := s.fs.Stat(filepath.Join(dir, "cur")); isMissing(err) {
 		return store.ErrNoBox
+	}
+	if _, st, err := s.scheme(dir); err == nil {
+		s.noteValidity(dir, st.validity) // for when it is made again at once
 	}
 	// Directories that are not empty refuse to go, so no message can be lost,
 	// whoever delivers meanwhile.

@@ -232,7 +232,33 @@ func (s *Store) readUIDs(dir string) (uidState, error) {
 	return st, err
 }
 
-// newValidity returns a UIDVALIDITY for now.
-func (s *Store) newValidity() uint32 {
-	return uint32(min(max(s.opts.Clock().Unix(), 1), math.MaxUint32))
+// newValidity returns a UIDVALIDITY for the mailbox in dir: the present second. It
+// is higher than any that is known to have been used there before, be the clock
+// slow, or set back: if it was the same, other messages would be taken for those of
+// the sync state.
+func (s *Store) newValidity(dir string) uint32 {
+	s.mu.Lock()
+	old := s.past[dir]
+	s.mu.Unlock()
+	was := uint32(0)
+	if old != nil {
+		was = old()
+	}
+	now := uint32(min(max(s.opts.Clock().Unix(), 1), math.MaxUint32))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	was = max(was, s.validities[dir])
+	if now <= was && was < math.MaxUint32 {
+		now = was + 1
+	}
+	s.validities[dir] = now
+	return now
+}
+
+// noteValidity remembers, for as long as the program runs, a UIDVALIDITY that the
+// mailbox in dir has.
+func (s *Store) noteValidity(dir string, validity uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.validities[dir] = max(s.validities[dir], validity)
 }

@@ -136,6 +136,7 @@ func (d *Disk) Set(name string, s BoxState) {
 	if err := s.normalize(d.freshValidity); err != nil {
 		panic(fmt.Sprintf("mem: mailbox %q: %v", name, err))
 	}
+	d.lastValidity = max(d.lastValidity, s.UIDValidity) // never to be given again
 	d.boxes[name] = &s
 }
 
