@@ -261,8 +261,8 @@ func (l *listing) data(r *imapwire.Response, head bool) bool {
 	switch {
 	case r.Kind == l.kind, r.Kind == imapwire.KindList && head:
 		l.bytes += len(r.List.Name) + 100
-		if l.bytes > maxListBytes {
-			l.err = fmt.Errorf("the server lists more than %d mailboxes", len(l.entries))
+		if l.err == nil && l.bytes > maxListBytes {
+			l.err = fmt.Errorf("the list of mailboxes is too long: the server has listed %d, and goes on", len(l.entries))
 			l.entries, l.index, l.indexed = nil, nil, 0
 		}
 		if l.err != nil {

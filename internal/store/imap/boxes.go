@@ -225,14 +225,15 @@ func (s *Store) boxes(l *layout, req store.ListRequest, entries []imapclient.Lis
 		case errors.Is(err, errSkip):
 			continue
 		case errors.Is(err, errAttack):
-			return nil, s.storeError(fmt.Errorf("%w: %q", err, shorten(e.Name)))
+			s.leaveOut(e.Name, fmt.Sprintf("refusing mailbox %q: %v", shorten(e.Name), err), "the server's administrator should find out how such a name came about")
+			continue
 		case err != nil:
-			s.warn(fmt.Sprintf("ignoring mailbox %q: %v", shorten(e.Name), err), "rename it on the server if it is to be synchronized")
+			s.leaveOut(e.Name, fmt.Sprintf("ignoring mailbox %q: %v", shorten(e.Name), err), "rename it on the server if it is to be synchronized")
 			continue
 		}
 		if old, dup := listed[name]; dup {
 			if old != e.Name {
-				s.warn(fmt.Sprintf("ignoring mailbox %q: it has the same name as %q", shorten(e.Name), shorten(old)), "rename one of them on the server")
+				s.leaveOut(e.Name, fmt.Sprintf("ignoring mailbox %q: it has the same name as %q", shorten(e.Name), shorten(old)), "rename one of them on the server")
 			}
 			continue
 		}
@@ -254,6 +255,31 @@ func (s *Store) boxes(l *layout, req store.ListRequest, entries []imapclient.Lis
 		s.layout.listed[name] = server
 	}
 	return out, nil
+}
+
+// maxLeftOut is about how many names that are left out a store warns.
+const maxLeftOut = 20
+
+// leaveOut warns that a name is left out, once for each name, and not about
+// any number of them.
+func (s *Store) leaveOut(name, text, hint string) {
+	s.mu.Lock()
+	told := s.leftOut[name]
+	n := len(s.leftOut)
+	if !told && n <= maxLeftOut {
+		if s.leftOut == nil {
+			s.leftOut = make(map[string]bool)
+		}
+		s.leftOut[name] = true
+	}
+	s.mu.Unlock()
+	switch {
+	case told || n > maxLeftOut:
+	case n == maxLeftOut:
+		s.warn(fmt.Sprintf("more than %d mailbox names of the server are left out; no more of them are reported", maxLeftOut), "")
+	default:
+		s.warn(text, hint)
+	}
 }
 
 // shorten makes a name fit for a message.

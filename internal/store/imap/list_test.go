@@ -1,6 +1,7 @@
 package imap_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -34,6 +35,21 @@ func TestListOddities(t *testing.T) {
 				// The longest one is too long to be read at all.
 				"not valid modified UTF-7", "not valid modified UTF-7", "empty component", `component "."`, "empty component",
 			},
+		},
+		{
+			name: "attacks", req: all,
+			script: list + "S: * LIST () \"/\" ../x\nS: * LIST () \"/\" good\nS: * LIST () \"/\" a/../../b\nS: * LIST () \"/\" ../x\nS: * LIST () \"/\" ..\n" +
+				"S: * LIST () \"/\" ...\nS: $a OK\n",
+			want: []string{"...", "INBOX", "good"},
+			warnings: []string{
+				`refusing mailbox "../x": a name with a component ".." looks like an attack`, `refusing mailbox "a/../../b"`, `refusing mailbox ".."`,
+			},
+		},
+		{
+			name: "very many attacks", req: all,
+			script:   list + strings.Join(evilLists(200), "") + "S: * LIST () \"/\" good\nS: $a OK\n",
+			want:     []string{"INBOX", "good"},
+			warnings: slices.Concat(slices.Repeat([]string{"looks like an attack"}, 20), []string{"more than 20 mailbox names"}),
 		},
 		{
 			name: "spaces", req: all,
@@ -109,6 +125,15 @@ func TestListOddities(t *testing.T) {
 			}
 		})
 	}
+}
+
+// evilLists are answers to a LIST with names that are refused.
+func evilLists(n int) []string {
+	var out []string
+	for i := range n {
+		out = append(out, fmt.Sprintf("S: * LIST () \"/\" ../%d\n", i))
+	}
+	return out
 }
 
 // What is no mailbox is explained to who asks, and is no reason to warn.

@@ -15,8 +15,8 @@ type layout struct {
 	delim  string // between components; "" if there are none, or it is unknown
 }
 
-// errAttack is why a listing with ".." in it is refused.
-var errAttack = errors.New(`the server lists a mailbox name with a ".." component, which looks like an attack`)
+// errAttack is why a name with ".." in it is refused.
+var errAttack = errors.New(`a name with a component ".." looks like an attack`)
 
 // errSkip says to leave a name out, without a word.
 var errSkip = errors.New("not of this store")

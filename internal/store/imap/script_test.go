@@ -592,13 +592,6 @@ func TestListTrouble(t *testing.T) {
 	}
 }
 
-func TestListAttack(t *testing.T) {
-	s, _ := scripted(t, nil, hello+"C~ (?P<a>\\S+) LIST .*\nS: * LIST () \"/\" a/../../etc\nS: $a OK\n"+goodby)
-	if _, err := s.List(t.Context(), store.ListRequest{Others: true}); !isStoreError(err) || !strings.Contains(err.Error(), "attack") {
-		t.Errorf("List = %v", err)
-	}
-}
-
 // TestLayout: the delimiter is found out in one way or the other.
 func TestLayout(t *testing.T) {
 	ask := func(o *imap.Options) { o.HasPath, o.UseNamespace, o.Delimiter = false, true, "" }

@@ -91,10 +91,13 @@ type Store struct {
 	layout layoutCache
 	// plainSelect: the server does not take parameters of SELECT.
 	plainSelect atomic.Bool
+	// plainExpunge: the server has refused UID EXPUNGE.
+	plainExpunge atomic.Bool
 
-	mu     sync.Mutex
-	caps   *store.Caps // once known
-	closed bool
+	mu      sync.Mutex
+	caps    *store.Caps // once known
+	closed  bool
+	leftOut map[string]bool // names on the server, see leaveOut
 }
 
 var _ store.Store = (*Store)(nil)
