@@ -17,6 +17,7 @@ import (
 	"isync/internal/imapclient"
 	"isync/internal/imapwire"
 	"isync/internal/store"
+	"isync/internal/store/imap"
 	"isync/internal/store/maildir"
 	"isync/internal/uidmap"
 )
@@ -38,6 +39,9 @@ func (a *adviser) is(target error) bool { return errors.Is(a.err, target) }
 
 // aboutSync advises about pairs of mailboxes.
 func (a *adviser) aboutSync() string {
+	if _, ok := errors.AsType[*imap.OthersMarkedError](a.err); ok {
+		return "remove the mark from those messages, or expunge the mailbox with another program"
+	}
 	switch {
 	case a.is(engine.ErrBoxMissing):
 		return "with Create (-C) missing mailboxes are created; with Remove (-R) one that was removed on one side is removed on the other, too"

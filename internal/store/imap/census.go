@@ -261,7 +261,7 @@ func (c *census) plain() bool {
 }
 
 // settle asks the server for the UIDs of messages in doubt.
-func (c *census) settle(ctx context.Context, client *imapclient.Client, set mail.UIDSet, doubts []doubt) error {
+func (c *census) settle(ctx context.Context, client *imapclient.Client, lines *past, set mail.UIDSet, doubts []doubt) error {
 	var seqs mail.UIDSet
 	for _, d := range doubts {
 		seqs.AddSet(d.seqs)
@@ -270,8 +270,15 @@ func (c *census) settle(ctx context.Context, client *imapclient.Client, set mail
 	exists := c.exists
 	c.mu.Unlock()
 	var found mail.UIDSet
-	for _, part := range seqs.Split(maxSet, 0) {
+	todo := seqs.Split(lines.maxSet(), 0)
+	for len(todo) > 0 {
+		part := todo[0]
+		todo = todo[1:]
 		uids, err := client.Search(ctx, part.String())
+		if lines.tooLong(err, part) {
+			todo = append(part.Split(lines.maxSet(), 0), todo...)
+			continue
+		}
 		if err != nil && !refused(err) {
 			return err
 		}

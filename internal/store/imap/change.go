@@ -2,7 +2,7 @@ package imap
 
 import (
 	"context"
-	"errors"
+	"slices"
 
 	"isync/internal/imapclient"
 	"isync/internal/mail"
@@ -72,11 +72,11 @@ func (m *mailbox) setFlags(ctx context.Context, sess *session, changes []store.F
 	}
 	var cmds []imapclient.StoreRequest
 	for _, k := range order {
-		for _, set := range sets[k].Split(maxSet, 0) {
+		for _, set := range sets[k].Split(m.store.pool.past.maxSet(), 0) {
 			cmds = append(cmds, imapclient.StoreRequest{UIDs: set, Mode: k.mode, Flags: k.flags})
 		}
 	}
-	errs, err := m.storeAll(ctx, sess.client, cmds)
+	cmds, errs, err := m.storeShorter(ctx, sess.client, cmds)
 	if err != nil {
 		return err
 	}
@@ -88,6 +88,34 @@ func (m *mailbox) setFlags(ctx context.Context, sess *session, changes []store.F
 		done(i, failed[c.UID])
 	}
 	return nil
+}
+
+// storeShorter is storeAll that cuts commands which may have been too long for
+// the server. It returns the commands that were sent in the end.
+func (m *mailbox) storeShorter(ctx context.Context, c *imapclient.Client, todo []imapclient.StoreRequest) (cmds []imapclient.StoreRequest, errs []error, err error) {
+	lines := &m.store.pool.past
+	for again := false; ; again = true {
+		all, err := m.storeAll(ctx, c, todo)
+		var pieces []imapclient.StoreRequest
+		for i, req := range todo {
+			if !lines.tooLong(all[i], req.UIDs) {
+				cmds, errs = append(cmds, req), append(errs, all[i])
+				continue
+			}
+			for _, set := range req.UIDs.Split(lines.maxSet(), 0) {
+				piece := req
+				piece.UIDs = set
+				pieces = append(pieces, piece)
+			}
+		}
+		if again && len(all) > 0 && !slices.ContainsFunc(all, func(err error) bool { return err != nil }) {
+			lines.shortWorked()
+		}
+		if err != nil || len(pieces) == 0 {
+			return cmds, errs, err
+		}
+		todo = pieces
+	}
 }
 
 // storeAll runs commands at once and returns what each was refused with.
@@ -146,30 +174,6 @@ func (m *mailbox) retrySingly(ctx context.Context, c *imapclient.Client, cmds []
 	return failed, nil
 }
 
-// Remove implements store.Mailbox.
-func (m *mailbox) Remove(ctx context.Context, req store.RemoveRequest) error {
-	sess, err := m.change(ctx)
-	if err != nil {
-		return err
-	}
-	c := sess.client
-	if err := sess.collect(ctx); err != nil {
-		return m.fail("expunging messages", err)
-	}
-	if req.All {
-		return m.fail("expunging messages", c.Expunge(ctx))
-	}
-	if !c.Caps().Has("UIDPLUS") {
-		return m.fail("expunging messages", errNoUIDPlus)
-	}
-	for _, set := range req.UIDs.Split(maxSet, 0) {
-		if err := c.ExpungeUIDs(ctx, set); err != nil {
-			return m.fail("expunging messages", err)
-		}
-	}
-	return nil
-}
-
 // Trash implements store.Trasher.
 func (m *mailbox) Trash(ctx context.Context, uids []mail.UID, trash string, done func(i int, err error)) error {
 	sess, err := m.change(ctx)
@@ -184,7 +188,7 @@ func (m *mailbox) Trash(ctx context.Context, uids []mail.UID, trash string, done
 		return m.fail("moving messages to "+trash, err)
 	}
 	t := &trasher{box: m, client: sess.client, name: name, failed: make(map[mail.UID]error)}
-	for _, set := range mail.NewUIDSet(uids...).Split(maxSet, maxTrash) {
+	for _, set := range mail.NewUIDSet(uids...).Split(t.maxSet(), maxTrash) {
 		if err := t.set(ctx, set); err != nil {
 			return m.fail("moving messages to "+trash, err)
 		}
@@ -204,6 +208,9 @@ type trasher struct {
 	made   bool // the trash was looked for, and created if need be
 }
 
+// maxSet returns how long sets may be beside the name of the trash.
+func (t *trasher) maxSet() int { return max(t.box.store.pool.past.maxSet()-2*len(t.name), minSet/4) }
+
 // set trashes some messages. Its error is that of the whole call.
 func (t *trasher) set(ctx context.Context, set mail.UIDSet) error {
 	err := t.move(ctx, set)
@@ -213,6 +220,14 @@ func (t *trasher) set(ctx context.Context, set mail.UIDSet) error {
 			return err
 		}
 		err = t.move(ctx, set)
+	}
+	if lines := &t.box.store.pool.past; lines.tooLong(err, set) {
+		for _, piece := range set.Split(t.maxSet(), 0) {
+			if err := t.set(ctx, piece); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	if err == nil || !refused(err) {
 		return err
@@ -251,6 +266,3 @@ func (t *trasher) move(ctx context.Context, set mail.UIDSet) error {
 	_, err := t.client.Copy(ctx, set, t.name)
 	return err
 }
-
-// errNoUIDPlus is why messages cannot be removed one by one.
-var errNoUIDPlus = errors.New("server cannot expunge single messages (no UIDPLUS)")

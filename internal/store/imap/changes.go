@@ -185,7 +185,7 @@ func (m *mailbox) addSizes(ctx context.Context, at *place, msgs []mail.Meta, nee
 		return false, true, nil
 	}
 	at.fresh = false
-	err = fetchAll(ctx, at.sess.client, want{items: imapwire.ItemSize}, missing, func(msg *imapclient.Message) error {
+	err = m.fetchAll(ctx, at.sess.client, want{items: imapwire.ItemSize}, missing, func(msg *imapclient.Message) error {
 		if i := mail.FindMeta(msgs, msg.UID); i >= 0 && msg.Has&imapwire.ItemSize != 0 {
 			msgs[i].Size = msg.Size
 			found.Add(msg.UID)

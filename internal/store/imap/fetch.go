@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"isync/internal/imapclient"
@@ -51,10 +52,42 @@ func (m *mailbox) Fetch(ctx context.Context, items []store.FetchItem, sink func(
 		}
 	}
 	f := &fetcher{box: m, client: sess.client, sink: sink}
-	if err := f.run(ctx, batches(items), 1); err != nil {
+	if err := f.run(ctx, m.batches(items), 1); err != nil {
+		return err
+	}
+	if err := f.shorten(ctx); err != nil {
 		return err
 	}
 	return f.settle(ctx)
+}
+
+// shorten asks again, by shorter commands, for what the server has not sent upon
+// commands that it may have refused for their length.
+func (f *fetcher) shorten(ctx context.Context) error {
+	lines := &f.box.store.pool.past
+	for again := false; ; again = true {
+		var todo []batch
+		var left []unanswered
+		for _, l := range f.left {
+			if !lines.tooLong(l.err, l.asked) {
+				left = append(left, l)
+				continue
+			}
+			for _, set := range l.set.Split(lines.maxSet(), maxFetch) {
+				todo = append(todo, batch{set, l.header})
+			}
+		}
+		if len(todo) == 0 {
+			if again && len(left) == 0 {
+				lines.shortWorked()
+			}
+			return nil
+		}
+		f.left = left
+		if err := f.run(ctx, todo, 1); err != nil {
+			return err
+		}
+	}
 }
 
 // batch is what one command reads.
@@ -64,12 +97,12 @@ type batch struct {
 }
 
 // batches divides the items into commands that keep their order.
-func batches(items []store.FetchItem) []batch {
+func (m *mailbox) batches(items []store.FetchItem) []batch {
 	var out []batch
 	var cur batch
 	last := mail.UID(0)
 	flush := func() {
-		for _, set := range cur.set.Split(maxSet, maxFetch) {
+		for _, set := range cur.set.Split(m.store.pool.past.maxSet(), maxFetch) {
 			out = append(out, batch{set, cur.header})
 		}
 		cur = batch{}
@@ -114,7 +147,8 @@ type fetcher struct {
 // unanswered are messages that were not sent.
 type unanswered struct {
 	batch
-	err error // of the command; nil if the server thinks that all is well
+	asked mail.UIDSet // what the command was for
+	err   error       // of the command; nil if the server thinks that all is well
 }
 
 // errNoText is why a message cannot be read if the server does not say.
@@ -165,13 +199,16 @@ func (f *fetcher) answered(b batch, err error) error {
 	case err != nil && err == f.stopped: //nolint:errorlint // is it the very same?
 		return err // though it may be that of another connection
 	case isLost(err):
+		if !slices.ContainsFunc(b.set, func(r mail.UIDRange) bool { return f.seen.Contains(r.First) }) {
+			f.box.store.pool.past.tooLong(err, b.set)
+		}
 		return f.box.fail("reading messages", err)
 	case f.stopped != nil:
 		return f.stopped
 	case err != nil && !refused(err):
 		return f.box.fail("reading messages", err)
 	}
-	rest := unanswered{batch{nil, b.header}, err}
+	rest := unanswered{batch{nil, b.header}, b.set, err}
 	for u := range b.set.All() {
 		if !f.seen.Contains(u) {
 			rest.set.Add(u)
@@ -269,14 +306,12 @@ func (f *fetcher) stillThere(ctx context.Context, left []unanswered) (mail.UIDSe
 	}
 	f.box.listing.Lock()
 	defer f.box.listing.Unlock()
-	for _, set := range all.Split(maxSet, 0) {
-		err := f.client.Fetch(ctx, imapclient.FetchRequest{UIDs: set}, func(msg *imapclient.Message) error {
-			there.Add(msg.UID)
-			return nil
-		})
-		if err != nil {
-			return nil, fmt.Errorf("looking for messages that were not sent: %w", err)
-		}
+	err := f.box.fetchAll(ctx, f.client, want{}, all, func(msg *imapclient.Message) error {
+		there.Add(msg.UID)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("looking for messages that were not sent: %w", err)
 	}
 	return there, nil
 }

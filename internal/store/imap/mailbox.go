@@ -224,10 +224,6 @@ func (m *mailbox) Close(context.Context) error {
 	return nil
 }
 
-// maxSet is how long a set of UIDs in a command may be; some servers refuse
-// command lines of more than 8000 bytes.
-const maxSet = 7000
-
 // refused tells whether a command was refused, as opposed to everything that
 // ends the connection.
 func refused(err error) bool {

@@ -37,6 +37,9 @@ type serverNote struct {
 	Past *imapclient.Past `json:",omitempty"`
 	// WaryUntil is until when nothing is sent ahead, in seconds since 1970.
 	WaryUntil int64 `json:",omitempty"`
+	// MaxSet is how long sets in commands may be if it does not take longer ones,
+	// in bytes; 0: it has not refused any.
+	MaxSet int `json:",omitempty"`
 }
 
 // remembers reports whether anything is remembered.
@@ -103,7 +106,7 @@ func (p *past) connected() {
 		wary = waryOfServer
 	}
 	p.suspicion = nil
-	p.note = serverNote{WaryUntil: p.opts.now().Add(wary).Unix()}
+	p.note = serverNote{WaryUntil: p.opts.now().Add(wary).Unix(), MaxSet: p.note.MaxSet}
 	p.save()
 }
 

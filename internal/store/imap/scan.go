@@ -104,7 +104,7 @@ func (m *mailbox) scanAll(ctx context.Context, at *place, need store.Need) (*sto
 			return nil, err
 		}
 	}
-	sc := &scanner{need: need, census: &census{exists: sess.client.Exists()}}
+	sc := &scanner{need: need, lines: &m.store.pool.past, census: &census{exists: sess.client.Exists()}}
 	sc.expect(min(uint64(sess.client.Exists()), cut(need.UIDs, 1, m.Info().UIDNext-1).Len()))
 	sess.follow(sc.census)
 	defer sess.follow(nil)
@@ -126,7 +126,7 @@ func (m *mailbox) scanAll(ctx context.Context, at *place, need store.Need) (*sto
 	}
 	doubts, err := sc.census.check(need.UIDs)
 	if err == nil && len(doubts) > 0 {
-		err = sc.census.settle(ctx, sess.client, need.UIDs, doubts)
+		err = sc.census.settle(ctx, sess.client, sc.lines, need.UIDs, doubts)
 	}
 	if err != nil {
 		return nil, err
@@ -184,8 +184,9 @@ func cut(set mail.UIDSet, first, last mail.UID) mail.UIDSet {
 
 // scanner gathers what a scan has to list.
 type scanner struct {
-	need store.Need
-	msgs []mail.Meta
+	need  store.Need
+	lines *past
+	msgs  []mail.Meta
 	// bare are messages of which something is missing.
 	bare       mail.UIDSet
 	tuids, ids map[mail.UID]string
@@ -219,7 +220,7 @@ func (sc *scanner) findLast(ctx context.Context, c *imapclient.Client, exists ui
 
 // run lists the messages of the set. It sends all commands at once.
 func (sc *scanner) run(ctx context.Context, c *imapclient.Client, set mail.UIDSet) error {
-	f := fetching{client: c}
+	f := fetching{client: c, lines: sc.lines}
 	for _, part := range sc.parts(set) {
 		f.start(ctx, part.want, part.set, sc.sink(part.want))
 	}
@@ -227,8 +228,8 @@ func (sc *scanner) run(ctx context.Context, c *imapclient.Client, set mail.UIDSe
 }
 
 // fetchAll fetches something of all messages of a set.
-func fetchAll(ctx context.Context, c *imapclient.Client, w want, set mail.UIDSet, sink func(*imapclient.Message) error) error {
-	f := fetching{client: c}
+func (m *mailbox) fetchAll(ctx context.Context, c *imapclient.Client, w want, set mail.UIDSet, sink func(*imapclient.Message) error) error {
+	f := fetching{client: c, lines: &m.store.pool.past}
 	f.start(ctx, w, set, sink)
 	return f.wait(ctx)
 }
@@ -236,12 +237,21 @@ func fetchAll(ctx context.Context, c *imapclient.Client, w want, set mail.UIDSet
 // fetching are FETCH commands that are sent at once.
 type fetching struct {
 	client  *imapclient.Client
-	pending []*imapclient.Pending[struct{}]
+	lines   *past
+	pending []fetchPiece
 	err     error
 }
 
+// fetchPiece is one of the commands.
+type fetchPiece struct {
+	want    want
+	set     mail.UIDSet
+	sink    func(*imapclient.Message) error
+	pending *imapclient.Pending[struct{}]
+}
+
 func (f *fetching) start(ctx context.Context, w want, set mail.UIDSet, sink func(*imapclient.Message) error) {
-	for _, piece := range set.Split(maxSet, 0) {
+	for _, piece := range set.Split(f.lines.maxSet(), 0) {
 		if f.err != nil {
 			return
 		}
@@ -250,18 +260,34 @@ func (f *fetching) start(ctx context.Context, w want, set mail.UIDSet, sink func
 			f.err = err
 			return
 		}
-		f.pending = append(f.pending, p)
+		f.pending = append(f.pending, fetchPiece{w, piece, sink, p})
 	}
 }
 
-// wait waits for the answers and returns the first error.
+// wait waits for the answers and returns the first error. Commands that may have
+// been too long are sent again in pieces.
 func (f *fetching) wait(ctx context.Context) error {
-	for _, p := range f.pending {
-		if _, err := p.Wait(ctx); f.err == nil {
-			f.err = err
+	for shortened := false; ; shortened = true {
+		var again []fetchPiece
+		for _, p := range f.pending {
+			_, err := p.pending.Wait(ctx)
+			if f.lines.tooLong(err, p.set) {
+				again = append(again, p)
+			} else if f.err == nil {
+				f.err = err
+			}
+		}
+		if f.err != nil || len(again) == 0 {
+			if f.err == nil && shortened {
+				f.lines.shortWorked()
+			}
+			return f.err
+		}
+		f.pending = nil
+		for _, p := range again {
+			f.start(ctx, p.want, p.set, p.sink)
 		}
 	}
-	return f.err
 }
 
 // part is a part of a scan, with what is wanted of its messages.

@@ -1,0 +1,123 @@
+package imap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"isync/internal/mail"
+	"isync/internal/store"
+)
+
+// errNoUIDPlus is why messages cannot be removed one by one.
+var errNoUIDPlus = errors.New("server cannot expunge single messages (no UIDPLUS)")
+
+// Remove implements store.Mailbox.
+func (m *mailbox) Remove(ctx context.Context, req store.RemoveRequest) error {
+	sess, err := m.change(ctx)
+	if err != nil {
+		return err
+	}
+	if err := sess.collect(ctx); err != nil {
+		return m.fail("expunging messages", err)
+	}
+	switch {
+	case req.All:
+		err = sess.client.Expunge(ctx)
+	case !sess.client.Caps().Has("UIDPLUS"):
+		err = errNoUIDPlus
+	default:
+		err = m.expunge(ctx, sess, req.UIDs)
+	}
+	return m.fail("expunging messages", err)
+}
+
+// expunge removes those of the messages that are marked as deleted.
+func (m *mailbox) expunge(ctx context.Context, sess *session, uids mail.UIDSet) error {
+	if m.store.plainExpunge.Load() {
+		return m.expungeAll(ctx, sess, uids, nil)
+	}
+	lines := &m.store.pool.past
+	cut := false
+	todo := uids.Split(lines.maxSet(), 0)
+	for len(todo) > 0 {
+		set := todo[0]
+		err := sess.client.ExpungeUIDs(ctx, set)
+		switch {
+		case err == nil:
+			todo = todo[1:]
+			if cut {
+				lines.shortWorked()
+				cut = false
+			}
+		case lines.tooLong(err, set):
+			cut = true
+			todo = append(set.Split(lines.maxSet(), 0), todo[1:]...)
+		case refused(err):
+			return m.expungeAll(ctx, sess, uids, err)
+		default:
+			return err
+		}
+	}
+	return nil
+}
+
+// expungeAll removes the messages by a command that removes all that are marked
+// as deleted, if these are the only ones. refusal is why it is not UID EXPUNGE; nil
+// if that was refused before.
+func (m *mailbox) expungeAll(ctx context.Context, sess *session, uids mail.UIDSet, refusal error) error {
+	m.listing.Lock()
+	defer m.listing.Unlock()
+	// Nothing that was listed before counts: a mark that another program has set
+	// meanwhile is no order to us.
+	need := store.Need{UIDs: mail.UIDsFrom(1), Flags: true}
+	list, err := m.scanAll(ctx, &place{sess: sess}, need)
+	if err != nil {
+		return fmt.Errorf("finding out what is marked as deleted: %w", err)
+	}
+	marked := 0
+	var others mail.UIDSet
+	for _, msg := range list.Messages {
+		switch {
+		case msg.Flags&mail.FlagDeleted == 0:
+		case uids.Contains(msg.UID):
+			marked++
+		default:
+			others.Add(msg.UID)
+		}
+	}
+	if !others.Empty() {
+		return &OthersMarkedError{N: others.Len(), First: others[0].First, Refusal: refusal}
+	}
+	if marked == 0 {
+		return nil
+	}
+	if err := sess.client.Expunge(ctx); err != nil {
+		return err
+	}
+	if refusal != nil && !m.store.plainExpunge.Swap(true) {
+		m.store.debugf("the server announces UIDPLUS, but refuses UID EXPUNGE; using EXPUNGE: %v", refusal)
+	}
+	return nil
+}
+
+// OthersMarkedError says that messages cannot be expunged, since the server
+// would expunge others along with them.
+type OthersMarkedError struct {
+	// N is how many others are marked as deleted, and First is the UID of the first.
+	N     uint64
+	First mail.UID
+	// Refusal is that of UID EXPUNGE; nil if it was refused before.
+	Refusal error
+}
+
+func (e *OthersMarkedError) Error() string {
+	why := "the server refuses UID EXPUNGE"
+	if e.Refusal != nil {
+		why = e.Refusal.Error()
+	}
+	return fmt.Sprintf("%s; EXPUNGE would also remove %d other message(s) that are marked as deleted, the first of them UID %d", why, e.N, e.First)
+}
+
+// Unwrap returns the refusal.
+func (e *OthersMarkedError) Unwrap() error { return e.Refusal }

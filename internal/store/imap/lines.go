@@ -1,0 +1,89 @@
+package imap
+
+import (
+	"context"
+	"errors"
+	"net"
+
+	"isync/internal/imapclient"
+	"isync/internal/imapwire"
+	"isync/internal/mail"
+)
+
+// The bounds of how long a set of UIDs in a command is, in bytes. Some servers
+// refuse command lines of more than 8000 bytes, so sets begin with maxSet. Others
+// take no more than 1000 bytes; with sets of minSet a line stays below that.
+const (
+	maxSet = 7000
+	minSet = 800
+)
+
+// maxSet returns how long sets in commands may be.
+func (p *past) maxSet() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.load()
+	if n := p.note.MaxSet; n >= minSet && n < maxSet {
+		return n
+	}
+	return maxSet
+}
+
+// tooLong judges the failure of a command with that set. It returns true if the
+// command may have been refused for its length, so that it is worth to be sent
+// again in pieces of maxSet, which is lowered. If the server has hung up instead, the
+// next connection uses short commands only.
+func (p *past) tooLong(err error, set mail.UIDSet) bool {
+	n := len(set.AppendTo(nil))
+	if err == nil || n <= minSet {
+		return false
+	}
+	hungUp := saysNothing(err)
+	if !hungUp && !refusesLine(err) {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.load()
+	shorter := max(minSet, n/2)
+	if hungUp {
+		shorter = minSet
+	}
+	if p.note.MaxSet == 0 || shorter < p.note.MaxSet {
+		p.opts.debugf("commands with sets of %d bytes may be too long for the server, using at most %d: %v", n, shorter, err)
+		p.note.MaxSet = shorter
+		if hungUp {
+			p.save()
+		}
+	}
+	return !hungUp
+}
+
+// shortWorked notes that a command has succeeded whose long form was refused.
+func (p *past) shortWorked() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.save()
+}
+
+// refusesLine reports whether a refusal may be about the length of the command.
+func refusesLine(err error) bool {
+	r, ok := errors.AsType[*imapclient.ResponseError](err)
+	if !ok {
+		return false
+	}
+	return !wholeAccount.MatchString(r.Text) &&
+		(r.Status == imapwire.StatusBad || reachOf(err) == ofMessage || r.Code.Name == "LIMIT")
+}
+
+// saysNothing reports whether the server has ended the connection, rather than
+// that it was given up here.
+func saysNothing(err error) bool {
+	if !isLost(err) || errors.Is(err, imapclient.ErrClosed) || errors.Is(err, context.Canceled) {
+		return false
+	}
+	if t, ok := errors.AsType[net.Error](err); ok && t.Timeout() {
+		return false
+	}
+	return true
+}
