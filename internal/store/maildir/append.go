@@ -41,7 +41,12 @@ func init() { sequence.Store(rand.Uint64N(1e9)) }
 
 // newName returns a name for a new message; without a UID if that is 0.
 func (s *Store) newName(u mail.UID, flags mail.Flags) string {
-	b := strconv.AppendInt(nil, s.opts.Clock().Unix(), 10)
+	return s.newNameAt(s.opts.Clock().Unix(), u, flags)
+}
+
+// newNameAt is newName for a message that has arrived at the given time.
+func (s *Store) newNameAt(seconds int64, u mail.UID, flags mail.Flags) string {
+	b := strconv.AppendInt(nil, seconds, 10)
 	b = append(b, '.')
 	b = strconv.AppendInt(b, int64(s.opts.Pid), 10)
 	b = append(b, '_')

@@ -68,7 +68,7 @@ func (m *mailbox) SetFlags(ctx context.Context, changes []store.FlagChange, done
 func ofTheDisk(err error) bool {
 	errno, ok := errors.AsType[syscall.Errno](err)
 	return ok && slices.Contains([]syscall.Errno{
-		syscall.ENOSPC, syscall.EDQUOT, syscall.EIO, syscall.EROFS, syscall.EMFILE, syscall.ENFILE, syscall.EACCES, syscall.EPERM,
+		syscall.ENOSPC, syscall.EDQUOT, syscall.EIO, syscall.EROFS, syscall.EMFILE, syscall.ENFILE, syscall.EACCES,
 	}, errno)
 }
 
@@ -82,7 +82,12 @@ func (m *mailbox) changeFlags(ctx context.Context, c store.FlagChange, touched *
 			return nil
 		}
 		to := entry{name: withFlags(e.name, m.store.opts.InfoDelimiter, flags), uid: e.uid, flags: flags, dir: inCur}
-		if err := m.store.fs.Rename(m.pathOf(e), m.pathOf(to)); err != nil {
+		err := m.store.fs.Rename(m.pathOf(e), m.pathOf(to))
+		if errors.Is(err, errTooLong) {
+			to.name = m.shorter(e, flags)
+			err = m.store.fs.Rename(m.pathOf(e), m.pathOf(to))
+		}
+		if err != nil {
 			return err
 		}
 		touched[e.dir], touched[inCur] = true, true

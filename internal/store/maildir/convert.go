@@ -281,7 +281,11 @@ func (c *conversion) removeMaps() error {
 func (c *conversion) convertedName(e entry, numbered bool) string {
 	switch {
 	case numbered && e.uid != 0:
-		return withUID(e.name, c.s.opts.InfoDelimiter, e.uid)
+		name := withUID(e.name, c.s.opts.InfoDelimiter, e.uid)
+		if len(name) > maxPart {
+			name = withUID(c.m.shorter(e, e.flags), c.s.opts.InfoDelimiter, e.uid)
+		}
+		return name
 	case numbered:
 		// What looks like a UID is none, but would become one.
 		name := e.name

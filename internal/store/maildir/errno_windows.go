@@ -10,5 +10,10 @@ import (
 // would leave the file system.
 const (
 	errNotDir      = syscall.ENOTDIR
+	errNotAllowed  = syscall.EPERM
+	errTooLong     = syscall.Errno(206) // ERROR_FILENAME_EXCED_RANGE
 	errCrossDevice = windows.ERROR_NOT_SAME_DEVICE
 )
+
+// openNow is a flag for opening what may be no file: there is no such thing here.
+const openNow = 0

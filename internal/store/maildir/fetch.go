@@ -18,7 +18,7 @@ import (
 // errListing is one of the mailbox, any other one of this message.
 func (m *mailbox) openMessage(ctx context.Context, e entry) (entry, vfs.File, error) {
 	for range maxListings {
-		f, err := m.store.fs.OpenFile(m.pathOf(e), os.O_RDONLY, 0)
+		f, err := m.store.fs.OpenFile(m.pathOf(e), os.O_RDONLY|openNow, 0)
 		if !isMissing(err) {
 			return e, f, err
 		}
@@ -184,6 +184,11 @@ func (m *mailbox) size(ctx context.Context, e entry) (size int64, ok bool, err e
 		if err == nil {
 			return fi.Size(), true, nil
 		}
+		if ofTheEntry(err) {
+			// Whoever fetches it will hear of that; it must not look deleted.
+			m.store.warn(notMail, "cannot look at '%s': %v", m.pathOf(e), bareError(err))
+			return 0, true, nil
+		}
 		if !isMissing(err) {
 			return 0, false, err
 		}
@@ -210,11 +215,15 @@ func (m *mailbox) readDetails(ctx context.Context, l *store.Listing, need store.
 	}
 	defer f.Close()
 	meta.Flags = e.flags
+	fi, err := f.Stat()
+	switch {
+	case err != nil:
+		return false, err
+	case !fi.Mode().IsRegular():
+		m.store.warn(notMail, "cannot read the header of message %d in mailbox '%s': '%s' is not a file", e.uid, m.name, m.pathOf(e))
+		return true, nil
+	}
 	if need.SizesFrom != 0 && e.uid >= need.SizesFrom {
-		fi, err := f.Stat()
-		if err != nil {
-			return false, err
-		}
 		meta.Size = fi.Size()
 	}
 	h, err := readFields(f)
@@ -232,7 +241,8 @@ func (m *mailbox) readDetails(ctx context.Context, l *store.Listing, need store.
 
 // unreadable decides what an unreadable header means.
 func (m *mailbox) unreadable(need store.Need, e entry, err error) error {
-	if need.TUIDs {
+	// What is no file, such as a link to itself, is no copy of a message either.
+	if need.TUIDs && (!ofTheEntry(err) || errors.Is(err, fs.ErrPermission)) {
 		return fmt.Errorf("cannot read the header of message %d: %w", e.uid, err)
 	}
 	m.store.warn("", "cannot read the header of message %d in mailbox '%s': %v", e.uid, m.name, err)

@@ -271,17 +271,21 @@ func (m *mailbox) cleanTmp() error {
 	for _, n := range names {
 		path := filepath.Join(dir, n)
 		fi, err := m.store.fs.Stat(path)
-		if err != nil && !isMissing(err) {
+		if err != nil && !isMissing(err) && !ofTheEntry(err) {
 			return err
 		}
 		if err != nil || !fi.Mode().IsRegular() || now.Sub(vfs.ChangeTime(fi)) <= staleAfter {
 			continue
 		}
 		if err := m.store.fs.Remove(path); err != nil {
-			if isMissing(err) {
-				continue
+			switch {
+			case isMissing(err):
+			case ofTheEntry(err):
+				m.store.warn("let its owner remove it", "cannot remove the left-over '%s': %v", path, bareError(err))
+			default:
+				return err
 			}
-			return err
+			continue
 		}
 		removed++
 	}

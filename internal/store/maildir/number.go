@@ -2,11 +2,15 @@ package maildir
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
 	"isync/internal/mail"
 )
+
+// notMail is what to do about what is no message.
+const notMail = "only mail belongs there: put it somewhere else"
 
 // unnumbered takes the messages that have no UID out of m.entries and returns
 // them in the order of their arrival. What is not a file is left out.
@@ -29,10 +33,13 @@ func (m *mailbox) unnumbered() ([]entry, error) {
 		switch {
 		case isMissing(err): // moved meanwhile, or a link to nowhere
 			continue
+		case err != nil && ofTheEntry(err):
+			m.store.warn(notMail, "ignoring '%s': %v", m.pathOf(e), bareError(err))
+			continue
 		case err != nil:
 			return nil, err
 		case !fi.Mode().IsRegular():
-			m.store.warn("only mail belongs there: put it somewhere else", "ignoring '%s': not a file", m.pathOf(e))
+			m.store.warn(notMail, "ignoring '%s': not a file", m.pathOf(e))
 			continue
 		}
 		found = append(found, arrived{parseArrival(e.name), e})
@@ -61,6 +68,9 @@ func (m *mailbox) number(ctx context.Context, u ledger) error {
 		found, err := m.unnumbered()
 		if err == nil && m.isMapped() {
 			found, err = m.distinct(found)
+			if err == nil {
+				err = m.shortenKeys(found)
+			}
 		}
 		if err != nil || len(found) == 0 {
 			return err
@@ -107,15 +117,25 @@ func (m *mailbox) assign(ctx context.Context, found []entry, next mail.UID) (mov
 		if err = ctx.Err(); err != nil {
 			break
 		}
-		old := m.pathOf(e)
+		old := e
 		e.name = withUID(e.name, m.store.opts.InfoDelimiter, next)
 		e.uid = next
 		next++
-		if err = m.store.fs.Rename(old, m.pathOf(e)); err != nil {
-			if isMissing(err) {
-				moved, err = true, nil
-				continue
-			}
+		err = m.store.fs.Rename(m.pathOf(old), m.pathOf(e))
+		if errors.Is(err, errTooLong) {
+			e.name = m.store.shortName(old.name, e.uid, e.flags)
+			err = m.store.fs.Rename(m.pathOf(old), m.pathOf(e))
+		}
+		switch {
+		case isMissing(err):
+			moved, err = true, nil
+			continue
+		case errors.Is(err, errNotAllowed): // that of another user, in a directory with the sticky bit
+			m.store.warn("let its owner run mbsync, or rename it", "ignoring '%s', which cannot be given a UID: %v", m.pathOf(old), bareLinkError(err))
+			err = nil
+			continue
+		}
+		if err != nil {
 			break
 		}
 		touched[e.dir] = true

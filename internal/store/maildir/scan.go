@@ -369,7 +369,7 @@ func (m *mailbox) halfMoved(a, b entry) (bool, error) {
 			return vfs.SameFile(fa, fb), nil
 		}
 	}
-	if isMissing(err) {
+	if isMissing(err) || ofTheEntry(err) {
 		return false, nil
 	}
 	return false, err
