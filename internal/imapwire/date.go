@@ -11,17 +11,30 @@ const months = "JanFebMarAprMayJunJulAugSepOctNovDec"
 // with its quotes: "17-Jul-1996 02:44:25 -0700". Seconds are the finest it can
 // tell; years outside 1..9999 become the nearest of these.
 func AppendDate(b []byte, t time.Time) []byte {
-	if y := t.Year(); y < 1 {
-		t = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)
-	} else if y > 9999 {
-		t = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+	if y := t.Year(); y < 1 || y > 9999 {
+		t = clampDate(t)
+	} else if _, offset := t.Zone(); offset%60 != 0 {
+		t = t.UTC() // a local time of long ago, whose seconds could not be told
 	}
 	return t.AppendFormat(b, `"_2-Jan-2006 15:04:05 -0700"`)
 }
 
+// clampDate returns t, or the first or last second that a date-time can tell and
+// that is not the zero time, in UTC.
+func clampDate(t time.Time) time.Time {
+	first, last := time.Date(1, 1, 1, 0, 0, 1, 0, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+	switch {
+	case t.Before(first):
+		return first
+	case t.After(last):
+		return last
+	}
+	return t.UTC()
+}
+
 // ParseDate reads an IMAP date-time without its quotes. It is lenient about
 // the padding of the day and a missing zone, which counts as UTC. The result is
-// in UTC.
+// in UTC, within the years 1..9999 and never the zero time.
 func ParseDate(s string) (time.Time, error) { return parseDate([]byte(s)) }
 
 func parseDate(b []byte) (time.Time, error) {
@@ -54,14 +67,14 @@ func parseDate(b []byte) (time.Time, error) {
 		zone = sign * (h*60 + m)
 	}
 	p.spaces()
-	if p.bad || len(p.b) > 0 || day < 1 || day > 31 || year < 1 || hour > 23 || minute > 59 || second > 60 {
+	if p.bad || len(p.b) > 0 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 60 {
 		return time.Time{}, errDate
 	}
 	t := time.Date(year, time.Month(month), day, hour, minute, second, 0, time.UTC)
 	if t.Day() != day && second < 60 {
 		return time.Time{}, errDate // such as 31 February
 	}
-	return t.Add(time.Duration(-zone) * time.Minute), nil
+	return clampDate(t.Add(time.Duration(-zone) * time.Minute)), nil
 }
 
 type dateParser struct {

@@ -137,10 +137,32 @@ func TestDate(t *testing.T) {
 	for _, in := range []string{
 		"", "7-Feb-2026", "31-Feb-2026 21:00:09 +0000", "0-Feb-2026 21:00:09 +0000", "7-Fob-2026 21:00:09 +0000",
 		"7-Feb-26 21:00:09 +0000", "7-Feb-2026 24:00:09 +0000", "7-Feb-2026 21:00:09 +00", "7-Feb-2026 21:00:09 +0000x",
-		"7-Feb-2026 21:00:09 UTC", "7-Feb-0000 21:00:09 +0000",
+		"7-Feb-2026 21:00:09 UTC", "7-Feb-10000 21:00:09 +0000",
 	} {
 		if got, err := ParseDate(in); err == nil {
 			t.Errorf("%q: %v", in, got)
+		}
+	}
+	for in, want := range map[string]string{
+		"7-Feb-0000 21:00:09 +0000":  "0001-01-01T00:00:01Z",
+		"1-Jan-0001 00:00:00 +0000":  "0001-01-01T00:00:01Z",
+		"1-Jan-0001 00:00:00 +1400":  "0001-01-01T00:00:01Z",
+		"31-Dec-9999 23:00:00 -0800": "9999-12-31T23:59:59Z",
+		"1-Jan-2263 00:00:00 +0000":  "2263-01-01T00:00:00Z",
+		"1-Jan-1900 00:00:00 +0000":  "1900-01-01T00:00:00Z",
+	} {
+		if got, err := ParseDate(in); err != nil || got.Format(time.RFC3339) != want {
+			t.Errorf("%q: %v, %v", in, got, err)
+		}
+	}
+	for in, want := range map[time.Time]string{
+		time.Date(-5, 1, 1, 0, 0, 0, 0, time.UTC):                                    `" 1-Jan-0001 00:00:01 +0000"`,
+		time.Unix(1<<40, 0):                                                          `"31-Dec-9999 23:59:59 +0000"`,
+		time.Date(1890, 1, 1, 1, 0, 0, 0, time.FixedZone("LMT", 53*60+28)):           `" 1-Jan-1890 00:06:32 +0000"`,
+		time.Date(9999, 12, 31, 23, 30, 0, 0, time.UTC).In(time.FixedZone("", 3600)): `"31-Dec-9999 23:30:00 +0000"`,
+	} {
+		if got := string(AppendDate(nil, in)); got != want {
+			t.Errorf("%v: %s", in, got)
 		}
 	}
 	zone := time.FixedZone("", -90*60)

@@ -48,7 +48,18 @@ func (OS) ReadNames(dir string) ([]string, error) {
 func (OS) EachNames(dir string, fn func(names []string) error) error { return eachNames(dir, fn) }
 
 func (OS) Chtimes(name string, atime, mtime time.Time) error {
-	return os.Chtimes(name, atime, mtime)
+	return setClamped(mtime, func(t time.Time) error {
+		if !t.Equal(mtime) {
+			return setTimes(name, t, t)
+		}
+		return setTimes(name, atime, mtime)
+	}, func() (time.Time, error) {
+		fi, err := os.Stat(name)
+		if err != nil {
+			return time.Time{}, err
+		}
+		return fi.ModTime(), nil
+	})
 }
 
 func (OS) SyncDir(dir string) error { return syncDir(dir) }

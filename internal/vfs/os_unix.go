@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,6 +24,29 @@ func openFile(name string, flag int, perm fs.FileMode) (*os.File, error) {
 			return os.NewFile(uintptr(fd), name), nil
 		case err != unix.EINTR:
 			return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+		}
+	}
+}
+
+// setTimes is os.Chtimes for times that do not fit into nanoseconds since 1970.
+func setTimes(name string, atime, mtime time.Time) error {
+	times := make([]unix.Timespec, 2)
+	for i, t := range []time.Time{atime, mtime} {
+		var err error
+		if times[i], err = unix.TimeToTimespec(t); err != nil { // a system of 32 bits
+			nearest := nearestTimes(t)
+			if times[i], err = unix.TimeToTimespec(nearest[0]); err != nil {
+				return &fs.PathError{Op: "chtimes", Path: name, Err: err}
+			}
+		}
+	}
+	for {
+		err := unix.UtimesNanoAt(unix.AT_FDCWD, name, times, 0)
+		switch {
+		case err == nil:
+			return nil
+		case err != unix.EINTR:
+			return &fs.PathError{Op: "chtimes", Path: name, Err: err}
 		}
 	}
 }

@@ -2,6 +2,7 @@ package vfs
 
 import (
 	"io/fs"
+	"math"
 	"os"
 	"syscall"
 	"time"
@@ -11,6 +12,21 @@ import (
 
 func openFile(name string, flag int, perm fs.FileMode) (*os.File, error) {
 	return os.OpenFile(name, flag, perm)
+}
+
+// setTimes is os.Chtimes, which counts nanoseconds since 1970.
+func setTimes(name string, atime, mtime time.Time) error {
+	first, last := time.Unix(0, math.MinInt64), time.Unix(0, math.MaxInt64)
+	clamp := func(t time.Time) time.Time {
+		switch {
+		case t.Before(first):
+			return first
+		case t.After(last):
+			return last
+		}
+		return t
+	}
+	return os.Chtimes(name, clamp(atime), clamp(mtime))
 }
 
 // fileID identifies a file within the machine.
