@@ -199,8 +199,14 @@ func (s *session) run(ctx context.Context) (err error) {
 	if err := s.execute(ctx); err != nil {
 		return err
 	}
+	if err := s.checkBoxes(ctx); err != nil {
+		return err
+	}
 	expunged, err := s.finish(ctx)
 	if err != nil {
+		return err
+	}
+	if err := s.checkBoxes(ctx); err != nil {
 		return err
 	}
 	if err := s.commit(expunged); err != nil {
@@ -209,6 +215,26 @@ func (s *session) run(ctx context.Context) (err error) {
 	s.remember(ctx)
 	s.result.Fingerprint = s.quiet()
 	return nil
+}
+
+// checkBoxes fails if a mailbox was removed or replaced, or the state was: what was
+// found, and made, then is not worth remembering. It is not asked if there is
+// nothing to remember.
+func (s *session) checkBoxes(ctx context.Context) error {
+	s.mu.Lock()
+	dirty := s.journal.dirty || s.journal.end != 0
+	s.mu.Unlock()
+	if !dirty {
+		return nil
+	}
+	for _, t := range syncstate.Sides {
+		if c, ok := s.boxes[t].(store.Checker); ok {
+			if err := c.Check(ctx); err != nil {
+				return s.where(t, "looking whether the mailbox still is there", err)
+			}
+		}
+	}
+	return s.journal.files.stillLocked()
 }
 
 // recall tells the mailboxes which of their messages the state still pairs, where

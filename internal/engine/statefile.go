@@ -77,6 +77,26 @@ func (f *stateFiles) acquire() error {
 	}
 }
 
+// stillLocked fails if the lock file is not there any more, or is another one: then
+// the directory of the state was removed or replaced.
+func (f *stateFiles) stillLocked() error {
+	if f.lock == nil {
+		return nil
+	}
+	mine, err := f.lock.Stat()
+	if err != nil {
+		return fmt.Errorf("looking at the lock file: %w", err)
+	}
+	there, err := f.fs.Stat(f.lockPath())
+	if err != nil {
+		return fmt.Errorf("the sync state was removed during the run: %w", err)
+	}
+	if !vfs.SameFile(mine, there) {
+		return fmt.Errorf("the sync state was replaced during the run: '%s' is another file", f.lockPath())
+	}
+	return nil
+}
+
 // makeDirs creates a directory and what is missing above it, durably.
 func (f *stateFiles) makeDirs(dir string) error {
 	if _, err := f.fs.Stat(dir); err == nil || !errors.Is(err, fs.ErrNotExist) {
@@ -421,6 +441,9 @@ func (j *journal) commit() error {
 	}
 	if !j.dirty && j.end == 0 {
 		return nil
+	}
+	if err := j.files.stillLocked(); err != nil {
+		return err
 	}
 	if j.file == nil && j.end == 0 { // only what the commit implies has changed
 		if err := j.files.dropStaleJournal(); err != nil {

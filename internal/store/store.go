@@ -221,6 +221,13 @@ type Renewer interface {
 	Renew(ctx context.Context) error
 }
 
+// Checker is implemented by mailboxes that others may remove, or replace by another
+// one of the same name, while they are open.
+type Checker interface {
+	// Check fails if the mailbox is not there any more, or is another one.
+	Check(ctx context.Context) error
+}
+
 // Recaller is implemented by mailboxes that know the UIDs of messages which are
 // missing, so that such a message keeps its UID if it comes back.
 type Recaller interface {

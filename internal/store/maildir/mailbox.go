@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"sync"
 	"time"
@@ -42,6 +43,9 @@ type mailbox struct {
 	readOnly bool
 	// opened is the mark as of the opening.
 	opened string
+	// home are the directories of messages as they were opened; nil: it was not
+	// there.
+	home [2]fs.FileInfo
 
 	mu      sync.Mutex
 	closed  bool
@@ -110,6 +114,7 @@ func (m *mailbox) open(ctx context.Context) error {
 	case !fi.IsDir():
 		return fmt.Errorf("'%s' is not a directory", m.path(inCur, ""))
 	}
+	m.home[inCur] = fi
 	if m.readOnly {
 		return m.openReadOnly(ctx)
 	}
@@ -118,6 +123,9 @@ func (m *mailbox) open(ctx context.Context) error {
 		if err := vfs.MkdirAll(m.store.fs, dir, 0o700, m.store.opts.FSync); err != nil {
 			return fmt.Errorf("cannot complete mailbox: %w", err)
 		}
+	}
+	if m.home[inNew], err = m.store.fs.Stat(m.path(inNew, "")); err != nil {
+		return err
 	}
 	if err := m.cleanTmp(); err != nil {
 		return err
@@ -323,6 +331,48 @@ func (m *mailbox) Info() store.Info {
 	}
 	return store.Info{UIDValidity: m.uids.validity, UIDNext: next, Flags: mail.AllFlags}
 }
+
+var errReplaced = errors.New("the mailbox was replaced by another one while it was open")
+
+// isHome fails if a directory of messages is not the one that was opened.
+func (m *mailbox) isHome(d int, now fs.FileInfo) error {
+	if m.home[d] != nil && !vfs.SameFile(m.home[d], now) {
+		return fmt.Errorf("%s: %w", m.path(d, ""), errReplaced)
+	}
+	return nil
+}
+
+// Check implements store.Checker.
+func (m *mailbox) Check(ctx context.Context) error {
+	if err := m.begin(ctx, false); err != nil {
+		return err
+	}
+	for d, home := range m.home {
+		if home == nil {
+			continue
+		}
+		fi, err := m.store.fs.Stat(m.path(d, ""))
+		if err == nil {
+			err = m.isHome(d, fi)
+		}
+		if err != nil {
+			return m.error(fmt.Errorf("the mailbox has vanished: %w", err))
+		}
+	}
+	if m.readOnly {
+		return nil
+	}
+	name := uidFileName
+	if m.isMapped() {
+		name = uidmap.FileName
+	}
+	if _, err := m.store.fs.Stat(filepath.Join(m.dir, name)); err != nil {
+		return m.error(fmt.Errorf("the UIDs of the mailbox have vanished: %w", err))
+	}
+	return nil
+}
+
+var _ store.Checker = (*mailbox)(nil)
 
 // Close implements store.Mailbox.
 func (m *mailbox) Close(context.Context) error {

@@ -111,6 +111,10 @@ func (m *mailbox) stale() ([]int, error) {
 		fi, err := m.store.fs.Stat(m.path(d, ""))
 		switch {
 		case err == nil:
+			// In another one everything looks deleted.
+			if err := m.isHome(d, fi); err != nil {
+				return nil, err
+			}
 			if m.listed[d].same(fi) {
 				continue
 			}
