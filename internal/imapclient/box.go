@@ -219,7 +219,7 @@ func (c *Client) StartList(ctx context.Context, req ListRequest) (*Pending[[]Lis
 		text.Raw("RETURN (" + strings.Join(ret, " ") + ")")
 	}
 	l := &listing{c: c, kind: kind, status: req.Status != 0}
-	return begin(ctx, c, &command{data: l.data, completed: l.completed}, text, &l.entries)
+	return begin(ctx, c, &command{data: l.data, completed: l.completed, answers: []imapwire.Kind{kind}}, text, &l.entries)
 }
 
 // patterns adds the patterns of a LIST.

@@ -52,6 +52,7 @@ type Client struct {
 	ampersands *Ampersands
 	authing    atomic.Bool // an AUTHENTICATE is under way
 	exists     atomic.Uint32
+	miscounted atomic.Bool // the number of messages is not known
 	preauth    bool
 	secure     atomic.Bool
 	deflate    atomic.Bool
@@ -254,8 +255,12 @@ func (c *Client) Preauth() bool { return c.preauth }
 func (c *Client) Secure() bool { return c.secure.Load() }
 
 // Exists returns the number of messages in the selected mailbox, by the
-// server's latest word.
+// server's latest word that could be read. See Counted.
 func (c *Client) Exists() uint32 { return c.exists.Load() }
+
+// Counted tells whether Exists is to be relied on: nothing that the server has
+// told since about the number of messages was unreadable or impossible.
+func (c *Client) Counted() bool { return !c.miscounted.Load() }
 
 // Busy tells whether any command is under way.
 func (c *Client) Busy() bool { return len(*c.queue.Load()) > 0 }
@@ -316,6 +321,10 @@ type command struct {
 	// data is offered untagged data, on the reader goroutine, and tells whether
 	// it took it. head: no older command is under way.
 	data func(r *imapwire.Response, head bool) bool
+	// answers are the kinds of responses that the command cannot do without. One
+	// that cannot be read makes it fail, with garbled.
+	answers []imapwire.Kind
+	garbled error
 	// fetch is set for FETCH commands.
 	fetch *fetch
 	// completed is called with the tagged OK, on the reader goroutine.

@@ -33,7 +33,7 @@ func TestSession(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Selected{
-		Exists: 3, UIDValidity: 7, UIDNext: 9, HasPermanent: true,
+		Exists: 3, HasExists: true, UIDValidity: 7, UIDNext: 9, HasPermanent: true,
 		Flags: imapwire.FlagSet{Flags: mail.FlagSeen}, Permanent: imapwire.FlagSet{Flags: mail.FlagSeen, Any: true},
 	}
 	if d := cmp.Diff(want, sel); d != "" {

@@ -133,3 +133,16 @@ func HasCode(err error, name string) bool {
 	r, ok := errors.AsType[*ResponseError](err)
 	return ok && r.Code.Name == name
 }
+
+// An AnswerError says that a command was answered, but that the answer, or a
+// part of it, cannot be read. What it would have told is not known.
+type AnswerError struct {
+	Command string
+	Err     error
+}
+
+func (e *AnswerError) Error() string {
+	return fmt.Sprintf("server's answer to %s cannot be read: %v", e.Command, e.Err)
+}
+
+func (e *AnswerError) Unwrap() error { return e.Err }

@@ -93,6 +93,10 @@ func (c *Client) StartFetch(ctx context.Context, req FetchRequest, sink func(*Me
 		f.want |= imapwire.ItemModSeq
 	}
 	cmd := &command{fetch: f}
+	if req.ChangedSince > 0 {
+		// What is missing of the answer counts as unchanged.
+		cmd.answers = []imapwire.Kind{imapwire.KindFetch, imapwire.KindVanished}
+	}
 	if req.Vanished != nil {
 		cmd.data = func(r *imapwire.Response, _ bool) bool {
 			if r.Kind != imapwire.KindVanished || !r.Earlier {

@@ -1,6 +1,7 @@
 package imapclient
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -95,6 +96,7 @@ func (c *Client) dispatch(r *imapwire.Response) error {
 	case imapwire.KindUnknown:
 		c.cur.drop()
 		c.unknown(r.Text, r.Err)
+		c.unreadable(r)
 		return nil
 	case imapwire.KindCapability:
 		c.setCaps(r.Caps)
@@ -120,6 +122,36 @@ func (c *Client) unknown(what string, err error) {
 	c.opts.Hooks.Unknown(c.shown(what), errors.New(c.shown(err.Error())))
 }
 
+// unreadable tells those concerned of a response that cannot be read.
+func (c *Client) unreadable(r *imapwire.Response) {
+	if r.Meant == imapwire.KindUnknown {
+		return
+	}
+	for i, cmd := range *c.queue.Load() {
+		if cmd.garbled == nil && slices.Contains(cmd.answers, r.Meant) {
+			cmd.garbled = &AnswerError{Command: cmd.verb, Err: errors.New(c.shown(r.Err.Error()))}
+		}
+		if i == 0 && cmd.data != nil && cmd.data(r, true) {
+			return // a SELECT: it is about the new mailbox
+		}
+	}
+	switch r.Meant {
+	case imapwire.KindExists, imapwire.KindExpunge, imapwire.KindVanished, imapwire.KindFetch:
+		c.misled(r.Meant)
+	}
+}
+
+// misled notes that the server has said something about the mailbox that means
+// nothing.
+func (c *Client) misled(kind imapwire.Kind) {
+	if kind != imapwire.KindFetch {
+		c.miscounted.Store(true)
+	}
+	if c.opts.Hooks.Unreadable != nil {
+		c.opts.Hooks.Unreadable(kind)
+	}
+}
+
 // offer gives untagged data to the first command that wants it.
 func (c *Client) offer(r *imapwire.Response) bool {
 	for i, cmd := range *c.queue.Load() {
@@ -135,11 +167,15 @@ func (c *Client) unsolicited(r *imapwire.Response) {
 	h := &c.opts.Hooks
 	switch r.Kind {
 	case imapwire.KindExists:
-		c.exists.Store(r.Num)
+		c.count(r.Num)
 		if h.Exists != nil {
 			h.Exists(r.Num)
 		}
 	case imapwire.KindExpunge:
+		if r.Num == 0 || r.Num > c.exists.Load() {
+			c.misled(imapwire.KindExpunge)
+			return
+		}
 		c.shrink(1)
 		if h.Expunge != nil {
 			h.Expunge(r.Num)
@@ -158,7 +194,18 @@ func (c *Client) unsolicited(r *imapwire.Response) {
 // shrink notes that messages were expunged.
 func (c *Client) shrink(n uint64) {
 	have := c.exists.Load()
-	c.exists.Store(have - uint32(min(n, uint64(have))))
+	if n > uint64(have) {
+		// There were not so many.
+		c.miscounted.Store(true)
+		return
+	}
+	c.exists.Store(have - uint32(n))
+}
+
+// count notes how many messages there are.
+func (c *Client) count(n uint32) {
+	c.exists.Store(n)
+	c.miscounted.Store(false)
 }
 
 func (c *Client) untaggedStatus(r *imapwire.Response) error {
@@ -257,6 +304,7 @@ func (c *Client) tagged(r *imapwire.Response) error {
 		if cmd.completed != nil {
 			err = cmd.completed(r)
 		}
+		err = cmp.Or(err, cmd.garbled)
 	} else {
 		err = c.refusal(cmd, r)
 	}

@@ -34,12 +34,18 @@ type QResync struct {
 	// mailbox is being selected. Changed must not keep f.
 	Vanished func(uids mail.UIDSet)
 	Changed  func(f *imapwire.Fetch)
+	// Unreadable is called for what would have been an answer to either, but
+	// cannot be read.
+	Unreadable func()
 }
 
 // Selected is what the server tells of a mailbox that it has selected.
 type Selected struct {
-	ReadOnly      bool
-	Exists        uint32
+	ReadOnly bool
+	Exists   uint32
+	// HasExists: the server has told Exists. If not, nothing is known of how
+	// many messages there are.
+	HasExists     bool
 	UIDValidity   uint32      // 0 if the server did not tell
 	UIDNext       mail.UID    // 0 if the server did not tell
 	HighestModSeq mail.ModSeq // 0 if the server has none, or did not tell
@@ -113,8 +119,8 @@ func (s *selecting) data(r *imapwire.Response, head bool) bool {
 	}
 	switch r.Kind {
 	case imapwire.KindExists:
-		s.result.Exists = r.Num
-		s.c.exists.Store(r.Num)
+		s.result.Exists, s.result.HasExists = r.Num, true
+		s.c.count(r.Num)
 	case imapwire.KindFlags:
 		s.result.Flags = r.Flags
 	case imapwire.KindRecent:
@@ -128,10 +134,28 @@ func (s *selecting) data(r *imapwire.Response, head bool) bool {
 			return false
 		}
 		s.q.Changed(&r.Fetch)
+	case imapwire.KindUnknown:
+		return s.garbled(r.Meant)
 	case imapwire.KindStatus:
 		// RFC 4315 §4 has UIDNOTSTICKY come with a NO.
 		ok := r.Status == imapwire.StatusOK || r.Status == imapwire.StatusNo && r.Code.Name == imapwire.CodeUIDNotSticky
 		return ok && s.code(&r.Code)
+	default:
+		return false
+	}
+	return true
+}
+
+// garbled deals with a response that cannot be read.
+func (s *selecting) garbled(meant imapwire.Kind) bool {
+	switch meant {
+	case imapwire.KindExists, imapwire.KindExpunge:
+		s.result.HasExists = false
+	case imapwire.KindVanished, imapwire.KindFetch:
+		if s.q.Unreadable == nil {
+			return false
+		}
+		s.q.Unreadable()
 	default:
 		return false
 	}
@@ -158,7 +182,7 @@ func (s *selecting) code(code *imapwire.Code) bool {
 		s.result.Permanent, s.result.HasPermanent = code.Flags, true
 	case imapwire.CodeClosed:
 		// What follows is about the new mailbox (RFC 7162 §3.2.11).
-		s.result.Exists = 0
+		s.result.Exists, s.result.HasExists = 0, false
 	case imapwire.CodeUnseen:
 	default:
 		return false
@@ -168,6 +192,7 @@ func (s *selecting) code(code *imapwire.Code) bool {
 
 func (s *selecting) completed(r *imapwire.Response) error {
 	s.c.exists.Store(s.result.Exists)
+	s.c.miscounted.Store(!s.result.HasExists)
 	switch r.Code.Name {
 	case imapwire.CodeReadOnly:
 		s.result.ReadOnly = true
@@ -352,7 +377,7 @@ func (c *Client) StartSearch(ctx context.Context, criteria string) (*Pending[mai
 	if c.Caps().Has("ESEARCH") {
 		text.Raw("RETURN (ALL)")
 	}
-	cmd := new(command)
+	cmd := &command{answers: []imapwire.Kind{imapwire.KindSearch, imapwire.KindESearch}}
 	cmd.data = func(r *imapwire.Response, _ bool) bool {
 		switch r.Kind {
 		case imapwire.KindSearch:

@@ -149,11 +149,15 @@ func fixed(l UIDList) bool {
 	return true
 }
 
-// leadingNumber returns the number at the beginning of s; 0 if there is none or
-// it is too large.
+// leadingNumber returns the number at the beginning of s; 0 if there is none,
+// it is too large, or something other than a space follows.
 func leadingNumber(s string) uint64 {
+	s, _, _ = strings.Cut(s, " ")
 	var n uint64
-	for i := 0; i < len(s) && class[s[i]]&clsDigit != 0; i++ {
+	for i := range len(s) {
+		if class[s[i]]&clsDigit == 0 {
+			return 0
+		}
 		if n >= 1<<60 {
 			return 0
 		}

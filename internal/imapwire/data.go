@@ -91,6 +91,10 @@ func (d *Decoder) list(r *Response) error {
 		return err
 	}
 	name, _, err := d.str(clsWordEnd)
+	if err == errTooLong { //nolint:errorlint // never wrapped
+		// No mailbox that anybody could use: without it nothing is missing.
+		r.Meant = KindUnknown
+	}
 	if err != nil {
 		return err
 	}
@@ -226,6 +230,11 @@ func (d *Decoder) vanished(r *Response) error {
 	if err := d.uidSet(); err != nil {
 		return err
 	}
+	if end, err := d.atEOL(); err != nil {
+		return err
+	} else if !end {
+		return errSet
+	}
 	r.UIDs = d.uids.take()
 	return nil
 }
@@ -245,6 +254,11 @@ func (d *Decoder) search(r *Response) error {
 			if err != nil {
 				return err
 			}
+			if c, err := d.peek(); err != nil {
+				return err
+			} else if class[c]&clsAtomEnd == 0 {
+				return errNumber
+			}
 			d.uids.add(mail.UID(n), mail.UID(n))
 		case c == '(':
 			// (MODSEQ n)
@@ -252,9 +266,13 @@ func (d *Decoder) search(r *Response) error {
 				return err
 			}
 		default:
-			// NIL, for one.
-			if err := d.skipValue(); err != nil {
+			// Whatever else it is, it may have been the number of a message.
+			w, err := d.word(clsAtomEnd)
+			if err != nil {
 				return err
+			}
+			if !isWord(w, "NIL") {
+				return errNumber
 			}
 		}
 	}
@@ -305,6 +323,11 @@ func (d *Decoder) esearch(r *Response) error {
 		case all:
 			if err := d.uidSet(); err != nil {
 				return err
+			}
+			if end, err := d.atEOL(); err != nil {
+				return err
+			} else if !end && d.buf[d.pos-1] != ' ' {
+				return errSet
 			}
 		case count || modSeq:
 			n, ok, err := d.itemNumber()

@@ -170,10 +170,31 @@ func TestResponses(t *testing.T) {
 		{"* XYMHIGHESTMODSEQ 5\r\n", unknown("XYMHIGHESTMODSEQ", errUnknown)},
 		{"* X {3}\r\n)\r\n \"{5}\" {2+}\r\nab\r\n", unknown("X", errUnknown)},
 		{"* 1 FETCH (UID 5 FLAGS (\\Seen {4}\r\n* OK x)) )))\r\n", fetched(Fetch{Seq: 1, Has: ItemUID | ItemFlags, UID: 5, Flags: mail.FlagSeen})},
-		{"* 1 FETCH (UID 5 FLAGS \"\r\n", unknown("FETCH", errAtom)},
-		{"* 1 FETCH (UID 99999999999999999999 FLAGS {3}\r\nabc)\r\n", unknown("FETCH", errOverflow)},
-		{"* 99999999999 EXISTS\r\n", unknown("", errOverflow)},
-		{"* LIST (\\x) \"/ INBOX\r\n", unknown("LIST", errQuoted)},
+		{"* 1 FETCH (UID 5 FLAGS \"\r\n", garbled(KindFetch, "FETCH", errAtom)},
+		{"* 1 FETCH (UID 99999999999999999999 FLAGS {3}\r\nabc)\r\n", garbled(KindFetch, "FETCH", errOpen)},
+		{"* 99999999999 EXISTS\r\n", garbled(KindExists, "EXISTS", errOverflow)},
+		{"* many EXISTS\r\n", garbled(KindExists, "many", errNumber)},
+		{"* -1 exists\r\n", garbled(KindExists, "-1", errNumber)},
+		{"* 5x EXISTS\r\n", garbled(KindExists, "EXISTS", errNumber)},
+		{"* EXISTS\r\n", garbled(KindExists, "EXISTS", errNumber)},
+		{"* 18446744073709551616 EXPUNGE\r\n", garbled(KindExpunge, "EXPUNGE", errOverflow)},
+		{"* many FETCH (UID 1 BODY[] {3}\r\nabc)\r\n", garbled(KindFetch, "many", errNumber)},
+		{"* VANISHED (EARLIER) many\r\n", garbled(KindVanished, "VANISHED", errNumber)},
+		{"* VANISHED 3,-1\r\n", garbled(KindVanished, "VANISHED", errNumber)},
+		{"* VANISHED 3 4\r\n", garbled(KindVanished, "VANISHED", errSet)},
+		{"* SEARCH 1 many 3\r\n", garbled(KindSearch, "SEARCH", errNumber)},
+		{"* SEARCH 1 -1\r\n", garbled(KindSearch, "SEARCH", errNumber)},
+		{"* SEARCH 1 2x\r\n", garbled(KindSearch, "SEARCH", errNumber)},
+		{"* SEARCH 99999999999\r\n", garbled(KindSearch, "SEARCH", errOverflow)},
+		{"* ESEARCH (TAG \"A1\") UID ALL many\r\n", garbled(KindESearch, "ESEARCH", errNumber)},
+		{"* ESEARCH (TAG \"A1\") UID ALL 1:3x\r\n", garbled(KindESearch, "ESEARCH", errSet)},
+		{"* 1 FETCH (UID many MODSEQ (18446744073709551616) RFC822.SIZE -1 FLAGS ())\r\n", fetched(Fetch{Seq: 1, Has: ItemFlags})},
+		{"* 1 FETCH (UID 18446744073709551616 MODSEQ (x) RFC822.SIZE 3x FLAGS ())\r\n", fetched(Fetch{Seq: 1, Has: ItemFlags})},
+		{
+			"* STATUS a (MESSAGES many UIDNEXT -1 UIDVALIDITY 99999999999 HIGHESTMODSEQ 18446744073709551616 UNSEEN 4)\r\n",
+			Response{Kind: KindBoxStatus, Box: BoxStatus{Name: "a", Has: BoxUnseen, Unseen: 4}},
+		},
+		{"* LIST (\\x) \"/ INBOX\r\n", garbled(KindList, "LIST", errQuoted)},
 		{"A1 PREAUTH x\r\n", unknown("PREAUTH", errUnknown)},
 		{"garbage\r\n", unknown("", errSpace)},
 		{" \r\n", unknown("", errAtom)},
@@ -206,6 +227,10 @@ func fetched(f Fetch) Response { return Response{Kind: KindFetch, Fetch: f} }
 
 func unknown(word string, err error) Response {
 	return Response{Kind: KindUnknown, Text: word, Err: err}
+}
+
+func garbled(meant Kind, word string, err error) Response {
+	return Response{Kind: KindUnknown, Text: word, Meant: meant, Err: err}
 }
 
 func TestBodies(t *testing.T) {

@@ -150,7 +150,7 @@ func (d *Decoder) skipItem() error {
 }
 
 // itemNumber reads the value of an item that should be a number; ok is false
-// if it is something else.
+// if it is something else, or larger than any number may be.
 func (d *Decoder) itemNumber() (n uint64, ok bool, err error) {
 	if err := d.spaces(); err != nil {
 		return 0, false, err
@@ -159,7 +159,17 @@ func (d *Decoder) itemNumber() (n uint64, ok bool, err error) {
 		return 0, false, d.skipValue()
 	}
 	n, err = d.number()
-	return n, err == nil, err
+	if ioError(err) != nil {
+		return 0, false, err
+	}
+	c, perr := d.peek()
+	if perr != nil {
+		return 0, false, perr
+	}
+	if class[c]&clsAtomEnd == 0 {
+		return 0, false, d.skipWord()
+	}
+	return n, err == nil, nil
 }
 
 func (d *Decoder) modSeqItem(f *Fetch) error {

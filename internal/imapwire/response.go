@@ -1,6 +1,7 @@
 package imapwire
 
 import (
+	"cmp"
 	"errors"
 	"io"
 
@@ -13,7 +14,7 @@ type Kind uint8
 // The kinds of responses. Fields of Response that are not named do not apply.
 const (
 	// KindUnknown: not understood and skipped. Text is its first word, Err says
-	// what was wrong.
+	// what was wrong. Meant is what it would have been, if that can be told.
 	KindUnknown Kind = iota
 	// KindContinuation: "+". Text.
 	KindContinuation
@@ -100,8 +101,9 @@ type Response struct {
 	// Namespace is nil unless Kind is KindNamespace.
 	Namespace *Namespace
 	// ID holds names and values by turns.
-	ID  []string
-	Err error
+	ID    []string
+	Meant Kind
+	Err   error
 }
 
 // reset forgets the previous response, cheaply if that was a FETCH.
@@ -160,7 +162,7 @@ func (d *Decoder) Read(r *Response, body BodyFunc) error {
 	if _, ok := errors.AsType[SyntaxError](err); !ok || d.err != nil {
 		return noEOF(err)
 	}
-	*r = Response{Kind: KindUnknown, Text: r.Text, Err: err}
+	*r = Response{Kind: KindUnknown, Text: r.Text, Meant: r.Meant, Err: err}
 	d.uids.take()
 	return noEOF(d.finish())
 }
@@ -210,16 +212,54 @@ func (d *Decoder) response(r *Response, body BodyFunc) error {
 	}
 	for _, u := range untagged {
 		if isWord(word, u.name) {
-			r.Text = u.name
+			r.Text, r.Meant = u.name, u.kind
 			if err := u.read(d, r); err != nil {
 				return err
 			}
-			r.Kind, r.Text = u.kind, ""
+			r.Kind, r.Text, r.Meant = u.kind, "", KindUnknown
 			return nil
 		}
 	}
 	r.Text = printable(word)
+	if r.Meant = counted(word); r.Meant != KindUnknown {
+		return errNumber // which is missing
+	}
+	if c, err := d.peek(); err != nil || c != ' ' {
+		return cmp.Or(err, error(errUnknown))
+	}
+	if err := d.spaces(); err != nil {
+		return err
+	}
+	if word, err = d.word(clsAtomEnd); err != nil {
+		return cmp.Or(ioError(err), error(errUnknown))
+	}
+	if r.Meant = counted(word); r.Meant != KindUnknown {
+		return errNumber // it is something else
+	}
 	return errUnknown
+}
+
+// ioError returns err unless it is a SyntaxError.
+func ioError(err error) error {
+	if _, ok := errors.AsType[SyntaxError](err); ok {
+		return nil
+	}
+	return err
+}
+
+// counted returns the kind of a response that has a number before this word.
+func counted(word []byte) Kind {
+	switch {
+	case isWord(word, "FETCH"):
+		return KindFetch
+	case isWord(word, "EXISTS"):
+		return KindExists
+	case isWord(word, "EXPUNGE"):
+		return KindExpunge
+	case isWord(word, "RECENT"):
+		return KindRecent
+	}
+	return KindUnknown
 }
 
 var untagged = []struct {
@@ -243,9 +283,22 @@ var untagged = []struct {
 
 // numbered reads a response that begins with a number: "* 12 EXISTS".
 func (d *Decoder) numbered(r *Response, body BodyFunc) error {
-	n, err := d.number32()
-	if err != nil {
-		return err
+	n, bad := d.number32()
+	if ioError(bad) != nil {
+		return bad
+	}
+	if bad == nil {
+		if c, err := d.peek(); err != nil {
+			return err
+		} else if c != ' ' {
+			bad = errNumber
+		}
+	}
+	if bad != nil {
+		// Of what is it the number?
+		if err := d.skipWord(); ioError(err) != nil {
+			return err
+		}
 	}
 	if err := d.space(); err != nil {
 		return err
@@ -254,24 +307,22 @@ func (d *Decoder) numbered(r *Response, body BodyFunc) error {
 	if err != nil {
 		return err
 	}
+	kind := counted(word)
+	r.Text, r.Meant = printable(word), kind
 	switch {
-	case isWord(word, "FETCH"):
+	case kind == KindUnknown:
+		return errUnknown
+	case bad != nil:
+		return bad
+	case kind == KindFetch:
 		r.Fetch.Seq = n
 		if err := d.fetch(&r.Fetch, body); err != nil {
-			r.Text = "FETCH"
 			return err
 		}
-		r.Kind = KindFetch
-	case isWord(word, "EXISTS"):
-		r.Kind, r.Num = KindExists, n
-	case isWord(word, "EXPUNGE"):
-		r.Kind, r.Num = KindExpunge, n
-	case isWord(word, "RECENT"):
-		r.Kind, r.Num = KindRecent, n
 	default:
-		r.Text = printable(word)
-		return errUnknown
+		r.Num = n
 	}
+	r.Kind, r.Text, r.Meant = kind, "", KindUnknown
 	return nil
 }
 

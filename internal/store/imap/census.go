@@ -92,6 +92,13 @@ func (c *census) counted(exists uint32) {
 	c.grown = c.grown || exists > c.exists
 }
 
+// mislead is told that the server has said something that cannot be read.
+func (c *census) mislead() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lost = true
+}
+
 // vanished is told of messages that have vanished by their UIDs, which is how
 // it is told once QRESYNC is enabled. What comes after them moves up.
 func (c *census) vanished(uids mail.UIDSet) {
@@ -279,7 +286,7 @@ func (c *census) settle(ctx context.Context, client *imapclient.Client, lines *p
 			todo = append(part.Split(lines.maxSet(), 0), todo...)
 			continue
 		}
-		if err != nil && !refused(err) {
+		if err != nil && !useless(err) {
 			return err
 		}
 		if err != nil {

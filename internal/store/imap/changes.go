@@ -90,7 +90,7 @@ func (m *mailbox) confirm(ctx context.Context, at *place, now *listcache.Listing
 func (m *mailbox) listUIDs(ctx context.Context, at *place) (*mail.UIDSet, error) {
 	before := at.sess.news()
 	uids, err := at.sess.client.Search(ctx, "ALL")
-	if refused(err) || err == nil && at.sess.news() != before {
+	if useless(err) || err == nil && at.sess.news() != before {
 		return nil, nil
 	}
 	if err != nil {
@@ -110,6 +110,9 @@ func (m *mailbox) askChanges(ctx context.Context, at *place, base *listcache.Lis
 	at.fresh = false
 	// If something happens meanwhile it is asked once more.
 	for range 2 {
+		if !at.sess.client.Counted() {
+			return nil, nil
+		}
 		before := at.sess.news()
 		d := new(delta)
 		if before.exists > 0 {
@@ -118,7 +121,7 @@ func (m *mailbox) askChanges(ctx context.Context, at *place, base *listcache.Lis
 				d.fetched(&msg.Fetch)
 				return nil
 			})
-			if refused(err) {
+			if useless(err) {
 				return nil, nil
 			}
 			if err != nil {

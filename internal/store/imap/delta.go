@@ -29,6 +29,9 @@ type changedMeta struct {
 // lists everything.
 const maxDelta = 1 << 22
 
+// unreadable takes notice of a response that cannot be read.
+func (d *delta) unreadable() { d.flaw = "what the server tells of changes cannot be read" }
+
 // fetched takes notice of a message with its flags.
 func (d *delta) fetched(f *imapwire.Fetch) {
 	const need = imapwire.ItemUID | imapwire.ItemFlags

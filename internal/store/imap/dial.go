@@ -203,6 +203,12 @@ func (p *pool) start(ctx context.Context) (s *session, err error) {
 			hooks.Exists(n)
 		}
 	}
+	opts.Hooks.Unreadable = func(kind imapwire.Kind) {
+		s.noteUnreadable(kind)
+		if hooks.Unreadable != nil {
+			hooks.Unreadable(kind)
+		}
+	}
 	opts.Hooks.Expunge = func(seq uint32) {
 		s.noteExpunge(seq)
 		if hooks.Expunge != nil {

@@ -231,6 +231,13 @@ func refused(err error) bool {
 	return ok
 }
 
+// useless tells whether a command was refused, or answered by something that
+// cannot be read.
+func useless(err error) bool {
+	_, garbled := errors.AsType[*imapclient.AnswerError](err)
+	return garbled || refused(err)
+}
+
 // noteUID raises UIDNEXT above a message that there is.
 func (m *mailbox) noteUID(u mail.UID) {
 	if u == mail.MaxUID {

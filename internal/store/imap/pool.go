@@ -71,6 +71,17 @@ func (s *session) noteVanished(uids mail.UIDSet) {
 	}
 }
 
+// noteUnreadable is told that something was said about the mailbox that cannot be
+// read.
+func (s *session) noteUnreadable(kind imapwire.Kind) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.changes++
+	if s.census != nil && kind != imapwire.KindFetch {
+		s.census.mislead()
+	}
+}
+
 // noteFetch looks at a FETCH that nobody has asked for.
 func (s *session) noteFetch(f *imapwire.Fetch) {
 	s.mu.Lock()

@@ -104,6 +104,9 @@ func (m *mailbox) scanAll(ctx context.Context, at *place, need store.Need) (*sto
 			return nil, err
 		}
 	}
+	if at.fresh && !sess.client.Counted() {
+		return nil, &incompleteError{errNoCount}
+	}
 	sc := &scanner{need: need, lines: &m.store.pool.past, census: &census{exists: sess.client.Exists()}}
 	sc.expect(min(uint64(sess.client.Exists()), cut(need.UIDs, 1, m.Info().UIDNext-1).Len()))
 	sess.follow(sc.census)
@@ -147,7 +150,9 @@ func (m *mailbox) scanFresh(ctx context.Context, sess *session, sc *scanner) err
 	switch exists := sess.client.Exists(); {
 	case exists == 0:
 		// Asking all the same upsets some servers.
-		err = sess.client.Noop(ctx)
+		if err = sess.client.Noop(ctx); err == nil && !sess.client.Counted() {
+			err = &incompleteError{errNoCount}
+		}
 	case old.Empty():
 		err = sc.findLast(ctx, sess.client, exists)
 	default:
@@ -164,11 +169,17 @@ func (m *mailbox) scanLater(ctx context.Context, sess *session, sc *scanner) err
 	err := sess.catchUp(ctx)
 	exists := sess.client.Exists()
 	sc.census.restart(exists)
+	if err == nil && !sess.client.Counted() {
+		return &incompleteError{errNoCount}
+	}
 	if err != nil || exists == 0 {
 		return err
 	}
 	return sc.run(ctx, sess.client, sc.need.UIDs)
 }
+
+// errNoCount is what is missing when the number of messages cannot be relied on.
+const errNoCount = "what it has told of the number of messages (EXISTS, EXPUNGE, VANISHED) cannot be read or be true"
 
 // cut returns the part of the set that is in first..last.
 func cut(set mail.UIDSet, first, last mail.UID) mail.UIDSet {
@@ -209,7 +220,7 @@ const maxExpected = 1 << 22
 // it would bring it whole (RFC 9051 §9, seq-range).
 func (sc *scanner) findLast(ctx context.Context, c *imapclient.Client, exists uint32) error {
 	uids, err := c.Search(ctx, strconv.FormatUint(uint64(exists), 10))
-	if refused(err) || err == nil && uids.Len() != 1 {
+	if useless(err) || err == nil && uids.Len() != 1 {
 		return &incompleteError{"the last message is not found"}
 	}
 	if err == nil && !sc.census.noteLast(uids[0].First, exists) {

@@ -118,6 +118,8 @@ func (m *mailbox) selectBox(ctx context.Context, sess *session) (*opened, error)
 	}
 	sess.selected = m.name
 	switch {
+	case !sel.HasExists:
+		return nil, errNoExists
 	case sel.UIDValidity == 0:
 		return nil, errors.New("server does not tell the UIDVALIDITY of the mailbox, so that messages cannot be told apart")
 	case sel.UIDNotSticky:
@@ -167,7 +169,7 @@ func (m *mailbox) trySelect(ctx context.Context, sess *session, remembers bool, 
 			changes = new(delta)
 			opts.QResync = imapclient.QResync{
 				UIDValidity: base.UIDValidity, ModSeq: base.ModSeq, Known: mail.UIDsFrom(1),
-				Vanished: changes.vanished, Changed: changes.fetched,
+				Vanished: changes.vanished, Changed: changes.fetched, Unreadable: changes.unreadable,
 			}
 		} else {
 			opts.CondStore = true
@@ -246,6 +248,10 @@ func (s *selection) resync(sel *imapclient.Selected, changes *delta) (wrong stri
 	}
 	return ""
 }
+
+// errNoExists is why a mailbox cannot be opened: without that number a listing may
+// lack anything.
+var errNoExists = errors.New("server does not tell how many messages the mailbox has: EXISTS is missing, or cannot be read")
 
 // unsafeLogin recognizes servers that want to be told the name of the client
 // (RFC 2971) before they let it at the mail.
