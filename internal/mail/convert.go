@@ -26,7 +26,9 @@ type Conversion struct {
 	FromCRLF, ToCRLF bool
 	// TUID, if not empty, replaces the first X-TUID header field (others are
 	// dropped), however that is spelled or folded, or is added at the end of
-	// the header.
+	// the header. It comes before a last line that is cut after a CR, as in messages
+	// with the line ends of old Macs: behind that, it would make the CR a part of a
+	// line end.
 	TUID string
 	// Placeholder, if not nil, replaces the body and marks the subject.
 	Placeholder *Placeholder
@@ -132,7 +134,8 @@ func (c *Conversion) copyHeader(w *lineWriter, r *bufio.Reader) (done bool, err 
 	}
 	tuidDone := c.TUID == ""
 	subjectDone := c.Placeholder == nil
-	drop := false // the line belongs to a field that is dropped
+	drop := false  // the line belongs to a field that is dropped
+	ahead := false // the id was put before an odd line
 	// finish adds what has not found its place.
 	finish := func() error {
 		var add string
@@ -150,7 +153,7 @@ func (c *Conversion) copyHeader(w *lineWriter, r *bufio.Reader) (done bool, err 
 			if err := w.finish(); err != nil {
 				return true, err
 			}
-			return true, c.endCut(w, finish, eol, true)
+			return true, c.endCut(w, finish, eol, eol, true)
 		}
 		if rerr != nil && rerr != bufio.ErrBufferFull && rerr != io.EOF {
 			return true, rerr
@@ -165,9 +168,20 @@ func (c *Conversion) copyHeader(w *lineWriter, r *bufio.Reader) (done bool, err 
 			}
 			return false, w.write(first)
 		}
+		folded := first[0] == ' ' || first[0] == '\t'
+		odd := hasBareCR(first)
+		if odd && !folded && !tuidDone && (rerr == bufio.ErrBufferFull || rerr == io.EOF && first[len(first)-1] == '\r') {
+			tuidDone, ahead = true, true
+			if err := w.finish(); err != nil {
+				return true, err
+			}
+			if err := w.raw(TUIDHeader + c.TUID + eol); err != nil {
+				return true, err
+			}
+		}
 		switch {
-		case drop && (first[0] == ' ' || first[0] == '\t'): // the rest of a folded field
-		case c.TUID != "" && isField(first, "x-tuid:"):
+		case drop && folded: // the rest of a folded field
+		case c.TUID != "" && isField(first, "x-tuid:") && (!odd || rerr == nil): // else it may be all of the message
 			drop = true
 			if !tuidDone {
 				tuidDone = true
@@ -193,8 +207,11 @@ func (c *Conversion) copyHeader(w *lineWriter, r *bufio.Reader) (done bool, err 
 			drop = false
 			err = w.write(first)
 		}
+		last := first[len(first)-1]
 		for err == nil && rerr == bufio.ErrBufferFull { // the rest of a long line
-			line, rerr = r.ReadSlice('\n')
+			if line, rerr = r.ReadSlice('\n'); len(line) > 0 {
+				last = line[len(line)-1]
+			}
 			if !drop {
 				err = w.write(line)
 			}
@@ -208,7 +225,14 @@ func (c *Conversion) copyHeader(w *lineWriter, r *bufio.Reader) (done bool, err 
 			if err := w.finish(); err != nil {
 				return true, err
 			}
-			return true, c.endCut(w, finish, eol, drop)
+			if ahead && c.Placeholder == nil {
+				return true, nil // nothing is added behind it
+			}
+			if last == '\r' {
+				// The CR belongs to the line, and is not to become part of its end.
+				return true, c.endCut(w, finish, "\r\n", eol, drop)
+			}
+			return true, c.endCut(w, finish, eol, eol, drop)
 		default:
 			return true, rerr
 		}
@@ -216,10 +240,10 @@ func (c *Conversion) copyHeader(w *lineWriter, r *bufio.Reader) (done bool, err 
 }
 
 // endCut completes a header that has no empty line. whole tells that the last
-// line ended properly (or was dropped).
-func (c *Conversion) endCut(w *lineWriter, finish func() error, eol string, whole bool) error {
+// line ended properly (or was dropped); else it gets the given end.
+func (c *Conversion) endCut(w *lineWriter, finish func() error, end, eol string, whole bool) error {
 	if !whole {
-		if err := w.raw(eol); err != nil {
+		if err := w.raw(end); err != nil {
 			return err
 		}
 	}
@@ -230,6 +254,12 @@ func (c *Conversion) endCut(w *lineWriter, finish func() error, eol string, whol
 		return w.raw(eol + c.Placeholder.body(eol))
 	}
 	return nil
+}
+
+// hasBareCR reports whether there is a CR in a line that is not part of its end.
+func hasBareCR(line []byte) bool {
+	i := bytes.IndexByte(line, '\r')
+	return i >= 0 && (i != len(line)-2 || line[i+1] != '\n')
 }
 
 // isField reports whether a line begins the header field of the given name,

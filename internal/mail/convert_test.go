@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"pgregory.net/rapid"
 )
 
 const tuid = "abcdefghijkl"
@@ -52,7 +54,7 @@ func TestConversion(t *testing.T) {
 		{"no header", toLF, "\r\nbody", "X-TUID: abcdefghijkl\n\nbody"},
 		{"no empty line", toLF, "A: b\r\n", "A: b\nX-TUID: abcdefghijkl\n"},
 		{"cut header", toLF, "A: b", "A: b\nX-TUID: abcdefghijkl\n"},
-		{"cut header ending in CR", toLF, "A: b\r", "A: b\r\nX-TUID: abcdefghijkl\n"},
+		{"cut header ending in CR", toLF, "A: b\r", "X-TUID: abcdefghijkl\nA: b\r"},
 		{"cut old TUID", toLF, "A: b\r\nX-TUID: 1", "A: b\nX-TUID: abcdefghijkl\n"},
 		{"long header line", toLF, "A: " + long + "\r\nB: c\r\n\r\n" + long, "A: " + long + "\nB: c\nX-TUID: abcdefghijkl\n\n" + long},
 		{"long TUID line", toLF, "X-TUID: " + long + "\r\nB: c\r\n\r\n", "X-TUID: abcdefghijkl\nB: c\n\n"},
@@ -137,10 +139,18 @@ func model(c Conversion, in string) string {
 	var b strings.Builder
 	done, drop := false, false
 	for _, l := range head {
-		if drop && (l[0] == ' ' || l[0] == '\t') {
+		folded := l[0] == ' ' || l[0] == '\t'
+		if drop && folded {
 			continue
 		}
-		if drop = len(l) >= 7 && strings.EqualFold(l[:7], "X-TUID:"); drop {
+		ahead := strings.HasSuffix(l, "\r") && !folded && !done
+		if ahead {
+			b.WriteString("X-TUID: " + c.TUID + eol + l)
+			done = true
+			continue
+		}
+		cutOdd := !strings.HasSuffix(l, "\n") && strings.Contains(l, "\r")
+		if drop = !cutOdd && len(l) >= 7 && strings.EqualFold(l[:7], "X-TUID:"); drop {
 			if !done {
 				b.WriteString("X-TUID: " + c.TUID + eol)
 			}
@@ -148,7 +158,10 @@ func model(c Conversion, in string) string {
 			continue
 		}
 		b.WriteString(conv(l))
-		if !strings.HasSuffix(l, "\n") {
+		switch {
+		case strings.HasSuffix(l, "\r"):
+			b.WriteString("\r\n")
+		case !strings.HasSuffix(l, "\n"):
 			b.WriteString(eol)
 		}
 	}
@@ -176,4 +189,69 @@ func FuzzConversion(f *testing.F) {
 			t.Fatalf("%+v %q: got %q, want %q", c, in, got, want)
 		}
 	})
+}
+
+// TestRemovedHeader: whatever the line ends of a message are, it is as before when
+// our header is taken out again; only a last line without an end has got one,
+// unless it ends in a CR.
+func TestRemovedHeader(t *testing.T) {
+	long := strings.Repeat("x", 33<<10)
+	rapid.Check(t, func(t *rapid.T) {
+		parts := rapid.SliceOfN(rapid.SampledFrom([]string{"a: b", "Subject: s", "X", "\r", "\r", "\n", "\r\n", "\n\n", " f", "\t", ":", long, "X-TUIDs: 1"}), 0, 12).Draw(t, "parts")
+		in := strings.Join(parts, "")
+		crlf := rapid.Bool().Draw(t, "CRLF")
+		eol := "\n"
+		if crlf {
+			eol = "\r\n"
+		}
+		c := &Conversion{FromCRLF: crlf, ToCRLF: crlf, TUID: "0123456789ab"}
+		var out strings.Builder
+		n, err := c.Copy(&out, strings.NewReader(in))
+		if err != nil || n != int64(out.Len()) {
+			t.Fatal(n, err)
+		}
+		header := TUIDHeader + c.TUID + eol
+		before, after, ok := strings.Cut(out.String(), header)
+		if !ok || strings.Contains(after, header) {
+			t.Fatalf("%.200q: %.200q", in, out.String())
+		}
+		if before != "" && !strings.HasSuffix(before, "\n") {
+			t.Fatalf("the header is not at the beginning of a line: %.200q", out.String())
+		}
+		switch rest := before + after; {
+		case rest == in:
+		case strings.HasSuffix(in, "\r") && rest == in+"\r\n" && after == "":
+			// The cut line belongs to a folded field, or is a very long one.
+		case after == "" && rest == in+eol && !strings.HasSuffix(in, "\r") && !strings.HasSuffix(in, "\n"):
+		default:
+			t.Fatalf("%.200q became %.200q", in, out.String())
+		}
+	})
+}
+
+// TestOldMacs: messages whose lines end in CR only.
+func TestOldMacs(t *testing.T) {
+	for _, in := range []string{
+		"A: b\r\rbody\r", "A: b\r", "\r", "A: b\nC: d\r", "X-TUID: 1\rA: b\r\rbody\r", "Subject: s\r\r" + strings.Repeat("line\r", 20000),
+		"X-TUID: 1\r" + strings.Repeat("line\r", 20000),
+	} {
+		for _, c := range []Conversion{{}, {ToCRLF: true}, {FromCRLF: true}, {FromCRLF: true, ToCRLF: true}} {
+			c.TUID = "0123456789ab"
+			var out strings.Builder
+			if _, err := c.Copy(&out, strings.NewReader(in)); err != nil {
+				t.Fatal(err)
+			}
+			eol := "\n"
+			if c.ToCRLF {
+				eol = "\r\n"
+			}
+			want := in
+			if c.ToCRLF && !c.FromCRLF {
+				want = strings.ReplaceAll(in, "\n", "\r\n")
+			}
+			if got := strings.Replace(out.String(), TUIDHeader+c.TUID+eol, "", 1); got != want {
+				t.Errorf("%+v: %.100q became %.100q", c, in, out.String())
+			}
+		}
+	}
 }
