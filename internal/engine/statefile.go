@@ -54,7 +54,7 @@ func (f *stateFiles) acquire() error {
 		return fmt.Errorf("creating the sync state directory: %w", err)
 	}
 	for {
-		l, err := f.fs.OpenFile(f.lockPath(), os.O_RDWR|os.O_CREATE, 0o600)
+		l, err := vfs.Create(f.fs, f.lockPath(), os.O_RDWR)
 		if err != nil {
 			return fmt.Errorf("creating the lock file: %w", err)
 		}
@@ -246,7 +246,7 @@ func (f *stateFiles) write(st *syncstate.State) error {
 
 // writeNew writes the next state, without putting it in place.
 func (f *stateFiles) writeNew(st *syncstate.State) error {
-	n, err := f.fs.OpenFile(f.newPath(), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	n, err := vfs.CreateLike(f.fs, f.newPath(), f.path, os.O_WRONLY|os.O_TRUNC)
 	if err != nil {
 		return fmt.Errorf("creating the new sync state: %w", err)
 	}
@@ -305,14 +305,14 @@ func (j *journal) begin() error {
 			return err
 		}
 	}
-	file, err := f.fs.OpenFile(f.journalPath(), os.O_WRONLY|os.O_CREATE, 0o600)
+	file, err := vfs.CreateLike(f.fs, f.journalPath(), f.path, os.O_WRONLY)
 	if err != nil {
 		return fmt.Errorf("creating the journal: %w", err)
 	}
 	j.file = file
 	if fresh {
 		j.buf = append(j.buf, syncstate.JournalVersion+"\n"...)
-		n, err := f.fs.OpenFile(f.newPath(), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+		n, err := vfs.CreateLike(f.fs, f.newPath(), f.path, os.O_WRONLY|os.O_TRUNC)
 		if err != nil {
 			return fmt.Errorf("creating the new sync state: %w", err)
 		}

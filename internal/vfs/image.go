@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 )
 
 // imageBlock is the unit in which an Image is compared with its file.
@@ -25,9 +26,14 @@ type Image struct {
 	settled  []byte // what original holds
 }
 
-// OpenImage opens a file as an image; the flags are those of OpenFile.
+// OpenImage opens a file as an image; the flags are those of OpenFile. For the mode of
+// a new one see CreateLike: NAME.new is to replace NAME.
 func OpenImage(fsys FS, name string, flag int, perm fs.FileMode) (*Image, error) {
-	f, err := fsys.OpenFile(name, flag, perm)
+	open := func() (File, error) { return fsys.OpenFile(name, flag, perm) }
+	if flag&os.O_CREATE != 0 {
+		open = func() (File, error) { return CreateLike(fsys, name, strings.TrimSuffix(name, ".new"), flag) }
+	}
+	f, err := open()
 	if err != nil {
 		return nil, err
 	}

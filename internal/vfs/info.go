@@ -52,6 +52,12 @@ func ReadFile(fsys FS, name string) ([]byte, error) {
 // MkdirAll creates a directory and those above it that are missing; with sync
 // it makes each new one durable. It is no error if the directory exists.
 func MkdirAll(fsys FS, dir string, perm fs.FileMode, sync bool) error {
+	return mkdirAll(fsys, dir, perm, sync, func(string, string) {})
+}
+
+// mkdirAll is MkdirAll; it calls made with each new directory, and the one that
+// that is in.
+func mkdirAll(fsys FS, dir string, perm fs.FileMode, sync bool, made func(dir, parent string)) error {
 	fi, err := fsys.Stat(dir)
 	switch {
 	case err == nil && fi.IsDir():
@@ -63,11 +69,14 @@ func MkdirAll(fsys FS, dir string, perm fs.FileMode, sync bool) error {
 	}
 	parent := filepath.Dir(dir)
 	if parent != dir {
-		if err := MkdirAll(fsys, parent, perm, sync); err != nil {
+		if err := mkdirAll(fsys, parent, perm, sync, made); err != nil {
 			return err
 		}
 	}
-	if err := fsys.Mkdir(dir, perm); err != nil && !errors.Is(err, fs.ErrExist) {
+	switch err := fsys.Mkdir(dir, perm); {
+	case err == nil:
+		made(dir, parent)
+	case !errors.Is(err, fs.ErrExist):
 		return err
 	}
 	if !sync {

@@ -8,6 +8,15 @@ import (
 	"syscall"
 )
 
+// groupOf returns the group that owns a file.
+func groupOf(fi fs.FileInfo) (gid int, ok bool) {
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, false
+	}
+	return int(st.Gid), true
+}
+
 // inode identifies a file as well as the system can.
 func inode(fi fs.FileInfo) string {
 	switch st := fi.Sys().(type) {

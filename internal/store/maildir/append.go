@@ -182,7 +182,7 @@ func (m *mailbox) createTmp(flags mail.Flags) (*pending, vfs.File, error) {
 	for {
 		name := m.store.newName(0, flags)
 		p := &pending{name: name, flags: flags, tmp: filepath.Join(m.dir, "tmp", name)}
-		f, err := m.store.fs.OpenFile(p.tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		f, err := vfs.Create(m.store.fs, p.tmp, os.O_WRONLY|os.O_EXCL)
 		if err == nil || !errors.Is(err, os.ErrExist) {
 			return p, f, err
 		}

@@ -120,7 +120,7 @@ func (m *mailbox) open(ctx context.Context) error {
 	}
 	for _, sub := range []string{"new", "tmp"} {
 		dir := filepath.Join(m.dir, sub)
-		if err := vfs.MkdirAll(m.store.fs, dir, 0o700, m.store.opts.FSync); err != nil {
+		if err := vfs.MkdirAllShared(m.store.fs, dir, m.store.opts.FSync); err != nil {
 			return fmt.Errorf("cannot complete mailbox: %w", err)
 		}
 	}

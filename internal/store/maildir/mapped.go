@@ -124,7 +124,7 @@ func (s *Store) lockMap(ctx context.Context, dir string, old *uidmap.Map, seen *
 // takes.
 func (u *mapFile) lock(take func(vfs.File) error) error {
 	fsys := u.store.fs
-	f, err := fsys.OpenFile(filepath.Join(u.dir, mapLockName), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := vfs.Create(fsys, filepath.Join(u.dir, mapLockName), os.O_RDWR)
 	if err != nil {
 		return err
 	}

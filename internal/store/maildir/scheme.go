@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"isync/internal/uidmap"
 	"isync/internal/vfs"
@@ -115,7 +116,7 @@ func (s *Store) replaceUIDFile(dir string, contents []byte) error {
 }
 
 func (s *Store) writeFile(path string, contents []byte) error {
-	f, err := s.fs.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := vfs.CreateLike(s.fs, path, strings.TrimSuffix(path, ".tmp"), os.O_WRONLY|os.O_TRUNC)
 	if err != nil {
 		return err
 	}

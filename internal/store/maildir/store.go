@@ -265,7 +265,7 @@ func (s *Store) Create(ctx context.Context, box string) error {
 	}
 	// Last comes cur, which makes it a mailbox.
 	for _, sub := range []string{"tmp", "new", "cur"} {
-		if err := vfs.MkdirAll(s.fs, filepath.Join(dir, sub), 0o700, s.opts.FSync); err != nil {
+		if err := vfs.MkdirAllShared(s.fs, filepath.Join(dir, sub), s.opts.FSync); err != nil {
 			return s.boxError(box, fmt.Errorf("cannot create mailbox: %w", err))
 		}
 	}
@@ -320,7 +320,7 @@ func (s *Store) deleteBox(dir string) error {
 			continue
 		}
 		if sub == "cur" { // still a mailbox, so complete it again
-			if merr := s.fs.Mkdir(filepath.Join(dir, "new"), 0o700); merr != nil {
+			if merr := vfs.MkdirAllShared(s.fs, filepath.Join(dir, "new"), false); merr != nil {
 				return errors.Join(fmt.Errorf("cannot delete mailbox: %w", err), merr)
 			}
 		}

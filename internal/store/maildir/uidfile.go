@@ -74,12 +74,12 @@ type uidFile struct {
 // errNoUIDs if it holds nothing. errConverted is returned if it was replaced
 // meanwhile.
 func (s *Store) lockUIDs(ctx context.Context, dir string, create bool) (*uidFile, error) {
-	flag := os.O_RDWR
+	open := func(path string) (vfs.File, error) { return s.fs.OpenFile(path, os.O_RDWR, 0) }
 	if create {
-		flag |= os.O_CREATE
+		open = func(path string) (vfs.File, error) { return vfs.Create(s.fs, path, os.O_RDWR) }
 	}
 	path := filepath.Join(dir, uidFileName)
-	f, err := s.fs.OpenFile(path, flag, 0o600)
+	f, err := open(path)
 	if err != nil {
 		return nil, err
 	}

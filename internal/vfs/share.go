@@ -1,0 +1,113 @@
+package vfs
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// owned is what a file of the operating system can do beyond File.
+type owned interface {
+	Chmod(mode fs.FileMode) error
+	Chown(uid, gid int) error
+}
+
+// Create opens a file, and creates it if it is missing: for the user alone, or, in a
+// directory that its group may write to, for that group as far as the directory is.
+// Whoever lets a group write there has said so; the umask does not count. The
+// flags are those of OpenFile.
+func Create(fsys FS, name string, flag int) (File, error) {
+	f, isNew, err := create(fsys, name, flag)
+	if err == nil && isNew {
+		share(fsys, f, filepath.Dir(name))
+	}
+	return f, err
+}
+
+// CreateLike is Create for a file that replaces another one, or goes with it: it gets
+// the mode of that, if there is one.
+func CreateLike(fsys FS, name, like string, flag int) (File, error) {
+	f, isNew, err := create(fsys, name, flag)
+	if err != nil || !isNew {
+		return f, err
+	}
+	o, ok := f.(owned)
+	if !ok {
+		return f, nil
+	}
+	old, err := fsys.Stat(like)
+	if err != nil || !old.Mode().IsRegular() {
+		share(fsys, f, filepath.Dir(name))
+		return f, nil
+	}
+	mode := old.Mode().Perm()
+	if !takeGroup(f, o, old) {
+		mode &^= 0o070 // which were for another group
+	}
+	_ = o.Chmod(mode | 0o600) // or else it stays private
+	return f, nil
+}
+
+// create opens a file and tells whether it was created.
+func create(fsys FS, name string, flag int) (f File, isNew bool, err error) {
+	if flag&os.O_EXCL == 0 {
+		f, err = fsys.OpenFile(name, flag&^os.O_CREATE, 0)
+		if err == nil || !errors.Is(err, fs.ErrNotExist) {
+			return f, false, err
+		}
+		f, err = fsys.OpenFile(name, flag|os.O_CREATE|os.O_EXCL, 0o600)
+		if errors.Is(err, fs.ErrExist) { // somebody was faster, or it is a link to nowhere
+			f, err = fsys.OpenFile(name, flag|os.O_CREATE, 0o600)
+			return f, false, err
+		}
+		return f, err == nil, err
+	}
+	f, err = fsys.OpenFile(name, flag|os.O_CREATE, 0o600)
+	return f, err == nil, err
+}
+
+// MkdirAllShared is MkdirAll for directories that others may share, see Create.
+func MkdirAllShared(fsys FS, dir string, sync bool) error {
+	return mkdirAll(fsys, dir, 0o700, sync, func(dir, parent string) {
+		f, err := fsys.OpenFile(dir, os.O_RDONLY, 0)
+		if err != nil {
+			return
+		}
+		defer f.Close()
+		share(fsys, f, parent)
+	})
+}
+
+// share gives a new file or directory to the group of the directory that it is in,
+// if that may write there. What cannot be done is left: then it stays private.
+func share(fsys FS, f File, dir string) {
+	o, ok := f.(owned)
+	if !ok {
+		return
+	}
+	d, err := fsys.Stat(dir)
+	if err != nil || d.Mode().Perm()&0o020 == 0 || !takeGroup(f, o, d) {
+		return
+	}
+	fi, err := f.Stat()
+	if err != nil {
+		return
+	}
+	mode := fs.FileMode(0o600) | d.Mode().Perm()&0o060
+	if fi.IsDir() {
+		mode = 0o700 | d.Mode().Perm()&0o070 | d.Mode()&fs.ModeSetgid
+	}
+	_ = o.Chmod(mode)
+}
+
+// takeGroup gives a file the group of another one, and tells whether it has that.
+func takeGroup(f File, o owned, like fs.FileInfo) bool {
+	fi, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	have, ok1 := groupOf(fi)
+	want, ok2 := groupOf(like)
+	return ok1 && ok2 && (have == want || o.Chown(-1, want) == nil)
+}
