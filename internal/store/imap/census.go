@@ -25,6 +25,7 @@ import (
 type census struct {
 	mu   sync.Mutex
 	seen []numbered
+	most int // half the bound of seen; 0: none
 	// exists is how many of the messages that there were in the beginning
 	// still are there. Of those that come later it is not certain whether the
 	// listing should have them.
@@ -62,6 +63,10 @@ func (c *census) restart(exists uint32) {
 func (c *census) note(u mail.UID, seq uint32, listed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.most > 0 && len(c.seen) >= 2*c.most {
+		c.lost = true // it talks without end
+		return
+	}
 	c.seen = append(c.seen, numbered{u, seq, listed})
 }
 

@@ -108,6 +108,9 @@ func (m *mailbox) scanAll(ctx context.Context, at *place, need store.Need) (*sto
 		return nil, &incompleteError{errNoCount}
 	}
 	sc := &scanner{need: need, lines: &m.store.pool.past, census: &census{exists: sess.client.Exists()}}
+	sc.exists = sess.client.Exists()
+	sc.most = 3*int(min(sc.exists, maxExpected*4)) + someExtra
+	sc.census.most = sc.most
 	sc.expect(min(uint64(sess.client.Exists()), cut(need.UIDs, 1, m.Info().UIDNext-1).Len()))
 	sess.follow(sc.census)
 	defer sess.follow(nil)
@@ -195,9 +198,13 @@ func cut(set mail.UIDSet, first, last mail.UID) mail.UIDSet {
 
 // scanner gathers what a scan has to list.
 type scanner struct {
-	need  store.Need
-	lines *past
-	msgs  []mail.Meta
+	// most bounds msgs: a message may be listed again when it changes, and others
+	// may come meanwhile, but not without end. exists was announced.
+	most   int
+	exists uint32
+	need   store.Need
+	lines  *past
+	msgs   []mail.Meta
 	// bare are messages of which something is missing.
 	bare       mail.UIDSet
 	tuids, ids map[mail.UID]string
@@ -215,6 +222,10 @@ func (sc *scanner) expect(n uint64) {
 
 // maxExpected bounds the room that is made for messages, in messages.
 const maxExpected = 1 << 22
+
+// someExtra is how many messages more than announced a listing may have, at the
+// least.
+const someExtra = 10_000
 
 // findLast asks for the UID of the last message only: to list what comes after
 // it would bring it whole (RFC 9051 §9, seq-range).
@@ -334,6 +345,9 @@ func (sc *scanner) sink(w want) func(*imapclient.Message) error {
 		if f.Has&w.items != w.items || len(w.fields) > 0 && f.Body == nil {
 			sc.bare.Add(f.UID)
 			return nil
+		}
+		if len(sc.msgs) >= sc.most {
+			return fmt.Errorf("server lists more than %d messages, but the mailbox had only %d", sc.most, sc.exists)
 		}
 		sc.census.note(f.UID, f.Seq, true)
 		sc.msgs = append(sc.msgs, mail.Meta{UID: f.UID, Flags: f.Flags, Size: f.Size})
