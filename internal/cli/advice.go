@@ -275,6 +275,9 @@ func (a *adviser) aboutNetwork() string {
 	}
 	conn, _ := errors.AsType[*imapclient.ConnectionError](a.err)
 	greeting := conn != nil && conn.Waiting == "the greeting"
+	if e, ok := errors.AsType[*imapclient.ProtocolError](a.err); ok {
+		return a.aboutProtocol(e)
+	}
 	if greeting && a.account.TLS != config.TLSIMAPS && a.account.Port == portIMAPS {
 		return "port 993 usually wants TLSType IMAPS"
 	}
@@ -282,7 +285,11 @@ func (a *adviser) aboutNetwork() string {
 		if conn != nil && conn.Waiting == "the TLS handshake" && a.account.Port == portIMAP && a.account.TLS == config.TLSIMAPS {
 			return "port 143 usually wants TLSType STARTTLS"
 		}
-		return "the server does not answer; if it is merely slow, raise " + a.keyword("Timeout")
+		slow := "the server does not answer; if it is merely slow, raise " + a.keyword("Timeout")
+		if greeting && a.account.TLS != config.TLSIMAPS && a.account.Port != portIMAP && a.account.Tunnel == "" {
+			slow += fmt.Sprintf("; if port %d is for TLS from the beginning, use TLSType IMAPS", a.account.Port)
+		}
+		return slow
 	}
 	if greeting && a.account.Tunnel == "" {
 		return "the server may take no connections just now, or not so many (see Connections): try again later; if that does not help, check " + a.keyword("Port")
@@ -291,6 +298,14 @@ func (a *adviser) aboutNetwork() string {
 		return "nothing is lost: run mbsync again, and it goes on from here"
 	}
 	return ""
+}
+
+// aboutProtocol advises about servers that do not speak IMAP.
+func (a *adviser) aboutProtocol(e *imapclient.ProtocolError) string {
+	if e.Protocol == "" && e.Line == "" && a.account.TLS != config.TLSIMAPS {
+		return fmt.Sprintf("if port %d is for TLS from the beginning, as 993 is, use TLSType IMAPS", a.account.Port)
+	}
+	return "check " + a.keyword("Port") + ": IMAP is usually on port 143 (TLSType STARTTLS) or 993 (TLSType IMAPS)"
 }
 
 // timedOut tells whether something took too long.

@@ -105,6 +105,10 @@ func Dial(ctx context.Context, opts Options) (*Client, error) {
 		c.secured(t)
 	}
 	c.dec = imapwire.NewDecoder(c.stream)
+	if _, tunnel := conn.(interface{ Wait() }); !tunnel {
+		// The shell of a tunnel may say anything at first.
+		c.dec = imapwire.NewDecoder(&greetingReader{r: c.stream})
+	}
 	if opts.Hooks.Trace != nil {
 		c.dec.SetTrace(c.traceReceived)
 	}
