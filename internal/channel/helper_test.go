@@ -98,7 +98,12 @@ func (c *closing) Close() error {
 
 type localStore struct{ *closing }
 
-func (localStore) BoxPath(box string) (string, error) { return "/local/" + box, nil }
+func (localStore) BoxPath(box string) (string, error) {
+	if strings.HasSuffix(box, "/new") || strings.Contains(box, "/.mbsyncstate") {
+		return "", &store.NameError{Reason: store.NameReserved, Name: box, Text: "it is needed"}
+	}
+	return "/local/" + box, nil
+}
 
 type holderStore struct{ *closing }
 

@@ -19,6 +19,9 @@ const (
 	NameMissing
 	// NameOld: it is another mailbox, under the name that old versions gave it.
 	NameOld
+	// NameReserved: a file that is needed for another mailbox has the name that
+	// its own directory or sync state would have.
+	NameReserved
 )
 
 // NameError says that a mailbox that was selected cannot be synchronized

@@ -74,8 +74,13 @@ func (r *runner) pairs(ctx context.Context, s Selection, q *quiet) ([]target, er
 		for i := range t.marks {
 			t.marks[i] = found.marks[i][t.Box[i]]
 		}
+		if err := t.reserved(c); err != nil {
+			r.warn(c, err)
+			continue
+		}
 		out = append(out, t)
 	}
+	out = r.withOwnState(c, out)
 	refuseOldNames(c, out)
 	return r.separate(c, out, false), nil
 }

@@ -44,7 +44,7 @@ func (a *adviser) aboutNames() string {
 			return "the inbox is called INBOX, in capital letters; if it is another mailbox, rename it" + orExclude
 		}
 		return "rename it" + orExclude
-	case store.NameSystem, store.NameTaken:
+	case store.NameSystem, store.NameTaken, store.NameReserved:
 		return "rename it on the other side" + orExclude
 	}
 	return ""
@@ -78,6 +78,8 @@ func adviseChannelName(e *channel.NameError) string {
 		return "choose a Flatten" + at(e.Store, "Flatten") + " that is in no name, or " + exclude
 	case channel.NameMapped:
 		return "choose another MapInbox" + at(e.Store, "MapInbox") + ", or rename the mailbox"
+	case channel.NameReserved:
+		return "rename it on the other side, or " + exclude
 	case channel.NameTwice:
 		return exclude
 	case channel.NameMissing:

@@ -70,6 +70,8 @@ const (
 	NameSystem
 	// NameTaken: the file system takes it for the name of another mailbox.
 	NameTaken
+	// NameReserved: the store has a file or directory of its own by that name.
+	NameReserved
 )
 
 // NameError says that a store cannot have a mailbox of some name.

@@ -29,7 +29,39 @@ func (s *Store) boxPath(box string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return dir, s.opts.Names.check(box, strings.TrimPrefix(dir, s.base(parts)))
+	path := strings.TrimPrefix(dir, s.base(parts))
+	if err := s.checkReserved(box, path); err != nil {
+		return "", err
+	}
+	return dir, s.opts.Names.check(box, path)
+}
+
+// checkReserved refuses a mailbox if a part of its path, from the base, has the
+// name of a file or directory that a Maildir itself has, or may get, at that
+// place.
+func (s *Store) checkReserved(box, path string) error {
+	var folds, known bool
+	for i, part := range strings.Split(strings.Trim(path, "/"), "/") {
+		if i == 0 && s.base(strings.Split(box, "/")) != s.opts.Inbox {
+			continue // not within a Maildir
+		}
+		name := part
+		if !isReserved(name) {
+			if name = fold(part, true, true); !isReserved(name) {
+				continue
+			}
+			if !known {
+				// What cannot be looked at will be told when the mailbox is opened.
+				f, err := s.foldsCase()
+				folds, known = err == nil && f, true
+			}
+			if !folds {
+				continue
+			}
+		}
+		return nameError(store.NameReserved, box, "'%s' would be the name of a file or directory that mbsync needs in a Maildir", part)
+	}
+	return nil
 }
 
 // base returns what the path of a mailbox begins with, whatever its name.
@@ -67,9 +99,6 @@ func (s *Store) layOut(box string, parts []string) (string, error) {
 	switch s.opts.SubFolders {
 	case SubFoldersVerbatim:
 		for _, p := range sub {
-			if isPart(p) {
-				return "", nameError(store.NameLayout, box, "'%s' cannot be the name of a sub-folder in a Maildir", p)
-			}
 			dir = filepath.Join(dir, p)
 		}
 	case SubFoldersLegacy:
@@ -103,6 +132,15 @@ func (s *Store) plusPlusPath(box string, parts []string) (string, error) {
 
 func nameError(reason store.NameReason, box, format string, args ...any) *store.NameError {
 	return &store.NameError{Reason: reason, Name: box, Text: fmt.Sprintf(format, args...)}
+}
+
+// ownFiles are what the names of our own files in a Maildir begin with.
+var ownFiles = []string{".mbsyncstate", ".uidvalidity", ".isyncuidmap"}
+
+// isReserved tells whether a name in a Maildir is that of one of its own
+// directories, or of our files there.
+func isReserved(name string) bool {
+	return isPart(name) || slices.ContainsFunc(ownFiles, func(own string) bool { return strings.HasPrefix(name, own) })
 }
 
 // isPart tells whether a name is that of one of a Maildir's own directories.

@@ -85,7 +85,7 @@ func TestFoldedNames(t *testing.T) {
 			check(t, err)
 			check(t, m.Close(ctx))
 		}
-		for _, b := range []string{"work", "WORK/New", "Work/sub", "ENTWÜRFE"} {
+		for _, b := range []string{"work", "WORK/Other", "Work/sub", "ENTWÜRFE"} {
 			if got := nameReason(t, s.Create(ctx, b)); got != store.NameTaken {
 				t.Errorf("creating %s: %v", b, got)
 			}

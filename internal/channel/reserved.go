@@ -1,0 +1,62 @@
+package channel
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"isync/internal/config"
+	"isync/internal/store"
+)
+
+// reserved returns why a mailbox that was found on one side is left out: in the
+// store of the other side its directory would be, or hold, a file of our own.
+func (t *target) reserved(c *config.Channel) error {
+	for i, e := range ends(c) {
+		l, ok := t.stores[i].(store.Local)
+		if !ok || t.err != nil {
+			continue
+		}
+		_, err := l.BoxPath(t.Box[i])
+		if ne, ok := errors.AsType[*store.NameError](err); ok && ne.Reason == store.NameReserved {
+			return &NameError{Reason: NameReserved, Name: t.Name, Channel: c, Store: e.Store, text: fmt.Sprintf(
+				"mailbox '%s' is left out: in %s %s", t.Name, e.Store.Label(), ne.Text)}
+		}
+	}
+	return nil
+}
+
+// stateSuffixes are what the names of files beside a sync state end in
+// (docs/format.md).
+var stateSuffixes = []string{".isync", ".lock", ".new", ".journal"}
+
+// withOwnState leaves out mailboxes whose sync state would have the name of a file
+// that belongs to the sync state of another one.
+func (r *runner) withOwnState(c *config.Channel, targets []target) []target {
+	if c.SyncState.Kind != config.StatePrefix {
+		return targets // others have a directory or a name of their own
+	}
+	states := make(map[string]string, len(targets))
+	for _, t := range targets {
+		if path, err := r.statePath(c, t); err == nil && t.err == nil {
+			states[path] = t.Name
+		}
+	}
+	return slices.DeleteFunc(targets, func(t target) bool {
+		path, err := r.statePath(c, t)
+		if err != nil || t.err != nil {
+			return false
+		}
+		for _, suffix := range stateSuffixes {
+			owner, ok := strings.CutSuffix(path, suffix)
+			if !ok || states[owner] == "" {
+				continue
+			}
+			r.warn(c, &NameError{Reason: NameReserved, Name: t.Name, Channel: c, Store: c.Near.Store, text: fmt.Sprintf(
+				"mailbox '%s' is left out: its sync state '%s' would be a file that belongs to that of '%s'", t.Name, path, states[owner])})
+			return true
+		}
+		return false
+	})
+}
