@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
+	"unicode"
 	"unicode/utf8"
 
 	"isync/internal/imapwire"
@@ -36,8 +38,69 @@ func (c *Client) name(raw string) (string, error) {
 // UTF8=ACCEPT, which RFC 6855 leaves open: some servers still write "&-" for an
 // ampersand, as in modified UTF-7, or all of a name in that; others write all
 // names as they are. Connections to one server share it.
+//
+// It also knows the names that are not written in modified UTF-7 although they should
+// be, "A&B" or with 8-bit characters: they are sent back as they came.
 type Ampersands struct {
 	style atomic.Int32 // 0: unknown, 1: escaped, -1: as they are
+
+	mu sync.Mutex
+	// names are those that were listed with anything but plain ASCII: whether
+	// they are raw.
+	names map[string]bool
+}
+
+// maxSpecialNames bounds how many such names are known.
+const maxSpecialNames = 1 << 18
+
+// noteName notes a name that was listed. It reports whether that is the way to
+// write it: if one mailbox has a name in modified UTF-7 that is the raw one of another,
+// the other one cannot be reached.
+func (a *Ampersands) noteName(name string, raw bool) bool {
+	if !raw && !special(name) {
+		return true
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	was, known := a.names[name]
+	if raw && (known && !was || !known && len(a.names) >= maxSpecialNames) {
+		return false
+	}
+	if a.names == nil {
+		a.names = make(map[string]bool)
+	}
+	if known || len(a.names) < maxSpecialNames {
+		a.names[name] = raw
+	}
+	return true
+}
+
+// isRaw reports whether a name is to be sent as it is.
+func (a *Ampersands) isRaw(name string) bool {
+	if !special(name) {
+		return false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.names[name]
+}
+
+// special reports whether modified UTF-7 has another form for the name.
+func special(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; c < 0x20 || c > 0x7e || c == '&' {
+			return true
+		}
+	}
+	return false
+}
+
+// encode returns a name, or a pattern, as it is sent without UTF8=ACCEPT.
+func (c *Client) encode(name string) (string, error) {
+	if c.ampersands.isRaw(name) {
+		return name, nil
+	}
+	return imapwire.EncodeUTF7(name)
 }
 
 func (a *Ampersands) escaped() bool { return a.style.Load() > 0 }
@@ -73,6 +136,9 @@ func unescapeUTF8(raw string) string {
 
 // mailbox adds a mailbox name, or a pattern, to a command.
 func (c *Client) mailbox(text *imapwire.Command, name string) *imapwire.Command {
+	if !c.utf8On.Load() && c.ampersands.isRaw(name) {
+		return text.String(name)
+	}
 	return text.Mailbox(c.escape(name), c.utf8On.Load())
 }
 
@@ -158,8 +224,8 @@ type ListRequest struct {
 
 // ListEntry is a mailbox that the server lists.
 type ListEntry struct {
-	// Name is the decoded name. If it cannot be decoded, Err is set, Name is
-	// the raw one, and the mailbox cannot be used.
+	// Name is the decoded name, or the raw one if it cannot be decoded. Err is
+	// set if the mailbox cannot be used by that name.
 	Name string
 	Err  error
 	// Attrs are the attributes as they came.
@@ -235,7 +301,7 @@ func (c *Client) patterns(text *imapwire.Command, patterns []string) error {
 		}
 		if p = c.escape(p); !c.utf8On.Load() {
 			var err error
-			if p, err = imapwire.EncodeUTF7(p); err != nil {
+			if p, err = c.encode(p); err != nil {
 				return err
 			}
 		}
@@ -299,10 +365,24 @@ func (l *listing) addStatus(box *imapwire.BoxStatus) bool {
 // completed makes names of what was listed, now that it is known how the server
 // writes them.
 func (l *listing) completed(*imapwire.Response) error {
+	var raw []*ListEntry
+	plain := !l.c.utf8On.Load()
 	for i := range l.entries {
 		e := &l.entries[i]
-		if e.Name, e.Err = l.c.name(e.raw); e.Err != nil {
+		e.Name, e.Err = l.c.name(e.raw)
+		switch {
+		case e.Err != nil:
 			e.Name = e.raw
+			if plain && !strings.ContainsFunc(e.raw, unicode.IsControl) {
+				raw = append(raw, e)
+			}
+		case plain:
+			l.c.ampersands.noteName(e.Name, false)
+		}
+	}
+	for _, e := range raw {
+		if l.c.ampersands.noteName(e.raw, true) {
+			e.Err = nil
 		}
 	}
 	return l.err
@@ -344,7 +424,7 @@ func (c *Client) StartStatus(ctx context.Context, box string, items imapwire.Box
 	raw := c.escape(box)
 	if !c.utf8On.Load() {
 		var err error
-		if raw, err = imapwire.EncodeUTF7(box); err != nil {
+		if raw, err = c.encode(box); err != nil {
 			return nil, fmt.Errorf("STATUS: %w", err)
 		}
 	}

@@ -328,7 +328,7 @@ func TestBoxes(t *testing.T) {
 	boxes, err := c.List(ctx, ListRequest{Patterns: []string{"Entwürfe*"}})
 	check(err)
 	if len(boxes) != 2 || boxes[0].Name != "ü" || boxes[0].Err != nil || !boxes[0].HasAttr(`\sent`) || boxes[0].Delim != "/" ||
-		boxes[1].Name != "a/&bad" || !errors.Is(boxes[1].Err, imapwire.ErrName) || boxes[1].Delim != "" {
+		boxes[1].Name != "a/&bad" || boxes[1].Err != nil || boxes[1].Delim != "" {
 		t.Errorf("%+v", boxes)
 	}
 	boxes, err = c.List(ctx, ListRequest{

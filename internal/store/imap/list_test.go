@@ -127,6 +127,49 @@ func TestListOddities(t *testing.T) {
 	}
 }
 
+// TestRawNames: names that are not in modified UTF-7 are mailboxes, and are sent back
+// as they came, unless another mailbox has that name in modified UTF-7.
+func TestRawNames(t *testing.T) {
+	const list = "C~ (?P<a>\\S+) LIST \"\" \"?\\*\"?\n"
+	const sel = "S: * 0 EXISTS\nS: * OK [UIDVALIDITY 7] ok\nS: * OK [UIDNEXT 1] ok\nS: $s OK done\n"
+	for _, c := range []struct{ name, listed, sent string }{
+		{"A&B", `"A&B"`, "C: $s SELECT \"A&B\"\n"},
+		{"R&D/x&-y", `"R&D/x&-y"`, "C: $s SELECT \"R&D/x&-y\"\n"},
+		{"Entwürfe", "{9}\nS: Entwürfe", "C: $s SELECT {9+}\nC: Entwürfe\n"},
+		{"Entw\xfcrfe", "{8}\nS: Entw\xfcrfe", "C: $s SELECT {8+}\nC~ Entw.rfe\n"},
+		{"X & Y", `"X &- Y"`, "C: $s SELECT \"X &- Y\"\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, warnings := scripted(t, nil, hello+list+"S: * LIST () \"/\" "+c.listed+"\nS: $a OK\n"+c.sent+sel+goodby)
+			found, err := s.List(t.Context(), store.ListRequest{Others: true})
+			if err != nil || len(found) != 1 || found[0].Name != c.name || len(*warnings) != 0 {
+				t.Fatalf("found %q, %v; warnings %q", found, err, *warnings)
+			}
+			m, err := s.Open(t.Context(), c.name, store.OpenRequest{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = m.Close(t.Context())
+		})
+	}
+	// The order in which they are listed does not matter.
+	for _, order := range []string{
+		"S: * LIST () \"/\" \"X&Y\"\nS: * LIST () \"/\" \"X&-Y\"\n",
+		"S: * LIST () \"/\" \"X&-Y\"\nS: * LIST () \"/\" \"X&Y\"\n",
+	} {
+		s, warnings := scripted(t, nil, hello+list+order+"S: $a OK\nC: $s SELECT \"X&-Y\"\n"+sel+goodby)
+		found, err := s.List(t.Context(), store.ListRequest{Others: true})
+		if err != nil || len(found) != 1 || found[0].Name != "X&Y" || len(*warnings) != 1 || !strings.Contains((*warnings)[0], `"X&Y"`) {
+			t.Fatalf("found %q, %v; warnings %q", found, err, *warnings)
+		}
+		m, err := s.Open(t.Context(), "X&Y", store.OpenRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = m.Close(t.Context())
+	}
+}
+
 // evilLists are answers to a LIST with names that are refused.
 func evilLists(n int) []string {
 	var out []string
