@@ -103,9 +103,6 @@ func unmatchedLine(line []config.Pattern, there func(string) bool) *PatternError
 	lost := make([]bool, len(line))
 	for i, p := range line {
 		if lost[i] = isName(p) && !there(p.Text); lost[i] {
-			if strings.ContainsAny(p.Text, "\u201c\u201d") {
-				return nil // curly quotes, which the configuration was warned of
-			}
 			e.Words = append(e.Words, p.Text)
 		}
 	}

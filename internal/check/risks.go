@@ -1,8 +1,6 @@
 package check
 
 import (
-	"strings"
-
 	"isync/internal/channel"
 	"isync/internal/config"
 	"isync/internal/engine"
@@ -109,12 +107,6 @@ func (c *checker) patterns(l *link) {
 	if l.there[0] != nil && l.there[1] != nil && len(l.there[0])+len(l.there[1]) == 0 {
 		c.note("mbsync -ls lists what there is", "the patterns match no mailbox of either side")
 	}
-	for t, e := range []config.End{l.Far, l.Near} {
-		m := e.Store.Maildir
-		if m != nil && m.SubFolders == config.SubFoldersUnset && l.mayNest() {
-			c.note("SubFolders Verbatim is a good choice for new stores", "the patterns select sub-folders as well, but %s (%s side) can hold none: SubFolders is not set", e.Store.Label(), config.Side(t))
-		}
-	}
 }
 
 // hiddenBy returns the text of a later pattern that excludes everything that
@@ -127,16 +119,6 @@ func (l *link) hiddenBy(i int) string {
 		}
 	}
 	return ""
-}
-
-// mayNest reports whether the patterns select names with a "/".
-func (l *link) mayNest() bool {
-	for _, p := range l.Patterns {
-		if !p.Exclude && strings.ContainsAny(p.Text, "*/") {
-			return true
-		}
-	}
-	return false
 }
 
 // overlaps knows what the channels so far have to do with.

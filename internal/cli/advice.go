@@ -213,6 +213,17 @@ func (a *adviser) aboutTLS() string {
 
 // aboutCertificate advises about certificates that are not good enough.
 func (a *adviser) aboutCertificate() string {
+	h := a.refusedCertificate()
+	for _, f := range a.account.LostCertificates {
+		if h != "" {
+			h += fmt.Sprintf("; CertificateFile '%s' (%s) could not be read: %s", f.Path, f.Pos, f.Reason)
+		}
+	}
+	return h
+}
+
+// refusedCertificate advises about why a certificate is not good enough.
+func (a *adviser) refusedCertificate() string {
 	trust, show := "if you know that it is the right one, save it in a file and name that with CertificateFile", ""
 	if a.account.Tunnel == "" {
 		show = ": " + a.getCert()
@@ -231,7 +242,7 @@ func (a *adviser) aboutCertificate() string {
 	}
 	if e, ok := errors.AsType[x509.CertificateInvalidError](a.err); ok {
 		if e.Reason == x509.Expired {
-			return "the certificate is not valid at this time: check the clock of this machine; " + trust + show
+			return invalidTime(e.Cert)
 		}
 		return trust + show
 	}
@@ -242,6 +253,14 @@ func (a *adviser) aboutCertificate() string {
 		return trust + show
 	}
 	return ""
+}
+
+// invalidTime advises about a certificate that is not valid yet, or any more.
+// Whoever runs the server has to replace it: to accept it as it is would last.
+func invalidTime(cert *x509.Certificate) string {
+	const day = "2006-01-02"
+	return fmt.Sprintf("it is valid from %s to %s: if the clock of this machine (date) is right, whoever runs the server has to renew it",
+		cert.NotBefore.Format(day), cert.NotAfter.Format(day))
 }
 
 // getCert returns the command that fetches the server's certificate.

@@ -113,7 +113,7 @@ func TestGetCert(t *testing.T) {
 			w.run(0, "-a")
 			w.write("host.pem", string(srv.CA.PEM()))
 			w.run(1, "-a")
-			w.says(&w.err, "failed to verify certificate", "mbsync --get-cert ", srv.Host, " >FILE")
+			w.says(&w.err, "certificate of "+srv.Host+" refused: ", "hint: it is valid from ", "has to renew it")
 		})
 	}
 }

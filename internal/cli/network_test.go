@@ -158,16 +158,20 @@ func TestNetworkErrors(t *testing.T) {
 			"error: channel 'c': store 'far': ", "the server does not speak TLS on port",
 		},
 		{
+			"unknown authority, and a file is missing", tlsServer(ca.Issue(t, testkit.CertConfig{})), "TLSType IMAPS\nCertificateFile nowhere",
+			"/nowhere' is ignored, it cannot be read: no such file or directory", "/nowhere' (rc:7) could not be read: no such file or directory",
+		},
+		{
 			"unknown authority", tlsServer(ca.Issue(t, testkit.CertConfig{})), "TLSType IMAPS",
-			"certificate signed by unknown authority", "nobody who is trusted has issued the certificate",
+			"certificate of 127.0.0.1 refused: x509: certificate signed by unknown authority", "nobody who is trusted has issued the certificate",
 		},
 		{
 			"wrong name", tlsServer(ca.WrongName(t)), "TLSType IMAPS\nCertificateFile ca.pem",
-			"failed to verify certificate", "the certificate is for other.example.org: use one of these names in Host (rc:2); if you know that it is the right one",
+			"certificate of 127.0.0.1 refused: x509: ", "the certificate is for other.example.org: use one of these names in Host (rc:2); if you know that it is the right one",
 		},
 		{
 			"expired", tlsServer(ca.Expired(t)), "TLSType IMAPS\nCertificateFile ca.pem",
-			"failed to verify certificate", "check the clock of this machine",
+			"certificate of 127.0.0.1 refused: x509: certificate has expired", "if the clock of this machine (date) is right, whoever runs the server has to renew it",
 		},
 		{
 			"command without output", script(nil, hello+bye), plain + "\nPassCmd true",

@@ -21,7 +21,8 @@ func TestCertificateFiles(t *testing.T) {
 		{"a key", "CertificateFile key", "rc:3: error: channel 'c': CertificateFile '$DIR/key': there is no certificate in it"},
 		{"broken", "CertificateFile broken", "rc:3: error: channel 'c': CertificateFile '$DIR/broken': malformed certificate"},
 		{"the second one", "CertificateFile cert\nCertificateFile junk", "rc:4: error: channel 'c': CertificateFile '$DIR/junk'"},
-		{"no such file", "CertificateFile nowhere", "rc:3: error: cannot read CertificateFile \"nowhere\""},
+		{"no such file", "CertificateFile nowhere\nCertificateFile junk", "rc:3: warning: CertificateFile '$DIR/nowhere' is ignored, it cannot be read: no such file or directory"},
+		{"nobody to trust", "CertificateFile nowhere\nSystemCertificates no", "rc:3: error: cannot read CertificateFile '$DIR/nowhere': no such file or directory"},
 		{"no client certificate", "ClientCertificate nowhere\nClientKey key", "rc:3: error: channel 'c': cannot use ClientCertificate: open $DIR/nowhere"},
 		{"no key", "ClientCertificate cert", "rc:3: error: channel 'c': cannot use the private key for ClientCertificate: there is none"},
 		{"no key file", "ClientCertificate cert\nClientKey nowhere", "rc:4: error: channel 'c': cannot use ClientKey: open $DIR/nowhere"},
@@ -108,7 +109,7 @@ func TestSelfSigned(t *testing.T) {
 	rc := "IMAPStore far\nHost 127.0.0.1\nTLSType IMAPS\nPort " + port
 	w := newWorld(t, rc)
 	w.run(1, "-a")
-	w.says(&w.err, "failed to verify certificate", "hint: if you know that it is the right one, save it", "mbsync --get-cert 127.0.0.1:"+port+" >FILE")
+	w.says(&w.err, "certificate of 127.0.0.1 refused: ", "hint: if you know that it is the right one, save it", "mbsync --get-cert 127.0.0.1:"+port+" >FILE")
 
 	// Pinned, it is: then it is the missing greeting that fails.
 	w = newWorld(t, rc+"\nCertificateFile pin\nSystemCertificates no")

@@ -66,7 +66,7 @@ func (w *workshop) maildir(s *config.Store) (store.Store, error) {
 	}
 	switch m.SubFolders {
 	case config.SubFoldersUnset:
-		o.SubFolders = maildir.SubFoldersNone
+		o.SubFolders = maildir.SubFoldersUnset
 	case config.SubFoldersVerbatim:
 		o.SubFolders = maildir.SubFoldersVerbatim
 	case config.SubFoldersMaildirPP:

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"errors"
+	"io/fs"
 	"math"
 	"slices"
 	"strconv"
@@ -162,7 +164,7 @@ func (st *stmt) applyCertificateFile(d *draft) {
 	}
 	data, err := st.p.env.readFile(path)
 	if err != nil {
-		st.errorf(st.arg(), "cannot read CertificateFile %s: %w", quote(st.arg()), err)
+		d.account.LostCertificates = append(d.account.LostCertificates, LostCertificate{path, reasonOf(err), st.pos})
 		return
 	}
 	d.account.Certificates = append(d.account.Certificates, CertificateFile{Path: path, Data: data, Pos: st.pos})
@@ -211,6 +213,7 @@ func (p *parser) finishAccount(d *draft) {
 		}
 		p.errorf(d.pos, d.name, "%s has neither %s", d.label(), what)
 	}
+	p.lostCertificates(d)
 	p.exclusive(d, "User", "UserCmd")
 	passwords := []string{"Pass", "PassCmd"}
 	if a.UseKeychain {
@@ -243,6 +246,30 @@ func (p *parser) finishAccount(d *draft) {
 		a.AuthMechs = []string{"*"}
 	}
 	a.Given = d.given
+}
+
+// lostCertificates tells about certificates that could not be read. One
+// authority less to trust makes no connection less safe, so that is a warning,
+// unless nobody else is trusted.
+func (p *parser) lostCertificates(d *draft) {
+	a := &d.account
+	nobody := !a.SystemCertificates && len(a.Certificates) == 0
+	for _, f := range a.LostCertificates {
+		if nobody {
+			p.errorf(f.Pos, f.Path, "cannot read CertificateFile '%s': %s", f.Path, f.Reason).
+				Hint = "with SystemCertificates no and no other CertificateFile no server would be trusted"
+			continue
+		}
+		p.warn(f.Pos, "CertificateFile '"+f.Path+"' is ignored, it cannot be read: "+f.Reason)
+	}
+}
+
+// reasonOf returns why a file cannot be read, without its name.
+func reasonOf(err error) string {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		err = pe.Err
+	}
+	return err.Error()
 }
 
 // exclusive reports keywords that are given together but exclude each other.

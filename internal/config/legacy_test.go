@@ -2,6 +2,7 @@ package config
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,10 +44,13 @@ func TestOldStyleFile(t *testing.T) {
 			t.Errorf("%s: %v", box, got)
 		}
 	}
-	// A missing certificate file is an error when loading.
-	_, _, err = Parse("/etc/rc", data, testEnv(map[string]string{one: "1"}))
-	if err == nil || !strings.HasPrefix(err.Error(), `/etc/rc:11: cannot read CertificateFile "~/.certs/two.pem"`) {
-		t.Errorf("got %v", err)
+	// A missing certificate file is a warning, as long as others are trusted.
+	cfg, notices, err = Parse("/etc/rc", data, testEnv(map[string]string{one: "1"}))
+	if err != nil || len(cfg.Account("work").Certificates) != 1 || len(cfg.Account("work").LostCertificates) != 1 {
+		t.Errorf("got %+v, %v", cfg, err)
+	}
+	if got := noticeTexts(notices); !slices.Contains(got, "11: warning: CertificateFile '"+two+"' is ignored, it cannot be read: file does not exist") {
+		t.Errorf("got %q", got)
 	}
 }
 
@@ -202,10 +206,11 @@ func TestKeywordTables(t *testing.T) {
 }
 
 func TestCurlyWarning(t *testing.T) {
-	cfg, notices := mustParse(t, withChannel("Patterns * \u201c[Gmail]/Sent Mail\u201d", "Patterns !\u201cTrash\u201d"))
+	cfg, notices := mustParse(t, withChannel("Patterns * \u201c[Gmail]/Sent Mail\u201d", "Patterns !\u201cTrash\u201d", "Patterns \u201cDrafts \"\u201cJunk\u201d\""))
 	want := []string{
-		`12: warning: curly quotes do not quote, they are part of the word: write "[Gmail]/Sent Mail"`,
-		`13: warning: curly quotes do not quote, they are part of the word: write !"Trash"`,
+		"12: warning: curly quotes are taken for straight ones: write `Patterns * \"[Gmail]/Sent Mail\"`",
+		"13: warning: curly quotes are taken for straight ones: write `Patterns !\"Trash\"`",
+		"14: warning: a curly quote that has no counterpart at the other end of a word is part of the word: \"\u201cDrafts\"",
 	}
 	if diff := cmp.Diff(want, noticeTexts(notices)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -214,14 +219,11 @@ func TestCurlyWarning(t *testing.T) {
 	for _, p := range cfg.Channels[0].Patterns {
 		words = append(words, p.String())
 	}
-	if diff := cmp.Diff([]string{"*", "\u201c[Gmail]/Sent", "Mail\u201d", "!\u201cTrash\u201d"}, words); diff != "" {
+	if diff := cmp.Diff([]string{"*", "[Gmail]/Sent Mail", "!Trash", "\u201cDrafts", "\u201cJunk\u201d"}, words); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if got := errorTexts(t, "FSync \u201cyes\u201d\n"); len(got) != 1 {
-		t.Errorf("got %v", got)
-	}
-	if got := errorTexts(t, "\u201cFSync\u201d yes\n"); len(got) != 1 || !strings.Contains(got[0], "did you mean FSync?") {
-		t.Errorf("got %v", got)
+	if cfg, _ := mustParse(t, "\u201cFSync\u201d \u201cno\u201d\n"); cfg.Global.FSync {
+		t.Error("curly quotes have no effect")
 	}
 }
 

@@ -1,16 +1,17 @@
 package config
 
-import (
-	"strings"
-	"unicode/utf8"
-)
+import "strings"
 
 // token is one word of a line.
 type token struct {
 	text       string // quotes and escapes removed
 	start, end int    // the bytes of the line it was made of
-	// curly: an unquoted curly quote stands at the beginning or at the end.
-	curlyOpen, curlyClose bool
+	// curly: the word, or what follows its exclamation mark, stands between
+	// curly quotes, which were taken for straight ones.
+	curly bool
+	// stray: there is a curly quote at the beginning or the end that has no
+	// counterpart. It is part of the word.
+	stray bool
 }
 
 // lexError tells why a line could not be cut into words.
@@ -26,8 +27,9 @@ func isSpace(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }
 
 // lexLine cuts a line, without its end, into words. Words are separated by
 // white space; double quotes may open and close anywhere in a word and make
-// white space literal; a backslash makes the next byte literal everywhere; '#'
-// where a word would start ends the line. On error the words before the
+// white space literal; curly ones do so around a whole word, or around what
+// follows its exclamation mark; a backslash makes the next byte literal
+// everywhere; '#' where a word would start ends the line. On error the words before the
 // offending one are returned, and the offending one as far as it goes is the
 // last; a line with a NUL byte has no words.
 func lexLine(line string) (toks []token, err lexError) {
@@ -55,8 +57,11 @@ func lexLine(line string) (toks []token, err lexError) {
 // it.
 func lexWord(line string, i int) (t token, next int, err lexError) {
 	t.start = i
+	if end := curlyEnd(line, i); end > 0 {
+		return lexCurly(line, i, end), end, ""
+	}
 	var text strings.Builder
-	quoted := false
+	quoted, last := false, 0 // last: where an unquoted curly quote ends
 scan:
 	for ; i < len(line); i++ {
 		c := line[i]
@@ -68,32 +73,70 @@ scan:
 				break scan
 			}
 			text.WriteByte(line[i])
-			t.curlyClose = false
 		case c == '"':
 			quoted = !quoted
-			t.curlyClose = false
 		case !quoted && isSpace(c):
 			break scan
 		default:
 			if n := curlyAt(line[i:]); n > 0 && !quoted {
-				// An exclusion mark may precede a quoted pattern.
-				if text.Len() == 0 || text.String() == "!" {
-					t.curlyOpen = true
-				}
-				t.curlyClose = true
+				t.stray = t.stray || text.Len() == 0 || text.String() == "!"
 				text.WriteString(line[i : i+n])
 				i += n - 1
+				last = i + 1
 				continue
 			}
 			text.WriteByte(c)
-			t.curlyClose = false
 		}
 	}
 	if quoted && err == "" {
 		err = errOpenQuote
 	}
+	t.stray = t.stray || last == i && last > 0
 	t.text, t.end = text.String(), i
 	return t, i, err
+}
+
+// curlyEnd returns the index behind the curly quote that closes the word that
+// begins with one at line[i], perhaps after an exclamation mark, and ends with
+// one; 0 if it is no such word.
+func curlyEnd(line string, i int) int {
+	if line[i] == '!' {
+		i++
+	}
+	n := curlyAt(line[i:])
+	if n == 0 {
+		return 0
+	}
+	for i += n; i < len(line); i++ {
+		if line[i] == '\\' {
+			i++
+			continue
+		}
+		if n := curlyAt(line[i:]); n > 0 && (i+n == len(line) || isSpace(line[i+n])) {
+			return i + n
+		}
+	}
+	return 0
+}
+
+// lexCurly reads the word between curly quotes that ends at line[end]. Straight
+// quotes in it are part of the word.
+func lexCurly(line string, i, end int) token {
+	t := token{start: i, end: end, curly: true}
+	var text strings.Builder
+	if line[i] == '!' {
+		text.WriteByte('!')
+		i++
+	}
+	n := len("\u201c")
+	for i += n; i < end-n; i++ {
+		if line[i] == '\\' {
+			i++
+		}
+		text.WriteByte(line[i])
+	}
+	t.text = text.String()
+	return t
 }
 
 // curlyAt returns the length of the curly double quote that s begins with, or
@@ -110,30 +153,21 @@ func straighten(s string) string {
 	return strings.NewReplacer("\u201c", `"`, "\u201d", `"`).Replace(s)
 }
 
-// curlySpans returns the parts of a line that somebody meant to quote but used
-// curly quotes for.
-func curlySpans(line string, toks []token) []string {
-	var spans []string
-	for i := 0; i < len(toks); i++ {
+// straightLine returns the line with straight quotes around the words that have
+// curly ones.
+func straightLine(line string, toks []token) string {
+	for i := len(toks) - 1; i >= 0; i-- {
 		t := toks[i]
-		if !t.curlyOpen && !t.curlyClose {
+		if !t.curly {
 			continue
 		}
-		j := i
-		// A word that opens but does not close (a lone quote does neither well)
-		// reaches to the next one that closes.
-		if t.curlyOpen && (!t.curlyClose || utf8.RuneCountInString(strings.TrimPrefix(t.text, "!")) == 1) {
-			for k := i + 1; k < len(toks); k++ {
-				if toks[k].curlyClose {
-					j = k
-					break
-				}
-			}
+		mark, text := "", t.text
+		if line[t.start] == '!' {
+			mark, text = "!", text[1:]
 		}
-		spans = append(spans, line[t.start:toks[j].end])
-		i = j
+		line = line[:t.start] + mark + quoted(text) + line[t.end:]
 	}
-	return spans
+	return strings.TrimSpace(line)
 }
 
 // quoteArg writes a value as an argument of a configuration line, with quotes
@@ -142,5 +176,10 @@ func quoteArg(s string) string {
 	if s != "" && !strings.ContainsAny(s, " \t\v\f\r\n\"\\") && s[0] != '#' {
 		return s
 	}
+	return quoted(s)
+}
+
+// quoted writes a value between quotes.
+func quoted(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }

@@ -3,8 +3,6 @@ package config
 import (
 	"slices"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestLexLine(t *testing.T) {
@@ -36,7 +34,14 @@ func TestLexLine(t *testing.T) {
 		{`Pass a\`, []string{"Pass", "a"}, errOpenEscape},
 		{`Pass "a\`, []string{"Pass", "a"}, errOpenEscape},
 		{"Pass a\x00b", nil, errNUL},
-		{"Pass \u201ca b\u201d", []string{"Pass", "\u201ca", "b\u201d"}, ""},
+		{"Pass \u201ca b\u201d", []string{"Pass", "a b"}, ""},
+		{"Pass \u201ca # b\u201d c", []string{"Pass", "a # b", "c"}, ""},
+		{"Pass \u201da\\\u201d b\u201c c", []string{"Pass", "a\u201d b", "c"}, ""},
+		{"Pass \u201csay \"x y\"\u201d", []string{"Pass", `say "x y"`}, ""},
+		{"Pass !\u201ca b\u201d \u201c\u201d", []string{"Pass", "!a b", ""}, ""},
+		{"Pass \"\u201ca b\u201d\"", []string{"Pass", "\u201ca b\u201d"}, ""},
+		{"Pass \u201ca b", []string{"Pass", "\u201ca", "b"}, ""},
+		{"Pass a \u201d", []string{"Pass", "a", "\u201d"}, ""},
 		{"Pass Entw\u00fcrfe\xff", []string{"Pass", "Entw\u00fcrfe\xff"}, ""},
 	}
 	for _, tt := range tests {
@@ -62,26 +67,42 @@ func TestQuoteArg(t *testing.T) {
 
 func TestCurlyQuotes(t *testing.T) {
 	tests := []struct {
-		line string
-		want []string
+		line, want string
+		stray      bool
 	}{
-		{"Patterns * \u201c[Gmail]/Sent Mail\u201d \u201c[Gmail]/Starred\u201d", []string{`"[Gmail]/Sent Mail"`, `"[Gmail]/Starred"`}},
-		{"Patterns !\u201ca b\u201d", []string{`!"a b"`}},
-		{"Patterns \u201d\u201d", []string{`""`}},
-		{"Patterns \u201c a b \u201d c", []string{`" a b "`}},
-		{"Patterns \u201copen", []string{`"open`}},
-		{"Patterns a\u201db", nil},
-		{"Patterns \"\u201ca\u201d\"", nil},
-		{"Patterns \\\u201ca", nil},
+		{"Patterns * \u201c[Gmail]/Sent Mail\u201d \u201c[Gmail]/Starred\u201d # x", `Patterns * "[Gmail]/Sent Mail" "[Gmail]/Starred" # x`, false},
+		{" Patterns !\u201ca b\u201d", `Patterns !"a b"`, false},
+		{"Patterns \u201d\u201d", `Patterns ""`, false},
+		{"Patterns \u201c a b \u201d c", `Patterns " a b " c`, false},
+		{"Tunnel \u201csh -c \"a\"\u201d", `Tunnel "sh -c \"a\""`, false},
+		{"Patterns \u201copen", "", true},
+		{"Patterns open\u201d", "", true},
+		{"Patterns a\u201db", "", false},
+		{"Patterns \"\u201ca\u201d\"", "", false},
+		{"Patterns \\\u201ca", "", false},
 	}
 	for _, tt := range tests {
 		toks, _ := lexLine(tt.line)
-		var got []string
-		for _, span := range curlySpans(tt.line, toks) {
-			got = append(got, straighten(span))
+		curly, stray := false, false
+		for _, tok := range toks {
+			curly, stray = curly || tok.curly, stray || tok.stray
 		}
-		if diff := cmp.Diff(tt.want, got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", tt.line, diff)
+		got := straightLine(tt.line, toks)
+		if !curly {
+			got = ""
+		}
+		if got != tt.want || stray != tt.stray {
+			t.Errorf("%s: write %s, stray %t; want %s, %t", tt.line, got, stray, tt.want, tt.stray)
+		}
+		if !curly {
+			continue
+		}
+		again, _ := lexLine(got)
+		for i := range toks {
+			if again[i].curly || again[i].text != toks[i].text {
+				t.Errorf("%s reads as %v, %s as %v", tt.line, toks, got, again)
+				break
+			}
 		}
 	}
 }

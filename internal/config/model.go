@@ -127,6 +127,8 @@ type Account struct {
 	TLSVersions        TLSVersions
 	SystemCertificates bool
 	Certificates       []CertificateFile
+	// LostCertificates are files of certificates that could not be read.
+	LostCertificates []LostCertificate
 	// ClientCertificate and ClientKey are paths; empty if not given.
 	ClientCertificate, ClientKey string
 	CipherString                 string
@@ -155,6 +157,13 @@ type CertificateFile struct {
 	Path string
 	Data []byte // its contents, not looked into yet
 	Pos  Pos
+}
+
+// LostCertificate is a file of certificates that could not be read.
+type LostCertificate struct {
+	Path   string
+	Reason string
+	Pos    Pos
 }
 
 // Store is an IMAPStore or a MaildirStore.
@@ -206,7 +215,7 @@ type SubFolders uint8
 
 // The layouts of sub-folders.
 const (
-	SubFoldersUnset SubFolders = iota // meeting one is an error
+	SubFoldersUnset SubFolders = iota // told from what is there
 	SubFoldersVerbatim
 	SubFoldersMaildirPP
 	SubFoldersLegacy

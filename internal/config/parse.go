@@ -214,16 +214,27 @@ func (st *stmt) shownKey() string {
 	return word[:i+len(passKeyword)] + "..."
 }
 
-// warnCurly shows how to write what stands between curly quotes.
+// warnCurly shows how to write a line that has curly quotes.
 func (p *parser) warnCurly(st *stmt, header bool) {
 	toks := append([]token{st.key}, st.args...)
-	known := header || st.kw != nil
-	for _, span := range curlySpans(st.line, toks) {
-		text := "curly quotes do not quote, they are part of the word: write straight ones"
-		if known && !st.secretLike() {
-			text = "curly quotes do not quote, they are part of the word: write " + straighten(span)
+	show := (header || st.kw != nil) && !st.secretLike()
+	if slices.ContainsFunc(toks, func(t token) bool { return t.curly }) {
+		n := Notice{Severity: Warning, Pos: st.pos, Text: "curly quotes are taken for straight ones"}
+		if show {
+			n.Replacement = []string{straightLine(st.line, toks)}
+		}
+		p.notices = append(p.notices, n)
+	}
+	for _, t := range toks {
+		if !t.stray {
+			continue
+		}
+		text := "a curly quote that has no counterpart at the other end of a word is part of the word"
+		if show {
+			text += ": " + quote(t.text)
 		}
 		p.warn(st.pos, text)
+		return
 	}
 }
 

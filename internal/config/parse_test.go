@@ -70,7 +70,7 @@ func TestErrors(t *testing.T) {
 		{"TLS type, wild", withAccount("TLSType yes"), []string{`3: invalid argument "yes" for TLSType (known are: None, STARTTLS, IMAPS)`}},
 		{"TLS versions", withAccount("TLSVersions 1.1 +1.4 TLSv1"), []string{`3: TLS version "1.1" without a sign (write +1.1 to allow it`, `3: invalid TLS version "+1.4"`, `3: invalid TLS version "TLSv1"`}},
 		{"no TLS version", withAccount("TLSVersions -1.2", "TLSVersions -1.3"), []string{`4: IMAPAccount "a": no TLS version is left`}},
-		{"certificate", withAccount("CertificateFile ~/no.pem"), []string{`3: cannot read CertificateFile "~/no.pem": open /home/me/no.pem: file does not exist`}},
+		{"certificate", withAccount("CertificateFile ~/no.pem\nSystemCertificates no"), []string{`3: cannot read CertificateFile '/home/me/no.pem': file does not exist`}},
 		{"extension", withAccount("DisableExtension \"(\""), []string{`3: invalid IMAP extension "("`}},
 		{"home of nobody", withAccount("ClientKey ~nobody/k"), []string{`3: ClientKey "~nobody/k": cannot find the home directory of "nobody": no such user`}},
 
@@ -131,7 +131,7 @@ func TestSecretsDoNotShow(t *testing.T) {
 	for _, line := range []string{
 		"Pass hunter2 hunter3", `Pass "hunter2`, `Pass hunter2\`, `Pass"hunter2"`, `"Pass hunter2`, "Pass \u201chunter2\u201d", "Pass \u201chunter2 hunter3\u201d",
 		"Passs hunter2", "Password hunter2", "Password \u201chunter2\u201d", "\u201cPass\u201d hunter2", `Passwd "hunter2`, "Pass=hunter2", "Pass:hunter2",
-		"Psas \u201chunter2\u201d", "PASS hunter2 x", `"PaSS hunter2 " x`, "Pass\u00a0hunter2",
+		"Psas \u201chunter2\u201d", "PASS hunter2 x", `"PaSS hunter2 " x`, "Pass\u00a0hunter2", "\u201cPass hunter2\u201d", "Pass \u201chunter2", "Pass\u201chunter2\u201d",
 	} {
 		for _, text := range []string{withAccount(line), withAccount("", line), line + "\n", withChannel(line)} {
 			_, notices, err := parse(t, text)

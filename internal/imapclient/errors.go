@@ -1,6 +1,7 @@
 package imapclient
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"strings"
@@ -94,6 +95,13 @@ type ConnectionError struct {
 }
 
 func (e *ConnectionError) Error() string {
+	if cert, ok := errors.AsType[*tls.CertificateVerificationError](e.Err); ok {
+		s := "certificate"
+		if e.Host != "" {
+			s += " of " + e.Host
+		}
+		return s + " refused: " + cert.Err.Error()
+	}
 	s := "connection"
 	if e.Host != "" {
 		s += " to " + e.Host

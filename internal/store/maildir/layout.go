@@ -96,7 +96,11 @@ func (s *Store) layOut(box string, parts []string) (string, error) {
 		}
 		return dir, nil
 	}
-	switch s.opts.SubFolders {
+	style, err := s.style()
+	if err != nil {
+		return "", err
+	}
+	switch style {
 	case SubFoldersVerbatim:
 		for _, p := range sub {
 			dir = filepath.Join(dir, p)
@@ -105,10 +109,7 @@ func (s *Store) layOut(box string, parts []string) (string, error) {
 		for _, p := range sub {
 			dir = filepath.Join(dir, "."+p)
 		}
-	default:
-		err := nameError(store.NameNested, box, "the store does not specify a SubFolders style, so it cannot have sub-folders")
-		err.Style = "Verbatim"
-		return "", err
+	case SubFoldersUnset, SubFoldersMaildirPP: // these were dealt with
 	}
 	if dir == s.opts.Inbox {
 		return "", nameError(store.NameInbox, box, "this directory is that of INBOX")

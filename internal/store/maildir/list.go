@@ -2,6 +2,7 @@ package maildir
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -23,8 +24,14 @@ func (s *Store) List(ctx context.Context, req store.ListRequest) ([]store.Box, e
 			return nil, err
 		}
 	}
-	w := walker{s: s, visits: make(map[string]int)}
+	w := walker{s: s, style: s.opts.SubFolders, visits: make(map[string]int)}
 	err := w.list(ctx, req)
+	if errors.Is(err, errNested) {
+		w = walker{s: s, visits: make(map[string]int)}
+		if w.style, err = s.style(); err == nil {
+			err = w.list(ctx, req)
+		}
+	}
 	switch {
 	case err == nil:
 		return w.boxes, nil
@@ -37,6 +44,7 @@ func (s *Store) List(ctx context.Context, req store.ListRequest) ([]store.Box, e
 // walker collects mailboxes.
 type walker struct {
 	s     *Store
+	style SubFolders // if unset, mailboxes within others make it fail with errNested
 	boxes []store.Box
 	// visits counts how often a directory was listed, by its identity.
 	visits map[string]int
@@ -47,6 +55,10 @@ type walker struct {
 	// loops is how many warnings there were of directories that are left out.
 	loops int
 }
+
+// errNested says that there is a mailbox within another, and the layout is not
+// known.
+var errNested = errors.New("found a sub-folder")
 
 func (w *walker) list(ctx context.Context, req store.ListRequest) error {
 	o := &w.s.opts
@@ -61,7 +73,7 @@ func (w *walker) list(ctx context.Context, req store.ListRequest) error {
 			w.add(mail.Inbox)
 		}
 	}
-	if o.SubFolders == SubFoldersMaildirPP {
+	if w.style == SubFoldersMaildirPP {
 		return w.listPlusPlus(req)
 	}
 	if inbox {
@@ -132,14 +144,20 @@ func (s *Store) InboxAmongOthers(context.Context) (bool, error) {
 	}
 	parts := strings.Split(filepath.ToSlash(rel), "/")
 	last := len(parts) - 1
+	style := s.opts.SubFolders
+	if last > 0 && parts[0] != ".." {
+		if style, err = s.style(); err != nil {
+			return false, s.storeError(err)
+		}
+	}
 	for i, p := range parts {
 		switch {
 		case p == ".", p == "..", i == 0 && !strings.HasPrefix(p, prefix):
 			return false, nil
 		case i == last:
-		case s.opts.SubFolders != SubFoldersLegacy && isPart(p) && i > 0:
+		case style != SubFoldersLegacy && isPart(p) && i > 0:
 			return false, nil
-		case s.opts.SubFolders == SubFoldersLegacy && strings.HasPrefix(p, ".") != (i > 0):
+		case style == SubFoldersLegacy && strings.HasPrefix(p, ".") != (i > 0):
 			return false, nil
 		}
 	}
@@ -174,7 +192,7 @@ func (w *walker) listPath() error {
 				w.s.warn("if this is the inbox, write: Inbox "+path+"; else give it another name", "ignoring '%s': INBOX is in '%s'", path, w.s.opts.Inbox)
 			}
 			continue
-		case w.s.opts.SubFolders == SubFoldersLegacy && box[0] == '.':
+		case w.style == SubFoldersLegacy && box[0] == '.':
 			continue
 		}
 		// Path may be a Maildir itself.
@@ -205,8 +223,8 @@ func (w *walker) visit(p *place) error {
 		return nil
 	case err != nil:
 		return err
-	case isBox && p.depth > 1 && w.s.opts.SubFolders == SubFoldersNone:
-		return w.nested(p.name, p.path)
+	case isBox && p.depth > 1 && w.style == SubFoldersUnset:
+		return errNested
 	case isBox:
 		w.add(p.name)
 	}
@@ -214,21 +232,6 @@ func (w *walker) visit(p *place) error {
 		return nil
 	}
 	return w.below(p)
-}
-
-// nested is the error of a mailbox within another that is there, though the
-// store does not say how they are laid out.
-func (w *walker) nested(name, path string) error {
-	err := nameError(store.NameNested, name, "found sub-folder '%s' in '%s', but the store does not specify a SubFolders style", name, path)
-	err.Style = "Verbatim"
-	switch base := filepath.Base(path); {
-	case !strings.HasPrefix(base, "."):
-	case w.s.opts.Path == "":
-		err.Style = "Maildir++"
-	default:
-		err.Style = "Legacy"
-	}
-	return err
 }
 
 // below finds what is in the directory of a mailbox or container.
@@ -250,7 +253,7 @@ func (w *walker) below(p *place) error {
 	for _, n := range entries {
 		path := filepath.Join(dir, n)
 		sub := n
-		if w.s.opts.SubFolders == SubFoldersLegacy {
+		if w.style == SubFoldersLegacy {
 			var dot bool
 			if sub, dot = strings.CutPrefix(n, "."); !dot || sub == "" {
 				continue

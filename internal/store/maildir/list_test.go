@@ -148,8 +148,7 @@ func TestListingErrors(t *testing.T) {
 		opts maildir.Options
 		want string
 	}{
-		{"no style", maildir.Options{Path: "/", Inbox: "/Inbox"}, "does not specify a SubFolders style"},
-		{"no style, below inbox", maildir.Options{Path: "/none/", Inbox: "/a"}, "found sub-folder 'INBOX/b'"},
+		{"no style", maildir.Options{Path: "/a/", Inbox: "/a"}, "does not specify a SubFolders style"},
 		{"no Path", maildir.Options{Inbox: "/Inbox", SubFolders: maildir.SubFoldersVerbatim}, "has no Path"},
 		{"missing Path", maildir.Options{Path: "/none/", Inbox: "/Inbox", SubFolders: maildir.SubFoldersVerbatim}, "mkdir -p"},
 	} {
@@ -185,9 +184,12 @@ func TestBoxPath(t *testing.T) {
 		{maildir.SubFoldersLegacy, "/m/", "INBOX/sub", "/i/.sub", ""},
 		{maildir.SubFoldersMaildirPP, "", "top/sub", "/i/.top.sub", ""},
 		{maildir.SubFoldersMaildirPP, "", "INBOX/a/b", "/i/..a.b", ""},
-		{maildir.SubFoldersNone, "/m/", "top", "/m/top", ""},
-		{maildir.SubFoldersNone, "/m/", "top/sub", "", "SubFolders style"},
-		{maildir.SubFoldersNone, "/m/", "INBOX/sub", "", "SubFolders style"},
+		{maildir.SubFoldersUnset, "/m/", "top", "/m/top", ""},
+		{maildir.SubFoldersUnset, "/m/", "top/sub", "/m/top/sub", ""},
+		{maildir.SubFoldersUnset, "/m/", "INBOX/sub", "/i/sub", ""},
+		{maildir.SubFoldersUnset, "", "INBOX/sub", "/i/sub", ""},
+		{maildir.SubFoldersUnset, "/i/", "INBOX/sub", "", "SubFolders style"},
+		{maildir.SubFoldersUnset, "/i/.", "top/sub", "", "SubFolders style"},
 		{maildir.SubFoldersVerbatim, "", "top", "", "no Path"},
 		{maildir.SubFoldersMaildirPP, "", "a.b", "", "cannot contain '.'"},
 		{maildir.SubFoldersLegacy, "/m/", ".top", "", "cannot begin with '.'"},

@@ -49,7 +49,7 @@ type SubFolders uint8
 
 // The layouts. "top/sub" and "INBOX/sub" are, in this order:
 const (
-	SubFoldersNone      SubFolders = iota // not possible
+	SubFoldersUnset     SubFolders = iota // told from what is there, see Store.style
 	SubFoldersVerbatim                    // Path/top/sub, Inbox/sub
 	SubFoldersMaildirPP                   // Inbox/.top.sub, Inbox/..sub
 	SubFoldersLegacy                      // Path/top/.sub, Inbox/.sub
@@ -114,6 +114,8 @@ type Store struct {
 	past       map[string]func() uint32
 	validities map[string]uint32
 	folds      tristate // whether names that differ only in case are the same
+
+	found foundStyle
 }
 
 var (

@@ -53,7 +53,7 @@ func TestSuite(t *testing.T) {
 		{"verbatim", maildir.SubFoldersVerbatim, maildir.Options{FSync: true}, nil},
 		{"legacy", maildir.SubFoldersLegacy, maildir.Options{NoDelay: true}, nil},
 		{"maildir++", maildir.SubFoldersMaildirPP, maildir.Options{InfoDelimiter: ';', NoDelay: true}, plusPlus},
-		{"none", maildir.SubFoldersNone, maildir.Options{NoUIDs: true, NoDelay: true}, func(n string) bool { return strings.Contains(n, "/") }},
+		{"unset", maildir.SubFoldersUnset, maildir.Options{NoUIDs: true, NoDelay: true}, nil},
 		{"altmap", maildir.SubFoldersVerbatim, maildir.Options{AltMap: true, NoDelay: true}, nil},
 		{"altmap maildir++", maildir.SubFoldersMaildirPP, maildir.Options{AltMap: true, FSync: true}, plusPlus},
 	} {

@@ -1,0 +1,146 @@
+package maildir
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"isync/internal/store"
+	"isync/internal/vfs"
+)
+
+// foundStyle is the layout of sub-folders that was told from what is there.
+type foundStyle struct {
+	mu    sync.Mutex
+	style SubFolders // unset: not known yet
+}
+
+// style returns the layout of sub-folders. If the store does not specify it,
+// those that are there tell, and if there are none it is Verbatim: that is what
+// is found there in later runs. What was found stays for the life of the store.
+//
+// It looks at the whole store, whatever a caller is interested in, so that all
+// come to the same result.
+func (s *Store) style() (SubFolders, error) {
+	if s.opts.SubFolders != SubFoldersUnset {
+		return s.opts.SubFolders, nil
+	}
+	s.found.mu.Lock()
+	defer s.found.mu.Unlock()
+	if s.found.style != SubFoldersUnset {
+		return s.found.style, nil
+	}
+	if s.opts.Path != "" && filepath.Dir(s.opts.Path+"x") == s.opts.Inbox {
+		// What is in there could be beside INBOX as well as within.
+		err := nameError(store.NameNested, "", "Path is the directory of Inbox, so it cannot be told how sub-folders are laid out: the store does not specify a SubFolders style")
+		err.Style = "Verbatim"
+		return SubFoldersUnset, err
+	}
+	l := styleSigns{s: s, seen: make(map[string]bool)}
+	if err := l.look(); err != nil {
+		return SubFoldersUnset, err
+	}
+	style, name, why := SubFoldersVerbatim, "Verbatim", ", as there are none yet"
+	switch {
+	case l.dotted != "" && s.opts.Path == "":
+		// It might as well be Maildir++, which gives it another name.
+		err := nameError(store.NameNested, "", "found sub-folder '%s', but the store does not specify a SubFolders style", l.dotted)
+		err.Style = "Maildir++"
+		return SubFoldersUnset, err
+	case l.dotted != "" && l.plain != "":
+		err := nameError(store.NameNested, "", "found sub-folders '%s' and '%s', which are laid out differently, but the store does not specify a SubFolders style", l.plain, l.dotted)
+		err.Style = "Verbatim"
+		return SubFoldersUnset, err
+	case l.dotted != "":
+		style, name, why = SubFoldersLegacy, "Legacy", ", like '"+l.dotted+"'"
+	case l.plain != "":
+		why = ", like '" + l.plain + "'"
+	}
+	s.found.style = style
+	s.notice("SubFolders is not set; sub-folders are laid out as %s%s: add the line 'SubFolders %s'", name, why, name)
+	return style, nil
+}
+
+// styleSigns looks for mailboxes within others.
+type styleSigns struct {
+	s *Store
+	// plain and dotted are such mailboxes, the first of either layout; "": none.
+	plain, dotted string
+	seen          map[string]bool // directories, by identity
+}
+
+// maxSignDepth is how deep it looks.
+const maxSignDepth = 20
+
+func (l *styleSigns) look() error {
+	o := &l.s.opts
+	if err := l.below(o.Inbox, 1, false, false); err != nil || o.Path == "" {
+		return err
+	}
+	dir, prefix := filepath.Split(o.Path)
+	names, err := l.s.fs.ReadNames(filepath.Clean(dir))
+	if err != nil && !isMissing(err) {
+		return fmt.Errorf("cannot list Path: %w", err)
+	}
+	for _, n := range names {
+		path := filepath.Join(dir, n)
+		if box, ok := strings.CutPrefix(n, prefix); !ok || box == "" || n == "lost+found" || isPart(box) || isOurs(box) || path == o.Inbox {
+			continue
+		}
+		if err := l.below(path, 1, false, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// below looks at what is in a directory, which is at the given depth and reached
+// through names without a dot (plain), with one (dotted), or both.
+func (l *styleSigns) below(dir string, depth int, plain, dotted bool) error {
+	if l.plain != "" && l.dotted != "" {
+		return nil
+	}
+	fi, err := l.s.fs.Stat(dir)
+	if err == nil {
+		if id := vfs.Identity(fi); id != "" {
+			if l.seen[id] {
+				return nil // by way of a symbolic link
+			}
+			l.seen[id] = true
+		}
+	}
+	if depth > maxSignDepth {
+		return nil
+	}
+	names, err := l.s.fs.ReadNames(dir)
+	if isMissing(err) || ofTheEntry(err) {
+		return nil // listing warns of it
+	}
+	if err != nil {
+		return fmt.Errorf("cannot list mailboxes: %w", err)
+	}
+	for _, n := range names {
+		path := filepath.Join(dir, n)
+		if isPart(n) || isOurs(n) || path == l.s.opts.Inbox {
+			continue
+		}
+		dot := strings.HasPrefix(n, ".")
+		plain, dotted := plain || !dot, dotted || dot
+		w := walker{s: l.s}
+		isBox, err := w.isBox(path)
+		if err != nil && !ofTheEntry(err) {
+			return err
+		}
+		if isBox && plain && l.plain == "" {
+			l.plain = path
+		}
+		if isBox && dotted && l.dotted == "" {
+			l.dotted = path
+		}
+		if err := l.below(path, depth+1, plain, dotted); err != nil {
+			return err
+		}
+	}
+	return nil
+}
