@@ -27,6 +27,11 @@ type copier struct {
 	// as a whole has failed, they are tried again by the next run. Guarded by
 	// mu.
 	unread map[int]error
+	// underWay are messages that the target was given and has not answered for.
+	// Guarded by mu.
+	underWay map[int]bool
+	// broken is the message that was being read when the source failed, -1: none.
+	broken int
 	// failed is an error of the journal, or of the target as a whole; guarded
 	// by mu.
 	failed error
@@ -39,7 +44,7 @@ func (s *session) copyTo(ctx context.Context, t syncstate.Side) error {
 	if len(copies) == 0 {
 		return nil
 	}
-	c := &copier{session: s, to: t, copies: copies, seen: make([]bool, len(copies)), unread: make(map[int]error)}
+	c := &copier{session: s, to: t, copies: copies, seen: make([]bool, len(copies)), unread: make(map[int]error), underWay: make(map[int]bool), broken: -1}
 	app, err := s.boxes[t].Append(ctx, c.stored)
 	if err != nil {
 		return s.where(t, "storing messages", err)
@@ -63,7 +68,50 @@ func (s *session) copyTo(ctx context.Context, t syncstate.Side) error {
 	if err == nil && ferr == nil {
 		return c.failed
 	}
+	if ctx.Err() == nil {
+		c.suspects(joinErrors(err, ferr))
+	}
 	return joinErrors(err, ferr) // of which failed is the cause, or a consequence
+}
+
+// suspects notes the messages that were under way when a store failed. The caller
+// holds mu.
+func (c *copier) suspects(err error) {
+	from := c.to.Other()
+	for _, se := range storeErrors(err) {
+		switch se.Store {
+		case c.Store[c.to].Name():
+			var uids []mail.UID
+			for i := range c.underWay {
+				uids = append(uids, c.copies[i].UID)
+			}
+			slices.Sort(uids)
+			c.suspect(from, uids, se.Err)
+		case c.Store[from].Name():
+			i := c.broken
+			if i < 0 {
+				i = slices.Index(c.seen, false)
+			}
+			if i >= 0 {
+				c.suspect(from, []mail.UID{c.copies[i].UID}, se.Err)
+			}
+		}
+	}
+}
+
+// storeErrors returns all failures of stores in the tree of an error.
+func storeErrors(err error) (found []*store.StoreError) {
+	switch e := err.(type) { //nolint:errorlint // it walks the tree itself
+	case *store.StoreError:
+		return []*store.StoreError{e}
+	case interface{ Unwrap() error }:
+		return storeErrors(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, x := range e.Unwrap() {
+			found = append(found, storeErrors(x)...)
+		}
+	}
+	return found
 }
 
 // sinkError marks an error of the target on its way through the source's
@@ -119,9 +167,17 @@ func (c *copier) put(ctx context.Context, app store.Appender, i int, in *store.I
 
 // hand gives a converted message to the store.
 func (c *copier) hand(ctx context.Context, app store.Appender, i int, out *store.Outgoing) error {
+	c.mu.Lock()
+	c.underWay[i] = true
+	c.sent[c.copies[i].Rec] = true
+	c.mu.Unlock()
 	err := app.Put(ctx, out)
 	var be *store.BodyError
 	if errors.As(err, &be) {
+		c.mu.Lock()
+		delete(c.underWay, i)
+		delete(c.sent, c.copies[i].Rec)
+		c.mu.Unlock()
 		return c.bodyFailed(i, be.Err)
 	}
 	if err != nil {
@@ -132,11 +188,12 @@ func (c *copier) hand(ctx context.Context, app store.Appender, i int, out *store
 
 // bodyFailed notes that a message could not be read to its end.
 func (c *copier) bodyFailed(i int, err error) error {
-	if fatal(err) {
-		return c.where(c.to.Other(), "reading messages", err)
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if fatal(err) {
+		c.broken = i
+		return c.where(c.to.Other(), "reading messages", err)
+	}
 	c.unread[i] = err
 	return nil
 }
@@ -253,9 +310,11 @@ func (c *copier) stored(res store.AppendResult) {
 		c.failed = res.Err
 		return
 	case res.Err != nil:
-		c.failed = s.giveUp(c.to, cp, res.Err)
+		s.giveUp(c.to, cp, res.Err)
+		delete(c.underWay, res.Key)
 		return
 	}
+	delete(c.underWay, res.Key)
 	s.result.Counts[c.to].New++
 	s.emit(Event{Kind: Done, What: New, Side: c.to, UID: res.UID})
 	if res.UID != 0 {
@@ -263,14 +322,6 @@ func (c *copier) stored(res store.AppendResult) {
 	} else if !res.More {
 		c.failed = s.journal.flush()
 	}
-}
-
-// giveUp drops the record of a message that cannot be propagated. The caller
-// holds mu.
-func (s *session) giveUp(to syncstate.Side, cp plan.Copy, why error) error {
-	s.result.Failed++
-	s.emit(Event{Kind: Failed, What: New, Side: to.Other(), UID: cp.UID, Err: why})
-	return s.drop(cp)
 }
 
 // drop removes the record of a message that is not copied after all.
@@ -290,9 +341,7 @@ func (c *copier) settle() error {
 		err, unread := c.unread[i]
 		switch {
 		case unread:
-			if err := s.giveUp(c.to, cp, fmt.Errorf("cannot be read: %w", err)); err != nil {
-				return err
-			}
+			s.giveUp(c.to, cp, fmt.Errorf("cannot be read: %w", err))
 		case !c.seen[i]:
 			if err := s.drop(cp); err != nil {
 				return err
@@ -309,21 +358,15 @@ func (s *session) findCopies(ctx context.Context) error {
 		if len(recs) == 0 {
 			continue
 		}
-		if err := s.identify(ctx, t, recs); err != nil {
+		unknown, err := s.identify(ctx, t, recs)
+		if err != nil {
 			return err
 		}
 		if recs = s.awaiting(t); len(recs) == 0 {
 			continue
 		}
-		s.emit(Event{Kind: Warning, Side: t, Text: fmt.Sprintf("lost track of %d message(s) that were copied to the %s side", len(recs), t)})
-		for _, r := range recs {
-			// Not pending any more: the copy was made, whatever became of it.
-			if _, err := s.journal.log(syncstate.OpStatus, r, uint32(r.Status&^syncstate.Pending)); err != nil {
-				return err
-			}
-			if _, err := s.journal.log(syncstate.OpLost, r); err != nil {
-				return err
-			}
+		if err := s.notFound(ctx, t, recs, unknown); err != nil {
+			return err
 		}
 	}
 	return nil

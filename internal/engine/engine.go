@@ -147,6 +147,18 @@ type session struct {
 	told        bool
 	// acted: the plan changed the state.
 	acted bool
+	// notes are what is remembered beside the state; noted is their file.
+	notes *syncstate.Notes
+	noted []byte
+	// before are the messages that were held before this run.
+	before [2]mail.UIDSet
+	// refused are messages that could not be copied in this run; suspected are those
+	// that were under way when a connection was lost; sent are records whose message
+	// was given to the target.
+	refused   []refusal
+	isRefused map[*syncstate.Record]bool
+	suspected []mail.UID
+	sent      map[*syncstate.Record]bool
 }
 
 // Sync synchronizes the pair. The result is valid even if there is an error:
@@ -155,7 +167,7 @@ type session struct {
 // by killing the program, leaves everything such that the next run completes
 // the work.
 func Sync(ctx context.Context, p *Pair) (Result, error) {
-	s := &session{Pair: p}
+	s := &session{Pair: p, sent: make(map[*syncstate.Record]bool), isRefused: make(map[*syncstate.Record]bool)}
 	err := s.run(ctx)
 	return s.result, err
 }
@@ -175,6 +187,9 @@ func (s *session) run(ctx context.Context) (err error) {
 	if err := s.recall(ctx); err != nil {
 		return err
 	}
+	if err := s.loadNotes(); err != nil {
+		return err
+	}
 	if err := s.checkUIDs(ctx); err != nil {
 		return err
 	}
@@ -184,6 +199,7 @@ func (s *session) run(ctx context.Context) (err error) {
 	if err := s.load(ctx); err != nil {
 		return err
 	}
+	s.forgetHeld()
 	s.plan = plan.Make(s.input())
 	for _, n := range s.plan.Notices {
 		s.emit(Event{Kind: Notice, Text: n})
@@ -197,13 +213,16 @@ func (s *session) run(ctx context.Context) (err error) {
 		return nil
 	}
 	if err := s.execute(ctx); err != nil {
-		return err
+		return joinErrors(err, s.saveNotes())
 	}
 	if err := s.checkBoxes(ctx); err != nil {
 		return err
 	}
 	expunged, err := s.finish(ctx)
 	if err != nil {
+		return joinErrors(err, s.settleRefused())
+	}
+	if err := s.settleRefused(); err != nil {
 		return err
 	}
 	if err := s.checkBoxes(ctx); err != nil {
@@ -211,6 +230,9 @@ func (s *session) run(ctx context.Context) (err error) {
 	}
 	if err := s.commit(expunged); err != nil {
 		return err
+	}
+	if err := s.retry(ctx); err != nil {
+		return joinErrors(err, s.saveNotes())
 	}
 	s.remember(ctx)
 	s.result.Fingerprint = s.quiet()
@@ -272,7 +294,13 @@ func (s *session) remember(ctx context.Context) {
 }
 
 func (s *session) input() plan.Input {
-	return plan.Input{State: s.state, Rules: s.Rules, Box: s.found, Explain: s.Explain}
+	in := plan.Input{State: s.state, Rules: s.Rules, Box: s.found, Explain: s.Explain}
+	if s.DryRun || s.Controls != nil {
+		in.Retry = s.held() // what else there would be
+	} else {
+		in.Held = s.held()
+	}
+	return in
 }
 
 // explain tells the observer the reasons of decisions.
@@ -300,7 +328,7 @@ func (s *session) close(ctx context.Context) error {
 func (s *session) load(ctx context.Context) error {
 	loads := plan.Loads(s.state, s.Rules)
 	return both(func(t syncstate.Side) error {
-		l := loads[t]
+		l := s.withHeld(loads[t], t)
 		s.found[t].Loaded = l.UIDs
 		if s.boxes[t] == nil { // it would be created
 			s.found[t].Flags = mail.AllFlags
@@ -318,6 +346,22 @@ func (s *session) load(ctx context.Context) error {
 		s.emit(Event{Kind: Loaded, Side: t, N: len(list.Messages)})
 		return nil
 	})
+}
+
+// withHeld adds what must be known of messages that are held.
+func (s *session) withHeld(l plan.Load, t syncstate.Side) plan.Load {
+	held := s.held()[t]
+	o := t.Other()
+	if held.Empty() || !s.Rules.Ops[o].New {
+		return l
+	}
+	l.UIDs = slices.Clone(l.UIDs)
+	l.UIDs.AddSet(held)
+	l.Flags = true
+	if first := held[0].First; s.Rules.MaxSize[o] > 0 && (l.SizesFrom == 0 || l.SizesFrom > first) {
+		l.SizesFrom = first
+	}
+	return l
 }
 
 // both runs f for both sides at the same time and joins the errors.

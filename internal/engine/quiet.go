@@ -29,7 +29,7 @@ func Fingerprint(p *Pair, far, near string) string {
 // stateMark tells whether the state is still the same.
 func stateMark(fsys vfs.FS, path string) string {
 	f := stateFiles{fs: fsys, path: path}
-	for _, p := range []string{f.newPath(), f.journalPath()} {
+	for _, p := range []string{f.newPath(), f.journalPath(), f.notesPath()} {
 		if _, err := fsys.Stat(p); !errors.Is(err, fs.ErrNotExist) {
 			return ""
 		}

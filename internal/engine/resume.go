@@ -20,7 +20,7 @@ func (s *session) resume(ctx context.Context) error {
 		if s.boxes[t] == nil { // a dry run over a mailbox that is not there
 			continue
 		}
-		if err := s.identify(ctx, t, pending); err != nil {
+		if _, err := s.identify(ctx, t, pending); err != nil {
 			return err
 		}
 		for _, r := range s.awaiting(t) {
@@ -42,19 +42,22 @@ func (s *session) awaiting(t syncstate.Side) []*syncstate.Record {
 	var out []*syncstate.Record
 	for i, r := range s.state.Records.All() {
 		if !r.Dead && r.Has(syncstate.Pending) && r.UID[t] == 0 && !r.TUID.IsZero() {
-			out = append(out, s.state.Records.Get(i))
+			if rec := s.state.Records.Get(i); !s.isRefused[rec] {
+				out = append(out, rec)
+			}
 		}
 	}
 	return out
 }
 
 // identify finds the copies of records on side t by their temporary ids, among
-// the messages that were added since copying began, and journals their UIDs.
-func (s *session) identify(ctx context.Context, t syncstate.Side, recs []*syncstate.Record) error {
+// the messages that were added since copying began, and journals their UIDs. unknown
+// are those of these messages that no record has after that.
+func (s *session) identify(ctx context.Context, t syncstate.Side, recs []*syncstate.Record) (unknown mail.UIDSet, err error) {
 	from := max(s.state.UIDNext[t], 1)
 	list, err := s.boxes[t].Scan(ctx, store.Need{UIDs: mail.UIDsFrom(from), TUIDs: true})
 	if err != nil {
-		return s.where(t, "looking for the copies of an interrupted run", err)
+		return nil, s.where(t, "looking for the copies of an interrupted run", err)
 	}
 	byID := make(map[string]mail.UID, len(list.TUIDs))
 	for u, id := range list.TUIDs {
@@ -75,8 +78,17 @@ func (s *session) identify(ctx context.Context, t syncstate.Side, recs []*syncst
 			continue
 		}
 		if _, err := s.journal.log(syncstate.OpUID(t), r, uint32(u)); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	known := map[mail.UID]bool{}
+	for r := range s.state.Live() {
+		known[r.UID[t]] = true
+	}
+	for _, m := range list.Messages {
+		if !known[m.UID] {
+			unknown.Add(m.UID)
+		}
+	}
+	return unknown, nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -49,7 +50,8 @@ func wantText(t *testing.T, w *world, c config, far, near, state string) {
 }
 
 // TestRefusedMessage: a message that one side cannot give, or the other does
-// not take, costs that message only. It is not tried again, but by Old.
+// not take, costs that message only. It gets no record, so that other programs
+// can go on, and is tried again and reported in each run, until it is copied.
 func TestRefusedMessage(t *testing.T) {
 	refuse := func(kind mem.Kind, which mail.UID, key int) mem.Options {
 		return mem.Options{Caps: mem.IMAPCaps, Hook: func(op mem.Op) error {
@@ -78,15 +80,40 @@ func TestRefusedMessage(t *testing.T) {
 				t.Errorf("told: %s", got)
 			}
 			wantText(t, w, c, "1:A 2:B 3:C", "1:A 2:C", "pulled=3 pushed=2 1-1 3-2")
-			if res, _, err := w.run(c, modes[0], &killer{}, 2); err != nil || res.Counts[1].New != 0 {
-				t.Errorf("tried again: %v, %+v", err, res)
+			for range 2 {
+				res, l, err := w.run(c, modes[0], &killer{}, 2, refuseAlone(how, w))
+				if err != nil || res.Failed != 1 || res.Counts[1].New != 0 || !strings.HasPrefix(l.texts(engine.Failed), "2: ") {
+					t.Errorf("tried again: %v, %+v, %s", err, res, l.texts(engine.Failed))
+				}
 			}
-			if _, _, err := w.run(parseRules(t, "pull-old"), modes[0], &killer{}, 3); err != nil {
+			wantText(t, w, c, "1:A 2:B 3:C", "1:A 2:C", "pulled=3 pushed=2 1-1 3-2")
+			if names := w.leftovers(); !slices.Equal(names, []string{"pair.isync"}) {
+				t.Errorf("left: %q", names)
+			}
+			if res, _, err := w.run(c, modes[0], &killer{}, 3); err != nil || res.Failed != 0 {
 				t.Fatal(err)
 			}
 			wantText(t, w, c, "1:A 2:B 3:C", "1:A 2:C 3:B", "pulled=3 pushed=3 1-1 3-2 2-3")
+			if names := w.leftovers(); len(names) > 0 {
+				t.Errorf("left: %q", names)
+			}
 		})
 	}
+}
+
+// refuseAlone refuses the only message that is tried.
+func refuseAlone(how string, w *world) func(*engine.Pair) {
+	o := mem.Options{Caps: mem.IMAPCaps, Hook: func(op mem.Op) error {
+		if !op.After && (op.Kind == mem.OpFetchItem || op.Kind == mem.OpPutItem) {
+			return errors.New("still no thanks")
+		}
+		return nil
+	}}
+	if how == "unreadable" {
+		return setFar(w, o)
+	}
+	o.Caps = mem.MaildirCaps
+	return setNear(w, o)
 }
 
 // TestVanishedMessage: a message that is gone before it is read is no error.
@@ -107,7 +134,7 @@ func TestVanishedMessage(t *testing.T) {
 }
 
 // TestStoreLostMidway: a connection that is lost costs no message; the next run
-// copies the rest.
+// copies the rest, and the message that may have caused it at the end.
 func TestStoreLostMidway(t *testing.T) {
 	sc := scenario{far: "1:A 2:B 3:C", near: "", state: "!"}
 	c := parseRules(t, "sync")
@@ -125,7 +152,7 @@ func TestStoreLostMidway(t *testing.T) {
 	if _, _, err := w.run(c, modes[0], &killer{}, 2); err != nil {
 		t.Fatal(err)
 	}
-	wantText(t, w, c, "1:A 2:B 3:C", "1:A 2:B 3:C", "pulled=3 pushed=3 1-1 2-2 3-3")
+	wantText(t, w, c, "1:A 2:B 3:C", "1:A 2:C 3:B", "pulled=3 pushed=3 1-1 3-2 2-3")
 }
 
 func TestCopyArrivalDate(t *testing.T) {
@@ -181,29 +208,51 @@ func TestNotices(t *testing.T) {
 	}
 }
 
-// TestLostCopies: a store that tells no UIDs, and from which copies vanish at
-// once, makes us lose track of them. They are not copied again.
+// TestLostCopies: a store that tells no UIDs, and does not have what it said it had
+// stored, has failed. The message is copied again by the next run, unless there is
+// another new message, which may be the copy without its X-TUID.
 func TestLostCopies(t *testing.T) {
-	sc := scenario{far: "1:A 2:B", near: "", state: "!"}
-	c := parseRules(t, "sync")
-	w := sc.setup(t, c)
-	caps := mem.MaildirCaps
-	caps.ReportsUIDs = false
-	_, l, err := w.run(c, modes[0], &killer{}, 1, setNear(w, mem.Options{Caps: caps, Hook: func(op mem.Op) error {
-		if op.Kind == mem.OpScan && op.Need.TUIDs && !op.After {
-			w.near.Expunge("box", 1)
-		}
-		return nil
-	}}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := l.texts(engine.Warning); !strings.Contains(got, "lost track of 1 message") {
-		t.Errorf("warnings: %q", got)
-	}
-	wantText(t, w, c, "1:A 2:B", "2:B", "pulled=2 pushed=0 1-0 2-2")
-	if res, _, err := w.run(c, modes[0], &killer{}, 2); err != nil || res.Counts[1].New != 0 {
-		t.Errorf("copied again: %v, %+v", err, res)
+	for name, tt := range map[string]struct {
+		arrives     string // in the meantime
+		near, state string
+		then        string
+		failed      int
+	}{
+		"gone":    {"", "2:B", "pulled=2 pushed=0 2-2", "2:B 3:A", 1},
+		"its own": {"A", "2:B 3:A", "pulled=2 pushed=0 1-3 2-2", "2:B 3:A", 0},
+		"another": {"X", "2:B 3:X", "pulled=2 pushed=0 1-0 2-2", "2:B 3:X", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sc := scenario{far: "1:A 2:B", near: "", state: "!"}
+			c := parseRules(t, "pull-new pull-gone pull-flags")
+			w := sc.setup(t, c)
+			caps := mem.MaildirCaps
+			caps.ReportsUIDs = false
+			first := true
+			res, l, err := w.run(c, modes[0], &killer{}, 1, setNear(w, mem.Options{Caps: caps, Hook: func(op mem.Op) error {
+				if op.Kind == mem.OpScan && op.Need.TUIDs && !op.After && first {
+					first = false
+					w.near.Expunge("box", 1)
+					if tt.arrives != "" {
+						w.near.Deliver("box", mem.Message{Body: makeBody(tt.arrives, "\n")})
+					}
+				}
+				return nil
+			}}))
+			if err != nil || res.Failed != tt.failed {
+				t.Fatalf("%v, %+v", err, res)
+			}
+			if got := l.texts(engine.Warning); strings.Contains(got, "lost track of 1 message") != (name == "another") {
+				t.Errorf("warnings: %q", got)
+			}
+			wantText(t, w, c, "1:A 2:B", tt.near, tt.state)
+			if res, _, err := w.run(c, modes[0], &killer{}, 2); err != nil || res.Failed != 0 {
+				t.Errorf("then: %v, %+v", err, res)
+			}
+			if got := sideText(w.near, "box"); got != tt.then {
+				t.Errorf("then: %s, want %s", got, tt.then)
+			}
+		})
 	}
 }
 

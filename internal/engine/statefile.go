@@ -214,7 +214,7 @@ func (f *stateFiles) loadAside(expireSide syncstate.Side) (wait func() (loaded, 
 func (f *stateFiles) remove() error {
 	// The state goes last: as long as it is there, the deletion of a mailbox
 	// that was begun is known to be unfinished.
-	for _, p := range []string{f.journalPath(), f.newPath(), f.path} {
+	for _, p := range []string{f.notesPath(), f.journalPath(), f.newPath(), f.path} {
 		if err := f.fs.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("removing the sync state: %w", err)
 		}
@@ -457,6 +457,14 @@ func (j *journal) commit() error {
 		return fmt.Errorf("removing the journal: %w", err)
 	}
 	return nil
+}
+
+// renew makes the journal one of further changes to the state that was committed.
+func (j *journal) renew() {
+	if j.file != nil {
+		_ = j.file.Close()
+	}
+	j.file, j.size, j.end, j.buf, j.held, j.dirty = nil, 0, 0, j.buf[:0], false, false
 }
 
 // close closes the journal as it is and releases the lock.

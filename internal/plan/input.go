@@ -86,6 +86,12 @@ type Input struct {
 	State *syncstate.State
 	Rules Rules
 	Box   [2]Box
+	// Held are messages of each side that could not be copied earlier. They are not
+	// copied, and get no record, as they are tried after everything else.
+	Held [2]mail.UIDSet
+	// Retry are messages of each side that could not be copied earlier, and count as
+	// new, though the watermark is above them.
+	Retry [2]mail.UIDSet
 	// Explain asks for reasons (Plan.Reasons, Closing.Reasons).
 	Explain bool
 }

@@ -52,7 +52,7 @@ func (p *planner) expectNew(s syncstate.Side) {
 	ops := p.Rules.Ops[s.Other()]
 	n := 0
 	for j, i := range p.owner[s] {
-		known := p.Box[s].Messages[j].UID <= p.State.MaxUID[s]
+		known := p.Box[s].Messages[j].UID <= p.State.MaxUID[s] && !p.Retry[s].Contains(p.Box[s].Messages[j].UID)
 		if i == unowned && (known && ops.Old || !known && ops.New) {
 			n++
 		}
@@ -77,7 +77,11 @@ func (p *planner) loadedUpTo(s syncstate.Side, from, to mail.UID) bool {
 // made.
 func (p *planner) unknown(s syncstate.Side, j int32, m *mail.Meta) bool {
 	ops := p.Rules.Ops[s.Other()]
-	if m.UID <= p.State.MaxUID[s] {
+	if p.Held[s].Contains(m.UID) {
+		p.passOver(s, m, "could not be %sed earlier, and is tried after everything else")
+		return true
+	}
+	if m.UID <= p.State.MaxUID[s] && !p.Retry[s].Contains(m.UID) {
 		if !ops.Old {
 			p.passOver(s, m, "was passed over earlier, and Old is not %sed")
 			return false
@@ -119,6 +123,9 @@ func (p *planner) known(s syncstate.Side, i int, m *mail.Meta) {
 	}
 	ops := p.Rules.Ops[t]
 	switch {
+	case r.Has(syncstate.Pending) && p.Held[s].Contains(m.UID):
+		p.drop(i, "was under way when a connection was lost: tried after everything else")
+		return
 	case r.Has(syncstate.Pending):
 		if p.doomed(m.Flags) {
 			p.abandon(s, i, r, w)

@@ -1,0 +1,134 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"isync/internal/mail"
+	"isync/internal/syncstate"
+)
+
+// notesPath is the file of what is remembered beside the state. It is read and
+// written only while the state is locked.
+func (f *stateFiles) notesPath() string { return f.path + ".isync" }
+
+// readNotes returns the notes; empty ones if there are none. A file that is no
+// notes of ours is an error that does not keep anything from being synchronized.
+func (f *stateFiles) readNotes() (*syncstate.Notes, error) {
+	data, ok, err := f.read(f.notesPath())
+	if err != nil || !ok {
+		return &syncstate.Notes{}, err
+	}
+	n, err := syncstate.ParseNotes(data)
+	if err != nil {
+		return &syncstate.Notes{}, fmt.Errorf("%s: %w", f.notesPath(), err)
+	}
+	return n, nil
+}
+
+// writeNotes replaces the notes, durably, or removes them if they are empty.
+func (f *stateFiles) writeNotes(n *syncstate.Notes) error {
+	if n.Empty() {
+		err := f.fs.Remove(f.notesPath())
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("removing notes: %w", err)
+		}
+		return f.syncDir(filepath.Dir(f.path))
+	}
+	next := f.notesPath() + ".new"
+	file, err := f.fs.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return fmt.Errorf("creating notes: %w", err)
+	}
+	_, err = file.Write(n.Encode())
+	if err == nil && f.sync {
+		err = file.Sync()
+	}
+	if cerr := file.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = f.fs.Rename(next, f.notesPath())
+	}
+	if err != nil {
+		return fmt.Errorf("writing notes: %w", err)
+	}
+	return f.syncDir(filepath.Dir(f.path))
+}
+
+// loadNotes reads the notes of the pair. Those about a mailbox that is another one
+// now are dropped. The state has been loaded, and not been changed yet.
+func (s *session) loadNotes() error {
+	n, err := s.journal.files.readNotes()
+	if err != nil {
+		s.emit(Event{Kind: Warning, Text: fmt.Sprintf("what could not be copied earlier is not known: %v", err)})
+	}
+	s.notes = n
+	s.noted = n.Encode()
+	for _, t := range syncstate.Sides {
+		if n.UIDValidity[t] != s.state.UIDValidity[t] {
+			n.Held = slices.DeleteFunc(n.Held, func(h syncstate.Held) bool { return h.Side == t })
+		}
+	}
+	s.before = s.held()
+	return nil
+}
+
+// saveNotes writes the notes if they have changed.
+func (s *session) saveNotes() error {
+	if s.notes == nil || s.DryRun {
+		return nil
+	}
+	s.notes.UIDValidity = s.state.UIDValidity
+	data := s.notes.Encode()
+	if slices.Equal(data, s.noted) || s.notes.Empty() && s.noted == nil {
+		return nil
+	}
+	if err := s.journal.files.writeNotes(s.notes); err != nil {
+		return err
+	}
+	s.noted = data
+	return nil
+}
+
+// held returns the messages of each side that are to be tried after everything else.
+func (s *session) held() (held [2]mail.UIDSet) {
+	if s.notes != nil {
+		for _, t := range syncstate.Sides {
+			held[t] = s.notes.UIDs(t)
+		}
+	}
+	return held
+}
+
+// forgetHeld drops the notes about messages that are gone, or were copied in another
+// way.
+func (s *session) forgetHeld() {
+	if len(s.notes.Held) == 0 {
+		return
+	}
+	var known [2]map[mail.UID]bool
+	for _, t := range syncstate.Sides {
+		known[t] = map[mail.UID]bool{}
+	}
+	for r := range s.state.Live() {
+		if r.Has(syncstate.Pending) {
+			continue
+		}
+		for _, t := range syncstate.Sides {
+			known[t][r.UID[t]] = true
+		}
+	}
+	s.notes.Held = slices.DeleteFunc(s.notes.Held, func(h syncstate.Held) bool {
+		box := s.found[h.Side]
+		gone := box.Loaded.Contains(h.UID) && mail.FindMeta(box.Messages, h.UID) < 0
+		return gone || known[h.Side][h.UID]
+	})
+}

@@ -1,0 +1,287 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"isync/internal/mail"
+	"isync/internal/plan"
+	"isync/internal/store"
+	"isync/internal/syncstate"
+)
+
+// A message that cannot be copied must neither keep others from being copied nor be
+// forgotten. It is noted beside the state, gets no record in the state, and is tried
+// again in each run, alone, after everything else was done and committed.
+
+// refusal is a message that could not be copied.
+type refusal struct {
+	plan.Copy
+	to  syncstate.Side
+	why error
+}
+
+// maxRow is after how many refusals in a row, with nothing copied in between, no more
+// messages are tried: then it is not about the messages.
+const maxRow = 5
+
+// maxSuspects bounds how many messages are noted when a connection is lost.
+const maxSuspects = 400
+
+// giveUp notes that a message cannot be propagated. Its record stays pending until
+// that is written down (settleRefused). The caller holds mu.
+func (s *session) giveUp(to syncstate.Side, cp plan.Copy, why error) {
+	s.result.Failed++
+	s.refused = append(s.refused, refusal{cp, to, why})
+	s.isRefused[cp.Rec] = true
+	s.emit(Event{Kind: Failed, What: New, Side: to.Other(), UID: cp.UID, Err: s.describeRefusal(to.Other(), cp.UID, why)})
+}
+
+// describeRefusal adds to the reason how often the message was tried.
+func (s *session) describeRefusal(from syncstate.Side, u mail.UID, why error) error {
+	size := ""
+	if i := mail.FindMeta(s.found[from].Messages, u); i >= 0 && s.found[from].Messages[i].Size > 0 {
+		size = fmt.Sprintf("%d bytes, ", s.found[from].Messages[i].Size)
+	}
+	if h := s.notes.Find(from, u); h != nil {
+		return fmt.Errorf("%w (%stried %d times since %s)", why, size, h.Tries+1, h.Since.Format(time.DateOnly))
+	}
+	return fmt.Errorf("%w (%sit is tried again in the next run)", why, size)
+}
+
+// settleRefused notes what was refused, and then drops the records of that: they must
+// not be gone before.
+func (s *session) settleRefused() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.refused {
+		s.notes.Hold(f.to.Other(), f.UID, time.Now(), f.why.Error())
+	}
+	if err := s.saveNotes(); err != nil {
+		return err
+	}
+	for _, f := range s.refused {
+		if err := s.drop(f.Copy); err != nil {
+			return err
+		}
+	}
+	s.refused = nil
+	return nil
+}
+
+// suspect notes messages that were under way when a connection was lost. Which of them
+// has caused that is not known, so the next run tries each of them alone. The caller
+// holds mu.
+func (s *session) suspect(from syncstate.Side, uids []mail.UID, why error) {
+	for _, u := range uids[:min(len(uids), maxSuspects)] {
+		s.notes.Hold(from, u, time.Now(), why.Error())
+	}
+	s.suspected = append(s.suspected, uids...)
+}
+
+// retry tries the messages that are held, each alone.
+func (s *session) retry(ctx context.Context) error {
+	if len(s.notes.Held) == 0 || s.Controls != nil {
+		return nil
+	}
+	todo := s.retryable()
+	if len(todo) > 0 {
+		s.renewJournal()
+	}
+	row, worked := 0, false
+	var failed error
+	for _, h := range todo {
+		if failed = ctx.Err(); failed != nil {
+			break
+		}
+		s.suspected = nil
+		before := s.result.Failed
+		if failed = s.retryOne(ctx, h); failed != nil {
+			break
+		}
+		if s.result.Failed == before {
+			row, worked = 0, true
+			s.notes.Held = slices.DeleteFunc(s.notes.Held, func(o syncstate.Held) bool { return o.Side == h.Side && o.UID == h.UID })
+			continue
+		}
+		if row++; row == maxRow && !worked {
+			break
+		}
+	}
+	if failed != nil && len(s.suspected) > 0 {
+		h := syncstate.Held{Side: todo[0].Side}
+		for _, o := range todo {
+			if o.UID == s.suspected[0] {
+				h = o
+			}
+		}
+		s.result.Failed++
+		s.emit(Event{Kind: Failed, What: New, Side: h.Side, UID: h.UID, Err: s.describeRefusal(h.Side, h.UID, failed)})
+	}
+	if len(todo) == 0 {
+		return s.saveNotes()
+	}
+	err := s.settleRefused()
+	if err == nil && s.abandonUnsent() {
+		err = s.commit([2]mail.UIDSet{})
+	}
+	return joinErrors(failed, err)
+}
+
+// renewJournal begins a journal for what is done after the commit.
+func (s *session) renewJournal() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.journal.renew()
+	s.state.UIDNext, s.state.Trashed = [2]mail.UID{}, [2]mail.UIDSet{}
+}
+
+// retryable returns the messages that were held before this run and may be copied now,
+// those that were tried least often first.
+func (s *session) retryable() []syncstate.Held {
+	var out []syncstate.Held
+	for _, h := range s.notes.Held {
+		if s.before[h.Side].Contains(h.UID) && s.Rules.Ops[h.Side.Other()].New && mail.FindMeta(s.found[h.Side].Messages, h.UID) >= 0 {
+			out = append(out, h)
+		}
+	}
+	slices.SortFunc(out, func(a, b syncstate.Held) int {
+		return cmp.Or(cmp.Compare(a.Tries, b.Tries), cmp.Compare(a.Side, b.Side), cmp.Compare(a.UID, b.UID))
+	})
+	return out
+}
+
+// retryOne copies one message, as a run would that knows of no other.
+func (s *session) retryOne(ctx context.Context, h syncstate.Held) error {
+	t := h.Side.Other()
+	in := s.input()
+	in.Held = [2]mail.UIDSet{}
+	in.Retry[h.Side] = mail.NewUIDSet(h.UID)
+	in.Rules.MaxMessages = 0
+	for _, u := range syncstate.Sides {
+		in.Rules.Ops[u] = plan.Ops{New: u == t, Expunge: s.Rules.Ops[u].Expunge}
+		in.Box[u].Loaded, in.Box[u].Messages = nil, nil
+	}
+	i := mail.FindMeta(s.found[h.Side].Messages, h.UID)
+	in.Box[h.Side].Messages = s.found[h.Side].Messages[i : i+1 : i+1]
+	in.Box[h.Side].Loaded = in.Retry[h.Side]
+	s.plan = plan.Make(in)
+	if s.plan.Halt != nil {
+		return s.plan.Halt
+	}
+	if err := s.logPlan(); err != nil {
+		return err
+	}
+	if err := s.prepareCopies(); err != nil {
+		return err
+	}
+	if len(s.plan.Copies[t]) > 0 {
+		s.emit(Event{Kind: Planned, What: New, Side: t, N: 1})
+	}
+	if err := s.copyTo(ctx, t); err != nil {
+		return err
+	}
+	return s.findCopies(ctx)
+}
+
+// abandonUnsent drops the records of messages that were not handed to the target
+// before a connection was lost. It reports whether no record is pending after that: a
+// copy that may have been made is looked for by the next run.
+func (s *session) abandonUnsent() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := true
+	for i, r := range s.state.Records.All() {
+		if r.Dead || !r.Has(syncstate.Pending) {
+			continue
+		}
+		rec := s.state.Records.Get(i)
+		if s.sent[rec] {
+			all = false
+			continue
+		}
+		if _, err := s.journal.log(syncstate.OpDrop, rec); err != nil {
+			return false
+		}
+	}
+	return all
+}
+
+// errNotStored is why a message was not copied although the server said so.
+var errNotStored = errors.New("the server said that it stored the message, but the message is not there")
+
+// notFound decides about copies to side t that were made, as far as the server says, and
+// were not found by their temporary ids among the messages that have been added since.
+// unknown are those of these messages that are none of our copies.
+func (s *session) notFound(ctx context.Context, t syncstate.Side, recs []*syncstate.Record, unknown mail.UIDSet) error {
+	if !unknown.Empty() {
+		if err := s.identifyByMessageID(ctx, t, recs, unknown); err != nil {
+			return err
+		}
+		recs = s.awaiting(t)
+	}
+	if len(recs) == 0 {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if unknown.Empty() {
+		for _, r := range recs {
+			s.giveUp(t, plan.Copy{Rec: r, UID: r.UID[t.Other()]}, errNotStored)
+		}
+		return nil
+	}
+	s.emit(Event{Kind: Warning, Side: t, Text: fmt.Sprintf("lost track of %d message(s) that were copied to the %s side", len(recs), t)})
+	for _, r := range recs {
+		// Not pending any more: the copy was made, whatever became of it.
+		if _, err := s.journal.log(syncstate.OpStatus, r, uint32(r.Status&^syncstate.Pending)); err != nil {
+			return err
+		}
+		if _, err := s.journal.log(syncstate.OpLost, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// identifyByMessageID finds copies on a server that removes X-TUID from what it stores.
+func (s *session) identifyByMessageID(ctx context.Context, t syncstate.Side, recs []*syncstate.Record, unknown mail.UIDSet) error {
+	o := t.Other()
+	var sources []mail.UID
+	for _, r := range recs {
+		sources = append(sources, r.UID[o])
+	}
+	var ids [2]map[string][]mail.UID
+	for u, set := range map[syncstate.Side]mail.UIDSet{t: unknown, o: mail.NewUIDSet(sources...)} {
+		l, err := s.boxes[u].Scan(ctx, store.Need{UIDs: set, MessageIDs: true})
+		if err != nil {
+			return s.where(u, "looking for copies", err)
+		}
+		ids[u] = map[string][]mail.UID{}
+		for uid, id := range l.MessageIDs {
+			if id != "" {
+				ids[u][id] = append(ids[u][id], uid)
+			}
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, from := range ids[o] {
+		to := ids[t][id]
+		if len(from) != 1 || len(to) != 1 {
+			continue
+		}
+		for _, r := range recs {
+			if r.UID[o] == from[0] {
+				if _, err := s.journal.log(syncstate.OpUID(t), r, uint32(to[0])); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,163 @@
+package syncstate
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"isync/internal/mail"
+)
+
+// NotesVersion is the first line of a file of notes.
+const NotesVersion = "isync notes 1"
+
+// Notes are what is remembered about a pair beside its state, in a file that only
+// this program reads (docs/format.md). The state is complete without them: if they
+// are lost, messages that could not be copied are no longer tried again.
+type Notes struct {
+	// UIDValidity are those of the mailboxes that the notes are about.
+	UIDValidity [2]uint32
+	// Held are messages that could not be copied. Each is there once.
+	Held []Held
+	// Other are lines of kinds that this version does not know. They are kept.
+	Other []string
+}
+
+// Held is a message that could not be copied, and is tried again in each run, after
+// everything else.
+type Held struct {
+	Side Side     // where the message is
+	UID  mail.UID // on that side
+	// Tries is how often it was tried.
+	Tries uint32
+	// Since is when it was tried first, to the second.
+	Since time.Time
+	// Why is what the server, or the system, said last. One line of at most
+	// MaxWhy bytes.
+	Why string
+}
+
+// MaxWhy bounds what is remembered of an error, in bytes.
+const MaxWhy = 200
+
+// Empty reports whether there is nothing to remember.
+func (n *Notes) Empty() bool { return len(n.Held) == 0 && len(n.Other) == 0 }
+
+// Find returns the note about a message, or nil.
+func (n *Notes) Find(s Side, u mail.UID) *Held {
+	i := slices.IndexFunc(n.Held, func(h Held) bool { return h.Side == s && h.UID == u })
+	if i < 0 {
+		return nil
+	}
+	return &n.Held[i]
+}
+
+// Hold notes that a message could not be copied.
+func (n *Notes) Hold(s Side, u mail.UID, now time.Time, why string) {
+	h := n.Find(s, u)
+	if h == nil {
+		n.Held = append(n.Held, Held{Side: s, UID: u, Since: now})
+		h = &n.Held[len(n.Held)-1]
+	}
+	h.Tries++
+	h.Why = oneLine(why)
+}
+
+// oneLine bounds a text and takes out what would not be printed.
+func oneLine(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+	for len(s) > MaxWhy {
+		r := []rune(s)
+		s = string(r[:max(0, min(len(r)-1, MaxWhy))])
+	}
+	return s
+}
+
+// UIDs returns the UIDs of messages that are held on a side.
+func (n *Notes) UIDs(s Side) mail.UIDSet {
+	var uids []mail.UID
+	for _, h := range n.Held {
+		if h.Side == s {
+			uids = append(uids, h.UID)
+		}
+	}
+	return mail.NewUIDSet(uids...)
+}
+
+// Encode returns the contents of the file.
+func (n *Notes) Encode() []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%s\nvalidity %d %d\n", NotesVersion, n.UIDValidity[Far], n.UIDValidity[Near])
+	held := slices.Clone(n.Held)
+	slices.SortFunc(held, func(a, b Held) int {
+		return cmp.Or(cmp.Compare(a.Side, b.Side), cmp.Compare(a.UID, b.UID))
+	})
+	for _, h := range held {
+		fmt.Fprintf(&b, "held %s %d %d %d %s\n", h.Side, h.UID, h.Tries, h.Since.Unix(), strconv.Quote(h.Why))
+	}
+	for _, line := range n.Other {
+		b.WriteString(line + "\n")
+	}
+	return b.Bytes()
+}
+
+// ParseNotes reads the contents of a file. What cannot be read of it is left out;
+// an error says that nothing can.
+func ParseNotes(data []byte) (*Notes, error) {
+	lines := strings.Split(strings.TrimSuffix(string(data), "\n"), "\n")
+	if lines[0] != NotesVersion {
+		return nil, fmt.Errorf("not a file of notes of this version (first line %.40q)", lines[0])
+	}
+	n := &Notes{}
+	for _, line := range lines[1:] {
+		kind, rest, _ := strings.Cut(line, " ")
+		switch kind {
+		case "validity":
+			var v [2]uint32
+			if _, err := fmt.Sscanf(rest, "%d %d", &v[Far], &v[Near]); err == nil {
+				n.UIDValidity = v
+			}
+		case "held":
+			if h, ok := parseHeld(rest); ok && n.Find(h.Side, h.UID) == nil {
+				n.Held = append(n.Held, h)
+			}
+		case "":
+		default:
+			n.Other = append(n.Other, line)
+		}
+	}
+	return n, nil
+}
+
+func parseHeld(text string) (h Held, ok bool) {
+	f := strings.SplitN(text, " ", 5)
+	if len(f) != 5 {
+		return h, false
+	}
+	switch f[0] {
+	case "far":
+		h.Side = Far
+	case "near":
+		h.Side = Near
+	default:
+		return h, false
+	}
+	uid, err := strconv.ParseUint(f[1], 10, 32)
+	tries, terr := strconv.ParseUint(f[2], 10, 32)
+	since, serr := strconv.ParseInt(f[3], 10, 64)
+	why, werr := strconv.Unquote(f[4])
+	if err != nil || terr != nil || serr != nil || werr != nil || uid == 0 {
+		return h, false
+	}
+	h.UID, h.Tries, h.Since, h.Why = mail.UID(uid), uint32(tries), time.Unix(since, 0), oneLine(why)
+	return h, true
+}
