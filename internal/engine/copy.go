@@ -40,7 +40,12 @@ type copier struct {
 // copyTo copies what the plan has for side t. Message bodies stream from the
 // source into the store; several may be on their way at once.
 func (s *session) copyTo(ctx context.Context, t syncstate.Side) error {
-	copies := s.plan.Copies[t]
+	return s.copyAll(ctx, t, s.plan.Copies[t])
+}
+
+// copyAll copies messages to side t. If there is no room for them that is noted, and
+// nothing has failed yet.
+func (s *session) copyAll(ctx context.Context, t syncstate.Side, copies []plan.Copy) error {
 	if len(copies) == 0 {
 		return nil
 	}
@@ -68,10 +73,50 @@ func (s *session) copyTo(ctx context.Context, t syncstate.Side) error {
 	if err == nil && ferr == nil {
 		return c.failed
 	}
+	err = joinErrors(err, ferr) // of which failed is the cause, or a consequence
 	if ctx.Err() == nil {
-		c.suspects(joinErrors(err, ferr))
+		c.suspects(err)
 	}
-	return joinErrors(err, ferr) // of which failed is the cause, or a consequence
+	if noRoom(err) && len(storeErrors(err)) == 0 {
+		s.full[t] = err
+		return nil
+	}
+	return err
+}
+
+// noRoom reports whether an error says that there is no room for more messages.
+func noRoom(err error) bool {
+	_, full := errors.AsType[*store.FullError](err)
+	return full
+}
+
+// copyAfterRoom copies the messages that there was no room for, after messages were
+// expunged.
+func (s *session) copyAfterRoom(ctx context.Context, expunged [2]mail.UIDSet) error {
+	var errs []error
+	for _, t := range syncstate.Sides {
+		full := s.full[t]
+		if full == nil {
+			continue
+		}
+		if expunged[t].Empty() {
+			errs = append(errs, full)
+			continue
+		}
+		s.full[t] = nil
+		left := slices.DeleteFunc(slices.Clone(s.plan.Copies[t]), func(c plan.Copy) bool {
+			return c.Rec.Dead || !c.Rec.Has(syncstate.Pending) || c.Rec.UID[t] != 0 || s.isRefused[c.Rec]
+		})
+		if err := s.copyAll(ctx, t, left); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		errs = append(errs, s.full[t])
+	}
+	if err := joinErrors(errs...); err != nil {
+		return err
+	}
+	return s.findCopies(ctx)
 }
 
 // suspects notes the messages that were under way when a store failed. The caller
@@ -124,9 +169,15 @@ func (e sinkError) Unwrap() error { return e.error }
 // its index.
 func (c *copier) fetch(ctx context.Context, from, to int, sink func(i int, in *store.Incoming) error) error {
 	items := make([]store.FetchItem, 0, to-from)
+	c.mu.Lock()
 	for _, cp := range c.copies[from:to] {
-		items = append(items, store.FetchItem{UID: cp.UID, HeaderOnly: cp.Placeholder})
+		it := store.FetchItem{UID: cp.UID, HeaderOnly: cp.Placeholder}
+		if i := mail.FindMeta(c.found[c.to.Other()].Messages, cp.UID); i >= 0 {
+			it.Flags = c.found[c.to.Other()].Messages[i].Flags
+		}
+		items = append(items, it)
 	}
+	c.mu.Unlock()
 	err := c.boxes[c.to.Other()].Fetch(ctx, items, func(in *store.Incoming) error {
 		i, ok := slices.BinarySearchFunc(c.copies, in.UID, func(cp plan.Copy, u mail.UID) int { return cmp.Compare(cp.UID, u) })
 		if !ok || i < from || i >= to || c.seen[i] {

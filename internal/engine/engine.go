@@ -159,6 +159,8 @@ type session struct {
 	isRefused map[*syncstate.Record]bool
 	suspected []mail.UID
 	sent      map[*syncstate.Record]bool
+	// full tells why a side has no room for more messages.
+	full [2]error
 }
 
 // Sync synchronizes the pair. The result is valid even if there is an error:
@@ -213,14 +215,17 @@ func (s *session) run(ctx context.Context) (err error) {
 		return nil
 	}
 	if err := s.execute(ctx); err != nil {
-		return joinErrors(err, s.saveNotes())
+		return joinErrors(err, s.holdRefused())
 	}
 	if err := s.checkBoxes(ctx); err != nil {
 		return err
 	}
 	expunged, err := s.finish(ctx)
+	if err == nil && s.full != [2]error{} {
+		err = s.copyAfterRoom(ctx, expunged)
+	}
 	if err != nil {
-		return joinErrors(err, s.settleRefused())
+		return joinErrors(err, s.holdRefused())
 	}
 	if err := s.settleRefused(); err != nil {
 		return err

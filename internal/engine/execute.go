@@ -32,6 +32,9 @@ func (s *session) execute(ctx context.Context) error {
 	if err := s.together(tasks...); err != nil {
 		return err
 	}
+	if s.full != [2]error{} {
+		return nil // once the others are copied, too
+	}
 	return s.findCopies(ctx)
 }
 

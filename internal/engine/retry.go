@@ -53,6 +53,18 @@ func (s *session) describeRefusal(from syncstate.Side, u mail.UID, why error) er
 	return fmt.Errorf("%w (%sit is tried again in the next run)", why, size)
 }
 
+// holdRefused notes what was refused in a run that has failed. The records stay
+// pending, and the next run tries these messages last.
+func (s *session) holdRefused() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.refused {
+		s.notes.Hold(f.to.Other(), f.UID, time.Now(), f.why.Error())
+	}
+	s.refused = nil
+	return s.saveNotes()
+}
+
 // settleRefused notes what was refused, and then drops the records of that: they must
 // not be gone before.
 func (s *session) settleRefused() error {
@@ -126,6 +138,9 @@ func (s *session) retry(ctx context.Context) error {
 		return s.saveNotes()
 	}
 	err := s.settleRefused()
+	if err == nil {
+		err = s.checkBoxes(ctx)
+	}
 	if err == nil && s.abandonUnsent() {
 		err = s.commit([2]mail.UIDSet{})
 	}
@@ -184,6 +199,9 @@ func (s *session) retryOne(ctx context.Context, h syncstate.Held) error {
 	}
 	if err := s.copyTo(ctx, t); err != nil {
 		return err
+	}
+	if s.full[t] != nil {
+		return s.full[t]
 	}
 	return s.findCopies(ctx)
 }

@@ -38,6 +38,13 @@ func (e *StoreError) Error() string { return fmt.Sprintf("store '%s': %v", e.Sto
 
 func (e *StoreError) Unwrap() error { return e.Err }
 
+// FullError says that there is no room for more messages. Everything else works.
+type FullError struct{ Err error }
+
+func (e *FullError) Error() string { return e.Err.Error() }
+
+func (e *FullError) Unwrap() error { return e.Err }
+
 // BodyError wraps an error of the source of a message that was being stored.
 type BodyError struct{ Err error }
 

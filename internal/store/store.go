@@ -291,6 +291,9 @@ type Listing struct {
 // FetchItem names a message to read.
 type FetchItem struct {
 	UID mail.UID
+	// Flags of the message as listed. They count if the store does not tell them
+	// along with the message.
+	Flags mail.Flags
 	// HeaderOnly: the body is not needed. Size is still that of the whole
 	// message.
 	HeaderOnly bool

@@ -149,7 +149,7 @@ func (a *appender) answered(key int, got *imapclient.Appended, err error) error 
 		return m.fail("storing messages", errors.Join(store.ErrNoBox, err))
 	case reachOf(err) != ofMessage:
 		return m.failAs(reachOf(err), "storing messages", err)
-	case !imapclient.HasCode(err, imapwire.CodeTooBig):
+	case !certain(err):
 		if a.row++; a.row == maxRefused {
 			// It cannot be that it dislikes them all.
 			return m.fail("storing messages", fmt.Errorf("%d messages in a row: %w", a.row, err))

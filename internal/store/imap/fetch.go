@@ -1,7 +1,6 @@
 package imap
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,14 +50,24 @@ func (m *mailbox) Fetch(ctx context.Context, items []store.FetchItem, sink func(
 			return m.fail("fetching messages", err)
 		}
 	}
-	f := &fetcher{box: m, client: sess.client, sink: sink}
-	if err := f.run(ctx, m.batches(items), 1); err != nil {
-		return err
+	f := &fetcher{box: m, client: sess.client, sink: sink, listed: make(map[mail.UID]mail.Flags)}
+	for _, it := range items {
+		if it.Flags != 0 {
+			f.listed[it.UID] = it.Flags
+		}
 	}
-	if err := f.shorten(ctx); err != nil {
-		return err
+	for _, b := range m.batches(items) {
+		if err := f.run(ctx, []batch{b}, 1); err != nil {
+			return err
+		}
+		if err := f.shorten(ctx); err != nil {
+			return err
+		}
+		if err := f.settle(ctx); err != nil {
+			return err
+		}
 	}
-	return f.settle(ctx)
+	return f.tellRefused()
 }
 
 // shorten asks again, by shorter commands, for what the server has not sent upon
@@ -74,7 +83,7 @@ func (f *fetcher) shorten(ctx context.Context) error {
 				continue
 			}
 			for _, set := range l.set.Split(lines.maxSet(), maxFetch) {
-				todo = append(todo, batch{set, l.header})
+				todo = append(todo, batch{set: set, header: l.header, sized: l.sized})
 			}
 		}
 		if len(todo) == 0 {
@@ -94,6 +103,7 @@ func (f *fetcher) shorten(ctx context.Context) error {
 type batch struct {
 	set    mail.UIDSet
 	header bool // only
+	sized  bool // the size is wanted, as the body may be empty by mistake
 }
 
 // batches divides the items into commands that keep their order.
@@ -103,7 +113,7 @@ func (m *mailbox) batches(items []store.FetchItem) []batch {
 	last := mail.UID(0)
 	flush := func() {
 		for _, set := range cur.set.Split(m.store.pool.past.maxSet(), maxFetch) {
-			out = append(out, batch{set, cur.header})
+			out = append(out, batch{set: set, header: cur.header})
 		}
 		cur = batch{}
 	}
@@ -122,8 +132,10 @@ func (m *mailbox) batches(items []store.FetchItem) []batch {
 func (b batch) request() imapclient.FetchRequest {
 	r := imapclient.FetchRequest{UIDs: b.set, Items: imapwire.ItemFlags | imapwire.ItemDate, Body: imapclient.FullBody}
 	if b.header {
-		r.Items |= imapwire.ItemSize
 		r.Body = imapclient.HeaderBody
+	}
+	if b.header || b.sized {
+		r.Items |= imapwire.ItemSize
 	}
 	return r
 }
@@ -133,6 +145,10 @@ type fetcher struct {
 	box    *mailbox
 	client *imapclient.Client
 	sink   func(*store.Incoming) error
+	// listed are flags of messages, for servers that do not send them along.
+	listed map[mail.UID]mail.Flags
+	// row are messages that were not sent since the last one was.
+	row []unanswered
 
 	in store.Incoming // reused, by the reader goroutine while commands are under way
 
@@ -152,7 +168,7 @@ type unanswered struct {
 }
 
 // errNoText is why a message cannot be read if the server does not say.
-var errNoText = errors.New("server does not send the message")
+var errNoText = errors.New("server does not send the text of the message")
 
 // run reads the batches, with that many commands at a time.
 func (f *fetcher) run(ctx context.Context, todo []batch, atOnce int) error {
@@ -208,7 +224,7 @@ func (f *fetcher) answered(b batch, err error) error {
 	case err != nil && !refused(err):
 		return f.box.fail("reading messages", err)
 	}
-	rest := unanswered{batch{nil, b.header}, b.set, err}
+	rest := unanswered{batch{header: b.header, sized: b.sized}, b.set, err}
 	for u := range b.set.All() {
 		if !f.seen.Contains(u) {
 			rest.set.Add(u)
@@ -222,8 +238,14 @@ func (f *fetcher) answered(b batch, err error) error {
 
 // deliver hands a message to the sink, on the reader goroutine.
 func (f *fetcher) deliver(msg *imapclient.Message) error {
-	if msg.Body == nil || msg.Has&imapwire.ItemFlags == 0 {
+	if msg.Body == nil {
 		return nil // see settle
+	}
+	if msg.BodySize == 0 && (msg.Has&imapwire.ItemSize == 0 || msg.Size > 0) {
+		return nil // it is asked for again, with its size
+	}
+	if msg.Has&imapwire.ItemFlags == 0 {
+		msg.Flags = f.listed[msg.UID]
 	}
 	f.mu.Lock()
 	stopped := f.stopped
@@ -245,52 +267,168 @@ func (f *fetcher) deliver(msg *imapclient.Message) error {
 	return err
 }
 
-// settle deals with messages that were not sent. Those that are not there any
-// more are nobody's fault; the others are asked for one by one, and those that
-// do not come even then are given to the sink with an error, unless the server
-// says that it cannot read them at the moment: then the call fails in the end.
+// settle deals with messages that were not sent. Those that do not exist any more
+// are passed over. The others are asked for again by commands for half of them, and so
+// on, until it is known which messages the server does not send. These are given to the
+// sink with an error. A refusal that is about the mailbox or the account ends that.
 func (f *fetcher) settle(ctx context.Context) error {
-	left := f.left
+	todo := f.left
 	f.left = nil
-	if len(left) == 0 {
+	if len(todo) == 0 {
 		return nil
 	}
-	there, err := f.stillThere(ctx, left)
-	if err != nil {
-		return f.box.fail("reading messages", err)
+	for _, l := range todo {
+		if r := unreadable(l.err); r != ofMessage {
+			return f.box.failAs(r, "reading messages", l.err)
+		}
 	}
-	var single []batch
-	reasons := make(map[mail.UID]error)
-	for _, l := range left {
-		for u := range l.set.All() {
-			if there.Contains(u) {
-				single = append(single, batch{mail.NewUIDSet(u), l.header})
-				reasons[u] = l.err
+	there, err := f.stillThere(ctx, todo)
+	if err != nil {
+		return f.box.failAs(unreadable(err), "reading messages", err)
+	}
+	for i := range todo {
+		todo[i].set = keepUIDs(todo[i].set, there)
+	}
+	for len(todo) > 0 {
+		l := todo[0]
+		todo = todo[1:]
+		if l.set.Empty() {
+			continue
+		}
+		parts := halves(l.set)
+		var more []unanswered
+		for _, part := range parts {
+			rest, err := f.ask(ctx, batch{set: part, header: l.header, sized: true}, l.err)
+			if err != nil {
+				return err
+			}
+			switch {
+			case rest == nil:
+			case len(parts) == 1 || rest.set.Len() == 1 && part.Len() == 1:
+				if err := f.notSent(ctx, *rest, todo); err != nil {
+					return err
+				}
+			default:
+				more = append(more, *rest)
 			}
 		}
+		todo = append(more, todo...)
 	}
-	if err := f.run(ctx, single, singlesAhead); err != nil {
-		return err
+	return nil
+}
+
+// halves divides a set into two of the same size; a single message is not divided.
+func halves(set mail.UIDSet) []mail.UIDSet {
+	n := set.Len()
+	if n == 1 {
+		return []mail.UIDSet{set}
 	}
-	var failed error
-	for _, l := range f.left {
-		u := l.set[0].First
-		if l.err == nil {
-			l.err = reasons[u]
+	var first, second mail.UIDSet
+	left := n / 2
+	for _, r := range set {
+		switch k := r.Len(); {
+		case left == 0:
+			second = append(second, r)
+		case k <= left:
+			first = append(first, r)
+			left -= k
+		default:
+			mid := r.First + mail.UID(left)
+			first.AddRange(r.First, mid-1)
+			second.AddRange(mid, r.Last)
+			left = 0
 		}
+	}
+	return []mail.UIDSet{first, second}
+}
+
+// keepUIDs returns those of a set that are in another one.
+func keepUIDs(set, in mail.UIDSet) mail.UIDSet {
+	return set.Without(set.Without(in))
+}
+
+// ask asks for messages once more. It returns those that were not sent, nil if all
+// were. why is why they were not sent before.
+func (f *fetcher) ask(ctx context.Context, b batch, why error) (*unanswered, error) {
+	f.mu.Lock()
+	before := f.seen.Len()
+	f.mu.Unlock()
+	if err := f.run(ctx, []batch{b}, 1); err != nil {
+		return nil, err
+	}
+	left := f.left
+	f.left = nil
+	f.mu.Lock()
+	worked := f.seen.Len() > before
+	f.mu.Unlock()
+	if worked {
+		if err := f.tellRefused(); err != nil {
+			return nil, err
+		}
+	}
+	if len(left) == 0 {
+		return nil, nil
+	}
+	rest := left[0]
+	if rest.err == nil {
+		rest.err = why
+	}
+	if r := unreadable(rest.err); r != ofMessage {
+		return nil, f.box.failAs(r, "reading messages", rest.err)
+	}
+	return &rest, nil
+}
+
+// notSent notes a message that the server does not send although nothing else was
+// asked for. If that happens a number of times in a row, it is not about the
+// messages, unless the last one of those that are left is sent.
+func (f *fetcher) notSent(ctx context.Context, l unanswered, todo []unanswered) error {
+	f.row = append(f.row, l)
+	if certain(l.err) || len(f.row) < maxRefused {
+		return nil
+	}
+	for i := len(todo) - 1; i >= 0; i-- {
+		set := todo[i].set
+		if set.Empty() {
+			continue
+		}
+		last := mail.NewUIDSet(set[len(set)-1].Last)
+		rest, err := f.ask(ctx, batch{set: last, header: todo[i].header, sized: true}, todo[i].err)
+		if err != nil || rest == nil {
+			if err == nil {
+				todo[i].set = set.Without(last)
+			}
+			return err
+		}
+		return f.inARow(l.err)
+	}
+	return nil // there are no more, so that nothing depends on it
+}
+
+// inARow fails, as too many messages were not sent.
+func (f *fetcher) inARow(why error) error {
+	if why == nil {
+		why = errNoText
+	}
+	n := len(f.row)
+	f.row = nil
+	return f.box.fail("reading messages", fmt.Errorf("%d messages in a row: %w", n, why))
+}
+
+// tellRefused gives the messages that were not sent to the sink.
+func (f *fetcher) tellRefused() error {
+	row := f.row
+	f.row = nil
+	for _, l := range row {
 		if l.err == nil {
 			l.err = errNoText
 		}
-		if r := unreadable(l.err); r != ofMessage {
-			failed = cmp.Or(failed, f.box.failAs(r, "reading messages", l.err))
-			continue
-		}
-		f.in = store.Incoming{UID: u, Err: l.err}
+		f.in = store.Incoming{UID: l.set[0].First, Err: l.err}
 		if err := f.sink(&f.in); err != nil {
 			return err
 		}
 	}
-	return failed
+	return nil
 }
 
 // stillThere asks which of the messages exist.

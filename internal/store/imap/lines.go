@@ -72,7 +72,7 @@ func refusesLine(err error) bool {
 	if !ok {
 		return false
 	}
-	return !wholeAccount.MatchString(r.Text) &&
+	return !throttled.MatchString(r.Text) && !full.MatchString(r.Text) &&
 		(r.Status == imapwire.StatusBad || reachOf(err) == ofMessage || r.Code.Name == "LIMIT")
 }
 

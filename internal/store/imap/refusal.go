@@ -14,15 +14,24 @@ import (
 type reach uint8
 
 const (
-	ofMessage reach = iota // this message is not wanted
-	ofBox                  // the mailbox cannot be used at the moment
-	ofStore                // nor can anything else of the account
+	// ofMessage: it may be about this message. If that is not certain, a number of
+	// such refusals in a row show that it is about the mailbox (maxRefused).
+	ofMessage reach = iota
+	ofBox           // the mailbox cannot be used at the moment
+	ofStore         // nor can anything else of the account
+	ofRoom          // there is no room for more messages; everything else works
 )
 
-// Words in refusals without a helpful code: that too much was asked for of
-// late, that the account is full, and what Exchange says for a while after a
-// login.
-var wholeAccount = regexp.MustCompile(`(?i)(throttled|suggested backoff|bandwidth limit|authenticated but not connected|over ?quota|quota (is |has been )?exceeded|exceed\w* .{0,30}quota)`)
+// Words in refusals without a helpful code.
+var (
+	// throttled: too much was asked for of late, or the login is not complete yet, as
+	// Exchange says for a while. It concerns the whole account.
+	throttled = regexp.MustCompile(`(?i)(throttl|suggested backoff|bandwidth limit|authenticated but not connected|too many (requests|commands|simultaneous|connections))`)
+	// full: the account is full.
+	full = regexp.MustCompile(`(?i)(over ?quota|quota (is |has been |was )?exceeded|exceed\w* .{0,30}quota|(mailbox|account|disk) (is )?full|insufficient (storage|space)|no space left)`)
+	// busy: the mailbox is not available for a while.
+	busy = regexp.MustCompile(`(?i)(server (is )?(too )?busy|try (it )?again|retry later|temporar(y|ily)|timeout while waiting for lock|locked by another)`)
+)
 
 // reachOf tells how far the refusal of a command about a message reaches. What
 // is the matter with the mailbox or the account (RFC 5530, RFC 9208) will pass,
@@ -33,36 +42,51 @@ func reachOf(err error) reach {
 		return ofMessage
 	}
 	switch r.Code.Name {
-	case imapwire.CodeTooBig:
+	case imapwire.CodeTooBig, "PARSE", "UNKNOWN-CTE":
 		return ofMessage
 	case imapwire.CodeOverQuota:
+		return ofRoom
+	case "THROTTLED":
 		return ofStore
-	case imapwire.CodeTryCreate, imapwire.CodeNonexistent, imapwire.CodeUnavailable, imapwire.CodeReadOnly,
-		"INUSE", "LIMIT", "NOPERM", "EXPIRED", "PRIVACYREQUIRED", "CONTACTADMIN":
-		if wholeAccount.MatchString(r.Text) {
-			return ofStore
-		}
+	}
+	switch {
+	case throttled.MatchString(r.Text):
+		return ofStore
+	case full.MatchString(r.Text):
+		return ofRoom
+	case busy.MatchString(r.Text):
 		return ofBox
 	}
-	if wholeAccount.MatchString(r.Text) {
-		return ofStore
+	switch r.Code.Name {
+	case imapwire.CodeTryCreate, imapwire.CodeNonexistent, imapwire.CodeReadOnly,
+		"INUSE", "LIMIT", "NOPERM", "EXPIRED", "PRIVACYREQUIRED":
+		return ofBox
 	}
 	return ofMessage
 }
 
-// unreadable tells how far the refusal to send a message reaches, which was
-// asked for twice.
+// certain reports whether a refusal is surely about the message.
+func certain(err error) bool {
+	return imapclient.HasCode(err, imapwire.CodeTooBig) || imapclient.HasCode(err, "PARSE") || imapclient.HasCode(err, "UNKNOWN-CTE")
+}
+
+// unreadable tells how far the refusal to send messages reaches. That the quota is
+// exceeded means, as nothing is stored, that too much was read.
 func unreadable(err error) reach {
-	if imapclient.HasCode(err, "SERVERBUG") {
-		return ofBox
+	r := reachOf(err)
+	if r == ofRoom {
+		return ofStore
 	}
-	return reachOf(err)
+	return r
 }
 
 // failAs is fail with a refusal of that reach.
 func (m *mailbox) failAs(r reach, what string, err error) error {
-	if r == ofStore {
+	switch r {
+	case ofStore:
 		return &store.StoreError{Store: m.store.opts.Name, Err: fmt.Errorf("%s in '%s': %w", what, m.box, err)}
+	case ofRoom:
+		return m.fail(what, &store.FullError{Err: err})
 	}
 	return m.fail(what, err)
 }

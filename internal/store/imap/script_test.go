@@ -248,7 +248,7 @@ func TestScan(t *testing.T) {
 // TestFetchTrouble: messages that do not come are looked for, and asked for one
 // by one.
 func TestFetchTrouble(t *testing.T) {
-	const items = "(UID FLAGS INTERNALDATE BODY.PEEK[])"
+	const items, sized = "(UID FLAGS INTERNALDATE BODY.PEEK[])", "(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[])"
 	s, _ := scripted(t, nil, hello+inbox+`
 		C: $a UID FETCH 2,5:7,9 `+items+`
 		S: * 1 FETCH (UID 2 FLAGS () INTERNALDATE " 1-Jan-2020 00:00:00 +0000" BODY[] {1}
@@ -263,14 +263,14 @@ func TestFetchTrouble(t *testing.T) {
 		S: * 3 FETCH (UID 7)
 		S: * 4 FETCH (UID 9)
 		S: $c OK
-		C: $d UID FETCH 5 `+items+`
-		S: * 2 FETCH (UID 5 FLAGS () INTERNALDATE " 1-Jan-2020 00:00:00 +0000" BODY[] NIL)
+		C: $d UID FETCH 5 `+sized+`
+		S: * 2 FETCH (UID 5 FLAGS () INTERNALDATE " 1-Jan-2020 00:00:00 +0000" RFC822.SIZE 5 BODY[] NIL)
 		S: $d OK
-		C: $e UID FETCH 7 `+items+`
+		C: $e UID FETCH 7,9 `+sized+`
 		S: * 3 FETCH (BODY[] {1}
-		S: c UID 7 INTERNALDATE " 1-Jan-2020 00:00:00 +0000" FLAGS (\Seen))
-		S: $e OK
-		C: $f UID FETCH 9 `+items+`
+		S: c UID 7 INTERNALDATE " 1-Jan-2020 00:00:00 +0000" RFC822.SIZE 1 FLAGS (\Seen))
+		S: $e NO this and that
+		C: $f UID FETCH 9 `+sized+`
 		S: $f NO not this one
 	`+goodby)
 	m := open(t, s)
@@ -341,43 +341,62 @@ func TestAppendRefused(t *testing.T) {
 	}
 }
 
-// TestFetchUnavailable: what the server cannot read at the moment is not held
-// against the messages.
-func TestFetchUnavailable(t *testing.T) {
-	const items = "(UID FLAGS INTERNALDATE BODY.PEEK[])"
-	for _, c := range []struct {
-		refusal string
-		whole   bool // store
-	}{
-		{"NO [UNAVAILABLE] later", false},
-		{"NO [INUSE] x", false},
-		{"NO [SERVERBUG] x", false},
-		{"NO [LIMIT] x", false},
-		{"BAD Request is throttled. Suggested Backoff Time: 1000 milliseconds", true},
+// TestFetchRefused: a refusal that is about the mailbox or the account ends the call
+// at once. Another one is held against a message only if nothing else was asked for.
+func TestFetchRefused(t *testing.T) {
+	const items, sized = "(UID FLAGS INTERNALDATE BODY.PEEK[])", "(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[])"
+	for refusal, reach := range map[string]string{
+		"NO [UNAVAILABLE] x":                              "message",
+		"NO [SERVERBUG] Internal error occurred":          "message",
+		"NO Server Unavailable. 15":                       "message",
+		"NO Some messages could not be FETCHed":           "message",
+		"NO System Error (Failure)":                       "message",
+		"NO I/O error":                                    "message",
+		"BAD Command Error. 12":                           "message",
+		"OK":                                              "message", // without the message
+		"NO [INUSE] x":                                    "mailbox",
+		"NO [LIMIT] x":                                    "mailbox",
+		"NO [NOPERM] x":                                   "mailbox",
+		"NO Server busy":                                  "mailbox",
+		"NO Please try again later":                       "mailbox",
+		"NO Timeout while waiting for lock":               "mailbox",
+		"NO Mailbox is temporarily not available":         "mailbox",
+		"NO [THROTTLED]":                                  "account",
+		"NO [OVERQUOTA] too much was read today":          "account",
+		"NO Account exceeded command or bandwidth limits": "account",
+		"NO Too many requests":                            "account",
+		"BAD Request is throttled. Suggested Backoff Time: 1000 milliseconds": "account",
 	} {
-		t.Run(c.refusal, func(t *testing.T) {
-			s, _ := scripted(t, nil, hello+inbox+`
-				C: $a UID FETCH 2,9 `+items+`
+		t.Run(refusal, func(t *testing.T) {
+			script := hello + inbox + `
+				C: $a UID FETCH 2,9 ` + items + `
 				S: * 1 FETCH (UID 2 FLAGS () INTERNALDATE " 1-Jan-2020 00:00:00 +0000" BODY[] {1}
 				S: a)
-				S: $a `+c.refusal+`
+				S: $a ` + refusal
+			if reach == "message" {
+				script += `
 				C: $b NOOP
 				S: $b OK
 				C: $c UID FETCH 9 (UID)
 				S: * 3 FETCH (UID 9)
 				S: $c OK
-				C: $d UID FETCH 9 `+items+`
-				S: $d `+c.refusal+`
-			`+goodby)
+				C: $d UID FETCH 9 ` + sized + `
+				S: $d ` + refusal
+			}
+			s, _ := scripted(t, nil, script+"\n"+goodby)
 			m := open(t, s)
 			defer m.Close(t.Context())
-			var got []mail.UID
+			var got []string
 			err := m.Fetch(t.Context(), []store.FetchItem{{UID: 2}, {UID: 9}}, func(in *store.Incoming) error {
-				got = append(got, in.UID)
-				return in.Err
+				got = append(got, fmt.Sprint(in.UID, in.Err != nil))
+				return nil
 			})
-			if isStoreError(err) != c.whole || isBoxError(err) == c.whole || !slices.Equal(got, []mail.UID{2}) {
-				t.Errorf("Fetch = %v with %v", err, got)
+			want := []string{"2 false"}
+			if reach == "message" {
+				want = append(want, "9 true")
+			}
+			if isStoreError(err) != (reach == "account") || isBoxError(err) != (reach == "mailbox") || !slices.Equal(got, want) {
+				t.Errorf("Fetch = %v with %q", err, got)
 			}
 		})
 	}
@@ -390,11 +409,11 @@ func TestAppendImpossible(t *testing.T) {
 		refusal string
 		whole   bool // store
 	}{
-		{"NO [OVERQUOTA] full", true},
-		{"NO Quota exceeded", true},
+		{"NO [OVERQUOTA] full", false},
+		{"NO Quota exceeded", false},
 		{"BAD Request is throttled. Suggested Backoff Time: 1000 milliseconds", true},
 		{"BAD User is authenticated but not connected.", true},
-		{"NO [UNAVAILABLE] later", false},
+		{"NO [UNAVAILABLE] try again later", false},
 		{"NO [INUSE] x", false},
 		{"NO [LIMIT] x", false},
 		{"NO [NOPERM] x", false},
