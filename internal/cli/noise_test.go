@@ -31,6 +31,11 @@ type noisyServer struct {
 	spoil func(line string) string
 	// fetched, if not nil, makes the response to a FETCH of a body.
 	fetched func(seq int, m *noisyMessage) string
+	// decide, if not nil, may change the whole answer to a command: its untagged
+	// responses, and what the tagged one says. Without the latter it hangs up.
+	decide func(cmd string, out []string) ([]string, string)
+	// commands counts commands by their first two words.
+	commands map[string]int
 }
 
 type noisyMessage struct {
@@ -111,7 +116,16 @@ func (s *noisyServer) serve(conn net.Conn) {
 			cmd = appendSize.ReplaceAllString(cmd, "") + strings.TrimRight(more, "\r\n")
 		}
 		s.mu.Lock()
-		out := s.answer(cmd)
+		out, status := s.answer(cmd), "OK done"
+		if s.commands == nil {
+			s.commands = map[string]int{}
+		}
+		if f := strings.Fields(cmd); len(f) > 1 {
+			s.commands[f[0]+" "+f[1]]++
+		}
+		if s.decide != nil {
+			out, status = s.decide(cmd, out)
+		}
 		var b strings.Builder
 		for _, l := range out {
 			if s.spoil != nil {
@@ -122,8 +136,10 @@ func (s *noisyServer) serve(conn net.Conn) {
 			b.WriteString(l + "\r\n")
 		}
 		s.mu.Unlock()
-		fmt.Fprintf(&b, "%s OK done\r\n", tag)
-		if _, err := io.WriteString(conn, b.String()); err != nil || strings.HasPrefix(cmd, "LOGOUT") {
+		if status != "" {
+			fmt.Fprintf(&b, "%s %s\r\n", tag, status)
+		}
+		if _, err := io.WriteString(conn, b.String()); err != nil || status == "" || strings.HasPrefix(cmd, "LOGOUT") {
 			return
 		}
 	}
@@ -181,7 +197,7 @@ func (s *noisyServer) answer(cmd string) (out []string) {
 			case strings.Contains(cmd, "BODY.PEEK[]") && s.fetched != nil:
 				out = append(out, s.fetched(i+1, m))
 			case strings.Contains(cmd, "BODY.PEEK[]"):
-				out = append(out, fmt.Sprintf("* %d FETCH (%s BODY[] {%d}\r\n%s)", i+1, meta(i), len(m.body), m.body))
+				out = append(out, fmt.Sprintf("* %d FETCH (%s INTERNALDATE \"01-Jan-2024 00:00:00 +0000\" BODY[] {%d}\r\n%s)", i+1, meta(i), len(m.body), m.body))
 			case strings.Contains(cmd, "BODY.PEEK["):
 				out = append(out, fmt.Sprintf("* %d FETCH (%s BODY[HEADER.FIELDS (X-TUID MESSAGE-ID)] {2}\r\n\r\n)", i+1, meta(i)))
 			default:

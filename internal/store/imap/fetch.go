@@ -17,14 +17,10 @@ import (
 // between two commands does not matter, while a reader that has had enough does
 // not have to wait for everything.
 //
-// They cannot be sent ahead. A server may work on several commands at once, as
-// Dovecot does when it is faster than the line, and messages would come in
-// another order than they were asked for. Only those that are asked for one by
-// one, which is the exception, are singlesAhead of their answers.
-const (
-	maxFetch     = 2500
-	singlesAhead = 2
-)
+// The next command is not sent ahead of the answer. A server may work on several
+// commands at once, as Dovecot does when it is faster than the line, and messages would
+// come in another order than they were asked for.
+const maxFetch = 2500
 
 // From this on it is worth a round trip to ask for compression, where that depends
 // on how slow the line is: that many messages to be listed, that many to be
