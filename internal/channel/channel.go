@@ -100,6 +100,9 @@ func (r *runner) enginePair(s Selection, t target) (*engine.Pair, error) {
 		FS:              r.FS, FSync: r.Global.FSync, BufferLimit: r.Global.BufferLimit,
 		LogImplied: r.LogImplied, Controls: r.Controls, DryRun: r.DryRun, Explain: r.Explain, TUIDs: r.TUIDs, Observer: r.Observer,
 	}
+	if r.Controls == nil {
+		p.LateWait = lateWait
+	}
 	p.Rules.MaxMessages = c.MaxMessages
 	switch c.ExpireUnread {
 	case config.Yes:
@@ -127,6 +130,10 @@ func (r *runner) enginePair(s Selection, t target) (*engine.Pair, error) {
 	}
 	return p, r.claimState(p.StatePath, t)
 }
+
+// lateWait is how long a server that may still be storing what an interrupted run has
+// sent is given until it is asked again.
+const lateWait = 250 * time.Millisecond
 
 // claimState makes sure that no two pairs of a run share a state file, as
 // mailboxes "a/b" and "a!b" do, or channels with the same SyncState. A pair may

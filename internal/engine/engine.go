@@ -24,6 +24,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"time"
 
 	"isync/internal/mail"
 	"isync/internal/plan"
@@ -74,6 +75,9 @@ type Pair struct {
 	// BufferLimit bounds the bytes of message bodies held in memory where they
 	// cannot be streamed; 0: a default.
 	BufferLimit int64
+	// LateWait is how long to wait before copies that an interrupted run has sent to a
+	// server are looked for once more; 0: they are looked for once.
+	LateWait time.Duration
 	// TUIDs yields the random bits of temporary ids.
 	TUIDs io.Reader
 	// Unchanged, if not nil, is asked before anything is read whether a run that
@@ -199,6 +203,9 @@ func (s *session) run(ctx context.Context) (err error) {
 		return err
 	}
 	if err := s.load(ctx); err != nil {
+		return err
+	}
+	if err := s.claimLate(ctx); err != nil {
 		return err
 	}
 	s.forgetHeld()

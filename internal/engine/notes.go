@@ -75,6 +75,7 @@ func (s *session) loadNotes() error {
 	for _, t := range syncstate.Sides {
 		if n.UIDValidity[t] != s.state.UIDValidity[t] {
 			n.Held = slices.DeleteFunc(n.Held, func(h syncstate.Held) bool { return h.Side == t })
+			n.Late = slices.DeleteFunc(n.Late, func(l syncstate.Late) bool { return l.Side == t })
 		}
 	}
 	s.before = s.held()

@@ -23,6 +23,12 @@ func (s *session) resume(ctx context.Context) error {
 		if _, err := s.identify(ctx, t, pending); err != nil {
 			return err
 		}
+		if err := s.await(ctx, t); err != nil {
+			return err
+		}
+		if err := s.expect(t, s.awaiting(t)); err != nil {
+			return err
+		}
 		for _, r := range s.awaiting(t) {
 			if s.DryRun {
 				r.TUID = syncstate.TUID{}

@@ -248,6 +248,9 @@ func (s *session) notFound(ctx context.Context, t syncstate.Side, recs []*syncst
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if unknown.Empty() {
+		if err := s.expect(t, recs); err != nil {
+			return err
+		}
 		for _, r := range recs {
 			s.giveUp(t, plan.Copy{Rec: r, UID: r.UID[t.Other()]}, errNotStored)
 		}

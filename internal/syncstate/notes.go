@@ -23,6 +23,8 @@ type Notes struct {
 	UIDValidity [2]uint32
 	// Held are messages that could not be copied. Each is there once.
 	Held []Held
+	// Late are copies that a server may still be storing.
+	Late []Late
 	// Other are lines of kinds that this version does not know. They are kept.
 	Other []string
 }
@@ -41,11 +43,31 @@ type Held struct {
 	Why string
 }
 
+// Late is a copy that was sent by a run that was interrupted, and was not found
+// afterwards. The server may still store it.
+type Late struct {
+	Side   Side     // where the copy would be
+	TUID   TUID     // that it carries
+	Source mail.UID // of the message on the other side
+	From   mail.UID // the copy has no lower UID
+	Since  time.Time
+}
+
+// MaxLate bounds the number of such copies that are remembered.
+const MaxLate = 20_000
+
+// Expect notes a copy that a server may still store.
+func (n *Notes) Expect(l Late) {
+	if len(n.Late) < MaxLate {
+		n.Late = append(n.Late, l)
+	}
+}
+
 // MaxWhy bounds what is remembered of an error, in bytes.
 const MaxWhy = 200
 
 // Empty reports whether there is nothing to remember.
-func (n *Notes) Empty() bool { return len(n.Held) == 0 && len(n.Other) == 0 }
+func (n *Notes) Empty() bool { return len(n.Held) == 0 && len(n.Late) == 0 && len(n.Other) == 0 }
 
 // Find returns the note about a message, or nil.
 func (n *Notes) Find(s Side, u mail.UID) *Held {
@@ -104,6 +126,9 @@ func (n *Notes) Encode() []byte {
 	for _, h := range held {
 		fmt.Fprintf(&b, "held %s %d %d %d %s\n", h.Side, h.UID, h.Tries, h.Since.Unix(), strconv.Quote(h.Why))
 	}
+	for _, l := range n.Late {
+		fmt.Fprintf(&b, "late %s %s %d %d %d\n", l.Side, l.TUID, l.Source, l.From, l.Since.Unix())
+	}
 	for _, line := range n.Other {
 		b.WriteString(line + "\n")
 	}
@@ -130,6 +155,10 @@ func ParseNotes(data []byte) (*Notes, error) {
 			if h, ok := parseHeld(rest); ok && n.Find(h.Side, h.UID) == nil {
 				n.Held = append(n.Held, h)
 			}
+		case "late":
+			if l, ok := parseLate(rest); ok {
+				n.Expect(l)
+			}
 		case "":
 		default:
 			n.Other = append(n.Other, line)
@@ -143,21 +172,40 @@ func parseHeld(text string) (h Held, ok bool) {
 	if len(f) != 5 {
 		return h, false
 	}
-	switch f[0] {
-	case "far":
-		h.Side = Far
-	case "near":
-		h.Side = Near
-	default:
-		return h, false
-	}
+	side, ok := parseSide(f[0])
 	uid, err := strconv.ParseUint(f[1], 10, 32)
 	tries, terr := strconv.ParseUint(f[2], 10, 32)
 	since, serr := strconv.ParseInt(f[3], 10, 64)
 	why, werr := strconv.Unquote(f[4])
-	if err != nil || terr != nil || serr != nil || werr != nil || uid == 0 {
+	if err != nil || terr != nil || serr != nil || werr != nil || !ok || uid == 0 {
 		return h, false
 	}
-	h.UID, h.Tries, h.Since, h.Why = mail.UID(uid), uint32(tries), time.Unix(since, 0), oneLine(why)
+	h.Side, h.UID, h.Tries, h.Since, h.Why = side, mail.UID(uid), uint32(tries), time.Unix(since, 0), oneLine(why)
 	return h, true
+}
+
+func parseSide(text string) (s Side, ok bool) {
+	for _, s := range Sides {
+		if s.String() == text {
+			return s, true
+		}
+	}
+	return 0, false
+}
+
+func parseLate(text string) (l Late, ok bool) {
+	f := strings.Fields(text)
+	if len(f) != 5 || len(f[1]) != len(l.TUID) {
+		return l, false
+	}
+	side, ok := parseSide(f[0])
+	source, serr := strconv.ParseUint(f[2], 10, 32)
+	from, ferr := strconv.ParseUint(f[3], 10, 32)
+	since, terr := strconv.ParseInt(f[4], 10, 64)
+	if !ok || serr != nil || ferr != nil || terr != nil || source == 0 {
+		return l, false
+	}
+	copy(l.TUID[:], f[1])
+	l.Side, l.Source, l.From, l.Since = side, mail.UID(source), mail.UID(from), time.Unix(since, 0)
+	return l, true
 }

@@ -9,7 +9,8 @@ import (
 )
 
 func TestNotes(t *testing.T) {
-	n := &Notes{UIDValidity: [2]uint32{7, 8}, Other: []string{"late far AAAAAAAAAAAA 5"}}
+	n := &Notes{UIDValidity: [2]uint32{7, 8}, Other: []string{"new kind"}}
+	n.Expect(Late{Near, TUID([]byte("AAAAAAAAAAAA")), 5, 6, time.Unix(1_700_000_000, 0)})
 	now := time.Unix(1_700_000_000, 0)
 	n.Hold(Near, 9, now, "it says \"no\"")
 	n.Hold(Far, 4, now, "bad\r\nnews\x1b[31m")
@@ -47,7 +48,7 @@ func TestDamagedNotes(t *testing.T) {
 }
 
 func FuzzParseNotes(f *testing.F) {
-	f.Add([]byte(NotesVersion + "\nvalidity 1 2\nheld far 1 2 3 \"x\"\nother\n"))
+	f.Add([]byte(NotesVersion + "\nlate far AAAAAAAAAAAA 5 6 7\nvalidity 1 2\nheld far 1 2 3 \"x\"\nother\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		n, err := ParseNotes(data)
 		if err != nil {

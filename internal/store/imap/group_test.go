@@ -77,7 +77,7 @@ func TestGroup(t *testing.T) {
 			name: "full",
 			script: threeTexts + "S: $a NO [OVERQUOTA] full\n" + singles +
 				"S: $b OK [APPENDUID 7 20] ok\nS: $c NO [OVERQUOTA] full\nS: $d OK [APPENDUID 7 21] ok\n",
-			want: []string{"0: 20 <nil>", "2: 21 <nil>"}, err: isStoreError, uidNext: 22,
+			want: []string{"0: 20 <nil>", "2: 21 <nil>"}, err: isBoxError, uidNext: 22,
 		},
 		{
 			name: "mailbox gone", script: threeTexts + "S: $a NO [TRYCREATE] gone\n",

@@ -30,7 +30,7 @@ func TestCensusAllocates(t *testing.T) {
 func TestScannerAllocates(t *testing.T) {
 	const n = 10_000
 	if allocs := testing.AllocsPerRun(5, func() {
-		sc := &scanner{need: store.Need{Flags: true}, census: &census{exists: n}}
+		sc := &scanner{need: store.Need{Flags: true}, census: &census{exists: n}, most: n}
 		sc.expect(n)
 		sink := sc.sink(want{items: imapwire.ItemFlags})
 		msg := &imapclient.Message{}

@@ -1,0 +1,207 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"isync/internal/mail"
+	"isync/internal/store"
+	"isync/internal/syncstate"
+)
+
+// A run that is killed may have sent messages that the server has not stored yet. The
+// next run does not find them, and copies them again. What the server stores after that
+// carries a temporary id of the first run. So these ids are noted, and a message that no
+// record has does not count as new before it was looked at for them.
+
+// maxLate is for how long a server may go on to store what it was sent. It is far more
+// than any server is known to need.
+const maxLate = 24 * time.Hour
+
+// expect notes copies on side t that were not found. It must be done before the ids are
+// forgotten in the journal.
+func (s *session) expect(t syncstate.Side, recs []*syncstate.Record) error {
+	if s.DryRun || s.Controls != nil {
+		return nil
+	}
+	for _, r := range recs {
+		s.notes.Expect(syncstate.Late{
+			Side: t, TUID: r.TUID, Source: r.UID[t.Other()], From: max(s.state.UIDNext[t], 1), Since: time.Now(),
+		})
+	}
+	return s.saveNotes()
+}
+
+// await looks again for copies that were not found, as long as more messages turn up in
+// the meantime. A server that is at work on them has most of them soon.
+func (s *session) await(ctx context.Context, t syncstate.Side) error {
+	if _, local := s.Store[t].(store.Local); local || s.LateWait <= 0 || s.DryRun {
+		return nil
+	}
+	before := mail.UID(0)
+	for range maxLooks {
+		missing := s.awaiting(t)
+		next := s.boxes[t].Info().UIDNext
+		if len(missing) == 0 || next == before {
+			return nil
+		}
+		before = next
+		select {
+		case <-time.After(s.LateWait):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if _, err := s.identify(ctx, t, missing); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// maxLooks bounds how often copies are looked for.
+const maxLooks = 40
+
+// claimLate finds copies among the listed messages that a server has stored late. One
+// whose message has no other copy is taken for its copy. Another one is marked as
+// deleted, and gets a record of its own, so that it is not copied back.
+func (s *session) claimLate(ctx context.Context) error {
+	now := time.Now()
+	s.notes.Late = slices.DeleteFunc(s.notes.Late, func(l syncstate.Late) bool {
+		return now.Sub(l.Since) > maxLate || l.Since.Sub(now) > maxLate
+	})
+	for _, t := range syncstate.Sides {
+		byID, from := map[string]syncstate.Late{}, mail.MaxUID
+		for _, l := range s.notes.Late {
+			if l.Side == t {
+				byID[l.TUID.String()] = l
+				from = min(from, l.From)
+			}
+		}
+		if len(byID) == 0 || s.boxes[t] == nil {
+			continue
+		}
+		if err := s.claimLateOn(ctx, t, byID, from); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *session) claimLateOn(ctx context.Context, t syncstate.Side, byID map[string]syncstate.Late, from mail.UID) error {
+	known := map[mail.UID]bool{}
+	bySource := map[mail.UID]*syncstate.Record{}
+	for i, r := range s.state.Records.All() {
+		if !r.Dead {
+			known[r.UID[t]] = true
+			if u := r.UID[t.Other()]; u != 0 {
+				bySource[u] = s.state.Records.Get(i)
+			}
+		}
+	}
+	var unknown mail.UIDSet
+	for _, m := range s.found[t].Messages {
+		if m.UID >= from && !known[m.UID] {
+			unknown.Add(m.UID)
+		}
+	}
+	if unknown.Empty() {
+		return nil
+	}
+	list, err := s.boxes[t].Scan(ctx, store.Need{UIDs: unknown, TUIDs: true})
+	if err != nil {
+		return s.where(t, "looking for the copies of an interrupted run", err)
+	}
+	var surplus []store.FlagChange
+	for _, m := range list.Messages {
+		l, ours := byID[list.TUIDs[m.UID]]
+		if !ours || m.UID < l.From {
+			continue
+		}
+		rec := bySource[l.Source]
+		switch {
+		case rec == nil && mail.FindMeta(s.found[t.Other()].Messages, l.Source) >= 0:
+			err = s.adopt(t, m.UID, l.Source)
+			bySource[l.Source] = &syncstate.Record{}
+		case rec != nil && rec.Has(syncstate.Pending) && rec.UID[t] == 0:
+			err = s.note(syncstate.OpUID(t), rec, uint32(m.UID))
+		default:
+			if rec != nil && mail.FindMeta(s.found[t].Messages, rec.UID[t]) >= 0 {
+				surplus = append(surplus, store.FlagChange{UID: m.UID, Add: mail.FlagDeleted})
+				continue
+			}
+			// It is the only copy on this side, or its message was deleted.
+			err = s.setAside(t, m.UID, 0)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return s.markSurplus(ctx, t, surplus)
+}
+
+// adopt makes a record of a message and the copy of it that was stored late.
+func (s *session) adopt(t syncstate.Side, u, source mail.UID) error {
+	var uids [2]mail.UID
+	uids[t], uids[t.Other()] = u, source
+	rec, err := s.addRecord(uids[0], uids[1])
+	if err != nil {
+		return err
+	}
+	var flags mail.Flags
+	if i := mail.FindMeta(s.found[t].Messages, u); i >= 0 {
+		flags = s.found[t].Messages[i].Flags
+	}
+	if err := s.note(syncstate.OpFlags, rec, uint32(flags)); err != nil {
+		return err
+	}
+	return s.note(syncstate.OpStatus, rec, 0)
+}
+
+// setAside gives a message a record without a counterpart.
+func (s *session) setAside(t syncstate.Side, u mail.UID, flags mail.Flags) error {
+	var uids [2]mail.UID
+	uids[t] = u
+	rec, err := s.addRecord(uids[0], uids[1])
+	if err != nil {
+		return err
+	}
+	if err := s.note(syncstate.OpFlags, rec, uint32(flags)); err != nil {
+		return err
+	}
+	return s.note(syncstate.OpStatus, rec, 0)
+}
+
+// markSurplus marks copies as deleted that there is another copy of.
+func (s *session) markSurplus(ctx context.Context, t syncstate.Side, surplus []store.FlagChange) error {
+	if len(surplus) == 0 {
+		return nil
+	}
+	s.emit(Event{Kind: Notice, Side: t, Text: fmt.Sprintf(
+		"%d message(s) of an interrupted run were stored on the %s side only after they had been copied again; the surplus copies are marked as deleted", len(surplus), t)})
+	if s.DryRun {
+		for _, c := range surplus {
+			if err := s.setAside(t, c.UID, mail.FlagDeleted); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	failed := make([]error, len(surplus))
+	err := s.boxes[t].SetFlags(ctx, surplus, func(i int, err error) { failed[i] = err })
+	if err != nil {
+		return s.where(t, "marking surplus copies", err)
+	}
+	for i, c := range surplus {
+		if failed[i] == nil {
+			if j := mail.FindMeta(s.found[t].Messages, c.UID); j >= 0 {
+				s.found[t].Messages[j].Flags |= mail.FlagDeleted
+			}
+		}
+		if err := s.setAside(t, c.UID, mail.FlagDeleted); err != nil {
+			return err
+		}
+	}
+	return nil
+}
