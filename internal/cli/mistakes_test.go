@@ -274,6 +274,24 @@ var mistakes = []struct {
 		w.srv.Seed(w.t, w.user(), "Archive/2024", testkit.Mail{Body: "Subject: another\r\n\r\nHello\r\n"})
 		w.run(1, "-a")
 	}},
+	{"UIDNEXT went back", func(w *mistakeWorld) {
+		w.run(0, "-a")
+		states, err := filepath.Glob(filepath.Join(w.dir, "home", "Mail", "Archive", "2024", ".mbsyncstate"))
+		if err != nil || len(states) != 1 {
+			w.t.Fatalf("states: %v, %v", states, err)
+		}
+		state, err := os.ReadFile(states[0])
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for i := 2; i <= 10; i++ { // of which the server has no trace
+			state = fmt.Appendf(state, "%d 0 \n", i)
+		}
+		if err := os.WriteFile(states[0], state, 0o600); err != nil {
+			w.t.Fatal(err)
+		}
+		w.run(1, "-a")
+	}},
 	{"A server without UIDPLUS", func(w *mistakeWorld) {
 		old := testkit.StartDovecot(w.t, testkit.DovecotConfig{
 			Users: []string{w.user()}, Capability: "IMAP4rev1 LITERAL+",
