@@ -29,6 +29,8 @@ type runner struct {
 	owners map[string]string          // the channel a mailbox was in first
 	warned map[[2]string]bool         // channels that overlap
 	sum    Summary
+	// foreseen is what a dry run has found to be done with two mailboxes.
+	foreseen map[[2]string][2]engine.Counts
 }
 
 func newRunner(o Options) *runner {
@@ -46,6 +48,8 @@ func newRunner(o Options) *runner {
 		states:  map[string]engine.PairName{},
 		owners:  map[string]string{},
 		warned:  map[[2]string]bool{},
+
+		foreseen: map[[2]string][2]engine.Counts{},
 	}
 }
 
@@ -333,6 +337,27 @@ func (r *runner) pair(ctx context.Context, s Selection, j job, q *quiet, c claim
 	r.gate.leave(c)
 }
 
+// count adds what was done with a pair to the sum; r.mu is held. In a dry run, two
+// channels with the same mailboxes foresee the same changes, of which the second one
+// would find nothing left to do: they count once.
+func (r *runner) count(s Selection, t target, counts [2]engine.Counts) {
+	var before [2]engine.Counts
+	if r.DryRun && t.err == nil {
+		var key [2]string
+		for i, e := range ends(s.Channel) {
+			key[i] = identity(e.Store, t.stores[i], t.Box[i])
+		}
+		before = r.foreseen[key]
+		for i := range counts {
+			counts[i] = counts[i].Max(before[i])
+		}
+		r.foreseen[key] = counts
+	}
+	for i := range counts {
+		r.sum.Counts[i].Add(counts[i].Minus(before[i]))
+	}
+}
+
 // finish adds up what was done with a pair, and tells it.
 func (r *runner) finish(s Selection, t target, res engine.Result, err error) {
 	r.mu.Lock()
@@ -340,9 +365,7 @@ func (r *runner) finish(s Selection, t target, res engine.Result, err error) {
 	if err != nil || res.Failed+res.Problems > 0 {
 		r.sum.Failed = true
 	}
-	for i := range r.sum.Counts {
-		r.sum.Counts[i].Add(res.Counts[i])
-	}
+	r.count(s, t, res.Counts)
 	r.mu.Unlock()
 	if _, known := r.note(s.Channel, err); known {
 		err = fmt.Errorf("%w: %w", engine.ErrReported, err)

@@ -105,6 +105,16 @@ func (c *Counts) Add(o Counts) {
 	c.Expunged += o.Expunged
 }
 
+// Max returns the higher one of each count.
+func (c Counts) Max(o Counts) Counts {
+	return Counts{max(c.New, o.New), max(c.Flags, o.Flags), max(c.Trashed, o.Trashed), max(c.Expunged, o.Expunged)}
+}
+
+// Minus returns the differences.
+func (c Counts) Minus(o Counts) Counts {
+	return Counts{c.New - o.New, c.Flags - o.Flags, c.Trashed - o.Trashed, c.Expunged - o.Expunged}
+}
+
 // Result is what a run did.
 type Result struct {
 	// Counts of each side.
