@@ -23,8 +23,8 @@ const maxLate = 24 * time.Hour
 // expect notes copies on side t that were not found. It must be done before the ids are
 // forgotten in the journal.
 func (s *session) expect(t syncstate.Side, recs []*syncstate.Record) error {
-	if s.DryRun || s.Controls != nil {
-		return nil
+	if _, local := s.Store[t].(store.Local); local || s.DryRun || s.Controls != nil {
+		return nil // nobody stores for a program that is gone
 	}
 	for _, r := range recs {
 		s.notes.Expect(syncstate.Late{

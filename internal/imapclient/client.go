@@ -339,6 +339,8 @@ type command struct {
 	// ended is called last, whatever the outcome, on the reader goroutine.
 	ended func()
 
+	taken uint64 // responses that data took
+
 	cont chan string   // texts of continuations; nil if there are none
 	last bool          // others may have been sent behind it, though it may get some
 	done chan struct{} // closed when err is final

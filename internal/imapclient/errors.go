@@ -68,12 +68,17 @@ func (e *ByeError) Error() string {
 type TimeoutError struct {
 	// Sending: the server took no more data. Else it sent none.
 	Sending bool
+	// Talking: it has sent nothing that was asked for.
+	Talking bool
 	After   time.Duration
 }
 
 func (e *TimeoutError) Error() string {
 	if e.Sending {
 		return fmt.Sprintf("server has taken no data for %v", e.After)
+	}
+	if e.Talking {
+		return fmt.Sprintf("server has sent nothing that was asked for in %v", e.After)
 	}
 	return fmt.Sprintf("server has sent nothing for %v", e.After)
 }

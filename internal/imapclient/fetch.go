@@ -161,6 +161,7 @@ type fetch struct {
 
 	// bodies are the messages whose body was delivered.
 	bodies mail.UIDSet
+	taken  uint64 // responses
 	// held are messages that are not complete. order has them in the order in
 	// which they began to come, and some that are released already.
 	held       map[mail.UID]*partial
@@ -234,12 +235,16 @@ func (c *Client) body(m *imapwire.Fetch, s imapwire.Section, lit *imapwire.Liter
 				f.remove(held)
 			}
 			c.cur.delivered, c.cur.sink = true, f
+			c.link.stream(true)
 			f.deliver(&whole, lit, lit.Size())
+			c.link.stream(false)
 			return
 		}
 		c.cur.kind = f.req.Body
 		c.cur.body = newSpool(c.opts.Spool)
+		c.link.stream(true)
 		c.cur.body.fill(lit)
+		c.link.stream(false)
 		return
 	}
 }
@@ -260,6 +265,7 @@ func (c *Client) fetched(r *imapwire.Response) {
 	}
 	if m.Has&imapwire.ItemUID != 0 && m.UID != 0 {
 		if f := c.recipient(queue, m, body); f != nil {
+			c.took(&f.taken, maxFetched)
 			f.take(m, body)
 			return
 		}

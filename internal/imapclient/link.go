@@ -39,6 +39,35 @@ type link struct {
 	queued  int       // bytes in the kernel's send queue when last looked at
 	hangup  error     // why the end is near
 	haste   int       // how many wait for a few bytes more than for anything
+	// useful is when something was last received or sent that was asked for; a body
+	// is being received that was, if streaming.
+	useful    time.Time
+	streaming bool
+}
+
+// talkLimit is for how many timeouts a server may go on to talk while nothing comes
+// that was asked for.
+const talkLimit = 10
+
+// progress notes that something was received that was asked for.
+func (l *link) progress() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.useful = time.Now()
+}
+
+// stream notes that a body begins or ends that was asked for.
+func (l *link) stream(on bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.streaming = on
+	l.useful = time.Now()
+}
+
+// idleTalk reports whether the server has talked for too long without anything that
+// was asked for. l.mu is held.
+func (l *link) idleTalk(now time.Time) bool {
+	return l.timeout > 0 && l.waiting > 0 && !l.sole && !l.streaming && now.Sub(l.useful) > talkLimit*l.timeout
 }
 
 // expect notes that something is waited for from now on, and done that it is
@@ -49,6 +78,7 @@ func (l *link) expect() {
 	l.waiting++
 	if l.waiting == 1 {
 		l.last = time.Now()
+		l.useful = l.last
 		if l.reading {
 			l.arm()
 		}
@@ -59,6 +89,7 @@ func (l *link) done() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.waiting--
+	l.useful = time.Now()
 }
 
 // hurry notes that the next bytes received are (1) or are no longer (-1) what
@@ -118,6 +149,11 @@ func (l *link) Read(p []byte) (int, error) {
 		n, err := l.Conn.Read(p)
 		l.mu.Lock()
 		now := time.Now()
+		if n > 0 && l.idleTalk(now) {
+			l.reading = false
+			l.mu.Unlock()
+			return 0, &TimeoutError{After: talkLimit * l.timeout, Talking: true}
+		}
 		if n > 0 {
 			l.last = now
 			if l.haste > 0 || l.waiting > 1 && n < smallSegment {
@@ -168,7 +204,7 @@ func (l *link) Write(p []byte) (written int, err error) {
 		now := time.Now()
 		l.mu.Lock()
 		if n > 0 {
-			l.last = now
+			l.last, l.useful = now, now
 		}
 		stalled := (l.reading || l.sole) && now.Sub(l.last) >= l.timeout
 		l.mu.Unlock()

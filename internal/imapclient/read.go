@@ -152,10 +152,27 @@ func (c *Client) misled(kind imapwire.Kind) {
 	}
 }
 
+// took notes that a command has taken data, the number of which is counted. Of data
+// without end not all counts as progress.
+func (c *Client) took(count *uint64, most uint64) {
+	*count++
+	if *count <= most || *count <= 4*uint64(c.exists.Load()) {
+		c.link.progress()
+	}
+}
+
+// How many responses a command may take, besides those about messages that there are.
+// A LIST has many.
+const (
+	maxTaken   = 100_000
+	maxFetched = 1000
+)
+
 // offer gives untagged data to the first command that wants it.
 func (c *Client) offer(r *imapwire.Response) bool {
 	for i, cmd := range *c.queue.Load() {
 		if cmd.data != nil && cmd.data(r, i == 0) {
+			c.took(&cmd.taken, maxTaken)
 			return true
 		}
 	}
