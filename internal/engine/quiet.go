@@ -29,10 +29,15 @@ func Fingerprint(p *Pair, far, near string) string {
 // stateMark tells whether the state is still the same.
 func stateMark(fsys vfs.FS, path string) string {
 	f := stateFiles{fs: fsys, path: path}
-	for _, p := range []string{f.newPath(), f.journalPath(), f.notesPath()} {
+	for _, p := range []string{f.newPath(), f.journalPath()} {
 		if _, err := fsys.Stat(p); !errors.Is(err, fs.ErrNotExist) {
 			return ""
 		}
+	}
+	// A message that is held is tried in each run. A copy that arrives late changes the
+	// mark of its mailbox.
+	if n, err := f.readNotes(); err != nil || len(n.Held) > 0 {
+		return ""
 	}
 	fi, err := fsys.Stat(path)
 	if err != nil || !fi.Mode().IsRegular() {

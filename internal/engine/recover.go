@@ -99,8 +99,8 @@ func (s *session) doubts(ctx context.Context, t syncstate.Side) (*doubt, error) 
 	box := s.boxes[t]
 	info := box.Info()
 	d := &doubt{side: t, was: s.state.UIDValidity[t], now: info.UIDValidity, top: s.topUID(t), next: info.UIDNext}
-	if d.was == 0 {
-		d.was = d.now
+	if d.was == 0 && !s.anyRecord() {
+		d.was = d.now // it is not known yet; with records, 0 is what it was
 	}
 	// At the end of the numbers there is no next one.
 	d.back = d.next <= d.top && d.next < mail.MaxUID
@@ -173,6 +173,14 @@ func (s *session) anyPaired() bool {
 		if r.Paired() {
 			return true
 		}
+	}
+	return false
+}
+
+// anyRecord reports whether the state has a record.
+func (s *session) anyRecord() bool {
+	for range s.state.Live() {
+		return true
 	}
 	return false
 }

@@ -142,7 +142,7 @@ type OpenRequest struct {
 
 // Info describes an open mailbox.
 type Info struct {
-	// UIDValidity is never 0.
+	// UIDValidity is 0 only on a server that tells none.
 	UIDValidity uint32
 	// UIDNext is higher than every UID in use (RFC 9051 §2.3.1.1). Never 0.
 	UIDNext mail.UID

@@ -164,7 +164,7 @@ func (a *appender) answered(key int, got *imapclient.Appended, err error) error 
 // told reports whether the server has told the UIDs of what was stored, and
 // they are worth something.
 func (a *appender) told(got *imapclient.Appended) bool {
-	return a.tells && got.UIDValidity != 0 && !a.box.deposit
+	return a.tells && got.UIDValidity != 0 && a.box.Info().UIDValidity != 0 && !a.box.deposit
 }
 
 // stored tells that a message was stored; the UID is 0 if it is not known.

@@ -212,7 +212,10 @@ func (m *mailbox) reconnect(ctx context.Context) error {
 
 // Close implements store.Mailbox. The mailbox remains selected until the
 // session gets another use: that expunges nothing, and costs nothing.
-func (m *mailbox) Close(context.Context) error {
+func (m *mailbox) Close(ctx context.Context) error {
+	// Also if the run has failed: a listing that is complete is a fact about the server,
+	// from which the next one goes on, whatever was done with it.
+	m.Remember(ctx)
 	m.mu.Lock()
 	sess := m.sess
 	m.sess = nil

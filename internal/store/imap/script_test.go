@@ -92,8 +92,6 @@ func TestOpenRefused(t *testing.T) {
 		{"not selectable", "C: $a SELECT \"x\"\nS: $a NO What\nC: $b LIST \"\" x\nS: * LIST (\\Noselect) \"/\" x\nS: $b OK\n", true, ""},
 		{"exists", "C: $a SELECT \"x\"\nS: $a NO What\nC: $b LIST \"\" x\nS: * LIST () \"/\" x\nS: $b OK\n", false, "What"},
 		{"bad", "C: $a SELECT \"x\"\nS: $a BAD What\n", false, "What"},
-		{"no UIDVALIDITY", "C: $a SELECT \"x\"\nS: * 0 EXISTS\nS: $a OK\n", false, "UIDVALIDITY"},
-		{"UIDVALIDITY 0", "C: $a SELECT \"x\"\nS: * 0 EXISTS\nS: * OK [UIDVALIDITY 0] x\nS: $a OK\n", false, "UIDVALIDITY"},
 		{"UIDs that do not last", "C: $a SELECT \"x\"\nS: * 0 EXISTS\nS: * OK [UIDVALIDITY 1] x\nS: * NO [UIDNOTSTICKY] x\nS: $a OK\n", false, "does not keep the UIDs"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -120,8 +120,6 @@ func (m *mailbox) selectBox(ctx context.Context, sess *session) (*opened, error)
 	switch {
 	case !sel.HasExists:
 		return nil, errNoExists
-	case sel.UIDValidity == 0:
-		return nil, errors.New("server does not tell the UIDVALIDITY of the mailbox, so that messages cannot be told apart")
 	case sel.UIDNotSticky:
 		return nil, errors.New("server does not keep the UIDs of messages in this mailbox")
 	}
@@ -135,8 +133,11 @@ func (m *mailbox) selectBox(ctx context.Context, sess *session) (*opened, error)
 			return nil, err
 		}
 	}
-	if sel.NoModSeq || !remembers {
-		s.modSeq = 0
+	if sel.UIDValidity == 0 {
+		m.store.warnNoValidity(m.box)
+	}
+	if sel.NoModSeq || !remembers || sel.UIDValidity == 0 {
+		s.modSeq = 0 // nothing is remembered of it
 	}
 	s.mark = mark(sel.UIDValidity, sel.UIDNext, sel.Exists, s.modSeq)
 	if base != nil {
@@ -252,6 +253,15 @@ func (s *selection) resync(sel *imapclient.Selected, changes *delta) (wrong stri
 // errNoExists is why a mailbox cannot be opened: without that number a listing may
 // lack anything.
 var errNoExists = errors.New("server does not tell how many messages the mailbox has: EXISTS is missing, or cannot be read")
+
+// warnNoValidity tells, once, of a server that does not tell UIDVALIDITY, or tells 0. As
+// long as it does not begin to, 0 is what identifies the mailbox.
+func (s *Store) warnNoValidity(box string) {
+	if s.noValidity.CompareAndSwap(false, true) {
+		s.warn(fmt.Sprintf("the server of store '%s' does not tell the UIDVALIDITY of mailbox '%s'", s.opts.Name, box),
+			"if the mailbox is ever deleted and made anew, or its messages are numbered anew, that goes unnoticed, and messages may be taken for others")
+	}
+}
 
 // unsafeLogin recognizes servers that want to be told the name of the client
 // (RFC 2971) before they let it at the mail.

@@ -91,6 +91,8 @@ type Store struct {
 	layout layoutCache
 	// plainSelect: the server does not take parameters of SELECT.
 	plainSelect atomic.Bool
+	// noValidity: the user was told that the server does not tell UIDVALIDITY.
+	noValidity atomic.Bool
 	// plainExpunge: the server has refused UID EXPUNGE.
 	plainExpunge atomic.Bool
 
