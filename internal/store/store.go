@@ -242,8 +242,8 @@ type Recaller interface {
 // changed if they remember what they have listed, from one run to the next.
 type Rememberer interface {
 	// Remember tells that the mailbox has been synchronized completely, so that
-	// what is known of it is worth remembering. Whether that works makes no
-	// difference but for speed.
+	// what is known of it is worth remembering. A mailbox may also do so by itself
+	// when it is closed. Whether that works makes no difference but for speed.
 	Remember(ctx context.Context)
 }
 
