@@ -241,8 +241,7 @@ type Recaller interface {
 // Rememberer is implemented by mailboxes that can find out faster what has
 // changed if they remember what they have listed, from one run to the next.
 type Rememberer interface {
-	// Remember tells that the mailbox has been synchronized completely, so that
-	// what is known of it is worth remembering. A mailbox may also do so by itself
+	// Remember saves what is known of the mailbox. A mailbox may also do so by itself
 	// when it is closed. Whether that works makes no difference but for speed.
 	Remember(ctx context.Context)
 }
