@@ -339,7 +339,11 @@ type command struct {
 	// ended is called last, whatever the outcome, on the reader goroutine.
 	ended func()
 
-	taken uint64 // responses that data took
+	taken tally // responses that data took
+	// reports are the kinds of responses that tell what the command does to the messages;
+	// reported counts them.
+	reports  []imapwire.Kind
+	reported tally
 
 	cont chan string   // texts of continuations; nil if there are none
 	last bool          // others may have been sent behind it, though it may get some

@@ -161,7 +161,7 @@ type fetch struct {
 
 	// bodies are the messages whose body was delivered.
 	bodies mail.UIDSet
-	taken  uint64 // responses
+	taken  tally // responses
 	// held are messages that are not complete. order has them in the order in
 	// which they began to come, and some that are released already.
 	held       map[mail.UID]*partial
@@ -235,16 +235,13 @@ func (c *Client) body(m *imapwire.Fetch, s imapwire.Section, lit *imapwire.Liter
 				f.remove(held)
 			}
 			c.cur.delivered, c.cur.sink = true, f
-			c.link.stream(true)
-			f.deliver(&whole, lit, lit.Size())
-			c.link.stream(false)
+			c.link.use(func() { f.deliver(&whole, lit, lit.Size()) })
+			c.link.progress()
 			return
 		}
 		c.cur.kind = f.req.Body
 		c.cur.body = newSpool(c.opts.Spool)
-		c.link.stream(true)
-		c.cur.body.fill(lit)
-		c.link.stream(false)
+		c.link.use(func() { c.cur.body.fill(lit) })
 		return
 	}
 }
@@ -260,13 +257,14 @@ func (c *Client) fetched(r *imapwire.Response) {
 	queue := *c.queue.Load()
 	if len(queue) > 0 && queue[0].fetch == nil && queue[0].data != nil && queue[0].data(r, true) {
 		// A SELECT with QRESYNC.
+		c.took(&queue[0].taken, maxFetched)
 		body.close()
 		return
 	}
 	if m.Has&imapwire.ItemUID != 0 && m.UID != 0 {
 		if f := c.recipient(queue, m, body); f != nil {
 			c.took(&f.taken, maxFetched)
-			f.take(m, body)
+			c.link.use(func() { f.take(m, body) })
 			return
 		}
 	}
@@ -274,6 +272,7 @@ func (c *Client) fetched(r *imapwire.Response) {
 	if m.Has&imapwire.ItemUID != 0 && m.UID == 0 {
 		c.unknown("FETCH", errZeroUID)
 	}
+	c.reported(imapwire.KindFetch)
 	if c.opts.Hooks.Fetch != nil {
 		c.opts.Hooks.Fetch(m)
 	}

@@ -39,10 +39,12 @@ type link struct {
 	queued  int       // bytes in the kernel's send queue when last looked at
 	hangup  error     // why the end is near
 	haste   int       // how many wait for a few bytes more than for anything
-	// useful is when something was last received or sent that was asked for; a body
-	// is being received that was, if streaming.
-	useful    time.Time
-	streaming bool
+	// talked is how long nothing has come that was asked for, up to since, without the
+	// time when that did not count. While using, it does not: what was asked for is being
+	// received, or dealt with.
+	talked time.Duration
+	since  time.Time
+	using  bool
 }
 
 // talkLimit is for how many timeouts a server may go on to talk while nothing comes
@@ -53,21 +55,39 @@ const talkLimit = 10
 func (l *link) progress() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.useful = time.Now()
+	l.quiet()
 }
 
-// stream notes that a body begins or ends that was asked for.
-func (l *link) stream(on bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.streaming = on
-	l.useful = time.Now()
+// quiet is progress with l.mu held.
+func (l *link) quiet() { l.talked, l.since = 0, time.Now() }
+
+// use calls f, which receives what was asked for, or deals with it. The time that it takes
+// does not count.
+func (l *link) use(f func()) {
+	set := func(using bool) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.count(time.Now())
+		l.using = using
+	}
+	set(true)
+	f()
+	set(false)
 }
 
-// idleTalk reports whether the server has talked for too long without anything that
-// was asked for. l.mu is held.
+// count adds to talked what has passed since. l.mu is held.
+func (l *link) count(now time.Time) {
+	if l.waiting > 0 && !l.sole && !l.using {
+		l.talked += now.Sub(l.since)
+	}
+	l.since = now
+}
+
+// idleTalk reports whether the server has talked for too long without anything that was
+// asked for. l.mu is held.
 func (l *link) idleTalk(now time.Time) bool {
-	return l.timeout > 0 && l.waiting > 0 && !l.sole && !l.streaming && now.Sub(l.useful) > talkLimit*l.timeout
+	l.count(now)
+	return l.timeout > 0 && l.talked > talkLimit*l.timeout
 }
 
 // expect notes that something is waited for from now on, and done that it is
@@ -78,7 +98,7 @@ func (l *link) expect() {
 	l.waiting++
 	if l.waiting == 1 {
 		l.last = time.Now()
-		l.useful = l.last
+		l.quiet()
 		if l.reading {
 			l.arm()
 		}
@@ -89,7 +109,7 @@ func (l *link) done() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.waiting--
-	l.useful = time.Now()
+	l.quiet()
 }
 
 // hurry notes that the next bytes received are (1) or are no longer (-1) what
@@ -149,7 +169,7 @@ func (l *link) Read(p []byte) (int, error) {
 		n, err := l.Conn.Read(p)
 		l.mu.Lock()
 		now := time.Now()
-		if n > 0 && l.idleTalk(now) {
+		if l.idleTalk(now) && n > 0 {
 			l.reading = false
 			l.mu.Unlock()
 			return 0, &TimeoutError{After: talkLimit * l.timeout, Talking: true}
@@ -204,7 +224,8 @@ func (l *link) Write(p []byte) (written int, err error) {
 		now := time.Now()
 		l.mu.Lock()
 		if n > 0 {
-			l.last, l.useful = now, now
+			l.last = now
+			l.quiet()
 		}
 		stalled := (l.reading || l.sole) && now.Sub(l.last) >= l.timeout
 		l.mu.Unlock()

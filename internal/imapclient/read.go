@@ -152,14 +152,32 @@ func (c *Client) misled(kind imapwire.Kind) {
 	}
 }
 
+// A tally counts responses, and knows how many of them may count as progress.
+type tally struct{ n, most uint64 }
+
 // took notes that a command has taken data, the number of which is counted. Of data
-// without end not all counts as progress.
-func (c *Client) took(count *uint64, most uint64) {
-	*count++
-	if *count <= most || *count <= 4*uint64(c.exists.Load()) {
+// without end not all counts as progress: as many as are usual, or some for each message
+// that there is, or was.
+func (c *Client) took(t *tally, usual uint64) {
+	t.n++
+	t.most = max(t.most, usual, 4*uint64(c.exists.Load()))
+	if t.n <= t.most {
 		c.link.progress()
 	}
 }
+
+// reported notes that a response came that may tell what a command does to messages.
+func (c *Client) reported(kind imapwire.Kind) {
+	for _, cmd := range *c.queue.Load() {
+		if slices.Contains(cmd.reports, kind) {
+			c.took(&cmd.reported, maxFetched)
+			return
+		}
+	}
+}
+
+// The kinds of responses with which commands report that messages are gone.
+var goneKinds = []imapwire.Kind{imapwire.KindExpunge, imapwire.KindVanished}
 
 // How many responses a command may take, besides those about messages that there are.
 // A LIST has many.
@@ -172,7 +190,9 @@ const (
 func (c *Client) offer(r *imapwire.Response) bool {
 	for i, cmd := range *c.queue.Load() {
 		if cmd.data != nil && cmd.data(r, i == 0) {
-			c.took(&cmd.taken, maxTaken)
+			if r.Kind != imapwire.KindExists { // which itself says how many may come
+				c.took(&cmd.taken, maxTaken)
+			}
 			return true
 		}
 	}
@@ -193,6 +213,7 @@ func (c *Client) unsolicited(r *imapwire.Response) {
 			c.misled(imapwire.KindExpunge)
 			return
 		}
+		c.reported(imapwire.KindExpunge)
 		c.shrink(1)
 		if h.Expunge != nil {
 			h.Expunge(r.Num)
@@ -201,6 +222,7 @@ func (c *Client) unsolicited(r *imapwire.Response) {
 		if r.Earlier {
 			return // an answer that nobody waits for
 		}
+		c.reported(imapwire.KindVanished)
 		c.shrink(r.UIDs.Len())
 		if h.Vanished != nil {
 			h.Vanished(r.UIDs)

@@ -220,13 +220,21 @@ func (c *Client) Check(ctx context.Context) error {
 
 // Expunge removes all messages that are marked as deleted.
 func (c *Client) Expunge(ctx context.Context) error {
-	return c.simple(ctx, imapwire.NewCommand("EXPUNGE"))
+	return c.expunge(ctx, imapwire.NewCommand("EXPUNGE"))
 }
 
 // ExpungeUIDs removes those of the messages that are marked as deleted (UID
 // EXPUNGE, RFC 4315).
 func (c *Client) ExpungeUIDs(ctx context.Context, uids mail.UIDSet) error {
-	return c.simple(ctx, imapwire.NewCommand("UID EXPUNGE").Set(uids))
+	return c.expunge(ctx, imapwire.NewCommand("UID EXPUNGE").Set(uids))
+}
+
+func (c *Client) expunge(ctx context.Context, text *imapwire.Command) error {
+	cmd := &command{reports: goneKinds}
+	if err := c.start(ctx, cmd, text); err != nil {
+		return err
+	}
+	return c.wait(ctx, cmd)
 }
 
 // StoreMode says what to do with flags.
@@ -273,7 +281,7 @@ func (c *Client) StartStore(ctx context.Context, req StoreRequest) (*Pending[Sto
 	}
 	text.Raw([...]string{"+FLAGS.SILENT", "-FLAGS.SILENT", "FLAGS.SILENT"}[req.Mode]).Flags(req.Flags)
 	var st Stored
-	cmd := &command{completed: func(r *imapwire.Response) error {
+	cmd := &command{reports: []imapwire.Kind{imapwire.KindFetch}, completed: func(r *imapwire.Response) error {
 		if r.Code.Name == imapwire.CodeModified {
 			st.Modified = r.Code.UIDs
 		}
@@ -346,6 +354,7 @@ func (c *Client) copyOrMove(ctx context.Context, verb string, uids mail.UIDSet, 
 		return true
 	}
 	cmd := &command{
+		reports: goneKinds, // of MOVE
 		// MOVE tells it before the messages vanish.
 		data: func(r *imapwire.Response, head bool) bool {
 			return head && r.Kind == imapwire.KindStatus && note(r)
