@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"isync/internal/config"
 	"isync/internal/imapclient"
@@ -9,9 +10,21 @@ import (
 	"isync/internal/ui"
 )
 
+// maxTold is how many texts for the user are shown of the server of a store.
+const maxTold = 100
+
 // client tells how to connect to the server of a store.
 func (w *workshop) client(s *config.Store) (imapclient.Options, error) {
 	a := s.IMAP.Account
+	var told atomic.Int32
+	pass := func(how, text string) {
+		switch n := told.Add(1); {
+		case n <= maxTold:
+			w.printer.Warn("", fmt.Sprintf("store '%s': the server %s: %s", s.Name, how, text))
+		case n == maxTold+1:
+			w.printer.Warn("", fmt.Sprintf("store '%s': the server sends more than %d messages for the user; the others are not shown", s.Name, maxTold))
+		}
+	}
 	o := imapclient.Options{
 		Host: a.Host, Port: a.Port,
 		Timeout:           a.Timeout,
@@ -20,10 +33,10 @@ func (w *workshop) client(s *config.Store) (imapclient.Options, error) {
 		ID:                []string{"name", "isync", "version", Version()},
 		Hooks: imapclient.Hooks{
 			Alert: func(text string) {
-				w.printer.Warn("", fmt.Sprintf("store '%s': the server wants you to know: %s", s.Name, text))
+				pass("wants you to know", text)
 			},
 			Notice: func(_ imapwire.Status, _ imapwire.Code, text string) {
-				w.printer.Warn("", fmt.Sprintf("store '%s': the server warns: %s", s.Name, text))
+				pass("warns", text)
 			},
 			Unknown: func(what string, err error) {
 				w.printer.Debugf(ui.DebugNet, "%s: skipped response %s: %v", s.Name, what, err)

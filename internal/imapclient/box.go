@@ -13,8 +13,15 @@ import (
 	"isync/internal/mail"
 )
 
-// maxListBytes bounds what is kept of the answer to one LIST.
-const maxListBytes = 64 << 20
+// maxListBytes bounds what is kept of the answer to one LIST. While a list grows, and
+// until the garbage is collected, it takes up to three times that.
+const maxListBytes = 20 << 20
+
+// What is kept takes, besides the text.
+const (
+	entryBytes = 100 // for a mailbox
+	attrBytes  = 24  // for an attribute
+)
 
 // Mailbox names are UTF-8 with the server's own hierarchy delimiter everywhere
 // in this package; they are encoded as modified UTF-7 (or not, after ENABLE
@@ -326,7 +333,10 @@ type listing struct {
 func (l *listing) data(r *imapwire.Response, head bool) bool {
 	switch {
 	case r.Kind == l.kind, r.Kind == imapwire.KindList && head:
-		l.bytes += len(r.List.Name) + 100
+		l.bytes += len(r.List.Name) + len(r.List.Delim) + entryBytes
+		for _, a := range r.List.Attrs {
+			l.bytes += len(a) + attrBytes
+		}
 		if l.err == nil && l.bytes > maxListBytes {
 			l.err = fmt.Errorf("the list of mailboxes is too long: the server has listed %d, and goes on", len(l.entries))
 			l.entries, l.index, l.indexed = nil, nil, 0

@@ -16,6 +16,9 @@ var ErrClosed = errors.New("connection is closed")
 // errNoMessages is why an APPEND of nothing fails.
 var errNoMessages = errors.New("nothing to append")
 
+// errFoundTooMany is why the answer to a SEARCH is of no use.
+var errFoundTooMany = errors.New("it has more messages than there are")
+
 // errHalfSent is why a connection was given up.
 var errHalfSent = errors.New("a message could not be sent completely")
 

@@ -1,6 +1,7 @@
 package imapclient
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 	"strings"
@@ -377,11 +378,19 @@ func (c *Client) Search(ctx context.Context, criteria string) (mail.UIDSet, erro
 	return p.Wait(ctx)
 }
 
+// How many ranges of UIDs the answer to a SEARCH may have: maxFound, and someFound more
+// than there are messages.
+const (
+	maxFound  = 1 << 22
+	someFound = 10_000
+)
+
 // StartSearch starts a UID SEARCH. The criteria are sent as they are: strings
 // in them must be quoted (imapwire.AppendQuoted) and ASCII. Where the server
 // has ESEARCH the answer comes as ranges (RFC 4731).
 func (c *Client) StartSearch(ctx context.Context, criteria string) (*Pending[mail.UIDSet], error) {
 	var found mail.UIDSet
+	exists := c.exists.Load()
 	text := imapwire.NewCommand("UID SEARCH")
 	if c.Caps().Has("ESEARCH") {
 		text.Raw("RETURN (ALL)")
@@ -396,6 +405,15 @@ func (c *Client) StartSearch(ctx context.Context, criteria string) (*Pending[mai
 			}
 		default:
 			return false
+		}
+		room := uint64(maxFound)
+		if c.Counted() {
+			room = min(room, uint64(max(exists, c.exists.Load()))+someFound)
+		}
+		if cmd.garbled != nil || uint64(len(found)+len(r.UIDs)) > room {
+			cmd.garbled = cmp.Or(cmd.garbled, error(&AnswerError{Command: cmd.verb, Err: errFoundTooMany}))
+			found = nil
+			return true
 		}
 		if found.Empty() {
 			found = r.UIDs

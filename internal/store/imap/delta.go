@@ -27,7 +27,7 @@ type changedMeta struct {
 
 // maxDelta bounds how much of either kind is kept. Who has that many changes
 // lists everything.
-const maxDelta = 1 << 22
+const maxDelta = 1 << 20
 
 // unreadable takes notice of a response that cannot be read.
 func (d *delta) unreadable() { d.flaw = "what the server tells of changes cannot be read" }
