@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"path"
+	"sync/atomic"
 	"testing"
 
 	"isync/internal/engine"
@@ -61,13 +62,17 @@ func TestLockComesFirst(t *testing.T) {
 			c := parseRules(t, "sync")
 			sc := scenario{far: "5:E 6:A", near: "7:E", state: tt.state}
 			w := sc.setup(t, c)
-			locked := false
+			var locked atomic.Bool
 			_, _, err := w.run(c, modes[0], &killer{}, 1, tt.setup, func(p *engine.Pair) {
 				f := vfs.NewFault(w.fs)
-				f.Before(func(op vfs.Op, _ string) { locked = locked || op == vfs.OpLock })
+				f.Before(func(op vfs.Op, _ string) {
+					if op == vfs.OpLock {
+						locked.Store(true)
+					}
+				})
 				p.FS = f
 				p.Store[0] = openStore{p.Store[0], func(string) {
-					if !locked {
+					if !locked.Load() {
 						t.Error("the far mailbox is opened before the lock is taken")
 					}
 				}}

@@ -15,6 +15,8 @@ import (
 type CyrusConfig struct {
 	// Users; all have the same Password.
 	Users []string
+	// Trixie: the one of Debian trixie, 3.10, instead of this system's.
+	Trixie bool
 	// Modern: names are as they are elsewhere, beside the inbox and with slashes.
 	Modern bool
 	// Hide are capabilities not to be announced, with spaces between them.
@@ -40,7 +42,11 @@ const cyrusForbids = "\"\\;{}"
 // StartCyrus starts a Cyrus that is stopped with the test.
 func StartCyrus(tb testing.TB, cfg CyrusConfig) *Cyrus {
 	tb.Helper()
-	c := &Cyrus{Endpoint: Endpoint{Host: "127.0.0.1", CA: NewCA(tb)}, jail: newJail(tb, "cyrus"), cfg: cfg}
+	root := "cyrus"
+	if cfg.Trixie {
+		root = "cyrus-trixie"
+	}
+	c := &Cyrus{Endpoint: Endpoint{Host: "127.0.0.1", CA: NewCA(tb)}, jail: newJail(tb, root), cfg: cfg}
 	if cfg.Users == nil {
 		cfg.Users = []string{"user"}
 	}
@@ -84,6 +90,8 @@ func (c *Cyrus) prepare(tb testing.TB) error {
 		"sasl_mech_list: PLAIN LOGIN CRAM-MD5 SCRAM-SHA-256",
 		"allowplaintext: yes",
 		"failedloginpause: 0",
+		// Off unless told otherwise since 3.10; not known before.
+		"allowstarttls: yes",
 		"tls_server_cert: /etc/cert.pem",
 		"tls_server_key: /etc/key.pem",
 		// A user's inbox is made at the first login.

@@ -72,11 +72,14 @@ type Kind struct {
 	Start func(tb testing.TB) Server
 }
 
-// Kinds are the servers that are not Dovecot, each as it comes out of the box.
+// Kinds are the servers that are not the installed Dovecot, each as it comes out
+// of the box.
 func Kinds() []Kind {
 	return []Kind{
 		{"cyrus", func(tb testing.TB) Server { tb.Helper(); return StartCyrus(tb, CyrusConfig{}) }},
 		{"cyrus-modern", func(tb testing.TB) Server { tb.Helper(); return StartCyrus(tb, CyrusConfig{Modern: true}) }},
+		{"cyrus-3.10", func(tb testing.TB) Server { tb.Helper(); return StartCyrus(tb, CyrusConfig{Trixie: true}) }},
+		{"dovecot-2.4", func(tb testing.TB) Server { tb.Helper(); return StartDovecot24(tb) }},
 		{"courier", func(tb testing.TB) Server { tb.Helper(); return StartCourier(tb, CourierConfig{}) }},
 	}
 }

@@ -28,6 +28,13 @@ func (e *Endpoint) Client(tb testing.TB, user string) *imapclient.Client {
 	if err := c.Login(user, Password).Wait(); err != nil {
 		tb.Fatalf("login of %s: %v", user, err)
 	}
+	// The library sends names in UTF-8 as soon as this is announced. A server
+	// takes them only if it is enabled, too (RFC 9051 §5.1).
+	if c.Caps().Has(imap.CapIMAP4rev2) {
+		if _, err := c.Enable(imap.CapIMAP4rev2).Wait(); err != nil {
+			tb.Fatalf("enabling IMAP4rev2: %v", err)
+		}
+	}
 	return c
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,17 +14,32 @@ import (
 	"time"
 )
 
-// Mbsync is an mbsync that is installed on this machine: the one to compare
-// with.
+// Mbsync is a C mbsync on this machine, to compare with.
 type Mbsync struct {
 	Path    string
 	Version string // such as "1.4.4"
 }
 
-// FindMbsync finds Debian's mbsync.
+// FindMbsync finds the mbsync that is installed: 1.4.4 on Debian bookworm.
 func FindMbsync(tb testing.TB) *Mbsync {
 	tb.Helper()
-	path := FindProgram(tb, "mbsync", "isync")
+	return asked(tb, FindProgram(tb, "mbsync", "isync"))
+}
+
+// FindMbsync15 finds mbsync 1.5.1, the one of Debian trixie, which
+// tools/roots.sh has unpacked.
+func FindMbsync15(tb testing.TB) *Mbsync {
+	tb.Helper()
+	path := filepath.Join(rootCache(), fmt.Sprintf("isync-trixie-%d", rootLayout), "mbsync")
+	if _, err := os.Stat(path); err != nil {
+		needed(tb, "mbsync 1.5.1, which \"make servers\" unpacks: %v", err)
+	}
+	return asked(tb, path)
+}
+
+// asked returns the mbsync at a path with the version that it says it has.
+func asked(tb testing.TB, path string) *Mbsync {
+	tb.Helper()
 	out, err := exec.Command(path, "--version").Output()
 	if err != nil {
 		tb.Fatalf("%s --version: %v", path, err)

@@ -223,7 +223,7 @@ func (c killCase) kill(t *testing.T, n int, v testkit.Variant) {
 	w.settled(t, letters)
 }
 
-// settled checks that both sides of the inbox have these letters, and that both
+// settled checks that both sides of the inbox have these letters, and that all
 // programs, the usual ours, find nothing to do.
 func (w *world) settled(t *testing.T, letters []letter) {
 	t.Helper()
@@ -231,6 +231,7 @@ func (w *world) settled(t *testing.T, letters []letter) {
 	w.s.variant = testkit.Variant{}
 	w.configure(w.config())
 	w.idle(theirs(t), "INBOX")
+	w.idle(theirs15(t), "INBOX")
 	w.idle(ours(), "INBOX")
 }
 

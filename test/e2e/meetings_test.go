@@ -154,8 +154,11 @@ func meetings() []meeting {
 		{name: "first, QRESYNC", first: true, second: oursToo},
 		{name: "quiet, CONDSTORE", capability: noQResync, second: oursToo},
 		{name: "changed, neither", capability: noCondStore, changed: true, second: oursToo},
-		{name: "quiet, QRESYNC, with the other program", second: theirs},
-		{name: "changed, QRESYNC, with the other program", changed: true, second: theirs},
+		{name: "quiet, QRESYNC, with 1.4.4", second: theirs},
+		{name: "changed, QRESYNC, with 1.4.4", changed: true, second: theirs},
+		{name: "quiet, QRESYNC, with 1.5.1", second: theirs15},
+		{name: "changed, QRESYNC, with 1.5.1", changed: true, second: theirs15},
+		{name: "changed, CONDSTORE, with 1.5.1", capability: noQResync, changed: true, second: theirs15},
 	}
 }
 

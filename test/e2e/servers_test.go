@@ -30,10 +30,16 @@ func keeps(t testkit.Traits, l letter) bool {
 // with each server.
 func TestServers(t *testing.T) {
 	for _, k := range servers() {
-		for _, who := range []string{"ours", "in turns"} {
+		for _, who := range []string{"ours", "in turns", "in turns with 1.5.1"} {
 			t.Run(k.Name+"/"+who, func(t *testing.T) {
 				t.Parallel()
-				order := []program{ours(), theirs(t)}
+				order := []program{ours()}
+				switch who {
+				case "in turns":
+					order = append(order, theirs(t))
+				case "in turns with 1.5.1":
+					order = append(order, theirs15(t))
+				}
 				s := setup{other: k.Start, channel: "Create Near\nExpunge Both"}
 				odd := commonOddities()
 				if who == "ours" {
@@ -52,7 +58,7 @@ func TestServers(t *testing.T) {
 					b.sync(order[0])
 					b.agree("INBOX", b.letters)
 					b.idle(order[0], "INBOX")
-					if who == "in turns" {
+					if len(order) > 1 {
 						b.idle(order[1], "INBOX")
 						slices.Reverse(order)
 					}

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -135,14 +136,19 @@ var steps = []struct {
 // to do, and the same one neither.
 func TestSync(t *testing.T) {
 	for _, security := range []string{"None", "STARTTLS", "IMAPS"} {
-		for _, who := range []string{"ours", "theirs", "in turns"} {
+		for _, who := range []string{"ours", "theirs", "in turns", "1.5.1", "in turns with 1.5.1"} {
 			if who != "in turns" && security != "None" {
 				continue // enough to see that the connection is good
 			}
 			t.Run(security+"/"+who, func(t *testing.T) {
 				t.Parallel()
-				order := []program{ours(), theirs(t)}
-				if who == "theirs" {
+				order := []program{ours(), {}}
+				if strings.HasSuffix(who, "1.5.1") {
+					order[1] = theirs15(t)
+				} else {
+					order[1] = theirs(t)
+				}
+				if who == "theirs" || who == "1.5.1" {
 					slices.Reverse(order)
 				}
 				b := &inbox{world: newWorld(t, setup{security: security, channel: "Create Near\nExpunge Both"}), odd: commonOddities()}
@@ -158,7 +164,7 @@ func TestSync(t *testing.T) {
 					if t.Failed() {
 						t.Fatalf("after %s by %s", s.name, order[0].name)
 					}
-					if who == "in turns" {
+					if strings.HasPrefix(who, "in turns") {
 						slices.Reverse(order)
 					}
 				}

@@ -187,7 +187,11 @@ var harmless = regexp.MustCompile(`^(Processed \d+ box|(pull|push|expung)ed \d+ 
 	`|mbsync: notice: .* has no UIDVALIDITY, creating a new one$` +
 	`|\*\*\* IMAP Warning \*\*\* Password is being sent in the clear$` +
 	`|Maildir notice: no UIDVALIDITY, creating new\.$` +
-	`|C: \d+/\d+ +B: )`)
+	`|C: \d+/\d+ +B: ` +
+	// What 1.5 says in other words.
+	`|Channels: \d+ +Boxes: \d+ +Far: ` +
+	`|.*: notice: SSLType is deprecated\. ` +
+	`|Maildir notice: no UIDVALIDITY in .*, creating new\.$)`)
 
 // program is one of the two.
 type program struct {
@@ -200,14 +204,21 @@ type program struct {
 // ours is the program under test.
 func ours() program { return program{name: "ours", path: binary} }
 
-// theirs is Debian's mbsync. It would sleep for a second where a Maildir has
-// just changed.
+// theirs is the installed mbsync, 1.4.4. It would sleep for a second where a
+// Maildir has just changed.
 func theirs(tb testing.TB) program {
 	tb.Helper()
 	m := testkit.FindMbsync(tb)
 	if !strings.HasPrefix(m.Version, "1.4.") {
 		tb.Skipf("mbsync is %s; 1.4 is the one to compare with", m.Version)
 	}
+	return program{name: "mbsync " + m.Version, path: m.Path, args: []string{"-Tz"}}
+}
+
+// theirs15 is mbsync 1.5.1.
+func theirs15(tb testing.TB) program {
+	tb.Helper()
+	m := testkit.FindMbsync15(tb)
 	return program{name: "mbsync " + m.Version, path: m.Path, args: []string{"-Tz"}}
 }
 
