@@ -10,13 +10,11 @@ import (
 
 	"isync/internal/mail"
 	"isync/internal/syncstate"
+	"isync/internal/vfs"
 )
 
-// notesPath is the file of what is remembered beside the state. It is read and
-// written only while the state is locked.
-func (f *stateFiles) notesPath() string { return f.path + ".isync" }
-
-// readNotes returns the notes; empty ones if there are none. A file that is no
+// readNotes returns the notes; empty ones if there are none. They are read and
+// written only while the state is locked. A file that is no
 // notes of ours is an error that does not keep anything from being synchronized.
 func (f *stateFiles) readNotes() (*syncstate.Notes, error) {
 	data, ok, err := f.read(f.notesPath())
@@ -42,8 +40,11 @@ func (f *stateFiles) writeNotes(n *syncstate.Notes) error {
 		}
 		return f.syncDir(filepath.Dir(f.path))
 	}
-	next := f.notesPath() + ".new"
-	file, err := f.fs.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	next, like := f.newNotesPath(), f.notesPath()
+	if _, err := f.fs.Stat(like); err != nil {
+		like = f.path
+	}
+	file, err := vfs.CreateLike(f.fs, next, like, os.O_WRONLY|os.O_TRUNC)
 	if err != nil {
 		return fmt.Errorf("creating notes: %w", err)
 	}

@@ -17,8 +17,21 @@ import (
 // ErrLocked says that another run is working on the same pair.
 var ErrLocked = errors.New("channel is locked")
 
-// stateFiles are the state file of a pair and its companions: path.lock,
-// path.new and path.journal.
+// What the names of files beside a sync state end in, after the name of the state
+// (docs/format.md).
+const (
+	LockSuffix    = ".lock"
+	JournalSuffix = ".journal"
+	NewSuffix     = ".new"
+	NotesSuffix   = ".isync"
+)
+
+// StateSuffixes returns what the names of all files beside a sync state end in.
+func StateSuffixes() []string {
+	return []string{LockSuffix, JournalSuffix, NotesSuffix, NotesSuffix + NewSuffix, NewSuffix}
+}
+
+// stateFiles are the state file of a pair and the files beside it.
 type stateFiles struct {
 	fs   vfs.FS
 	path string
@@ -26,9 +39,11 @@ type stateFiles struct {
 	lock vfs.File // nil: not locked
 }
 
-func (f *stateFiles) newPath() string     { return f.path + ".new" }
-func (f *stateFiles) journalPath() string { return f.path + ".journal" }
-func (f *stateFiles) lockPath() string    { return f.path + ".lock" }
+func (f *stateFiles) lockPath() string     { return f.path + LockSuffix }
+func (f *stateFiles) journalPath() string  { return f.path + JournalSuffix }
+func (f *stateFiles) newPath() string      { return f.path + NewSuffix }
+func (f *stateFiles) notesPath() string    { return f.path + NotesSuffix }
+func (f *stateFiles) newNotesPath() string { return f.path + NotesSuffix + NewSuffix }
 
 // exists reports whether there is a state, or the journal of a first run.
 func (f *stateFiles) exists() (bool, error) {
@@ -214,7 +229,7 @@ func (f *stateFiles) loadAside(expireSide syncstate.Side) (wait func() (loaded, 
 func (f *stateFiles) remove() error {
 	// The state goes last: as long as it is there, the deletion of a mailbox
 	// that was begun is known to be unfinished.
-	for _, p := range []string{f.notesPath(), f.journalPath(), f.newPath(), f.path} {
+	for _, p := range []string{f.newNotesPath(), f.notesPath(), f.journalPath(), f.newPath(), f.path} {
 		if err := f.fs.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("removing the sync state: %w", err)
 		}
