@@ -136,13 +136,24 @@ func (r *runner) enginePair(s Selection, t target) (*engine.Pair, error) {
 const lateWait = 250 * time.Millisecond
 
 // claimState makes sure that no two pairs of a run share a state file, as
-// mailboxes "a/b" and "a!b" do, or channels with the same SyncState. A pair may
-// come up again, though, in another channel.
+// mailboxes "a/b" and "a!b" do, or channels with the same SyncState, and that no
+// state is a file beside another one. A pair may come up again, though, in another
+// channel.
 func (r *runner) claimState(path string, t target) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	owner, ok := r.states[path]
+	state := stateOwner(path, r.states) // whose files would be mixed up with those of path
+	for _, suffix := range engine.StateSuffixes() {
+		if _, ok := r.states[path+suffix]; ok {
+			state = path + suffix
+		}
+	}
 	switch {
+	case state != "":
+		owner := r.states[state]
+		return fmt.Errorf("its sync state would be in '%s', but a file beside '%s', the one of :%s:%s and :%s:%s in channel '%s', would have the same name; give one of the two another SyncState, or leave it out",
+			path, state, owner.Store[0], owner.Box[0], owner.Store[1], owner.Box[1], owner.Channel)
 	case !ok:
 		r.states[path] = t.PairName
 	case owner.Store != t.Store || owner.Box != t.Box:

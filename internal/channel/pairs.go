@@ -80,7 +80,10 @@ func (r *runner) pairs(ctx context.Context, s Selection, q *quiet) ([]target, er
 		}
 		out = append(out, t)
 	}
-	out = r.withOwnState(c, out)
+	out, left := r.withOwnState(c, out)
+	for _, err := range left {
+		r.warn(c, err)
+	}
 	refuseOldNames(c, out)
 	return r.separate(c, out, false), nil
 }

@@ -57,6 +57,20 @@ func (p *Previewer) Side(ctx context.Context, side config.Side) ([]string, error
 	return f.names(), nil
 }
 
+// WithOwnState returns the names whose sync state is not a file that belongs to the
+// sync state of another one, and for each of the rest why it is left out.
+func (p *Previewer) WithOwnState(names []string) (kept []string, left []error) {
+	targets := make([]target, len(names))
+	for i, n := range names {
+		targets[i] = newTarget(p.c, p.stores, n)
+	}
+	targets, left = p.r.withOwnState(p.c, targets)
+	for _, t := range targets {
+		kept = append(kept, t.Name)
+	}
+	return kept, left
+}
+
 // Identity names the mailbox on one side of a pair so that different names of
 // the same mailbox, also in different stores in the same place, are equal.
 func Identity(c *config.Channel, st store.Store, side config.Side, box string) string {

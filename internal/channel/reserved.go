@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"isync/internal/config"
+	"isync/internal/engine"
 	"isync/internal/store"
 )
 
@@ -27,36 +28,45 @@ func (t *target) reserved(c *config.Channel) error {
 	return nil
 }
 
-// stateSuffixes are what the names of files beside a sync state end in
-// (docs/format.md).
-var stateSuffixes = []string{".isync", ".lock", ".new", ".journal"}
-
-// withOwnState leaves out mailboxes whose sync state would have the name of a file
-// that belongs to the sync state of another one.
-func (r *runner) withOwnState(c *config.Channel, targets []target) []target {
-	if c.SyncState.Kind != config.StatePrefix {
-		return targets // others have a directory or a name of their own
-	}
-	states := make(map[string]string, len(targets))
-	for _, t := range targets {
-		if path, err := r.statePath(c, t); err == nil && t.err == nil {
-			states[path] = t.Name
+// stateOwner returns the path of the sync state that has a file of this name beside
+// it, among those that have an owner; "" if there is none.
+func stateOwner[T any](path string, owners map[string]T) string {
+	for _, suffix := range engine.StateSuffixes() {
+		state, ok := strings.CutSuffix(path, suffix)
+		if !ok {
+			continue
+		}
+		if _, ok := owners[state]; ok {
+			return state
 		}
 	}
-	return slices.DeleteFunc(targets, func(t target) bool {
+	return ""
+}
+
+// withOwnState leaves out mailboxes whose sync state would have the name of a file
+// that belongs to the sync state of another one, and returns why.
+func (r *runner) withOwnState(c *config.Channel, targets []target) (kept []target, left []error) {
+	if c.SyncState.Kind != config.StatePrefix {
+		return targets, nil // others have a directory or a name of their own
+	}
+	names := make(map[string]string, len(targets))
+	for _, t := range targets {
+		if path, err := r.statePath(c, t); err == nil && t.err == nil {
+			names[path] = t.Name
+		}
+	}
+	kept = slices.DeleteFunc(targets, func(t target) bool {
 		path, err := r.statePath(c, t)
 		if err != nil || t.err != nil {
 			return false
 		}
-		for _, suffix := range stateSuffixes {
-			owner, ok := strings.CutSuffix(path, suffix)
-			if !ok || states[owner] == "" {
-				continue
-			}
-			r.warn(c, &NameError{Reason: NameReserved, Name: t.Name, Channel: c, Store: c.Near.Store, text: fmt.Sprintf(
-				"mailbox '%s' is left out: its sync state '%s' would be a file that belongs to that of '%s'", t.Name, path, states[owner])})
-			return true
+		owner := stateOwner(path, names)
+		if owner == "" {
+			return false
 		}
-		return false
+		left = append(left, &NameError{Reason: NameReserved, Name: t.Name, Channel: c, Store: c.Near.Store, text: fmt.Sprintf(
+			"mailbox '%s' is left out: its sync state '%s' would be a file that belongs to that of '%s'", t.Name, path, names[owner])})
+		return true
 	})
+	return kept, left
 }

@@ -24,9 +24,9 @@ func TestReservedNames(t *testing.T) {
 		},
 		{
 			"sync states", "SyncState /state/\n" + pairsConfig("Patterns *\nSyncState /own/"), false,
-			[]string{"Work", "Work.isync", "Work.new", "Work.journal", "Work.lock", "other.isync", "Work.isync.x", "Work.x"},
+			[]string{"Work", "Work.isync", "Work.new", "Work.journal", "Work.lock", "Work.isync.new", "other.isync", "Work.isync.x", "Work.x"},
 			[]string{"Work: Work = Work", "Work.isync.x: Work.isync.x = Work.isync.x", "Work.x: Work.x = Work.x", "other.isync: other.isync = other.isync"},
-			4,
+			5,
 		},
 		{
 			"sync states with names of their own", pairsConfig("Patterns *"), false,

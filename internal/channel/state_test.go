@@ -120,6 +120,42 @@ SyncState /mine/
 			"'/mine/x', but that is the one of :far:a and :near:x in channel 'one'",
 		},
 		{
+			"files beside a state", `
+Channel one
+Far :far:a
+Near :near:x
+Create Near
+SyncState /mine/
+
+Channel two
+Far :far:b
+Near :third:x.isync
+Create Near
+SyncState /mine/
+`,
+			[]string{"a", "b"},
+			[]string{"two "},
+			"'/mine/x.isync', but a file beside '/mine/x', the one of :far:a and :near:x in channel 'one', would have the same name",
+		},
+		{
+			"a state beside files", `
+Channel one
+Far :far:a
+Near :near:x.journal
+Create Near
+SyncState /mine/
+
+Channel two
+Far :far:b
+Near :third:x
+Create Near
+SyncState /mine/
+`,
+			[]string{"a", "b"},
+			[]string{"two "},
+			"'/mine/x', but a file beside '/mine/x.journal'",
+		},
+		{
 			"in a mailbox", `
 Channel one
 Far :far:a

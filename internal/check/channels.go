@@ -12,6 +12,7 @@ import (
 
 	"isync/internal/channel"
 	"isync/internal/config"
+	"isync/internal/engine"
 	"isync/internal/mail"
 	"isync/internal/store"
 )
@@ -92,6 +93,12 @@ func (c *checker) look(ctx context.Context, l *link) {
 	}
 	if l.named != nil {
 		l.samples = l.named
+	} else {
+		var left []error
+		l.samples, left = l.prev.WithOwnState(l.samples)
+		for _, err := range left {
+			c.note("", "%v", err)
+		}
 	}
 	if len(l.samples) == 0 {
 		l.samples, l.madeUp = inventions(l.Channel), true
@@ -343,7 +350,7 @@ func (c *checker) state(l *link) {
 
 // stateFiles looks at the states that exist.
 func (c *checker) stateFiles(l *link) {
-	known, interrupted := 0, 0
+	known, interrupted, held := 0, 0, 0
 	for _, name := range l.samples {
 		path := l.prev.Pair(name).StatePath
 		if path == "" {
@@ -352,17 +359,22 @@ func (c *checker) stateFiles(l *link) {
 		if _, err := c.FS.Stat(path); err == nil {
 			known++
 		}
-		if _, err := c.FS.Stat(path + ".journal"); err == nil {
-			if _, err := c.FS.Stat(path + ".new"); err == nil {
+		if _, err := c.FS.Stat(path + engine.JournalSuffix); err == nil {
+			if _, err := c.FS.Stat(path + engine.NewSuffix); err == nil {
 				interrupted++
 			}
 		}
-		tried, held, err := tryLock(c.FS, path+".lock")
+		notes, err := engine.ReadNotes(c.FS, path)
+		if err != nil {
+			c.note("without them, messages that could not be copied are not tried again, unless Old is given", "what could not be copied earlier is not known: %v", err)
+		}
+		held += len(notes.Held)
+		tried, busy, err := tryLock(c.FS, path+engine.LockSuffix)
 		switch {
-		case held:
+		case busy:
 			c.note("", "%s is being synchronized by another process at this moment", quoted(boxLabel(name)))
 		case tried && err != nil:
-			c.fail("the file system must support fcntl locks; keep sync states elsewhere (SyncState)", "cannot lock %s.lock: %v", c.tilde(path), err)
+			c.fail("the file system must support fcntl locks; keep sync states elsewhere (SyncState)", "cannot lock %s: %v", c.tilde(path+engine.LockSuffix), err)
 		}
 	}
 	switch {
@@ -374,6 +386,9 @@ func (c *checker) stateFiles(l *link) {
 	}
 	if interrupted > 0 {
 		c.note("", "%s interrupted; the next one goes on from there", wereThey(interrupted, "run"))
+	}
+	if held > 0 {
+		c.note("", "%s not copied so far; each run tries again, and reports them", wereThey(held, "message"))
 	}
 }
 

@@ -96,6 +96,24 @@ func (w *world) tree() map[string]string {
 	return out
 }
 
+// sameTree checks that no file has changed since.
+func (w *world) sameTree(before map[string]string) {
+	w.tb.Helper()
+	if d := cmp.Diff(before, w.tree()); d != "" {
+		w.tb.Errorf("files have changed:\n%s", d)
+	}
+}
+
+// read returns the contents of a file.
+func (w *world) read(name string) string {
+	w.tb.Helper()
+	data, err := os.ReadFile(filepath.Join(w.dir, name))
+	if err != nil {
+		w.tb.Fatal(err)
+	}
+	return string(data)
+}
+
 // TestDryRunCountsOnce: what two channels with the same mailboxes foresee counts once.
 func TestDryRunCountsOnce(t *testing.T) {
 	s := startNoisy(t, "IMAP4rev1 UIDPLUS LITERAL+")

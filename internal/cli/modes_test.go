@@ -7,22 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 )
-
-// refuseBody lets the server refuse to send the body of a message.
-func (s *noisyServer) refuseBody(uid int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.decide = func(cmd string, out []string) ([]string, string) {
-		if f := strings.Fields(cmd); strings.Contains(cmd, "BODY.PEEK[]") && inSet(f[2], uid, false) {
-			return nil, "NO [PARSE] cannot read it"
-		}
-		return out, "OK done"
-	}
-}
 
 // TestModesOfFiles: every file that is written beside a state, and the state itself,
 // is private unless the group of the directory may write there. A file that is there

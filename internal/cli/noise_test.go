@@ -145,6 +145,18 @@ func (s *noisyServer) serve(conn net.Conn) {
 	}
 }
 
+// refuseBody lets the server refuse to send the body of a message.
+func (s *noisyServer) refuseBody(uid int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.decide = func(cmd string, out []string) ([]string, string) {
+		if f := strings.Fields(cmd); strings.Contains(cmd, "BODY.PEEK[]") && inSet(f[2], uid, false) {
+			return nil, "NO [PARSE] cannot read it"
+		}
+		return out, "OK done"
+	}
+}
+
 // answer returns the untagged responses to a command.
 func (s *noisyServer) answer(cmd string) (out []string) {
 	word := cmd

@@ -3,6 +3,7 @@ package engine
 import (
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -64,5 +65,33 @@ func TestJournalGroups(t *testing.T) {
 	}
 	if n := lines(); n != 8 {
 		t.Errorf("%d lines in the end", n)
+	}
+}
+
+// TestRemoveState: all files beside a state go with it, but the lock, which is held.
+func TestRemoveState(t *testing.T) {
+	fs := vfs.NewMem(time.Now)
+	if err := fs.Mkdir("/state", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, suffix := range append(StateSuffixes(), "", "x") {
+		f, err := fs.OpenFile("/state/box"+suffix, os.O_WRONLY|os.O_CREATE, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+	}
+	f := &stateFiles{fs: fs, path: "/state/box"}
+	if err := f.remove(); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, suffix := range append(StateSuffixes(), "", "x") {
+		if _, err := fs.Stat("/state/box" + suffix); err == nil {
+			names = append(names, "box"+suffix)
+		}
+	}
+	if want := []string{"box.lock", "boxx"}; !slices.Equal(names, want) {
+		t.Errorf("left: %q, want %q", names, want)
 	}
 }

@@ -28,6 +28,13 @@ func (f *stateFiles) readNotes() (*syncstate.Notes, error) {
 	return n, nil
 }
 
+// ReadNotes returns what is remembered beside the state of a pair; empty notes if that
+// is nothing. They may be about mailboxes that are others now.
+func ReadNotes(fsys vfs.FS, statePath string) (*syncstate.Notes, error) {
+	f := stateFiles{fs: fsys, path: statePath}
+	return f.readNotes()
+}
+
 // writeNotes replaces the notes, durably, or removes them if they are empty.
 func (f *stateFiles) writeNotes(n *syncstate.Notes) error {
 	if n.Empty() {

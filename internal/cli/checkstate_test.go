@@ -1,0 +1,44 @@
+package cli
+
+import (
+	"bytes"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestCheckStateFiles: --check tells what the files beside a state mean, and takes
+// none of them for a state.
+func TestCheckStateFiles(t *testing.T) {
+	s := startNoisy(t, "IMAP4rev1 UIDPLUS LITERAL+")
+	s.add("")
+	s.add("")
+	s.refuseBody(2)
+	w := noisyWorld(t, s)
+	for _, box := range []string{"Work", "Work.isync", "Work.isync.new", "Work.journal", "Work.new", "Work.lock.x"} {
+		w.write("boxes/"+box+"/cur/x", "")
+	}
+	w.write("rc", strings.NewReplacer("SyncState *", "SyncState st/", "Patterns *", "Patterns * INBOX").Replace(w.read("rc")))
+	check := func(texts ...string) {
+		t.Helper()
+		tree := w.tree()
+		w.run(0, "--check", "c")
+		w.says(bytes.NewBufferString(strings.Join(strings.Fields(w.out.String()), " ")), texts...) // without line breaks
+		w.sameTree(tree)
+	}
+	w.run(1, "c")
+	check("1 message was not copied so far; each run tries again", "1 of 3 pairs were synchronized before",
+		"mailbox 'Work.isync' is left out: ", "mailbox 'Work.isync.new' is left out: ", "mailbox 'Work.journal' is left out: ", "mailbox 'Work.new' is left out: ")
+
+	w.write("st/INBOX.isync", "something else\n")
+	check("what could not be copied earlier is not known: ", filepath.Join("st", "INBOX.isync: not a file of notes"))
+	if strings.Contains(w.out.String(), "was not copied so far") {
+		t.Errorf("%s", &w.out)
+	}
+
+	s.add("")
+	if out, code := runProcess(t, "-Tzs1", "-c", filepath.Join(w.dir, "rc"), "c:INBOX"); code != exitSteps {
+		t.Fatalf("exit code %d\n%s", code, out)
+	}
+	check("1 run was interrupted")
+}
