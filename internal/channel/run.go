@@ -339,7 +339,8 @@ func (r *runner) pair(ctx context.Context, s Selection, j job, q *quiet, c claim
 
 // count adds what was done with a pair to the sum; r.mu is held. In a dry run, two
 // channels with the same mailboxes foresee the same changes, of which the second one
-// would find nothing left to do: they count once.
+// would find nothing left to do: they count once. It does not matter which mailbox is
+// the far one.
 func (r *runner) count(s Selection, t target, counts [2]engine.Counts) {
 	var before [2]engine.Counts
 	if r.DryRun && t.err == nil {
@@ -347,11 +348,22 @@ func (r *runner) count(s Selection, t target, counts [2]engine.Counts) {
 		for i, e := range ends(s.Channel) {
 			key[i] = identity(e.Store, t.stores[i], t.Box[i])
 		}
+		mirrored := key[0] > key[1]
+		if mirrored {
+			key[0], key[1] = key[1], key[0]
+		}
 		before = r.foreseen[key]
+		if mirrored {
+			before[0], before[1] = before[1], before[0]
+		}
 		for i := range counts {
 			counts[i] = counts[i].Max(before[i])
 		}
-		r.foreseen[key] = counts
+		seen := counts
+		if mirrored {
+			seen[0], seen[1] = seen[1], seen[0]
+		}
+		r.foreseen[key] = seen
 	}
 	for i := range counts {
 		r.sum.Counts[i].Add(counts[i].Minus(before[i]))

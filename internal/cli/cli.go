@@ -207,7 +207,8 @@ func (r *run) load() bool {
 // workshop returns what makes stores.
 func (r *run) workshop() *workshop {
 	w := &workshop{
-		env: r.env, fs: r.fs(), cfg: r.cfg, controls: r.c.controls, printer: r.printer, dryRun: r.c.dryRun,
+		env: r.env, fs: r.fs(), cfg: r.cfg, controls: r.c.controls, printer: r.printer,
+		readOnly: r.c.dryRun || r.c.list || r.c.listStores || r.c.check,
 		logins:   make(map[*config.Account]*accountLogin),
 		accounts: make(map[*config.Account]*imap.Sessions),
 	}

@@ -56,8 +56,8 @@ func TestModesOfFiles(t *testing.T) {
 				old := syscall.Umask(umask)
 				defer syscall.Umask(old)
 
-				if out, code := runProcess(t, "-Tzs1", "-c", filepath.Join(w.dir, "rc"), "c"); code != exitSteps {
-					t.Fatalf("exit code %d\n%s", code, out)
+				if !w.kill(1, "c") {
+					t.Fatal("the run was not interrupted")
 				}
 				expect("interrupted", c.new, interrupted...)
 				w.run(1, "c")
@@ -70,8 +70,8 @@ func TestModesOfFiles(t *testing.T) {
 						}
 					}
 					s.add("")
-					if out, code := runProcess(t, "-Tzs1", "-c", filepath.Join(w.dir, "rc"), "c"); code != exitSteps {
-						t.Fatalf("exit code %d\n%s", code, out)
+					if !w.kill(1, "c") {
+						t.Fatal("the run was not interrupted")
 					}
 					expect("interrupted again", mode, ".mbsyncstate.new", ".mbsyncstate.journal")
 					w.run(1, "c")

@@ -21,7 +21,7 @@ type workshop struct {
 	controls controls
 	printer  *ui.Printer
 	terminal *auth.Terminal
-	dryRun   bool
+	readOnly bool // nothing is remembered of servers
 
 	mu sync.Mutex
 	// logins are shared by the stores of an account.
@@ -118,7 +118,7 @@ func (w *workshop) account(s *config.Store) (*imap.Sessions, error) {
 		MaxSessions: s.IMAP.Account.Connections,
 		Warn:        w.warnAbout(s),
 		Server:      serverKey(s.IMAP.Account),
-		ReadOnly:    w.dryRun,
+		ReadOnly:    w.readOnly,
 	}
 	w.remember(s, &o)
 	a := imap.NewSessions(o)
