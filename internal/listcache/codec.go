@@ -1,6 +1,7 @@
 package listcache
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -40,8 +41,30 @@ type Listing struct {
 	Messages []mail.Meta
 }
 
-// magic begins each file; the number is that of the format.
-const magic = "isync listing 1\n"
+// Part is the beginning of a listing that was broken off: all messages that the
+// mailbox held at some time, up to the UID of the last one of them. It says nothing
+// of what is above that, so it can stand for a Listing nowhere.
+//
+// As a Listing, it reflects all changes up to ModSeq, and perhaps some of the later
+// ones.
+type Part struct {
+	UIDValidity uint32      // never 0
+	ModSeq      mail.ModSeq // never 0
+	// Begun is when the listing was begun, in seconds.
+	Begun time.Time
+	// Messages, ascending by UID; there is at least one. A Size of 0 is not known.
+	Messages []mail.Meta
+}
+
+// Last returns the UID up to which all messages are known.
+func (p *Part) Last() mail.UID { return p.Messages[len(p.Messages)-1].UID }
+
+// Each file begins with one of these; the number is that of the format. Whoever
+// knows only the first one takes a part for a file of another version.
+const (
+	magic     = "isync listing 1\n"
+	partMagic = "isync part 1\n"
+)
 
 // fixedSize is the size of the numbers that follow the identity.
 const fixedSize = 4 + 4 + 8 + 8 + 4 + 4
@@ -49,37 +72,57 @@ const fixedSize = 4 + 4 + 8 + 8 + 4 + 4
 // ErrInvalid says that a file is no listing of the mailbox.
 var ErrInvalid = errors.New("not a valid listing of this mailbox")
 
+// ErrPart says that a file is not a listing of the mailbox, but a part of one.
+var ErrPart = errors.New("only a part of a listing")
+
+// head is what precedes the messages.
+type head struct {
+	validity uint32
+	end      mail.UID // UIDNEXT; for a part, the UID of the last message
+	modSeq   mail.ModSeq
+	time     time.Time
+}
+
 // Encode makes the contents of a file.
 func (l *Listing) Encode(k Key) []byte {
+	return encode(magic, k, head{l.UIDValidity, l.UIDNext, l.ModSeq, l.Complete}, l.Messages)
+}
+
+// Encode makes the contents of a file.
+func (p *Part) Encode(k Key) []byte {
+	return encode(partMagic, k, head{p.UIDValidity, p.Last(), p.ModSeq, p.Begun}, p.Messages)
+}
+
+func encode(kind string, k Key, h head, msgs []mail.Meta) []byte {
 	id := k.identity()
-	b := make([]byte, 0, len(magic)+4+len(id)+fixedSize+len(l.Messages)+len(l.Messages)/2+1024)
-	b = append(b, magic...)
+	b := make([]byte, 0, len(kind)+4+len(id)+fixedSize+len(msgs)+len(msgs)/2+1024)
+	b = append(b, kind...)
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(id)))
 	b = append(b, id...)
-	b = binary.LittleEndian.AppendUint32(b, l.UIDValidity)
-	b = binary.LittleEndian.AppendUint32(b, uint32(l.UIDNext))
-	b = binary.LittleEndian.AppendUint64(b, uint64(l.ModSeq))
-	b = binary.LittleEndian.AppendUint64(b, uint64(l.Complete.Unix()))
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(l.Messages)))
-	b = l.appendUIDs(b)
-	for i := range l.Messages {
-		b = append(b, byte(l.Messages[i].Flags))
+	b = binary.LittleEndian.AppendUint32(b, h.validity)
+	b = binary.LittleEndian.AppendUint32(b, uint32(h.end))
+	b = binary.LittleEndian.AppendUint64(b, uint64(h.modSeq))
+	b = binary.LittleEndian.AppendUint64(b, uint64(h.time.Unix()))
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(msgs)))
+	b = appendUIDs(b, msgs)
+	for i := range msgs {
+		b = append(b, byte(msgs[i].Flags))
 	}
-	b = l.appendSizes(b)
+	b = appendSizes(b, msgs)
 	sum := sha256.Sum256(b)
 	return append(b, sum[:]...)
 }
 
 // appendUIDs appends the UIDs as ranges: how many there are, then for each how
 // many UIDs are skipped before it, and how many follow its first.
-func (l *Listing) appendUIDs(b []byte) []byte {
+func appendUIDs(b []byte, msgs []mail.Meta) []byte {
 	at := len(b)
 	b = binary.LittleEndian.AppendUint32(b, 0)
 	ranges, next := uint32(0), mail.UID(1)
-	for i := 0; i < len(l.Messages); {
-		first := l.Messages[i].UID
+	for i := 0; i < len(msgs); {
+		first := msgs[i].UID
 		last := first
-		for i++; i < len(l.Messages) && l.Messages[i].UID == last+1; i++ {
+		for i++; i < len(msgs) && msgs[i].UID == last+1; i++ {
 			last++
 		}
 		b = binary.AppendUvarint(b, uint64(first-next))
@@ -93,33 +136,58 @@ func (l *Listing) appendUIDs(b []byte) []byte {
 
 // appendSizes appends how many messages in the beginning have no known size,
 // and the sizes of the others.
-func (l *Listing) appendSizes(b []byte) []byte {
+func appendSizes(b []byte, msgs []mail.Meta) []byte {
 	skip := 0
-	for skip < len(l.Messages) && l.Messages[skip].Size == 0 {
+	for skip < len(msgs) && msgs[skip].Size == 0 {
 		skip++
 	}
 	b = binary.AppendUvarint(b, uint64(skip))
-	for i := skip; i < len(l.Messages); i++ {
-		b = binary.AppendUvarint(b, uint64(l.Messages[i].Size))
+	for i := skip; i < len(msgs); i++ {
+		b = binary.AppendUvarint(b, uint64(msgs[i].Size))
 	}
 	return b
 }
 
-// Decode reads the contents of a file. Its errors wrap ErrInvalid.
+// Decode reads the contents of a file. Its errors wrap ErrInvalid, or ErrPart if
+// DecodePart can read it.
 func Decode(k Key, data []byte) (*Listing, error) {
+	h, msgs, part, err := decode(k, data)
+	if err != nil {
+		return nil, err
+	}
+	if part {
+		return nil, ErrPart
+	}
+	return &Listing{UIDValidity: h.validity, UIDNext: h.end, ModSeq: h.modSeq, Complete: h.time, Messages: msgs}, nil
+}
+
+// DecodePart reads the contents of a file that holds a part. Its errors wrap
+// ErrInvalid.
+func DecodePart(k Key, data []byte) (*Part, error) {
+	h, msgs, part, err := decode(k, data)
+	if err != nil {
+		return nil, err
+	}
+	if !part {
+		return nil, fmt.Errorf("%w: it is not a part", ErrInvalid)
+	}
+	return &Part{UIDValidity: h.validity, ModSeq: h.modSeq, Begun: h.time, Messages: msgs}, nil
+}
+
+func decode(k Key, data []byte) (h head, msgs []mail.Meta, part bool, err error) {
 	n := len(data) - sha256.Size
 	if n < 0 {
-		return nil, fmt.Errorf("%w: it is too short", ErrInvalid)
+		return h, nil, false, fmt.Errorf("%w: it is too short", ErrInvalid)
 	}
 	if sha256.Sum256(data[:n]) != [sha256.Size]byte(data[n:]) {
-		return nil, fmt.Errorf("%w: its checksum is wrong", ErrInvalid)
+		return h, nil, false, fmt.Errorf("%w: its checksum is wrong", ErrInvalid)
 	}
 	d := decoder{rest: data[:n]}
-	l := d.listing(k)
+	h, msgs, part = d.file(k)
 	if d.wrong != "" {
-		return nil, fmt.Errorf("%w: %s", ErrInvalid, d.wrong)
+		return h, nil, false, fmt.Errorf("%w: %s", ErrInvalid, d.wrong)
 	}
-	return l, nil
+	return h, msgs, part, nil
 }
 
 // decoder reads from the front of rest until something is wrong.
@@ -171,17 +239,27 @@ func (d *decoder) uvarint() uint64 {
 	return v
 }
 
-func (d *decoder) listing(k Key) *Listing {
+// kind reads the first line.
+func (d *decoder) kind() (part bool) {
+	if rest, ok := bytes.CutPrefix(d.rest, []byte(partMagic)); ok {
+		d.rest = rest
+		return true
+	}
 	if string(d.take(uint64(len(magic)))) != magic {
 		d.fail("it is of another version")
 	}
+	return false
+}
+
+func (d *decoder) file(k Key) (h head, msgs []mail.Meta, part bool) {
+	part = d.kind()
 	if string(d.take(uint64(d.uint32()))) != string(k.identity()) {
 		d.fail("it is about another mailbox")
 	}
-	l := &Listing{UIDValidity: d.uint32(), UIDNext: mail.UID(d.uint32()), ModSeq: mail.ModSeq(d.uint64())}
-	l.Complete = time.Unix(int64(d.uint64()), 0)
+	h = head{validity: d.uint32(), end: mail.UID(d.uint32()), modSeq: mail.ModSeq(d.uint64())}
+	h.time = time.Unix(int64(d.uint64()), 0)
 	count, ranges := d.uint32(), d.uint32()
-	if l.UIDValidity == 0 || l.UIDNext == 0 || l.ModSeq == 0 {
+	if h.validity == 0 || h.end == 0 || h.modSeq == 0 {
 		d.fail("it lacks numbers")
 	}
 	// There is a byte of flags for each, so this is no more than was read.
@@ -189,23 +267,28 @@ func (d *decoder) listing(k Key) *Listing {
 		d.fail("it ends too early")
 	}
 	if d.wrong != "" {
-		return nil
+		return h, nil, part
 	}
-	l.Messages = make([]mail.Meta, count)
-	d.uids(l.Messages, ranges)
+	msgs = make([]mail.Meta, count)
+	d.uids(msgs, ranges)
 	if flags := d.take(uint64(count)); flags != nil {
 		for i, f := range flags {
-			l.Messages[i].Flags = mail.Flags(f) & mail.AllFlags
+			msgs[i].Flags = mail.Flags(f) & mail.AllFlags
 		}
 	}
-	d.sizes(l.Messages)
-	if count > 0 && l.Messages[count-1].UID >= l.UIDNext && l.UIDNext != mail.MaxUID {
+	d.sizes(msgs)
+	switch {
+	case part:
+		if count == 0 || msgs[count-1].UID != h.end {
+			d.fail("it does not end where it says")
+		}
+	case count > 0 && msgs[count-1].UID >= h.end && h.end != mail.MaxUID:
 		d.fail("it has messages beyond its end")
 	}
 	if len(d.rest) > 0 {
 		d.fail("it is too long")
 	}
-	return l
+	return h, msgs, part
 }
 
 func (d *decoder) uids(msgs []mail.Meta, ranges uint32) {

@@ -47,8 +47,14 @@ func (d *Dir) file(k Key) string {
 }
 
 // Load returns the contents of the file about a mailbox, decoded and as they
-// are. If there is none, it returns nil and no error.
-func (d *Dir) Load(k Key) (*Listing, []byte, error) {
+// are. If there is none, it returns nil and no error. The error wraps ErrPart if
+// LoadPart can read the file.
+func (d *Dir) Load(k Key) (*Listing, []byte, error) { return load(d, k, Decode) }
+
+// LoadPart is Load for a file that holds a part.
+func (d *Dir) LoadPart(k Key) (*Part, []byte, error) { return load(d, k, DecodePart) }
+
+func load[T any](d *Dir, k Key, decode func(Key, []byte) (*T, error)) (*T, []byte, error) {
 	data, err := d.read(d.file(k), maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, nil
@@ -56,7 +62,7 @@ func (d *Dir) Load(k Key) (*Listing, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	l, err := Decode(k, data)
+	l, err := decode(k, data)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", d.file(k), err)
 	}

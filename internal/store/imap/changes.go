@@ -121,6 +121,7 @@ func (m *mailbox) askChanges(ctx context.Context, at *place, base *listcache.Lis
 				d.fetched(&msg.Fetch)
 				return nil
 			})
+			m.notTooMany(d, len(base.Messages), err)
 			if useless(err) {
 				return nil, nil
 			}

@@ -71,7 +71,7 @@ func (m *mailbox) expungeAll(ctx context.Context, sess *session, uids mail.UIDSe
 	// Nothing that was listed before counts: a mark that another program has set
 	// meanwhile is no order to us.
 	need := store.Need{UIDs: mail.UIDsFrom(1), Flags: true}
-	list, err := m.scanAll(ctx, &place{sess: sess}, need)
+	list, err := m.scanAll(ctx, &place{sess: sess}, m.newScanner(need), nil)
 	if err != nil {
 		return fmt.Errorf("finding out what is marked as deleted: %w", err)
 	}

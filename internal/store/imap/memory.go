@@ -2,6 +2,7 @@ package imap
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"isync/internal/imapwire"
@@ -19,10 +20,13 @@ const maxMemory = 7 * 24 * time.Hour
 type memory struct {
 	// key names it; nil: nothing is remembered, or recall was not called yet.
 	key *listcache.Key
-	// packed is the listing in its encoded form, nil if there is none. saved:
-	// the file has it.
-	packed []byte
-	saved  bool
+	// packed is the listing in its encoded form, nil if there is none. part is that
+	// of a listing that was broken off, with partLen messages. One of the two is nil.
+	packed  []byte
+	part    []byte
+	partLen int
+	// saved: the file has it.
+	saved bool
 }
 
 // remembers reports whether the listing of the mailbox can be remembered in a
@@ -39,11 +43,15 @@ func (m *mailbox) remembers(ctx context.Context, sess *session) bool {
 	return m.memory.key != nil
 }
 
-// recall returns the listing that is remembered, or nil. remembers comes first.
-func (m *mailbox) recall() *listcache.Listing {
+// recall returns the listing that is remembered, or the part of one, or neither.
+// remembers comes first.
+func (m *mailbox) recall() (*listcache.Listing, *listcache.Part) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	mem := &m.memory
+	if mem.part != nil {
+		return nil, m.recallPart()
+	}
 	var l *listcache.Listing
 	var err error
 	if mem.packed != nil {
@@ -52,16 +60,17 @@ func (m *mailbox) recall() *listcache.Listing {
 		l, mem.packed, err = m.store.opts.Listings.Load(*mem.key)
 		mem.saved = l != nil
 	}
+	if errors.Is(err, listcache.ErrPart) {
+		return nil, m.recallPart()
+	}
 	if err != nil {
 		m.store.debugf("listing of '%s' is not remembered: %v", m.box, err)
 	}
-	if l != nil {
-		if age := m.store.opts.now().Sub(l.Complete); age <= maxMemory && age >= -time.Hour {
-			return l
-		}
+	if l != nil && m.recent(l.Complete) {
+		return l, nil
 	}
 	mem.packed, mem.saved = nil, false
-	return nil
+	return nil, nil
 }
 
 // kept returns the listing of the last scan, if there was one in this selection
@@ -96,7 +105,7 @@ func (s *Store) listingKey(ctx context.Context, name string) *listcache.Key {
 func (m *mailbox) forget(why string) {
 	m.mu.Lock()
 	key := m.memory.key
-	m.memory.packed, m.memory.saved = nil, false
+	m.memory = memory{key: key}
 	m.mu.Unlock()
 	if key == nil {
 		return
@@ -135,7 +144,7 @@ func (m *mailbox) Renew(ctx context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.fresh = false
-	m.sel.base, m.sel.current = nil, nil
+	m.sel.base, m.sel.current, m.sel.part = nil, nil, nil
 	if next != 0 {
 		m.info.UIDNext, m.info.UIDNextGuessed = max(m.info.UIDNext, next), false
 	}
@@ -153,13 +162,13 @@ func (s *Store) forgetBox(ctx context.Context, name string) {
 	}
 }
 
-// keep takes a listing of the whole mailbox, to be saved if Remember is called.
-// It does not keep the messages.
+// keep takes a listing of the whole mailbox, to be saved by Remember, which Close
+// calls, too. It does not keep the messages.
 func (m *mailbox) keep(l *listcache.Listing) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.memory.key != nil {
-		m.memory.packed, m.memory.saved = l.Encode(*m.memory.key), false
+		m.memory = memory{key: m.memory.key, packed: l.Encode(*m.memory.key)}
 	}
 }
 
@@ -167,11 +176,16 @@ func (m *mailbox) keep(l *listcache.Listing) {
 func (m *mailbox) Remember(context.Context) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.readOnly || m.memory.key == nil || m.memory.packed == nil || m.memory.saved {
+	mem := &m.memory
+	data := mem.packed
+	if data == nil {
+		data = mem.part
+	}
+	if m.readOnly || mem.key == nil || data == nil || mem.saved {
 		return
 	}
-	m.memory.saved = true
-	if err := m.store.opts.Listings.Save(*m.memory.key, m.memory.packed); err != nil {
+	mem.saved = true
+	if err := m.store.opts.Listings.Save(*mem.key, data); err != nil {
 		m.store.debugf("listing of '%s' cannot be remembered: %v", m.box, err)
 	}
 }

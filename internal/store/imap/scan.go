@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"isync/internal/imapclient"
 	"isync/internal/imapwire"
@@ -73,6 +74,7 @@ func (m *mailbox) scan(ctx context.Context, at *place, need store.Need, plain bo
 	m.listing.Lock()
 	defer m.listing.Unlock()
 	all := need
+	var part *listcache.Part
 	if !plain {
 		if l, err := m.scanChanges(ctx, at, need); l != nil || err != nil {
 			return l, err
@@ -80,25 +82,55 @@ func (m *mailbox) scan(ctx context.Context, at *place, need store.Need, plain bo
 		if at.sel.modSeq != 0 && !need.TUIDs && !need.MessageIDs && m.wide(need) {
 			// So that it can be remembered.
 			all.UIDs, all.Flags = mail.UIDsFrom(1), true
+			part, at.sel.part = at.sel.part, nil
 		}
 	}
-	l, err := m.scanAll(ctx, at, all)
+	sc := m.newScanner(all)
+	l, err := m.scanAll(ctx, at, sc, part)
 	if err != nil {
+		m.keepPart(at.sel, sc, err)
 		return nil, err
 	}
-	if at.sel.modSeq != 0 && all.Flags && all.UIDs.ContainsRange(1, mail.MaxUID) {
-		m.keep(&listcache.Listing{
-			UIDValidity: m.Info().UIDValidity, UIDNext: above(l.Messages, at.sel.next), ModSeq: at.sel.modSeq,
-			Complete: m.store.opts.now(), Messages: l.Messages,
-		})
+	if at.sel.modSeq != 0 && sc.whole() {
+		if err := m.keepWhole(ctx, at, sc, l.Messages); err != nil {
+			return nil, err
+		}
 	}
 	l.Messages = keepOnly(l.Messages, need.UIDs)
 	return l, nil
 }
 
-// scanAll asks the server for everything that is needed.
-func (m *mailbox) scanAll(ctx context.Context, at *place, need store.Need) (*store.Listing, error) {
-	sess := at.sess
+// keepWhole keeps and saves the listing that a scan has made.
+func (m *mailbox) keepWhole(ctx context.Context, at *place, sc *scanner, msgs []mail.Meta) error {
+	l := &listcache.Listing{
+		UIDValidity: at.sel.validity, UIDNext: above(msgs, at.sel.next), ModSeq: at.sel.modSeq,
+		Complete: sc.begun, Messages: msgs,
+	}
+	m.keep(l)
+	// At once, as the program may be killed before the mailbox is closed. A listing
+	// depends on nothing that the run does later: see Close.
+	m.Remember(ctx)
+	if !sc.seeded {
+		return nil
+	}
+	// What is known from a part may lack sizes.
+	sized, ok, err := m.addSizes(ctx, at, msgs, sc.need)
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		return &incompleteError{"not all sizes are told"}
+	case sized:
+		m.keep(l)
+	}
+	return nil
+}
+
+// scanAll asks the server for everything that is needed, except for what is known from
+// a part; nil: there is none.
+func (m *mailbox) scanAll(ctx context.Context, at *place, sc *scanner, part *listcache.Part) (*store.Listing, error) {
+	sess, need := at.sess, sc.need
+	sc.census = &census{exists: sess.client.Exists()}
 	if sess.client.Exists() >= bulkMessages {
 		if err := sess.client.CompressIfSlow(ctx); err != nil {
 			return nil, err
@@ -107,7 +139,6 @@ func (m *mailbox) scanAll(ctx context.Context, at *place, need store.Need) (*sto
 	if at.fresh && !sess.client.Counted() {
 		return nil, &incompleteError{errNoCount}
 	}
-	sc := &scanner{need: need, lines: &m.store.pool.past, census: &census{exists: sess.client.Exists()}}
 	sc.exists = sess.client.Exists()
 	sc.most = 3*int(min(sc.exists, maxExpected*4)) + someExtra
 	sc.census.most = sc.most
@@ -115,14 +146,29 @@ func (m *mailbox) scanAll(ctx context.Context, at *place, need store.Need) (*sto
 	sess.follow(sc.census)
 	defer sess.follow(nil)
 	var err error
-	if at.fresh {
+	if part != nil {
+		sc.seeded, err = m.scanRest(ctx, at, sc, part)
+	}
+	switch {
+	case sc.seeded || err != nil:
+	case at.fresh:
 		err = m.scanFresh(ctx, sess, sc)
-	} else {
+	default:
 		err = m.scanLater(ctx, sess, sc)
 	}
 	if err != nil {
 		return nil, err
 	}
+	l, err := m.checked(ctx, at.sess, sc)
+	if _, wrong := errors.AsType[*incompleteError](err); wrong && sc.seeded {
+		m.forget("the rest of the mailbox does not fit what was listed before")
+	}
+	return l, err
+}
+
+// checked returns what was listed, if it is complete.
+func (m *mailbox) checked(ctx context.Context, sess *session, sc *scanner) (*store.Listing, error) {
+	need := sc.need
 	l, err := sc.listing()
 	if err != nil {
 		return nil, err
@@ -210,6 +256,13 @@ type scanner struct {
 	tuids, ids map[mail.UID]string
 	header     bytes.Buffer
 	census     *census
+	// begun is when the listing was begun. seeded: it goes on from a part.
+	begun  time.Time
+	seeded bool
+}
+
+func (m *mailbox) newScanner(need store.Need) *scanner {
+	return &scanner{need: need, lines: &m.store.pool.past, begun: m.store.opts.now()}
 }
 
 // expect makes room for so many messages: lists that grow leave as much garbage as
@@ -397,10 +450,22 @@ func field(header, name string) (string, bool) {
 	return "", false
 }
 
-// listing puts the messages in order. What came twice counts as it came last.
+// listing returns the messages in order, unless something of one is missing.
 func (sc *scanner) listing() (*store.Listing, error) {
+	kept := inOrder(sc.msgs)
+	for u := range sc.bare.All() {
+		// It may have come in full, too: once because we asked, once because
+		// something has changed.
+		if mail.FindMeta(kept, u) < 0 {
+			return nil, &incompleteError{fmt.Sprintf("of message %d", u)}
+		}
+	}
+	return &store.Listing{Messages: kept, TUIDs: sc.tuids, MessageIDs: sc.ids}, nil
+}
+
+// inOrder puts messages in order. What came twice counts as it came last.
+func inOrder(msgs []mail.Meta) []mail.Meta {
 	byUID := func(a, b mail.Meta) int { return cmp.Compare(a.UID, b.UID) }
-	msgs := sc.msgs
 	if !slices.IsSortedFunc(msgs, byUID) {
 		slices.SortStableFunc(msgs, byUID)
 	}
@@ -410,12 +475,5 @@ func (sc *scanner) listing() (*store.Listing, error) {
 			kept = append(kept, m)
 		}
 	}
-	for u := range sc.bare.All() {
-		// It may have come in full, too: once because we asked, once because
-		// something has changed.
-		if mail.FindMeta(kept, u) < 0 {
-			return nil, &incompleteError{fmt.Sprintf("of message %d", u)}
-		}
-	}
-	return &store.Listing{Messages: kept, TUIDs: sc.tuids, MessageIDs: sc.ids}, nil
+	return kept
 }

@@ -17,12 +17,15 @@ import (
 type selection struct {
 	// modSeq is HIGHESTMODSEQ: whatever is listed in this session reflects all
 	// changes up to it. 0: the mailbox has no mod-sequences.
-	modSeq mail.ModSeq
-	next   mail.UID // UIDNEXT
-	mark   string   // of the mailbox, as of then
-	news   news     // as of then
+	modSeq   mail.ModSeq
+	validity uint32   // UIDVALIDITY
+	next     mail.UID // UIDNEXT
+	mark     string   // of the mailbox, as of then
+	news     news     // as of then
 	// base is what was remembered of the mailbox before, if that is of use.
 	base *listcache.Listing
+	// part is what is known of the beginning of the mailbox, if there is no base.
+	part *listcache.Part
 	// current is the listing as of the SELECT, if it is known; unsure, if there
 	// are UIDs of which the server should have told more.
 	current *listcache.Listing
@@ -97,8 +100,9 @@ func (m *mailbox) selectBox(ctx context.Context, sess *session) (*opened, error)
 	c := sess.client
 	remembers := m.remembers(ctx, sess)
 	var base *listcache.Listing
+	var part *listcache.Part
 	if remembers {
-		base = m.recall()
+		base, part = m.recall()
 	}
 	// Whatever is announced after the SELECT shall count, also if it is before we
 	// look.
@@ -111,6 +115,9 @@ func (m *mailbox) selectBox(ctx context.Context, sess *session) (*opened, error)
 		sel, changes, err = m.trySelect(ctx, sess, remembers, base)
 	}
 	if err != nil {
+		if changes != nil {
+			m.notTooMany(changes, len(base.Messages), err)
+		}
 		if missing(ctx, c, m.name, err) {
 			return nil, store.ErrNoBox
 		}
@@ -124,7 +131,7 @@ func (m *mailbox) selectBox(ctx context.Context, sess *session) (*opened, error)
 		return nil, errors.New("server does not keep the UIDs of messages in this mailbox")
 	}
 	s := &selection{
-		modSeq: sel.HighestModSeq, next: sel.UIDNext,
+		modSeq: sel.HighestModSeq, validity: sel.UIDValidity, next: sel.UIDNext,
 		news: news{before.changes, sel.Exists}, base: base,
 	}
 	guessed := s.next == 0
@@ -144,6 +151,13 @@ func (m *mailbox) selectBox(ctx context.Context, sess *session) (*opened, error)
 		if why := s.compare(&sel, changes); why != "" {
 			s.base = nil
 			m.forget(why)
+		}
+	}
+	if part != nil {
+		if why := s.partFits(&sel, part); why != "" {
+			m.forget(why)
+		} else {
+			s.part = part
 		}
 	}
 	flags := sel.Settable()
