@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,12 +77,73 @@ func TestRoundTrip(t *testing.T) {
 	})
 }
 
+// part is the beginning of sample(n).
+func part(n int) *Part {
+	l := sample(n)
+	return &Part{UIDValidity: l.UIDValidity, ModSeq: l.ModSeq, Begun: l.Complete, Messages: l.Messages}
+}
+
+// TestRoundTripOfPart: a part is read as a part, and nothing else is; it is no listing.
+func TestRoundTripOfPart(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		l := drawListing(t)
+		if p, err := DecodePart(testKey, l.Encode(testKey)); p != nil || !errors.Is(err, ErrInvalid) {
+			t.Fatalf("a listing is a part: %v", err)
+		}
+		if len(l.Messages) == 0 {
+			return
+		}
+		want := &Part{UIDValidity: l.UIDValidity, ModSeq: l.ModSeq, Begun: l.Complete, Messages: l.Messages}
+		data := want.Encode(testKey)
+		if l, err := Decode(testKey, data); l != nil || !errors.Is(err, ErrPart) || errors.Is(err, ErrInvalid) {
+			t.Fatalf("a part is a listing: %v", err)
+		}
+		// What earlier versions look at.
+		if strings.HasPrefix(string(data), magic) {
+			t.Fatal("earlier versions read it")
+		}
+		got, err := DecodePart(testKey, data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatal(diff)
+		}
+	})
+}
+
+// TestKindsAreNotMixedUp: a file does not change its kind by its first line alone.
+func TestKindsAreNotMixedUp(t *testing.T) {
+	l, p := sample(200).Encode(testKey), part(200).Encode(testKey)
+	swap := func(data []byte, old, kind string) []byte {
+		return sum(append([]byte(kind), data[len(old):len(data)-sha256.Size]...))
+	}
+	if p, err := DecodePart(testKey, swap(l, magic, partMagic)); p != nil || !errors.Is(err, ErrInvalid) {
+		t.Errorf("a part: %v", err)
+	}
+	if l, err := Decode(testKey, swap(p, partMagic, magic)); l != nil || !errors.Is(err, ErrInvalid) {
+		t.Errorf("a listing: %v", err)
+	}
+	empty := (&Listing{UIDValidity: 1, UIDNext: 1, ModSeq: 1, Complete: time.Unix(0, 0)}).Encode(testKey)
+	if p, err := DecodePart(testKey, swap(empty, magic, partMagic)); p != nil || !errors.Is(err, ErrInvalid) {
+		t.Errorf("an empty part: %v", err)
+	}
+}
+
 // TestDamage: nothing that was altered in any way is taken for a listing.
 func TestDamage(t *testing.T) {
-	good := sample(200).Encode(testKey)
+	for kind, good := range map[string][]byte{"listing": sample(200).Encode(testKey), "part": part(200).Encode(testKey)} {
+		t.Run(kind, func(t *testing.T) { testDamage(t, good) })
+	}
+}
+
+func testDamage(t *testing.T, good []byte) {
 	bad := func(what string, k Key, data []byte) {
 		t.Helper()
 		if l, err := Decode(k, data); l != nil || !errors.Is(err, ErrInvalid) {
+			t.Errorf("%s: %v", what, err)
+		}
+		if p, err := DecodePart(k, data); p != nil || !errors.Is(err, ErrInvalid) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
@@ -131,10 +193,13 @@ func FuzzDecode(f *testing.F) {
 	sized.Messages[3].Size = 12345
 	data := sized.Encode(testKey)
 	f.Add(data[:len(data)-sha256.Size])
+	data = part(30).Encode(testKey)
+	f.Add(data[:len(data)-sha256.Size])
 	f.Fuzz(func(t *testing.T, data []byte) {
+		fuzzPart(t, data)
 		l, err := Decode(testKey, sum(data))
 		if err != nil {
-			if l != nil || !errors.Is(err, ErrInvalid) {
+			if l != nil || !errors.Is(err, ErrInvalid) && !errors.Is(err, ErrPart) {
 				t.Fatalf("%v, %v", l, err)
 			}
 			return
@@ -157,6 +222,37 @@ func FuzzDecode(f *testing.F) {
 			t.Fatal(diff)
 		}
 	})
+}
+
+// fuzzPart does the same with a part.
+func fuzzPart(t *testing.T, data []byte) {
+	p, err := DecodePart(testKey, sum(data))
+	if _, lerr := Decode(testKey, sum(data)); (err == nil) != errors.Is(lerr, ErrPart) {
+		t.Fatalf("%v, %v", err, lerr)
+	}
+	if err != nil {
+		if p != nil || !errors.Is(err, ErrInvalid) {
+			t.Fatalf("%v, %v", p, err)
+		}
+		return
+	}
+	last := mail.UID(0)
+	for _, m := range p.Messages {
+		if m.UID <= last || m.Size < 0 || m.Flags&^mail.AllFlags != 0 {
+			t.Fatalf("%+v after %d", m, last)
+		}
+		last = m.UID
+	}
+	if p.UIDValidity == 0 || p.ModSeq == 0 || len(p.Messages) == 0 || len(p.Messages) > len(data) || p.Last() != last {
+		t.Fatalf("%+v", p)
+	}
+	again, err := DecodePart(testKey, p.Encode(testKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(p, again); diff != "" {
+		t.Fatal(diff)
+	}
 }
 
 func BenchmarkEncode(b *testing.B) {
