@@ -242,7 +242,7 @@ type Recaller interface {
 // changed if they remember what they have listed, from one run to the next.
 type Rememberer interface {
 	// Remember saves what is known of the mailbox. A mailbox may also do so by itself
-	// when it is closed. Whether that works makes no difference but for speed.
+	// at any time. Whether that works makes no difference but for speed.
 	Remember(ctx context.Context)
 }
 

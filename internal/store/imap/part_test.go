@@ -1,6 +1,7 @@
 package imap_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -368,6 +369,20 @@ func TestBrokenOffAgain(t *testing.T) {
 			}
 		})
 	}
+	t.Run("interrupted", func(t *testing.T) {
+		s, dir := continuing(t, nil, begin+change+changedOK+inPlace+"C: $r UID FETCH 6:* (UID FLAGS)\nS: * 3 FETCH (UID 9 FLAGS (\\Flagged))\nstall\n")
+		m := open(t, s)
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		defer cancel()
+		if l, err := m.Scan(ctx, everything); err == nil {
+			t.Errorf("%+v", l)
+		}
+		m.Close(ctx)
+		p, _, err := dir.LoadPart(inboxKey)
+		if diff := cmp.Diff(more, p); diff != "" || err != nil {
+			t.Error(diff, err)
+		}
+	})
 	t.Run("a complete listing", func(t *testing.T) {
 		s, dir := recalling(t, nil, helloCondStore+selected(condParam, "3", "10", "60", "")+
 			"C: $c UID FETCH 1:* (UID FLAGS) (CHANGEDSINCE 50)\nS: $c BAD what\n"+noopOK+fetchAll+"S: * 1 FETCH (UID 2 FLAGS ())\nclose\n")
