@@ -27,7 +27,7 @@ var sizeScenarios = []scenario{
 	{
 		name: "flagging a placeholder fetches the message", rules: "sync maxsize-near",
 		far: "1:A* 2:B", near: "1:A?:F 2:B", state: "pulled=2 pushed=2 1-1:> 2-2",
-		wantFar: "1:A* 2:B", wantNear: "1:A?:FT 2:B 3:A*", wantState: "pulled=2 pushed=3 1-3 0-1:T 2-2",
+		wantFar: "1:A* 2:B", wantNear: "1:A?:FT 2:B 3:A*", wantState: "pulled=2 pushed=3 1-3 0-1 2-2",
 	},
 	{
 		name: "upgrade with expunge", rules: "sync maxsize-near expunge-near",
@@ -37,12 +37,12 @@ var sizeScenarios = []scenario{
 	{
 		name: "upgrade merges flags of both sides", rules: "sync maxsize-near",
 		far: "1:A*:RS", near: "1:A?:DF", state: "pulled=1 pushed=1 1-1:>",
-		wantFar: "1:A*:DRS", wantNear: "1:A?:DFT 2:A*:DRS", wantState: "pulled=1 pushed=2 1-2:DRS 0-1:T",
+		wantFar: "1:A*:DRS", wantNear: "1:A?:DFT 2:A*:DRS", wantState: "pulled=1 pushed=2 1-2:DRS 0-1",
 	},
 	{
 		name: "a flagged message stays flagged when its placeholder is upgraded", rules: "sync maxsize-near",
 		far: "1:A*:FS 2:B*:F", near: "1:A?:FS 2:B?:F", state: "pulled=2 pushed=2 1-1:>S 2-2:>F",
-		wantFar: "1:A*:FS 2:B*:F", wantNear: "1:A?:FST 2:B?:FT 3:A*:FS 4:B*:F", wantState: "pulled=2 pushed=4 1-3:FS 0-1:T 2-4:F 0-2:T",
+		wantFar: "1:A*:FS 2:B*:F", wantNear: "1:A?:FST 2:B?:FT 3:A*:FS 4:B*:F", wantState: "pulled=2 pushed=4 1-3:FS 0-1 2-4:F 0-2",
 	},
 	{
 		name: "no upgrade of what is to be expunged", rules: "sync maxsize-near expunge-near expunge-far",
@@ -62,7 +62,7 @@ var sizeScenarios = []scenario{
 	{
 		name: "flagging a placeholder on the far side", rules: "push-upgrade push-flags pull-flags maxsize-far",
 		far: "1:A?:F", near: "1:A*:R", state: "pulled=1 pushed=1 1-1:<",
-		wantFar: "1:A?:FT 2:A*:R", wantNear: "1:A*:R", wantState: "pulled=2 pushed=1 2-1:R 1-0:T",
+		wantFar: "1:A?:FT 2:A*:R", wantNear: "1:A*:R", wantState: "pulled=2 pushed=1 2-1:R 1-0",
 	},
 	{
 		name: "a placeholder is not made a placeholder", rules: "sync maxsize-near maxsize-far",

@@ -58,7 +58,6 @@ func (s *State) Apply(rec *Record, e Entry) *Record {
 		rec.Add, rec.Del = mail.Flags(e.N[2]), mail.Flags(e.N[3])
 	case OpPurged:
 		rec.Purged = true
-		rec.Flags |= mail.FlagDeleted
 	}
 	return rec
 }

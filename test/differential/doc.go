@@ -1,5 +1,5 @@
 // Package differential runs random histories of mailboxes through the C mbsync
-// that is installed on the machine (Debian's, 1.4.4) and through ours, each on
+// of Debian (1.4.4 and 1.5.1) and through ours, each on
 // files of its own that were the same at the beginning, and compares what is
 // left after every run: messages, UIDs, flags, file names' places, trashes,
 // state files. It also lets the two take turns on the same files.

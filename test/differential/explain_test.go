@@ -14,6 +14,8 @@ import (
 // on each.
 type known struct {
 	name string
+	// in is the version of the C program that shows it; "": each.
+	in string
 	// concerns returns the messages that the two programs treat differently,
 	// given the rules and what the world looked like before and after. Other
 	// messages may have other UIDs as a consequence.
@@ -24,7 +26,7 @@ type known struct {
 const anything = "*"
 
 var knownDifferences = []known{
-	{"deleted on the side that is expunged", func(r round, before, _, _ *shot) (names []string) {
+	{"deleted on the side that is expunged", "1.4", func(r round, before, _, _ *shot) (names []string) {
 		for s, side := range sides {
 			if !r.has("expunge-"+side) || r.has("expunge-"+sides[1-s]) {
 				continue
@@ -37,7 +39,7 @@ var knownDifferences = []known{
 		}
 		return r.counted(names)
 	}},
-	{"seen placeholders", func(r round, before, _, _ *shot) (names []string) {
+	{"seen placeholders", "1.4", func(r round, before, _, _ *shot) (names []string) {
 		for p := range before.pairs() {
 			for s := range sides {
 				if p.placeholderOn(s) && p.msg[s] != nil && strings.Contains(p.msg[s].flags, "S") && p.has("S") {
@@ -47,7 +49,7 @@ var knownDifferences = []known{
 		}
 		return names
 	}},
-	{"expirations are forgotten without MaxMessages", func(r round, before, _, _ *shot) (names []string) {
+	{"expirations are forgotten without MaxMessages", "1.4", func(r round, before, _, _ *shot) (names []string) {
 		if r.number("max") > 0 && (r.has("sync") || r.has("pull-new") || r.has("pull-renew") || r.has("pull-flags")) {
 			return nil
 		}
@@ -58,7 +60,7 @@ var knownDifferences = []known{
 		}
 		return names
 	}},
-	{"expired orphans come back", func(r round, before, _, _ *shot) (names []string) {
+	{"expired orphans come back", "1.4", func(r round, before, _, _ *shot) (names []string) {
 		for p := range before.pairs() {
 			if p.has("~") && p.uid[0] == 0 && r.number("max") > 0 {
 				names = append(names, p.names()...)
@@ -66,7 +68,7 @@ var knownDifferences = []known{
 		}
 		return r.counted(names)
 	}},
-	{"copying ends at a trashed message", func(r round, before, _, _ *shot) (names []string) {
+	{"copying ends at a trashed message", "1.4", func(r round, before, _, _ *shot) (names []string) {
 		for s, side := range sides {
 			trashes := r.trash(s) != "" || r.trash(1-s) == "remotetrash"
 			if !r.has("expunge-"+side) || r.has("expunge-"+sides[1-s]) || !trashes {
@@ -88,7 +90,7 @@ var knownDifferences = []known{
 		}
 		return r.counted(names)
 	}},
-	{"copying ends at a message whose flags change", func(r round, before, _, _ *shot) (names []string) {
+	{"copying ends at a message whose flags change", "1.4", func(r round, before, _, _ *shot) (names []string) {
 		for s, dir := range []string{"pull-", "push-"} {
 			upgrades := false
 			for p := range before.pairs() {
@@ -109,7 +111,7 @@ var knownDifferences = []known{
 		}
 		return nil
 	}},
-	{"placeholders are no copies to TrashNewOnly", func(r round, before, _, _ *shot) (names []string) {
+	{"placeholders are no copies to TrashNewOnly", "1.4", func(r round, before, _, _ *shot) (names []string) {
 		for p := range before.pairs() {
 			for s, side := range sides {
 				if r.has("expunge-"+side) && p.placeholderOn(1-s) && (r.trash(s) == "trashnew" || r.trash(s) == "" && r.trash(1-s) == "remotetrash") {
@@ -119,7 +121,7 @@ var knownDifferences = []known{
 		}
 		return names
 	}},
-	{"MaxMessages without far messages", func(r round, before, theirs, ours *shot) (names []string) {
+	{"MaxMessages without far messages", "", func(r round, before, theirs, ours *shot) (names []string) {
 		farMissing := slices.ContainsFunc(slices.Collect(before.pairs()), func(p *pair) bool { return p.uid[0] != 0 && p.msg[0] == nil })
 		if r.number("max") == 0 || !farMissing && (r.has("sync") || r.has("pull-flags")) {
 			return nil
@@ -133,13 +135,13 @@ var knownDifferences = []known{
 			was[p.uid] = p.has("~")
 		}
 		for p := range ours.pairs() {
-			if p.has("~") != was[p.uid] {
+			if is, ok := was[p.uid]; p.has("~") != is || !ok {
 				names = append(names, p.names()...)
 			}
 		}
 		return names
 	}},
-	{"expunged before the deletion was propagated", func(r round, before, theirs, ours *shot) (names []string) {
+	{"expunged before the deletion was propagated", "1.4", func(r round, before, theirs, ours *shot) (names []string) {
 		for p := range before.pairs() {
 			for s, side := range sides {
 				if r.has("expunge-"+side) && p.msg[s] != nil && strings.Contains(p.msg[s].flags, "T") && ours.state.record(s, p.uid[s]) != nil && theirs.state.record(s, p.uid[s]) == nil {
@@ -149,16 +151,18 @@ var knownDifferences = []known{
 		}
 		return names
 	}},
-	{"records below the expired ones", func(r round, before, theirs, ours *shot) (names []string) {
-		limit := max(theirs.state.number("MaxExpiredFarUid"), before.state.number("MaxExpiredFarUid"))
-		for p := range before.pairs() {
-			if p.uid[1] == 0 && p.uid[0] <= limit {
-				names = append(names, p.names()...)
+	{"records below the expired ones", "", func(r round, before, theirs, ours *shot) (names []string) {
+		for s, key := range []string{"MaxExpiredFarUid", "MaxExpiredNearUid"} {
+			limit := max(theirs.state.number(key), before.state.number(key))
+			for p := range before.pairs() {
+				if p.uid[1-s] == 0 && p.uid[s] <= limit {
+					names = append(names, p.names()...)
+				}
 			}
 		}
 		return names
 	}},
-	{"flagged originals of placeholders", func(r round, before, _, _ *shot) (names []string) {
+	{"flagged originals of placeholders", "1.4", func(r round, before, _, _ *shot) (names []string) {
 		for p := range before.pairs() {
 			for s, dir := range []string{"push-", "pull-"} {
 				if p.msg[1-s] == nil || !p.placeholderOn(s) || !r.has("sync") && !r.has(dir+"renew") && !r.has(dir+"flags") {
@@ -171,7 +175,7 @@ var knownDifferences = []known{
 		}
 		return r.counted(names)
 	}},
-	{"expunging what has expired", func(r round, before, _, _ *shot) (names []string) {
+	{"expunging what has expired", "1.4", func(r round, before, _, _ *shot) (names []string) {
 		limit := before.state.number("MaxExpiredFarUid")
 		for _, m := range before.unpaired(0) {
 			if r.has("expunge-far") && m.uid != 0 && m.uid <= limit && strings.Contains(m.flags, "T") {
@@ -180,7 +184,7 @@ var knownDifferences = []known{
 		}
 		return names
 	}},
-	{"records of what is gone on both sides", func(_ round, before, _, ours *shot) (names []string) {
+	{"records of what is gone on both sides", "", func(_ round, before, _, ours *shot) (names []string) {
 		for p := range before.pairs() {
 			if p.msg[0] == nil && p.msg[1] == nil {
 				names = append(names, p.names()...)
@@ -188,7 +192,7 @@ var knownDifferences = []known{
 		}
 		return names
 	}},
-	{"MaxSize and the remote trash", func(r round, before, _, _ *shot) (names []string) {
+	{"MaxSize and the remote trash", "1.4", func(r round, before, _, _ *shot) (names []string) {
 		for s, side := range sides {
 			o := 1 - s
 			if !r.has("expunge-"+side) || r.trash(s) != "" || r.trash(o) != "remotetrash" || !r.has("maxsize-"+sides[o]) {
@@ -202,7 +206,7 @@ var knownDifferences = []known{
 		}
 		return names
 	}},
-	{"placeholders in the trash", func(r round, before, _, _ *shot) (names []string) {
+	{"placeholders in the trash", "1.4", func(r round, before, _, _ *shot) (names []string) {
 		for p := range before.pairs() {
 			for s, side := range sides {
 				if r.has("expunge-"+side) && p.placeholderOn(s) && (r.trash(s) != "" || r.trash(1-s) == "remotetrash") {
@@ -212,7 +216,7 @@ var knownDifferences = []known{
 		}
 		return names
 	}},
-	{"MaxMessages and placeholders", func(r round, before, _, _ *shot) []string {
+	{"MaxMessages and placeholders", "", func(r round, before, _, _ *shot) []string {
 		for p := range before.pairs() {
 			if r.number("max") > 0 && (p.placeholderOn(0) || p.placeholderOn(1)) {
 				return []string{anything}
@@ -220,7 +224,7 @@ var knownDifferences = []known{
 		}
 		return nil
 	}},
-	{"undeleted beyond the limit", func(r round, before, _, _ *shot) (names []string) {
+	{"undeleted beyond the limit", "", func(r round, before, _, _ *shot) (names []string) {
 		for p := range before.pairs() {
 			for _, m := range p.msg {
 				if p.has("T") && m != nil && !strings.Contains(m.flags, "T") {
@@ -233,7 +237,7 @@ var knownDifferences = []known{
 		}
 		return r.counted(names)
 	}},
-	{"deleted after it expired", func(_ round, before, _, _ *shot) (names []string) {
+	{"deleted after it expired", "", func(_ round, before, _, _ *shot) (names []string) {
 		for p := range before.pairs() {
 			if p.has("~") && p.has("T") {
 				names = append(names, p.names()...)
@@ -241,17 +245,17 @@ var knownDifferences = []known{
 		}
 		return names
 	}},
-	{"gone, and marked as deleted", func(_ round, before, _, _ *shot) (names []string) {
+	{"gone, and marked as deleted", "", func(_ round, before, _, ours *shot) (names []string) {
 		for p := range before.pairs() {
 			for s := range sides {
-				if p.msg[s] == nil && p.msg[1-s] != nil && strings.Contains(p.msg[1-s].flags, "T") {
+				if p.uid[s] != 0 && !ours.boxes[s].has(p.uid[s]) && p.msg[1-s] != nil && strings.Contains(p.msg[1-s].flags, "T") {
 					names = append(names, p.names()...)
 				}
 			}
 		}
 		return names
 	}},
-	{"headers that just stop", func(_ round, before, _, _ *shot) (names []string) {
+	{"headers that just stop", "1.4", func(_ round, before, _, _ *shot) (names []string) {
 		for s := range sides {
 			for _, m := range before.unpaired(s) {
 				if strings.HasPrefix(m.name, "H") {
@@ -261,7 +265,7 @@ var knownDifferences = []known{
 		}
 		return names
 	}},
-	{"flagged messages above MaxSize", func(r round, before, _, _ *shot) (names []string) {
+	{"flagged messages above MaxSize", "1.4", func(r round, before, _, _ *shot) (names []string) {
 		for s := range sides {
 			for _, m := range before.unpaired(s) {
 				if r.has("maxsize-"+sides[1-s]) && m.big() && strings.Contains(m.flags, "F") {
@@ -271,7 +275,7 @@ var knownDifferences = []known{
 		}
 		return names
 	}},
-	{"new messages are numbered at another time", func(_ round, _, theirs, ours *shot) []string {
+	{"new messages are numbered at another time", "", func(_ round, _, theirs, ours *shot) []string {
 		for s := range sides {
 			if theirs.boxes[s].unnumbered() != ours.boxes[s].unnumbered() {
 				return []string{"only UIDs"}
@@ -279,7 +283,100 @@ var knownDifferences = []known{
 		}
 		return nil
 	}},
-	{"watermarks rise earlier", func(r round, before, theirs, ours *shot) []string {
+	{"marks on outdated placeholders", "1.4", func(_ round, before, theirs, ours *shot) (names []string) {
+		for p := range before.pairs() {
+			if p.placeholderOn(0) || p.placeholderOn(1) {
+				names = append(names, p.names()...)
+			}
+		}
+		if !sameMail(before, theirs, ours) {
+			return nil
+		}
+		return names
+	}},
+	{"a state that is not written", "1.5", func(_ round, before, theirs, ours *shot) (names []string) {
+		if !slices.Equal(before.state.records, theirs.state.records) || !sameMail(before, theirs, ours) {
+			return nil
+		}
+		for p := range before.pairs() {
+			if !ours.boxes[0].has(p.uid[0]) || !ours.boxes[1].has(p.uid[1]) {
+				names = append(names, p.names()...)
+			}
+		}
+		return names
+	}},
+	{"Old with Flags", "1.5", func(r round, before, _, _ *shot) (names []string) {
+		if r.number("max") > 0 {
+			return nil
+		}
+		for s, key := range []string{"MaxExpiredFarUid", "MaxExpiredNearUid"} {
+			limit := before.state.number(key)
+			for _, m := range before.unpaired(s) {
+				if m.uid <= limit {
+					names = append(names, m.name)
+				}
+			}
+		}
+		return names
+	}},
+	{"a changed UIDVALIDITY on both sides", "1.5", func(_ round, before, _, _ *shot) []string {
+		if before.state.missing || before.boxes[0].missing || before.boxes[1].missing ||
+			slices.Contains(before.state.header, "FarUidValidity is the mailbox's") || slices.Contains(before.state.header, "NearUidValidity is the mailbox's") {
+			return nil
+		}
+		return []string{anything}
+	}},
+	{"a mailbox restored from a backup", "", func(_ round, before, _, _ *shot) []string {
+		for s, key := range []string{"MaxPulledUid", "MaxPushedUid"} {
+			known := before.state.number(key)
+			for p := range before.pairs() {
+				known = max(known, p.uid[s])
+			}
+			var highest uint32
+			_, _ = fmt.Sscan(before.boxes[s].highest, &highest)
+			if !before.boxes[s].missing && highest < known {
+				return []string{anything}
+			}
+		}
+		return nil
+	}},
+	{"expired, and expunged at once", "1.5", func(_ round, before, theirs, ours *shot) (names []string) {
+		if !sameMail(before, theirs, ours) {
+			return nil
+		}
+		for p := range theirs.pairs() {
+			for s := range sides {
+				if p.has("~") && p.uid[s] != 0 && !ours.boxes[s].has(p.uid[s]) {
+					names = append(names, p.names()...)
+				}
+			}
+		}
+		return names
+	}},
+	{"flagged placeholders whose original is gone", "1.5", func(_ round, before, _, _ *shot) (names []string) {
+		for p := range before.pairs() {
+			for s := range sides {
+				if p.placeholderOn(s) && p.msg[1-s] == nil && p.msg[s] != nil && strings.Contains(p.msg[s].flags, "F") {
+					names = append(names, p.names()...)
+				}
+			}
+		}
+		return names
+	}},
+	{"a changed UIDVALIDITY without any paired message", "", func(_ round, before, _, _ *shot) []string {
+		for p := range before.pairs() {
+			if p.uid[0] != 0 && p.uid[1] != 0 {
+				return nil
+			}
+		}
+		for i, key := range []string{"FarUidValidity ", "NearUidValidity "} {
+			if !before.state.missing && !before.boxes[i].missing && !slices.Contains(before.state.header, key+"is the mailbox's") {
+				return []string{anything}
+			}
+		}
+		return nil
+	}},
+	{"watermarks rise earlier", "", func(r round, before, theirs, ours *shot) []string {
 		for s, key := range []string{"MaxPulledUid", "MaxPushedUid"} {
 			t, o := theirs.state.number(key), ours.state.number(key)
 			if o < t {
@@ -294,6 +391,14 @@ var knownDifferences = []known{
 		}
 		return []string{"only watermarks"}
 	}},
+}
+
+// sameMail compares all but the records and UIDs.
+func sameMail(before, theirs, ours *shot) bool {
+	mail := func(s *shot) []string {
+		return slices.DeleteFunc(s.relaxed(before, nil), func(l string) bool { return strings.HasPrefix(l, "record ") })
+	}
+	return slices.Equal(mail(theirs), mail(ours))
 }
 
 // concerned returns the messages that a difference concerns.
@@ -317,6 +422,9 @@ func explain(r round, before, theirs, ours *shot, t *tally) string {
 	concerned := make(map[string][]string)
 	all := make(map[string]bool)
 	for _, k := range knownDifferences {
+		if k.in != "" && k.in != theirVersion {
+			continue
+		}
 		if names := k.concerns(r, before, theirs, ours); len(names) > 0 {
 			concerned[k.name] = names
 			for _, n := range names {
@@ -446,6 +554,11 @@ func (s *shot) pairs() iter.Seq[*pair] {
 			}
 		}
 	}
+}
+
+// has reports whether there is a message with a UID.
+func (b *box) has(uid uint32) bool {
+	return slices.ContainsFunc(b.msgs, func(m message) bool { return m.uid == uid })
 }
 
 // unpaired returns the messages of a side that have no record.

@@ -3,6 +3,7 @@ package differential
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 )
 
 // generator makes histories.
@@ -10,10 +11,11 @@ type generator struct {
 	*rand.Rand
 	names [2][]string // what may be on the sides
 	next  int
+	ref   reference // must know the rules
 }
 
-func newGenerator(seed uint64) *generator {
-	return &generator{Rand: rand.New(rand.NewPCG(seed, 1))}
+func newGenerator(seed uint64, ref reference) *generator {
+	return &generator{Rand: rand.New(rand.NewPCG(seed, 1)), ref: ref}
 }
 
 func (g *generator) chance(percent int) bool { return g.IntN(100) < percent }
@@ -24,12 +26,16 @@ func pick[T any](g *generator, list ...T) T { return list[g.IntN(len(list))] }
 // round to the next, as they do for users.
 func (g *generator) history(rounds int) history {
 	var h history
+	expireFar := g.ref.version == v15.version && g.chance(30) // must not change
 	rules := g.rules()
 	for i := range rounds {
 		if i > 0 && g.chance(40) {
 			rules = g.rules()
 		}
 		r := round{rules: rules}
+		if expireFar {
+			r.rules = append(slices.Clip(rules), "expire-far")
+		}
 		for range g.IntN(6) {
 			r.changes = append(r.changes, g.change())
 		}
@@ -91,8 +97,16 @@ func (g *generator) rules() []string {
 			maybe(60, "push-"+w)
 		}
 	}
+	if g.ref.version == v15.version {
+		maybe(20, "pull-old")
+		maybe(20, "push-old")
+	}
 	for _, s := range sides {
-		maybe(45, "expunge-"+s)
+		if g.ref.version == v15.version && g.chance(20) {
+			words = append(words, "solo-"+s)
+		} else {
+			maybe(45, "expunge-"+s)
+		}
 		maybe(50, "create-"+s)
 		maybe(30, "remove-"+s)
 		switch g.IntN(7) {

@@ -25,9 +25,11 @@ import (
 // A "*" at the end of a name means that the message is big; names that begin
 // with "O" are of messages that are odd in some way, and with "H" of some whose
 // header just stops. Rules are words:
-// pull- and push-{new,renew,delete,flags}, sync (all of these), expunge-{far,near},
+// pull- and push-{new,renew,delete,flags}, sync (all of these), all ("Sync All"),
+// expunge-{far,near},
 // create-…, remove-…, max=N, unread=yes|no, maxsize-{far,near}, trash-…,
-// trashnew-…, remotetrash-….
+// trashnew-…, remotetrash-…. Version 1.5 and ours also know pull- and push-old,
+// solo-{far,near} (ExpungeSolo), and expire-far (ExpireSide).
 type history []round
 
 type round struct {
@@ -142,6 +144,14 @@ func (r round) trash(side int) string {
 	return ""
 }
 
+// expireSide returns the side that MaxMessages concerns.
+func (r round) expireSide() int {
+	if r.has("expire-far") {
+		return 0
+	}
+	return 1
+}
+
 // number returns the value of a rule such as max=3, or 0.
 func (r round) number(rule string) int {
 	for _, w := range r.rules {
@@ -166,17 +176,24 @@ func (r round) config() (channel string, stores [2]string) {
 		dir, kind, ok := strings.Cut(w, "-")
 		if ok && (dir == "pull" || dir == "push") {
 			dir = map[string]string{"pull": "Pull", "push": "Push"}[dir]
-			sync = append(sync, dir+map[string]string{"new": "New", "renew": "ReNew", "delete": "Delete", "flags": "Flags"}[kind])
+			sync = append(sync, dir+map[string]string{"new": "New", "renew": "ReNew", "old": "Old", "delete": "Delete", "flags": "Flags"}[kind])
 		}
 	}
 	switch {
 	case r.has("sync"):
+		// "All" includes Old in 1.5.
+		sync = append([]string{"New", "ReNew", "Delete", "Flags"}, sync...)
+	case r.has("all"):
 		sync = []string{"All"}
 	case len(sync) == 0:
 		sync = []string{"None"}
 	}
 	channel = "Sync " + strings.Join(sync, " ") + "\n"
-	for _, key := range []string{"expunge", "create", "remove"} {
+	keys := []string{"expunge", "create", "remove"}
+	if r.has("solo-far") || r.has("solo-near") {
+		keys = append(keys, "solo")
+	}
+	for _, key := range keys {
 		far, near := r.has(key+"-far"), r.has(key+"-near")
 		value := "None"
 		switch {
@@ -187,10 +204,14 @@ func (r round) config() (channel string, stores [2]string) {
 		case near:
 			value = "Near"
 		}
-		channel += strings.ToUpper(key[:1]) + key[1:] + " " + value + "\n"
+		word := map[string]string{"expunge": "Expunge", "create": "Create", "remove": "Remove", "solo": "ExpungeSolo"}[key]
+		channel += word + " " + value + "\n"
 	}
 	if n := r.number("max"); n > 0 {
 		channel += fmt.Sprintf("MaxMessages %d\n", n)
+	}
+	if r.has("expire-far") {
+		channel += "ExpireSide Far\n"
 	}
 	if r.has("unread=yes") {
 		channel += "ExpireUnread yes\n"

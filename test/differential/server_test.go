@@ -111,6 +111,20 @@ func (s *servers) worlds(seed uint64) pairOfWorlds {
 	}
 }
 
+// possible returns the rules with Expunge for ExpungeSolo if the server cannot
+// expunge single messages: ours is an error then, theirs only if there is
+// something to expunge.
+func (a *account) possible(rules []string) []string {
+	if a == nil || !slices.Contains(a.ours.DisableExtensions, "UIDPLUS") {
+		return rules
+	}
+	rules = slices.Clone(rules)
+	if i := slices.Index(rules, "solo-far"); i >= 0 {
+		rules[i] = "expunge-far"
+	}
+	return rules
+}
+
 // close ends what a world has open.
 func (w *world) close() {
 	if w != nil && w.server != nil {

@@ -14,7 +14,7 @@ import (
 type turns struct {
 	w       *world
 	deleted map[string]bool // messages that a user removed or marked so
-	limited bool            // a round had MaxMessages
+	limited [2]bool         // a round had MaxMessages that concern the side
 }
 
 // errEnded ends a history early: a run was refused or crashed, and its journal
@@ -66,7 +66,9 @@ func (tt *turns) round(i int, r round, t *tally) error {
 			return err
 		}
 	}
-	tt.limited = tt.limited || r.number("max") > 0
+	if r.number("max") > 0 {
+		tt.limited[r.expireSide()] = true
+	}
 	start, err := tt.w.look()
 	if err != nil {
 		return err
@@ -118,7 +120,7 @@ func (tt *turns) kept(before, after *shot) error {
 			}
 		}
 		for name := range before.boxes[s].names() {
-			expired := s == 1 && tt.limited && elsewhere[name] > 0
+			expired := tt.limited[s] && elsewhere[name] > 0
 			if is[name] == 0 && !tt.deleted[name] && !expired {
 				return fmt.Errorf("%s is lost from the %s side", name, side)
 			}
@@ -164,9 +166,13 @@ func swinging(r round, before *shot) string {
 }
 
 func TestTakingTurns(t *testing.T) {
-	liveAll(t, takeTurns, always(maildirs), sample, 4*time.Second)
+	withEach(t, func(t *testing.T, ref reference) {
+		liveAll(t, ref, takeTurns, always(maildirs), sample, 4*time.Second)
+	})
 }
 
 func TestSweepTakingTurns(t *testing.T) {
-	liveAll(t, takeTurns, always(maildirs), math.MaxUint32, sweep(t))
+	withEach(t, func(t *testing.T, ref reference) {
+		liveAll(t, ref, takeTurns, always(maildirs), math.MaxUint32, sweep(t))
+	})
 }
