@@ -140,7 +140,7 @@ func (m *mailbox) scanAll(ctx context.Context, at *place, sc *scanner, part *lis
 		return nil, &incompleteError{errNoCount}
 	}
 	sc.exists = sess.client.Exists()
-	sc.most = 3*int(min(sc.exists, maxExpected*4)) + someExtra
+	sc.most = mostListed(sc.exists)
 	sc.census.most = sc.most
 	sc.expect(min(uint64(sess.client.Exists()), cut(need.UIDs, 1, m.Info().UIDNext-1).Len()))
 	sess.follow(sc.census)
@@ -276,6 +276,15 @@ func (sc *scanner) expect(n uint64) {
 // maxExpected bounds the room that is made for messages, in messages.
 const maxExpected = 1 << 22
 
+// mostListed returns how many messages a listing may have if so many were
+// announced.
+func mostListed(exists uint32) int {
+	return int(min(3*uint64(exists)+someExtra, maxListed))
+}
+
+// maxListed bounds the messages of one listing, whatever was announced.
+const maxListed = 1 << 24
+
 // someExtra is how many messages more than announced a listing may have, at the
 // least.
 const someExtra = 10_000
@@ -400,7 +409,7 @@ func (sc *scanner) sink(w want) func(*imapclient.Message) error {
 			return nil
 		}
 		if len(sc.msgs) >= sc.most {
-			return fmt.Errorf("server lists more than %d messages, but the mailbox had only %d", sc.most, sc.exists)
+			return fmt.Errorf("server listed %d messages, but announced %d; no more are read", sc.most, sc.exists)
 		}
 		sc.census.note(f.UID, f.Seq, true)
 		sc.msgs = append(sc.msgs, mail.Meta{UID: f.UID, Flags: f.Flags, Size: f.Size})
