@@ -34,6 +34,10 @@ type noisyServer struct {
 	// decide, if not nil, may change the whole answer to a command: its untagged
 	// responses, and what the tagged one says. Without the latter it hangs up.
 	decide func(cmd string, out []string) ([]string, string)
+	// accept, if not nil, is asked about each message that is to be stored. It tells
+	// whether the message is kept, and what the tagged response says. Without the
+	// latter the server hangs up. If it is nil, no message is kept.
+	accept func(body string) (keep bool, status string)
 	// commands counts commands by their first two words.
 	commands map[string]int
 }
@@ -107,9 +111,10 @@ func (s *noisyServer) serve(conn net.Conn) {
 		}
 		line = strings.TrimRight(line, "\r\n")
 		tag, cmd, _ := strings.Cut(line, " ")
+		var body strings.Builder
 		for appendSize.MatchString(cmd) {
 			n, _ := strconv.Atoi(appendSize.FindStringSubmatch(cmd)[1])
-			if _, err := io.CopyN(io.Discard, r, int64(n)); err != nil {
+			if _, err := io.CopyN(&body, r, int64(n)); err != nil {
 				return
 			}
 			more, _ := r.ReadString('\n')
@@ -117,6 +122,9 @@ func (s *noisyServer) serve(conn net.Conn) {
 		}
 		s.mu.Lock()
 		out, status := s.answer(cmd), "OK done"
+		if s.accept != nil && strings.HasPrefix(cmd, "APPEND") {
+			status = s.store(body.String())
+		}
 		if s.commands == nil {
 			s.commands = map[string]int{}
 		}
@@ -144,6 +152,22 @@ func (s *noisyServer) serve(conn net.Conn) {
 		}
 	}
 }
+
+// store does what accept says. It returns what the tagged response says.
+func (s *noisyServer) store(body string) (status string) {
+	keep, status := s.accept(body)
+	if keep {
+		s.modSeq++
+		s.msgs = append(s.msgs, noisyMessage{s.next, "", s.modSeq, body})
+		s.next++
+	}
+	if keep && strings.HasPrefix(status, "OK") && strings.Contains(s.caps, "UIDPLUS") {
+		status = fmt.Sprintf("OK [APPENDUID 7 %d] done", s.next-1)
+	}
+	return status
+}
+
+var knownFields = regexp.MustCompile(`(?im)^(X-TUID|Message-ID):.*\r\n`)
 
 // refuseBody lets the server refuse to send the body of a message.
 func (s *noisyServer) refuseBody(uid int) {
@@ -211,7 +235,8 @@ func (s *noisyServer) answer(cmd string) (out []string) {
 			case strings.Contains(cmd, "BODY.PEEK[]"):
 				out = append(out, fmt.Sprintf("* %d FETCH (%s INTERNALDATE \"01-Jan-2024 00:00:00 +0000\" BODY[] {%d}\r\n%s)", i+1, meta(i), len(m.body), m.body))
 			case strings.Contains(cmd, "BODY.PEEK["):
-				out = append(out, fmt.Sprintf("* %d FETCH (%s BODY[HEADER.FIELDS (X-TUID MESSAGE-ID)] {2}\r\n\r\n)", i+1, meta(i)))
+				fields := strings.Join(knownFields.FindAllString(m.body, -1), "") + "\r\n"
+				out = append(out, fmt.Sprintf("* %d FETCH (%s BODY[HEADER.FIELDS (X-TUID MESSAGE-ID)] {%d}\r\n%s)", i+1, meta(i), len(fields), fields))
 			default:
 				out = append(out, fmt.Sprintf("* %d FETCH (%s)", i+1, meta(i)))
 			}
