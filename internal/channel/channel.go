@@ -169,7 +169,7 @@ func (r *runner) statePath(c *config.Channel, t target) (string, error) {
 	st := c.SyncState
 	switch st.Kind {
 	case config.StateInBox:
-		l, ok := t.stores[1].(store.Local)
+		l, ok := store.As[store.Local](t.stores[1])
 		if !ok {
 			return "", fmt.Errorf("SyncState * needs a near store on the local file system; %s is not", c.Near.Store.Label())
 		}

@@ -173,7 +173,7 @@ func EnoughConnections(c *config.Channel) error {
 // by different names, give it the same identity.
 func identity(s *config.Store, st store.Store, box string) string {
 	if s.IMAP == nil {
-		if l, ok := st.(store.Local); ok {
+		if l, ok := store.As[store.Local](st); ok {
 			if dir, err := l.BoxPath(box); err == nil {
 				return dir
 			}

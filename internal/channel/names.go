@@ -114,7 +114,7 @@ func list(ctx context.Context, c *config.Channel, st [2]store.Store, marks [2]bo
 		}
 	}
 	for t, e := range ends(c) {
-		if folder, ok := st[t].(store.Folder); ok {
+		if folder, ok := store.As[store.Folder](st[t]); ok {
 			f.join(t, e, folder)
 		}
 	}
@@ -199,7 +199,7 @@ func (f *found) add(c *config.Channel, t int, e config.End, box string, inbox bo
 // name that MapInbox gives it.
 func listSide(ctx context.Context, c *config.Channel, e config.End, st store.Store, marks bool) (boxes []store.Box, inbox bool, err error) {
 	l := c.Patterns.Listing(e.Box, e.Store.Flatten != "")
-	holder, holds := st.(store.InboxHolder)
+	holder, holds := store.As[store.InboxHolder](st)
 	boxes, err = st.List(ctx, store.ListRequest{
 		Inbox:      l.Inbox || e.Store.MapInbox != "",
 		InboxAmong: holds && l.Others && !l.Inbox,

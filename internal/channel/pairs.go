@@ -137,7 +137,7 @@ func (t target) inOnePlace(c *config.Channel) bool {
 func (r *runner) isOneDirectory(t target) bool {
 	var info [2]fs.FileInfo
 	for i, st := range t.stores {
-		l, ok := st.(store.Local)
+		l, ok := store.As[store.Local](st)
 		if !ok {
 			return false
 		}
@@ -181,7 +181,7 @@ func mailboxOf(c *config.Channel, t target, side config.Side) mailbox {
 	if m.store.IMAP != nil {
 		m.box = mail.CanonicalBox(m.box)
 	}
-	if f, ok := t.stores[side].(store.Folder); ok {
+	if f, ok := store.As[store.Folder](t.stores[side]); ok {
 		m.box = f.Fold(m.box)
 	}
 	return m

@@ -60,7 +60,7 @@ const quietSize = len(pairID{}) + len(quietEntry{}.sum) + 8
 // quietOf reads what is remembered of a channel.
 func (r *runner) quietOf(c *config.Channel) *quiet {
 	q := &quiet{fs: r.FS, dry: r.DryRun, stores: storeTerms(c), entries: map[pairID]quietEntry{}}
-	if r.Memory == "" || r.Controls != nil || r.Explain {
+	if r.Memory == "" || r.Controls != nil {
 		return q
 	}
 	name := sha256.Sum256([]byte(r.MemoryKey + "\x00" + c.Name))
@@ -222,7 +222,7 @@ func (r *runner) lookAround(ctx context.Context, q *quiet, jobs []job) error {
 	}
 	var marks [2][]string
 	for t, st := range asked[0].stores {
-		m, ok := st.(store.Marker)
+		m, ok := store.As[store.Marker](st)
 		if !ok {
 			return nil
 		}

@@ -124,7 +124,7 @@ func TestUnchangedIsLeftAlone(t *testing.T) {
 		}, all},
 		{"reasons are wanted", func(q *quietWorld) {
 			q.alter = func(o *channel.Options, _ []channel.Selection) { o.Explain = true }
-		}, all},
+		}, nil},
 		{"the memory is damaged", func(q *quietWorld) {
 			f := q.memory()
 			data, err := vfs.ReadFile(q.fs, f)

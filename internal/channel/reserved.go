@@ -15,7 +15,7 @@ import (
 // store of the other side its directory would be, or hold, a file of our own.
 func (t *target) reserved(c *config.Channel) error {
 	for i, e := range ends(c) {
-		l, ok := t.stores[i].(store.Local)
+		l, ok := store.As[store.Local](t.stores[i])
 		if !ok || t.err != nil {
 			continue
 		}

@@ -214,6 +214,9 @@ func (r *runner) work(ctx context.Context, s Selection, jobs []job, q *quiet) {
 				wg.Wait() // it takes no place in the gate, but its turn
 			}
 			r.Observer.PairStarted(t.PairName)
+			if r.Explain {
+				r.Observer.Observe(engine.Event{Kind: engine.Selected, Channel: t.Channel, Box: t.Box, Text: "unchanged since a run that found nothing to do; not opened"})
+			}
 			r.finish(s, t, engine.Result{Unchanged: true}, nil)
 			continue
 		}

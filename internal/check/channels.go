@@ -165,7 +165,7 @@ func (c *checker) boxes(l *link) {
 // there, or would be created.
 func (c *checker) single(l *link, v channel.Preview) {
 	for t, e := range []config.End{l.Far, l.Near} {
-		local, ok := l.stores[t].(store.Local)
+		local, ok := store.As[store.Local](l.stores[t])
 		if !ok || c.failed[e.Store.At] {
 			continue
 		}
@@ -209,7 +209,7 @@ func (c *checker) whereFound(l *link) string {
 
 // boxText shows where one mailbox of a pair is.
 func (c *checker) boxText(l *link, side config.Side, v channel.Preview) string {
-	if local, ok := l.stores[side].(store.Local); ok {
+	if local, ok := store.As[store.Local](l.stores[side]); ok {
 		if dir, err := local.BoxPath(v.Box[side]); err == nil {
 			return c.tilde(dir)
 		}

@@ -310,7 +310,7 @@ func lackingParts(stat func(string) (fs.FileInfo, error), dir string) (lacks []s
 // mailboxes tests all mailboxes of a Maildir store: whether they can be written
 // to and their files can be locked.
 func (c *checker) mailboxes(st store.Store, boxes []store.Box) {
-	local, ok := st.(store.Local)
+	local, ok := store.As[store.Local](st)
 	if !ok {
 		return
 	}

@@ -40,6 +40,8 @@ type noisyServer struct {
 	accept func(body string) (keep bool, status string)
 	// commands counts commands by their first two words.
 	commands map[string]int
+	// transcript holds all commands.
+	transcript []string
 }
 
 type noisyMessage struct {
@@ -128,6 +130,7 @@ func (s *noisyServer) serve(conn net.Conn) {
 		if s.commands == nil {
 			s.commands = map[string]int{}
 		}
+		s.transcript = append(s.transcript, cmd)
 		if f := strings.Fields(cmd); len(f) > 1 {
 			s.commands[f[0]+" "+f[1]]++
 		}

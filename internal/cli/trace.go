@@ -85,36 +85,7 @@ func traceStore(st store.Store, p *ui.Printer) store.Store {
 	if !p.Debugs(ui.DebugDriver) {
 		return st
 	}
-	t := tracedStore{st, p}
-	l, local := st.(store.Local)
-	h, holder := st.(store.InboxHolder)
-	f, folder := st.(store.Folder)
-	switch {
-	case local && holder && folder:
-		return struct {
-			tracedStore
-			store.Local
-			store.InboxHolder
-			store.Folder
-		}{t, l, h, f}
-	case local && holder:
-		return struct {
-			tracedStore
-			store.Local
-			store.InboxHolder
-		}{t, l, h}
-	case local:
-		return struct {
-			tracedStore
-			store.Local
-		}{t, l}
-	case holder:
-		return struct {
-			tracedStore
-			store.InboxHolder
-		}{t, h}
-	}
-	return t
+	return tracedStore{st, p}
 }
 
 // tracedStore shows the calls of a store.
@@ -122,6 +93,9 @@ type tracedStore struct {
 	store.Store
 	p *ui.Printer
 }
+
+// Unwrap implements store.Wrapper.
+func (t tracedStore) Unwrap() any { return t.Store }
 
 // trace shows a call and how it came out.
 func (t tracedStore) trace(err error, format string, args ...any) {
@@ -165,7 +139,7 @@ func (t tracedStore) Open(ctx context.Context, box string, req store.OpenRequest
 	info := b.Info()
 	t.trace(nil, "open '%s': UIDVALIDITY %d, UIDNEXT %d, flags %s", box, info.UIDValidity, info.UIDNext, info.Flags)
 	tb := tracedBox{b, t, box}
-	if tr, ok := b.(store.Trasher); ok {
+	if tr, ok := store.As[store.Trasher](b); ok {
 		return tracedTrasher{tb, tr}, nil
 	}
 	return tb, nil
@@ -195,6 +169,9 @@ type tracedBox struct {
 	tracedStore tracedStore
 	name        string
 }
+
+// Unwrap implements store.Wrapper.
+func (b tracedBox) Unwrap() any { return b.Mailbox }
 
 func (b tracedBox) trace(err error, format string, args ...any) {
 	b.tracedStore.trace(err, "'%s': "+format, append([]any{b.name}, args...)...)
@@ -253,14 +230,6 @@ func (b tracedBox) Remove(ctx context.Context, req store.RemoveRequest) error {
 		b.trace(err, "expunge %v", req.UIDs)
 	}
 	return err
-}
-
-// Remember implements store.Rememberer, for mailboxes that do.
-func (b tracedBox) Remember(ctx context.Context) {
-	if r, ok := b.Mailbox.(store.Rememberer); ok {
-		b.trace(nil, "remember")
-		r.Remember(ctx)
-	}
 }
 
 func (b tracedBox) Close(ctx context.Context) error {

@@ -105,6 +105,9 @@ type controlled struct {
 	async bool
 }
 
+// Unwrap implements store.Wrapper.
+func (c *controlled) Unwrap() any { return c.Mailbox }
+
 func (c *controlled) SetFlags(ctx context.Context, changes []store.FlagChange, done func(int, error)) error {
 	var late []func()
 	err := c.Mailbox.SetFlags(ctx, changes, func(i int, err error) {
@@ -131,7 +134,7 @@ func (c *controlled) Remove(ctx context.Context, req store.RemoveRequest) error 
 
 // Trash implements store.Trasher for mailboxes that are one.
 func (c *controlled) Trash(ctx context.Context, uids []mail.UID, trash string, done func(int, error)) error {
-	tr, ok := c.Mailbox.(store.Trasher)
+	tr, ok := store.As[store.Trasher](c.Mailbox)
 	if !ok {
 		return errNoTrash
 	}

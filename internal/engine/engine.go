@@ -272,7 +272,7 @@ func (s *session) checkBoxes(ctx context.Context) error {
 		return nil
 	}
 	for _, t := range syncstate.Sides {
-		if c, ok := s.boxes[t].(store.Checker); ok {
+		if c, ok := store.As[store.Checker](s.boxes[t]); ok {
 			if err := c.Check(ctx); err != nil {
 				return s.where(t, "looking whether the mailbox still is there", err)
 			}
@@ -285,7 +285,7 @@ func (s *session) checkBoxes(ctx context.Context) error {
 // they remember ones that are missing.
 func (s *session) recall(ctx context.Context) error {
 	for _, t := range syncstate.Sides {
-		r, ok := s.boxes[t].(store.Recaller)
+		r, ok := store.As[store.Recaller](s.boxes[t])
 		if !ok {
 			continue
 		}
@@ -309,7 +309,7 @@ func (s *session) recall(ctx context.Context) error {
 // everything that was found there is dealt with.
 func (s *session) remember(ctx context.Context) {
 	for _, b := range s.boxes {
-		if r, ok := b.(store.Rememberer); ok {
+		if r, ok := store.As[store.Rememberer](b); ok {
 			r.Remember(ctx)
 		}
 	}

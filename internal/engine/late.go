@@ -23,7 +23,7 @@ const maxLate = 24 * time.Hour
 // expect notes copies on side t that were not found. It must be done before the ids are
 // forgotten in the journal.
 func (s *session) expect(t syncstate.Side, recs []*syncstate.Record) error {
-	if _, local := s.Store[t].(store.Local); local || s.DryRun || s.Controls != nil {
+	if _, local := store.As[store.Local](s.Store[t]); local || s.DryRun || s.Controls != nil {
 		return nil // nobody stores for a program that is gone
 	}
 	for _, r := range recs {
@@ -37,7 +37,7 @@ func (s *session) expect(t syncstate.Side, recs []*syncstate.Record) error {
 // await looks again for copies that were not found, as long as more messages turn up in
 // the meantime. A server that is at work on them has most of them soon.
 func (s *session) await(ctx context.Context, t syncstate.Side) error {
-	if _, local := s.Store[t].(store.Local); local || s.LateWait <= 0 || s.DryRun {
+	if _, local := store.As[store.Local](s.Store[t]); local || s.LateWait <= 0 || s.DryRun {
 		return nil
 	}
 	before := mail.UID(0)

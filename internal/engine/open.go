@@ -52,7 +52,7 @@ func (s *session) lockFirst(files *stateFiles) error {
 	if s.DryRun {
 		return nil
 	}
-	if l, ok := s.Store[syncstate.Near].(store.Local); ok {
+	if l, ok := store.As[store.Local](s.Store[syncstate.Near]); ok {
 		dir := filepath.Dir(s.StatePath)
 		if box, err := l.BoxPath(s.Box[syncstate.Near]); err == nil && filepath.Clean(box) == dir {
 			// Creating the directory would create half a mailbox.
@@ -185,7 +185,7 @@ func (s *session) openBoxes(ctx context.Context) error {
 		if b == nil {
 			return nil
 		}
-		if p, ok := b.(store.Preparer); ok && s.ahead() {
+		if p, ok := store.As[store.Preparer](b); ok && s.ahead() {
 			p.Prepare(ctx)
 		}
 		s.control(int(t))
@@ -285,7 +285,7 @@ func (s *session) exists(ctx context.Context, t syncstate.Side) (bool, error) {
 	if slices.ContainsFunc(boxes, func(b store.Box) bool { return b.Name == s.Box[t] }) {
 		return true, nil
 	}
-	if _, local := s.Store[t].(store.Local); !local {
+	if _, local := store.As[store.Local](s.Store[t]); !local {
 		return false, nil
 	}
 	// The listing of a file system leaves out what cannot be looked at.

@@ -54,13 +54,16 @@ func (s *session) isUnchanged() bool {
 	}
 	var marks [2]string
 	for t, b := range s.boxes {
-		if m, ok := b.(store.Marked); ok {
+		if m, ok := store.As[store.Marked](b); ok {
 			marks[t] = m.Mark()
 		}
 	}
 	s.fingerprint = Fingerprint(s.Pair, marks[0], marks[1])
 	if s.fingerprint != "" && s.Unchanged(s.fingerprint) {
 		s.result.Unchanged = true
+		if s.Explain {
+			s.emit(Event{Kind: Debug, Text: "unchanged since a run that found nothing to do; not listed"})
+		}
 		return true
 	}
 	return false

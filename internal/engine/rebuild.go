@@ -66,7 +66,7 @@ func (r *recovery) list(ctx context.Context) error {
 // messages do not get UIDs by that, and are left out: if this run were to end here,
 // the next one would not see that UIDNEXT went back.
 func (r *recovery) scan(ctx context.Context, u syncstate.Side, need store.Need) (*store.Listing, error) {
-	if _, local := r.Store[u].(store.Local); !local || u != r.side {
+	if _, local := store.As[store.Local](r.Store[u]); !local || u != r.side {
 		return r.boxes[u].Scan(ctx, need)
 	}
 	box, err := r.Store[u].Open(ctx, r.Box[u], store.OpenRequest{ReadOnly: true})

@@ -106,9 +106,9 @@ func (s *session) doubts(ctx context.Context, t syncstate.Side) (*doubt, error) 
 	d.back = d.next <= d.top && d.next < mail.MaxUID
 	// A local mailbox knows its UIDNEXT, and must not be listed here: listing gives
 	// UIDs to new messages, after which UIDNEXT may be above all that the state knows.
-	if _, local := s.Store[t].(store.Local); d.back && !d.changed() && !local {
+	if _, local := store.As[store.Local](s.Store[t]); d.back && !d.changed() && !local {
 		// That may be an old answer, or a guess of ours.
-		if r, ok := box.(store.Renewer); ok {
+		if r, ok := store.As[store.Renewer](box); ok {
 			if err := r.Renew(ctx); err != nil {
 				return nil, s.where(t, "asking for UIDNEXT again", err)
 			}

@@ -28,7 +28,7 @@ func (s *session) spareOwnTrash() {
 // sameBox reports whether two names lead to the same mailbox of a store.
 func sameBox(st store.Store, a, b string) bool {
 	a, b = mail.CanonicalBox(a), mail.CanonicalBox(b)
-	if al, ok := st.(store.Aliaser); ok {
+	if al, ok := store.As[store.Aliaser](st); ok {
 		return a == b || al.SameBox(a, b)
 	}
 	return a == b
@@ -64,7 +64,7 @@ func (s *session) fillTrash(ctx context.Context, t syncstate.Side, own, remote [
 		}
 	}
 	if len(own) > 0 {
-		tr, ok := s.boxes[t].(store.Trasher)
+		tr, ok := store.As[store.Trasher](s.boxes[t])
 		if !ok {
 			return nil, s.where(t, "trashing", errNoTrash)
 		}

@@ -295,7 +295,7 @@ func testDeposit(e *env) {
 
 // testMarks: as long as a mailbox has the same mark it is the same.
 func testMarks(e *env) {
-	if _, ok := e.Store.(store.Marker); !ok {
+	if _, ok := store.As[store.Marker](e.Store); !ok {
 		e.Skip("the store has no marks")
 	}
 	b := e.create("box")
@@ -317,7 +317,7 @@ func testMarks(e *env) {
 			}
 			b := e.box(s, "box", store.OpenRequest{})
 			opened := marks[1]
-			if m, ok := b.Mailbox.(store.Marked); ok {
+			if m, ok := store.As[store.Marked](b.Mailbox); ok {
 				opened = m.Mark()
 			}
 			b.leave()

@@ -333,7 +333,7 @@ func testRemoveMarkedOnly(e *env) {
 
 func testTrash(e *env) {
 	b := e.create("box")
-	trasher, ok := b.Mailbox.(store.Trasher)
+	trasher, ok := store.As[store.Trasher](b.Mailbox)
 	if !ok {
 		e.Skip("the store does not trash by itself")
 	}
