@@ -176,8 +176,8 @@ func (r *runner) statePath(c *config.Channel, t target) (string, error) {
 		dir, err := l.BoxPath(t.Box[1])
 		return dir + "/.mbsyncstate", err
 	case config.StatePrefix:
-		return st.Prefix + flat(t.Box[1]), nil
+		return st.Prefix + flat(t.named[1]), nil
 	}
 	d := string(r.Global.FieldDelimiter)
-	return st.Prefix + d + t.Store[0] + d + flat(t.Box[0]) + "_" + d + t.Store[1] + d + flat(t.Box[1]), nil
+	return st.Prefix + d + t.Store[0] + d + flat(t.named[0]) + "_" + d + t.Store[1] + d + flat(t.named[1]), nil
 }

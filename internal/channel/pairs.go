@@ -21,6 +21,9 @@ import (
 // target is a pair of mailboxes to be synchronized.
 type target struct {
 	engine.PairName
+	// named are the mailboxes as the channel names them. The state file is named
+	// after these (docs/format.md).
+	named  [2]string
 	stores [2]store.Store
 	known  [2]engine.Presence
 	// marks are those that were told with the listing; "": unknown.
@@ -41,7 +44,9 @@ func (r *runner) pairs(ctx context.Context, s Selection, q *quiet) ([]target, er
 		return nil, err
 	}
 	if len(c.Patterns) == 0 {
-		return []target{newTarget(c, st, "")}, nil
+		t := newTarget(c, st, "")
+		r.tellInbox(c, t)
+		return []target{t}, nil
 	}
 	var out []target
 	if s.Boxes != nil {
@@ -103,7 +108,10 @@ func newTarget(c *config.Channel, st [2]store.Store, name string) target {
 			t.err = err
 		}
 	}
-	if name == "" && len(c.Patterns) > 0 {
+	t.named = t.Box
+	if len(c.Patterns) == 0 {
+		t.recognizeInbox()
+	} else if name == "" {
 		t.needNames(c)
 	}
 	switch {
@@ -114,6 +122,31 @@ func newTarget(c *config.Channel, st [2]store.Store, name string) target {
 		t.err = errOnePlace(c, t)
 	}
 	return t
+}
+
+// recognizeInbox makes a mailbox the INBOX if the channel names it by the directory
+// of that: the Maildir "Inbox" below Path, where Inbox is this directory.
+func (t *target) recognizeInbox() {
+	for i, st := range t.stores {
+		l, ok := store.As[store.Local](st)
+		if !ok {
+			continue
+		}
+		_, err := l.BoxPath(t.Box[i])
+		if e, ok := errors.AsType[*store.NameError](err); ok && e.Reason == store.NameInbox {
+			t.Box[i] = mail.Inbox
+		}
+	}
+}
+
+// tellInbox tells that recognizeInbox has done so.
+func (r *runner) tellInbox(c *config.Channel, t target) {
+	for i, e := range ends(c) {
+		if t.named[i] != t.Box[i] && r.Observer != nil {
+			r.Observer.Observe(engine.Event{Kind: engine.Notice, Channel: c.Name, Text: fmt.Sprintf(
+				"mailbox '%s' of %s is its INBOX: both are the same directory", t.named[i], e.Store.Label())})
+		}
+	}
 }
 
 // errOnePlace is for a mailbox that two stores have: each run would copy all of
