@@ -305,7 +305,7 @@ func TestMaildirPaths(t *testing.T) {
 		{"~you", "/home/you"},
 		{"/", "/"},
 		{"/x", "/x"},
-		{"", ""},
+		{"", "/etc/"},
 	} {
 		cfg, _ := mustParse(t, "MaildirStore s\nPath "+quoteArg(tt.path)+"\nInbox /in\n")
 		if got := cfg.Store("s").Path; got != tt.want || !cfg.Store("s").HasPath {

@@ -34,7 +34,7 @@ var maildirStoreKeywords = []keyword{
 
 func (st *stmt) applyPath(d *draft) {
 	path := st.arg()
-	if d.store.Maildir != nil && path != "" {
+	if d.store.Maildir != nil {
 		var ok bool
 		if path, ok = st.path(st.args[0]); !ok {
 			return
