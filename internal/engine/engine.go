@@ -285,24 +285,28 @@ func (s *session) checkBoxes(ctx context.Context) error {
 // they remember ones that are missing.
 func (s *session) recall(ctx context.Context) error {
 	for _, t := range syncstate.Sides {
-		r, ok := store.As[store.Recaller](s.boxes[t])
-		if !ok {
-			continue
-		}
-		known := func() mail.UIDSet {
-			var uids []mail.UID
-			for rec := range s.state.Live() {
-				if u := rec.UID[t]; u != 0 && (rec.Paired() || rec.Has(syncstate.Pending)) {
-					uids = append(uids, u)
-				}
-			}
-			return mail.NewUIDSet(uids...)
-		}
-		if err := r.Recall(ctx, known); err != nil {
+		if err := s.recallPairs(ctx, t, s.boxes[t]); err != nil {
 			return s.where(t, "looking at missing messages", err)
 		}
 	}
 	return nil
+}
+
+// recallPairs does that for a mailbox of side t.
+func (s *session) recallPairs(ctx context.Context, t syncstate.Side, box store.Mailbox) error {
+	r, ok := store.As[store.Recaller](box)
+	if !ok {
+		return nil
+	}
+	return r.Recall(ctx, func() mail.UIDSet {
+		var uids []mail.UID
+		for rec := range s.state.Live() {
+			if u := rec.UID[t]; u != 0 && (rec.Paired() || rec.Has(syncstate.Pending)) {
+				uids = append(uids, u)
+			}
+		}
+		return mail.NewUIDSet(uids...)
+	})
 }
 
 // remember lets the stores remember what they know of the mailboxes, now that

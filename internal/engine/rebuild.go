@@ -73,7 +73,10 @@ func (r *recovery) scan(ctx context.Context, u syncstate.Side, need store.Need) 
 	if err != nil {
 		return nil, err
 	}
-	l, err := box.Scan(ctx, need)
+	var l *store.Listing
+	if err = r.recallPairs(ctx, u, box); err == nil {
+		l, err = box.Scan(ctx, need)
+	}
 	if cerr := box.Close(ctx); err == nil {
 		err = cerr
 	}

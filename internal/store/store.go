@@ -234,7 +234,8 @@ type Recaller interface {
 	// Recall is called before the first Scan. known returns the UIDs of which the
 	// sync state still tells what they are paired with. Of missing messages with
 	// other UIDs nothing must be remembered: their deletion has been propagated, so
-	// if they come back they are new.
+	// if they come back they are new. Whoever calls it lets the mailbox give new UIDs
+	// to messages with UIDs that are not theirs.
 	Recall(ctx context.Context, known func() mail.UIDSet) error
 }
 

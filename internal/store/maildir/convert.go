@@ -149,7 +149,7 @@ func (c *conversion) load(ctx context.Context) error {
 	if err := m.guessDelimiter(); err != nil {
 		return err
 	}
-	if err := m.vet(ctx); err != nil {
+	if err := m.vet(ctx, false); err != nil {
 		return err
 	}
 	// In a database messages are told apart by less than their whole names.

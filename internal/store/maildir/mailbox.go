@@ -58,6 +58,10 @@ type mailbox struct {
 	// provisional are the UIDs that unnumbered messages of a read-only mailbox
 	// have been given, by path within the mailbox.
 	provisional map[string]mail.UID
+	// knowsPairs: topPair is the highest UID of a message that is paired with one of
+	// the other side.
+	knowsPairs bool
+	topPair    mail.UID
 	// unborn: the mailbox is read-only and has no UIDVALIDITY yet.
 	unborn bool
 

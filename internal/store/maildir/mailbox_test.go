@@ -214,8 +214,6 @@ func TestBadUIDs(t *testing.T) {
 	}{
 		{"above", []string{".uidvalidity|123\n5\n", "cur/a,U=6:2,S"}, false, []string{"UID 6 of 'cur/a,U=6:2,S' is above the highest assigned UID 5", "rename it to 'a:2,S'"}},
 		{"far above", []string{".uidvalidity|123\n5\n", "new/a,U=99999999999"}, false, []string{"'new/a,U=99999999999' is above"}},
-		{"twice", []string{".uidvalidity|123\n5\n", "cur/a,U=3:2,", "new/b,U=3", "cur/c,U=2:2,"}, false, []string{"duplicate UID 3: 'cur/a,U=3:2,' and 'new/b,U=3'", "rename it to 'b'"}},
-		{"the same name twice", []string{".uidvalidity|123\n5\n", "cur/a,U=3:2,", "new/a,U=3"}, false, []string{"duplicate UID 3"}},
 		{"garbage", []string{".uidvalidity|garbage\n"}, true, []string{"/in/.uidvalidity: cannot read UIDVALIDITY", "garbage"}},
 		{"no UIDs left", []string{".uidvalidity|123\n4294967290\n", "new/1", "new/2", "new/3", "new/4", "new/5"}, false, []string{"no UIDs left"}},
 	} {

@@ -401,14 +401,15 @@ func (m *mailbox) noteMissing(ctx context.Context, u *mapFile) error {
 	return nil
 }
 
-// Recall implements store.Recaller. Without a database there is nothing to do: a
-// message that is missing takes its UID along in its name.
+// Recall implements store.Recaller. Without a database, a message that is missing
+// takes its UID along in its name; but what is paired tells whether a UID that is
+// above the highest one is foreign.
 func (m *mailbox) Recall(ctx context.Context, known func() mail.UIDSet) error {
 	if err := m.begin(ctx, false); err != nil {
 		return err
 	}
 	if !m.isMapped() {
-		return nil
+		return m.error(m.recallNamed(ctx, known))
 	}
 	return m.error(m.recall(ctx, known))
 }

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"isync/internal/mail"
@@ -236,7 +235,7 @@ func (m *mailbox) scan(ctx context.Context, need store.Need, l *store.Listing) (
 	if err := m.list(ctx); err != nil {
 		return nil, err
 	}
-	if err := m.vet(ctx); err != nil {
+	if err := m.vet(ctx, !m.isMapped()); err != nil {
 		return nil, err
 	}
 	if u != nil {
@@ -266,84 +265,6 @@ func (m *mailbox) scan(ctx context.Context, need store.Need, l *store.Listing) (
 		}
 	}
 	return found, nil
-}
-
-// vet checks that every UID is used once and was assigned. m.mu is held, and
-// (but read-only) the lock of the UIDs.
-func (m *mailbox) vet(ctx context.Context) error {
-	for again := false; ; again = true {
-		problems, halfMoved, err := m.problems()
-		switch {
-		case err != nil:
-			return err
-		case len(halfMoved) > 0:
-			if err := m.finishMoves(halfMoved); err != nil {
-				return err
-			}
-			continue
-		case len(problems) == 0:
-			return nil
-		case again || m.store.opts.NoDelay:
-			return describe(problems)
-		}
-		// Messages that are moved during the listing can be seen twice, were
-		// it not for the times of the directories. Do not rely on these only.
-		m.listed = [2]listing{}
-		if err := m.list(ctx); err != nil {
-			return err
-		}
-	}
-}
-
-// describe makes one error of several problems.
-func describe(problems []string) error {
-	const enough = 10
-	more := ""
-	if n := len(problems) - enough; n > 0 {
-		problems, more = problems[:enough], fmt.Sprintf("; and %d more", n)
-	}
-	return errors.New(strings.Join(problems, "; ") + more)
-}
-
-// problems looks for wrong UIDs, and for pairs of names of one file that a
-// power cut in the middle of a move has left.
-func (m *mailbox) problems() (problems []string, halfMoved []entry, err error) {
-	highest := m.uids.highest
-	items := m.entries.items
-	if n := len(items); n == 0 || items[n-1].uid <= highest && !m.duplicates() {
-		return nil, nil, nil
-	}
-	for i, it := range items {
-		// Whose name is looked at only if something is wrong with it.
-		twice := i > 0 && items[i-1].uid == it.uid
-		if it.uid == 0 || it.uid <= highest && !twice {
-			continue
-		}
-		e := m.entries.entryOf(it)
-		if _, assigned := m.provisional[m.short(e)]; e.uid > highest && !assigned {
-			problems = append(problems, fmt.Sprintf("UID %d of '%s' is above the highest assigned UID %d; "+
-				"to get it a new UID, rename it to '%s'", e.uid, m.short(e), highest, withoutUID(e.name, m.store.opts.InfoDelimiter)))
-		}
-		if !twice {
-			continue
-		}
-		old := m.entries.entry(i - 1)
-		same, err := m.halfMoved(old, e)
-		switch {
-		case err != nil:
-			return nil, nil, err
-		case same && old.dir == inNew:
-			halfMoved = append(halfMoved, old)
-		case same:
-			halfMoved = append(halfMoved, e)
-		case m.isMapped():
-			problems = append(problems, m.sameName(old, e))
-		default:
-			problems = append(problems, fmt.Sprintf("duplicate UID %d: '%s' and '%s'; "+
-				"to get the latter a new UID, rename it to '%s'", e.uid, m.short(old), m.short(e), withoutUID(e.name, m.store.opts.InfoDelimiter)))
-		}
-	}
-	return problems, halfMoved, nil
 }
 
 // duplicates tells whether any UID is used more than once.

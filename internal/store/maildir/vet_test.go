@@ -1,0 +1,146 @@
+package maildir_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"isync/internal/mail"
+	"isync/internal/store"
+	"isync/internal/vfs"
+)
+
+// TestForeignUIDs: a message with a UID that is another one's, or was never assigned in
+// this mailbox, gets a new one, and no message is lost. A dry run foresees the same UIDs.
+func TestForeignUIDs(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		files []string
+		later []string   // that come into the mailbox later
+		pairs []mail.UID // what the state knows
+		want  map[mail.UID]string
+		after []string
+	}{
+		{
+			"copied from another mailbox",
+			[]string{"cur/1700000005.1_1.h,U=3:2,S", "cur/1700000001.1_1.h,U=2:2,"},
+			[]string{"cur/1600000000.9_9.h,U=3:2,F"},
+			[]mail.UID{2, 3},
+			map[mail.UID]string{2: "", 3: "S", 6: "F"},
+			[]string{"cur/1600000000.9_9.h,U=6:2,F", "cur/1700000001.1_1.h,U=2:2,", "cur/1700000005.1_1.h,U=3:2,S"},
+		},
+		{
+			"at the same time",
+			[]string{"cur/1700000005.1_1.h,U=3:2,S", "new/1700000001.1_1.h,U=3"},
+			nil,
+			[]mail.UID{3},
+			map[mail.UID]string{3: "", 6: "S"},
+			[]string{"cur/1700000005.1_1.h,U=6:2,S", "new/1700000001.1_1.h,U=3"},
+		},
+		{
+			"the same name",
+			[]string{"cur/a,U=3:2,F", "new/a,U=3"},
+			nil,
+			[]mail.UID{3},
+			map[mail.UID]string{3: "F", 6: ""},
+			[]string{"cur/a,U=3:2,F", "new/a,U=6"},
+		},
+		{
+			"three, and a name that is taken",
+			[]string{"cur/1.1_1.h,U=3:2,", "cur/2.1_1.h,U=3:2,R", "cur/3.1_1.h,U=3:2,T", "cur/2.1_1.h:2,R"},
+			nil, nil,
+			map[mail.UID]string{3: "", 6: "R", 7: "T", 8: "R"},
+			nil,
+		},
+		{
+			"above the highest one",
+			[]string{"cur/1.1_1.h,U=5:2,", "cur/2.1_1.h,U=77:2,S", "new/3.1_1.h,U=77", "new/4.1_1.h,U=99999999999"},
+			nil,
+			[]mail.UID{5},
+			map[mail.UID]string{5: "", 6: "S", 7: "", 8: ""},
+			[]string{"cur/1.1_1.h,U=5:2,", "cur/2.1_1.h,U=6:2,S", "new/3.1_1.h,U=7", "new/4.1_1.h,U=8"},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for _, readOnly := range []bool{true, false} {
+				x := newFixture(t, append([]string{".uidvalidity|123\n5\n"}, c.files...)...)
+				for _, f := range c.later {
+					x.place(f)
+				}
+				x.pass(time.Hour)
+				files := x.files()
+				m, err := x.open(store.OpenRequest{ReadOnly: readOnly})
+				check(t, err)
+				check(t, m.(store.Recaller).Recall(t.Context(), func() mail.UIDSet { return mail.NewUIDSet(c.pairs...) }))
+				for range 2 {
+					got := scanned(t, m)
+					if d := cmp.Diff(slices.Sorted(maps.Values(c.want)), slices.Sorted(maps.Values(got))); d != "" {
+						t.Errorf("read-only %v: flags (-want +got):\n%s", readOnly, d)
+					}
+					if d := cmp.Diff(c.want, got); d != "" && c.after != nil {
+						t.Errorf("read-only %v: messages (-want +got):\n%s", readOnly, d)
+					}
+					x.pass(time.Hour)
+				}
+				if readOnly {
+					x.wantFiles(files...)
+					continue
+				}
+				if n, want := len(x.files()), len(files); n != want {
+					t.Errorf("%d files, not %d", n, want)
+				}
+				x.noticed("get a new UID")
+				if c.after != nil {
+					highest := slices.Max(slices.Collect(maps.Keys(c.want)))
+					x.wantFiles(append(c.after, fmt.Sprintf("123 %d ", highest))...)
+				}
+			}
+		})
+	}
+}
+
+// TestRestoredUIDValidity: if the state knows a UID above the highest one,
+// .uidvalidity is not up to date. Then nothing is touched.
+func TestRestoredUIDValidity(t *testing.T) {
+	for _, readOnly := range []bool{true, false} {
+		x := newFixture(t, ".uidvalidity|123\n5\n", "cur/1.1_1.h,U=5:2,", "cur/2.1_1.h,U=7:2,S", "cur/3.1_1.h,U=8:2,", "new/4.1_1.h")
+		files := x.files()
+		m, err := x.open(store.OpenRequest{ReadOnly: readOnly})
+		check(t, err)
+		check(t, m.(store.Recaller).Recall(t.Context(), func() mail.UIDSet { return mail.NewUIDSet(5, 7) }))
+		_, err = m.Scan(t.Context(), all())
+		if err == nil || !strings.Contains(err.Error(), "message 7 was synchronized already: '.uidvalidity' looks restored from a backup; if the messages were not, write 8 in its second line") {
+			t.Errorf("error %v", err)
+		}
+		x.wantFiles(files...)
+	}
+}
+
+// TestForeignUIDsCut: new UIDs are given although a rename fails in between.
+func TestForeignUIDsCut(t *testing.T) {
+	for nth := 1; nth <= 5; nth++ {
+		x := newFixture(t, ".uidvalidity|123\n5\n", "cur/1.1_1.h,U=3:2,|a", "cur/2.1_1.h,U=3:2,S|b", "cur/3.1_1.h,U=3:2,F|c")
+		x.fault.Inject(vfs.Rule{Ops: vfs.OpRename, Nth: nth, Err: syscall.EIO})
+		m := x.mustOpen()
+		recall := func(m store.Mailbox) {
+			check(t, m.(store.Recaller).Recall(t.Context(), func() mail.UIDSet { return mail.NewUIDSet(3) }))
+		}
+		recall(m)
+		if _, err := m.Scan(t.Context(), all()); (err != nil) != (nth <= 4) {
+			t.Errorf("rename %d: %v", nth, err)
+		}
+		x.pass(time.Hour)
+		m = x.mustOpen()
+		recall(m)
+		got := scanned(t, m)
+		if got[3] != "" || len(got) != 3 {
+			t.Errorf("rename %d: %v", nth, got)
+		}
+	}
+}
