@@ -150,7 +150,7 @@ func (w *world) checkLimits(box string, far, near []found) {
 func (w *world) tracks() map[string]string {
 	w.tb.Helper()
 	out := map[string]string{}
-	for _, top := range []string{"state", "near", "inbox"} {
+	for _, top := range []string{"state", "near", "inbox", "far", "farinbox"} {
 		err := filepath.WalkDir(w.path(top), func(path string, e fs.DirEntry, err error) error {
 			if err != nil {
 				return err

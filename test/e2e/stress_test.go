@@ -1,0 +1,307 @@
+//go:build linux
+
+package e2e
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"isync/internal/syncstate"
+	"isync/internal/testkit"
+)
+
+// Eight runs over the same channel begin at about the same time, while a mail
+// reader works on both sides. Nothing is lost, and nothing is there twice.
+//
+// Two faults of the C program show here:
+//
+//   - It reads the state before it locks it. If another run synchronizes the pair in
+//     between, it copies the same messages again. So where it meets other runs,
+//     doubled messages are counted only.
+//   - If the mail reader renames or removes a file in a Maildir while it pushes messages,
+//     it may pass over a new message and record it as dealt with (docs/differences.md,
+//     "copying ends at a message whose flags change"). That message stays on its side. This
+//     needs no other run. So where it takes part, such messages are counted only.
+//
+// Nothing may ever be on neither side.
+
+// stress is a way for many runs to meet.
+type stress struct {
+	name string
+	// capability of the server, if not its own.
+	capability string
+	// maildirs: the far side is a Maildir store, too.
+	maildirs bool
+	// beside: the states are within the near mailboxes.
+	beside bool
+	// others is how many of the runs are those of the C program.
+	others int
+	// apart tells whether two runs may not work at the same time.
+	apart func(a, b program) bool
+	// lenient: the C program meets others.
+	lenient bool
+}
+
+const (
+	stressRuns   = 8
+	stressRounds = 20
+	stressTimes  = 5
+	// stressActs is how many things the reader does in a round.
+	stressActs = 30
+	// stressSpan is the time in which it does them.
+	stressSpan = 250 * time.Millisecond
+	// noneAtAll is what a server offers that has no extension of use.
+	noneAtAll = "IMAP4rev1 ID NAMESPACE"
+)
+
+func isOurs(p program) bool { return p.path == binary }
+
+func stresses() []stress {
+	return []stress{
+		{name: "ours, QRESYNC"},
+		{name: "ours, CONDSTORE", capability: noQResync},
+		{name: "ours, no CONDSTORE", capability: noCondStore},
+		{name: "ours, plain", capability: noneAtAll},
+		{name: "ours, state beside", beside: true},
+		{name: "ours, Maildir to Maildir", maildirs: true},
+		{name: "mixed, one after the other", others: 4, apart: func(program, program) bool { return true }},
+		{name: "mixed, one C at a time", others: 4, lenient: true, apart: func(a, b program) bool { return !isOurs(a) && !isOurs(b) }},
+		{name: "mixed", others: 4, lenient: true},
+		{name: "C alone", others: stressRuns, lenient: true},
+	}
+}
+
+// TestStress is a small part of TestSweepStress.
+func TestStress(t *testing.T) {
+	t.Parallel()
+	stresses()[rand.IntN(6)].try(t, 3)
+}
+
+// TestSweepStress lets runs meet in each way, five times at least.
+func TestSweepStress(t *testing.T) {
+	d := sweep(t)
+	for _, s := range stresses() {
+		begin := time.Now()
+		for n := 0; n < stressTimes || time.Since(begin) < d/time.Duration(len(stresses())); n++ {
+			t.Run(fmt.Sprintf("%s/%d", s.name, n+1), func(t *testing.T) { s.try(t, stressRounds) })
+		}
+	}
+}
+
+// seedOf returns the seed of a test: ISYNC_STRESS_SEED, or one by chance.
+func seedOf(tb testing.TB) uint64 {
+	tb.Helper()
+	seed := rand.Uint64()
+	if s := os.Getenv("ISYNC_STRESS_SEED"); s != "" {
+		var err error
+		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	return seed
+}
+
+// arena is where the runs meet.
+type arena struct {
+	*world
+	stress
+	reader *reader
+	rnd    *rand.Rand // for when runs begin
+	runs   []program
+	tally  tally
+	said   []string // complaints of runs, but for those about locks
+}
+
+// tally counts what came of it.
+type tally struct {
+	rounds, runs, locked, failed int
+	lost                         int // messages that are nowhere
+	kept                         int // messages that are on one side only
+	doubled                      [2]int
+	bad                          int // rounds with something lost or doubled
+	left                         int // messages that the reader has deleted
+	flags                        int // messages with other flags than the reader gave them
+}
+
+func (s stress) try(t *testing.T, rounds int) {
+	t.Helper()
+	seed := seedOf(t)
+	w := newWorld(t, setup{server: testkit.DovecotConfig{Capability: s.capability}, channel: "Patterns INBOX *\nCreate Both\nExpunge Both"})
+	a := &arena{world: w, stress: s, rnd: rand.New(rand.NewPCG(seed, 1))}
+	for i := range stressRuns {
+		p := ours()
+		if i < s.others {
+			p = theirs(t)
+		}
+		a.runs = append(a.runs, p)
+	}
+	near := &directories{tb: t, inbox: w.path("inbox"), top: w.path("near")}
+	a.reader = &reader{
+		tb: t, rnd: rand.New(rand.NewPCG(seed, 2)),
+		untold: s.capability != "" && !strings.Contains(s.capability, "UIDPLUS"),
+	}
+	a.reader.shelves[syncstate.Near] = near
+	if s.maildirs {
+		a.reader.shelves[syncstate.Far] = &directories{tb: t, inbox: w.path("farinbox"), top: w.path("far")}
+		if err := os.Mkdir(w.path("far"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		a.reader.shelves[syncstate.Far].found("INBOX")
+	} else {
+		far := &account{world: w}
+		defer far.leave()
+		a.reader.shelves[syncstate.Far] = far
+	}
+	rc := a.rc()
+	if !s.maildirs {
+		// The longer the line, the more can happen between a question and what follows from its answer.
+		rtt := time.Duration(a.rnd.IntN(4)) * 2 * time.Millisecond
+		relay := testkit.StartRelay(t, w.server.Addr(), rtt)
+		rc = strings.Replace(rc, fmt.Sprintf("Port %d\n", w.server.Port), fmt.Sprintf("Port %d\n", relay.Port()), 1)
+	}
+	a.configure(rc)
+	for n := range rounds {
+		a.round(n)
+		if t.Failed() {
+			t.Logf("in round %d", n+1)
+			break
+		}
+	}
+	if !t.Failed() {
+		a.settle()
+	}
+	t.Logf("%s, seed %d: %s", s.name, seed, a)
+}
+
+func (a *arena) String() string {
+	c := a.tally
+	return fmt.Sprintf("%d rounds, %d runs, of which %d found a lock and %d failed; %s; "+
+		"%d lost, %d not copied, %d doubled at home, %d doubled on the server, in %d rounds; %d deleted in vain, %d with other flags",
+		c.rounds, c.runs, c.locked, c.failed, a.reader,
+		c.lost, c.kept, c.doubled[syncstate.Near], c.doubled[syncstate.Far], c.bad, c.left, c.flags)
+}
+
+// rc returns the configuration.
+func (a *arena) rc() string {
+	rc := a.config()
+	if a.maildirs {
+		_, rest, _ := strings.Cut(rc, "MaildirStore near")
+		rc = "SyncState " + a.path("state") + "/\n\nMaildirStore far\nInbox " + a.path("farinbox") + "\nPath " + a.path("far") + "/\n" +
+			"SubFolders Verbatim\n\nMaildirStore near" + rest
+	}
+	if a.beside {
+		rc = strings.Replace(rc, "SyncState "+a.path("state")+"/", "SyncState *", 1)
+	}
+	return rc
+}
+
+// event is something that happens in a round.
+type event struct {
+	at time.Duration
+	// run is what begins, or nil: the reader does something.
+	run *program
+}
+
+// round starts all runs at random times, while the reader works, waits for their
+// end and looks at both sides.
+func (a *arena) round(n int) {
+	a.tb.Helper()
+	a.reader.round(n)
+	if a.others < len(a.runs) && a.rnd.IntN(2) == 0 {
+		// Pairs that had nothing to do are remembered, and opened in another way.
+		for range 3 {
+			a.judge(ours(), a.run(ours(), "-a"))
+		}
+	}
+	var events []event
+	// Some begin almost together, others while one is at work.
+	spread := stressSpan / time.Duration(int(2)<<a.rnd.IntN(4))
+	for i := range a.runs {
+		events = append(events, event{at: time.Duration(a.rnd.Int64N(int64(spread))), run: &a.runs[i]})
+	}
+	for range stressActs {
+		events = append(events, event{at: time.Duration(a.rnd.Int64N(int64(stressSpan)))})
+	}
+	slices.SortFunc(events, func(x, y event) int { return int(x.at - y.at) })
+	var running []*process
+	of := map[*process]program{}
+	for begin := time.Now(); len(events) > 0; {
+		e := events[0]
+		events = events[1:]
+		time.Sleep(e.at - time.Since(begin))
+		if e.run == nil {
+			a.reader.act()
+			continue
+		}
+		if a.apart != nil && slices.ContainsFunc(running, func(p *process) bool { return !p.ended() && a.apart(of[p], *e.run) }) {
+			// Put off.
+			e.at = time.Since(begin) + 5*time.Millisecond
+			i, _ := slices.BinarySearchFunc(events, e, func(x, y event) int { return int(x.at - y.at) })
+			events = slices.Insert(events, i, e)
+			continue
+		}
+		p := a.start(*e.run, "-a")
+		running = append(running, p)
+		of[p] = *e.run
+	}
+	var results []string
+	for i, p := range running {
+		r := p.wait()
+		a.judge(of[p], r)
+		results = append(results, fmt.Sprintf("run %d, %s: exit code %d\n%s%s", i+1, p.name, r.code, r.stdout, r.stderr))
+	}
+	a.tally.rounds++
+	a.look(n, strings.Join(results, ""))
+}
+
+// judge looks at what a run says.
+func (a *arena) judge(p program, r result) {
+	a.tb.Helper()
+	a.tally.runs++
+	if isLocked(r) {
+		a.tally.locked++
+	}
+	if r.code != 0 && r.code != 1 {
+		a.tb.Errorf("%s: exit code %d\n%s%s", p.name, r.code, r.stdout, r.stderr)
+	}
+	failed := false
+	for _, c := range complaints(r.stdout + r.stderr) {
+		if strings.Contains(c, "locked") || strings.Contains(c, "another mbsync is at work on this mailbox") {
+			continue
+		}
+		a.said = append(a.said, fmt.Sprintf("in round %d, %s says %s", a.tally.rounds+1, p.name, c))
+		failed = r.code != 0
+		// A run of the C program that failed leaves a journal, which only that program can read.
+		left := a.others > 0 && strings.Contains(c, "incompatible journal version")
+		if failed && isOurs(p) && !a.lenient && !left {
+			a.tb.Errorf("%s says %s", p.name, c)
+		}
+	}
+	if failed {
+		a.tally.failed++
+	}
+}
+
+// isLocked reports whether a run has found the lock of another one.
+func isLocked(r result) bool { return strings.Contains(r.stderr+r.stdout, "locked") }
+
+// leftovers returns what there is beside the states of the pairs.
+func (a *arena) leftovers() (out []string) {
+	for _, ext := range []string{"lock", "journal", "new"} {
+		for _, pattern := range []string{"state/*." + ext, "near/*/.mbsyncstate." + ext, "inbox/.mbsyncstate." + ext} {
+			found, err := filepath.Glob(a.path(pattern))
+			if err != nil {
+				a.tb.Fatal(err)
+			}
+			out = append(out, found...)
+		}
+	}
+	return out
+}
