@@ -3,7 +3,7 @@
 GO       ?= go
 BIN      := bin
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-LDFLAGS  := -s -w -X isync/internal/cli.version=$(VERSION)
+LDFLAGS  := -s -w -X isync/internal/cli.commit=$(VERSION)
 PACKAGES ?= ./...
 # Seconds are enough to notice a silly mistake; give it hours before a release.
 FUZZTIME ?= 30s

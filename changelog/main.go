@@ -3,6 +3,7 @@
 // never fight over the same lines of CHANGELOG.md.
 //
 //	go run ./changelog                    print what is unreleased
+//	go run ./changelog -whole             print CHANGELOG.md with it
 //	go run ./changelog -release 0.2.0     move it into CHANGELOG.md
 //
 // A fragment is Markdown. Its first line is "Kind: what changed, in one line",
@@ -135,6 +136,7 @@ func run() error {
 	dir := flag.String("dir", filepath.Join("changelog", "unreleased"), "directory of the fragments")
 	log := flag.String("log", "CHANGELOG.md", "file that holds the past releases")
 	release := flag.String("release", "", "version to release; writes the log and removes the fragments")
+	whole := flag.Bool("whole", false, "print the past releases, too")
 	date := flag.String("date", time.Now().UTC().Format(time.DateOnly), "date of the release")
 	flag.Parse()
 	if flag.NArg() > 0 {
@@ -144,6 +146,18 @@ func run() error {
 	frags, files, err := readFragments(*dir)
 	if err != nil {
 		return err
+	}
+	if *whole {
+		old, err := os.ReadFile(*log)
+		if err != nil {
+			return err
+		}
+		text := string(old)
+		if len(frags) > 0 {
+			text = insert(text, assemble("Unreleased", frags))
+		}
+		fmt.Print(text)
+		return nil
 	}
 	if *release == "" {
 		fmt.Print(assemble("Unreleased", frags))

@@ -55,7 +55,6 @@ var sources = []struct {
 	{document, "docs/*.md"},
 	{readme, "README.md"},
 	{license, "LICENSE"},
-	{changes, "CHANGELOG.md"},
 }
 
 // collect builds the programs into the directory work, and finds the other files.
@@ -76,11 +75,26 @@ func collect(ctx context.Context, rel release, t target, work string) ([]file, e
 			files = append(files, file{kind: s.kind, name: filepath.Base(name), source: name})
 		}
 	}
+	news, err := changelog(ctx)
+	if err != nil {
+		return nil, err
+	}
 	notices, err := thirdParty(ctx, t)
 	if err != nil {
 		return nil, err
 	}
-	return append(files, file{kind: attribution, name: "THIRD-PARTY-LICENSES", data: notices}), nil
+	return append(files, news, file{kind: attribution, name: "THIRD-PARTY-LICENSES", data: notices}), nil
+}
+
+// changelog returns CHANGELOG.md with what was not released yet.
+func changelog(ctx context.Context) (file, error) {
+	cmd := exec.CommandContext(ctx, "go", "run", "./changelog", "-whole")
+	cmd.Stderr = os.Stderr
+	text, err := cmd.Output()
+	if err != nil {
+		return file{}, fmt.Errorf("go run ./changelog: %w", err)
+	}
+	return file{kind: changes, name: "CHANGELOG.md", data: text}, nil
 }
 
 // build builds all programs of the target.
@@ -94,7 +108,7 @@ func build(ctx context.Context, rel release, t target, work string) ([]file, err
 		name := path.Base(filepath.ToSlash(dir)) + t.exe()
 		out := filepath.Join(work, name)
 		cmd := goCommand(ctx, t, "build", "-trimpath", "-buildvcs=false",
-			"-ldflags", "-s -w -buildid= -X isync/internal/cli.version="+rel.version,
+			"-ldflags", "-s -w -buildid= -X isync/internal/cli.commit="+rel.version,
 			"-o", out, "./"+filepath.ToSlash(dir))
 		if text, err := cmd.CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("go build ./%s: %w\n%s", dir, err, text)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -20,13 +21,25 @@ func TestPackageVersion(t *testing.T) {
 		"v1.2.0-rc1-14-gabcdef0":    "1.2.0~rc1+14.gabcdef0",
 		"v1.2.0-3-gabc1234":         "1.2.0+3.gabc1234",
 		"v1.2.0-3-gabc1234-dirty":   "1.2.0+3.gabc1234+dirty",
-		"175b2af":                   "0~20261124.g175b2af",
-		"1752345":                   "0~20261124.g1752345",
-		"175b2af-dirty":             "0~20261124.g175b2af+dirty",
-		"release_candidate/of mine": "0~20261124.grelease.candidate.of.mine",
+		"175b2af":                   "1.6.0~20261124.g175b2af",
+		"1752345":                   "1.6.0~20261124.g1752345",
+		"175b2af-dirty":             "1.6.0~20261124.g175b2af+dirty",
+		"release_candidate/of mine": "1.6.0~20261124.grelease.candidate.of.mine",
 		"v2.0":                      "2.0",
 	} {
-		if got := (release{version: in, time: when}).packageVersion(); got != want {
+		if got := (release{number: "1.6.0", version: in, time: when}).packageVersion(); got != want {
+			t.Errorf("%s: got %s, want %s", in, got, want)
+		}
+	}
+}
+
+// TestFileVersion: names of files begin with a number, too.
+func TestFileVersion(t *testing.T) {
+	for in, want := range map[string]string{
+		"v1.2.0": "1.2.0", "v1.2.0-rc1": "1.2.0-rc1", "v1.2.0-3-gabc1234": "1.2.0-3-gabc1234",
+		"175b2af": "1.6.0-175b2af", "1752345-dirty": "1.6.0-1752345-dirty",
+	} {
+		if got := (release{number: "1.6.0", version: in}).fileVersion(); got != want {
 			t.Errorf("%s: got %s, want %s", in, got, want)
 		}
 	}
@@ -34,13 +47,14 @@ func TestPackageVersion(t *testing.T) {
 
 // The environment wins over git, so that sources without a repository can be built.
 func TestFindRelease(t *testing.T) {
+	t.Chdir("..")
 	t.Setenv("VERSION", "v9.8.7")
 	t.Setenv("SOURCE_DATE_EPOCH", "1700000000")
 	rel, err := findRelease(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rel.version != "v9.8.7" || rel.time.Unix() != 1700000000 || rel.time.Location() != time.UTC {
+	if rel.version != "v9.8.7" || !regexp.MustCompile(`^\d+(\.\d+)+$`).MatchString(rel.number) || rel.time.Unix() != 1700000000 || rel.time.Location() != time.UTC {
 		t.Errorf("got %+v", rel)
 	}
 	t.Setenv("SOURCE_DATE_EPOCH", "yesterday")
@@ -88,9 +102,17 @@ func TestPlaces(t *testing.T) {
 			files = append(files, file{kind: s.kind, name: filepath.Base(name), source: name})
 		}
 	}
-	more, err := debianFiles(release{version: "v1.2.3", time: when})
+	news, err := changelog(t.Context())
 	if err != nil {
 		t.Fatal(err)
+	}
+	more, err := debianFiles(release{version: "v1.2.3", time: when}, news.data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files = append(files, news)
+	if text := string(more[1].data); !strings.HasPrefix(text, "isync-go (1.2.3-1) ") || !strings.Contains(text, "\n  * ") {
+		t.Errorf("the changelog for Debian is %s", text)
 	}
 	files = append(files, more...)
 	seen := map[string]bool{}

@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -76,24 +78,44 @@ func (f file) packagePath(kind string) (path string, compressed bool) {
 	panic("kind")
 }
 
+// newest returns the titles of the changes in the first section of the changelog.
+func newest(changelog string) (titles []string) {
+	_, section, _ := strings.Cut(changelog, "\n## ")
+	section, _, _ = strings.Cut(section, "\n## ")
+	for line := range strings.Lines(section) {
+		if title, ok := strings.CutPrefix(strings.TrimSpace(line), "- **"); ok {
+			titles = append(titles, strings.TrimSuffix(title, ".**"))
+		}
+	}
+	return titles
+}
+
 // debianFiles are those that Debian wants in addition.
-func debianFiles(rel release) ([]file, error) {
+func debianFiles(rel release, changelog []byte) ([]file, error) {
 	terms, err := os.ReadFile("packaging/copyright")
 	if err != nil {
 		return nil, err
 	}
+	var list strings.Builder
+	for _, title := range newest(string(changelog)) {
+		fmt.Fprintf(&list, "  * %s\n", title)
+	}
+	if list.Len() == 0 {
+		return nil, errors.New("the changelog tells of no changes")
+	}
 	return []file{
 		{kind: document, name: "copyright", data: terms},
 		{kind: document, name: "changelog.Debian", data: fmt.Appendf(nil,
-			"%s (%s-1) unstable; urgency=medium\n\n  * Built from %s; see changelog.gz for what is new.\n\n -- %s  %s\n",
-			packageName, rel.packageVersion(), rel.version, maintainer, rel.time.Format(time.RFC1123Z))},
+			"%s (%s-1) unstable; urgency=medium\n\n%s\n -- %s  %s\n",
+			packageName, rel.packageVersion(), list.String(), maintainer, rel.time.Format(time.RFC1123Z))},
 	}, nil
 }
 
 // writePackage writes a package and returns its name.
 func writePackage(ctx context.Context, rel release, t target, files []file, p packager) (string, error) {
 	if p.kind == "deb" {
-		more, err := debianFiles(rel)
+		i := slices.IndexFunc(files, func(f file) bool { return f.kind == changes })
+		more, err := debianFiles(rel, files[i].data)
 		if err != nil {
 			return "", err
 		}

@@ -12,20 +12,28 @@ import (
 	"time"
 )
 
-// packageName is not "isync", which distributions use for the C program: our
-// versions do not follow theirs, and one must be able to replace the other.
+// packageName is not "isync", which distributions use for the C program: one must
+// be able to replace the other.
 const packageName = "isync-go"
 
 // release is what is built.
 type release struct {
-	version string    // as the program tells it
+	number  string    // as in 1.6.0: of this release, or of the next one
+	version string    // the commit, as git describes it
 	time    time.Time // that of the commit, of all files and in all files
 }
+
+// numberFile has the version of the program. A test checks that a tag agrees with it.
+const numberFile = "internal/cli/VERSION"
 
 // findRelease asks git, or takes VERSION and SOURCE_DATE_EPOCH from the environment,
 // of which each wins over what git knows.
 func findRelease(ctx context.Context) (release, error) {
-	rel := release{version: os.Getenv("VERSION")}
+	number, err := os.ReadFile(numberFile)
+	if err != nil {
+		return release{}, err
+	}
+	rel := release{number: strings.TrimSpace(string(number)), version: os.Getenv("VERSION")}
 	if rel.version == "" {
 		out, err := git(ctx, "describe", "--tags", "--always", "--dirty")
 		if err != nil {
@@ -65,13 +73,13 @@ var (
 )
 
 // packageVersion returns the version in a form that dpkg and rpm both accept and
-// order rightly: a candidate is before its release, what came after a release is behind
-// it, and what has never been released is before everything.
+// order rightly: a candidate, and what has no tag, is before its release, and what came
+// after a release is behind it.
 //
 //	v1.2.0               1.2.0
 //	v1.2.0-rc1           1.2.0~rc1
 //	v1.2.0-3-gabc1234    1.2.0+3.gabc1234
-//	abc1234              0~20261124.gabc1234
+//	abc1234              1.6.0~20261124.gabc1234
 //
 // Changes that are not committed add "+dirty".
 func (r release) packageVersion() string {
@@ -87,7 +95,7 @@ func (r release) packageVersion() string {
 			v += "~" + strings.ReplaceAll(m[2], "-", ".")
 		}
 	} else {
-		v = "0~" + r.time.Format("20060102") + ".g" + v
+		v = r.number + "~" + r.time.Format("20060102") + ".g" + v
 	}
 	v += after
 	if dirty {
@@ -96,7 +104,11 @@ func (r release) packageVersion() string {
 	return foreign.ReplaceAllString(v, ".")
 }
 
-// fileVersion is the version in names of files.
+// fileVersion is the version in names of files. It begins with a number.
 func (r release) fileVersion() string {
-	return regexp.MustCompile(`[^0-9A-Za-z.+-]`).ReplaceAllString(strings.TrimPrefix(r.version, "v"), ".")
+	v := strings.TrimPrefix(r.version, "v")
+	if m := numbered.FindStringSubmatch(v); m == nil || !strings.Contains(m[1], ".") {
+		v = r.number + "-" + v
+	}
+	return regexp.MustCompile(`[^0-9A-Za-z.+-]`).ReplaceAllString(v, ".")
 }

@@ -32,20 +32,6 @@ const (
 	exitSignal = 128
 )
 
-// version is set when the program is built for others.
-var version string
-
-// Version returns the version of the program.
-func Version() string {
-	if version != "" {
-		return version
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(unknown version)"
-}
-
 // Main runs the program with the words of the command line, the name of the
 // program first, and returns the exit code.
 func Main(env Env, args []string) int {
@@ -65,7 +51,7 @@ func Main(env Env, args []string) int {
 		_, _ = fmt.Fprint(env.Stdout, help())
 		return exitOK
 	case c.version:
-		_, _ = fmt.Fprintln(env.Stdout, "isync", Version())
+		_, _ = fmt.Fprint(env.Stdout, versionText("isync"))
 		return exitOK
 	}
 	if c.debug&ui.DebugCrash != 0 {

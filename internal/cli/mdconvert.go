@@ -99,7 +99,7 @@ func MainConvert(env Env, args []string) int {
 		_, _ = fmt.Fprint(env.Stdout, convertHelp())
 		return exitOK
 	case c.version:
-		_, _ = fmt.Fprintln(env.Stdout, "mdconvert", Version())
+		_, _ = fmt.Fprint(env.Stdout, versionText("mdconvert"))
 		return exitOK
 	case len(c.boxes) == 0:
 		r.printer.Problem(ui.Problem{Text: "no mailbox named", Hint: "name directories of mailboxes; " + tryConvertHelp})
