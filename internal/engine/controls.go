@@ -24,7 +24,8 @@ type Controls struct {
 	// KeepJournal: write the new state beside the old one, and leave that and
 	// the journal in place for the next run to replay.
 	KeepJournal bool
-	// Report is called at the end of each pair, before the state is written.
+	// Report is called at the end of each pair, before what the commit implies is
+	// journaled.
 	Report func(steps, entries int)
 }
 
@@ -197,7 +198,7 @@ var errNoTrash = errors.New("this store has no trash")
 
 // keep writes the new state beside the old one instead of committing it.
 func (j *journal) keep() error {
-	if err := j.flush(); err != nil || j.file == nil {
+	if err := j.flush(); err != nil || j.file == nil && j.end == 0 {
 		return err
 	}
 	if err := j.files.writeNew(j.state); err != nil {

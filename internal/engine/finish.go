@@ -111,6 +111,10 @@ func (s *session) removed(ctx context.Context, t syncstate.Side, uids mail.UIDSe
 func (s *session) commit(expunged [2]mail.UIDSet) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	c := s.Controls
+	if c != nil && c.KeepJournal {
+		c.Report(c.Steps.Total())
+	}
 	for _, t := range syncstate.Sides {
 		if u := s.state.NewMaxUID[t]; u > s.state.MaxUID[t] {
 			if err := s.journal.logImplied(syncstate.OpMaxUID, nil, uint32(t), uint32(u)); err != nil {
@@ -128,8 +132,7 @@ func (s *session) commit(expunged [2]mail.UIDSet) error {
 			return err
 		}
 	}
-	if c := s.Controls; c != nil && c.KeepJournal {
-		c.Report(c.Steps.Total())
+	if c != nil && c.KeepJournal {
 		return s.journal.keep()
 	}
 	return s.journal.commit()

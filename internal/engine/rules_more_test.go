@@ -60,6 +60,11 @@ var sizeScenarios = []scenario{
 		wantFar: "1:A* 2:B*", wantNear: "1:A? 2:B?", wantState: "pulled=2 pushed=2 1-1:> 2-2:>",
 	},
 	{
+		name: "skipped by an old version, and there is no limit any more", rules: "sync",
+		far: "1:A* 2:B*:S", near: "", state: "pulled=2 pushed=0 1-0:^ 2-0:^",
+		wantFar: "1:A* 2:B*:S", wantNear: "1:A? 2:B?:S", wantState: "pulled=2 pushed=2 1-1:> 2-2:>S",
+	},
+	{
 		name: "flagging a placeholder on the far side", rules: "push-upgrade push-flags pull-flags maxsize-far",
 		far: "1:A?:F", near: "1:A*:R", state: "pulled=1 pushed=1 1-1:<",
 		wantFar: "1:A?:FT 2:A*:R", wantNear: "1:A*:R", wantState: "pulled=2 pushed=1 2-1:R 1-0",

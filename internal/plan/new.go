@@ -138,7 +138,6 @@ func (p *planner) known(s syncstate.Side, i int, m *mail.Meta) {
 			return
 		}
 		w.status = syncstate.Pending | syncstate.PlaceholderOn(t)
-		p.log(syncstate.OpStatus, r, "skipped by an old version", uint32(syncstate.Pending))
 		p.log(syncstate.OpPlaceholder, r, "skipped by an old version")
 		w.bits |= bitCopy
 		w.to = t

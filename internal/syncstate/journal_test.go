@@ -53,6 +53,12 @@ func TestReplay(t *testing.T) {
 		{"flags", head + "1 1 F\n", "5\n* 1 1 48\n", head + "1 1 ST\n", nil},
 		{"expired", head + "4 1 S\n", "5\n~ 4 1 2\n~ 4 1 6\n", strings.Replace(head, "\n\n", "\nMaxExpiredFarUid 4\n\n", 1) + "4 1 ~S\n", nil},
 		{"placeholder", head, "5\n+ 3 0\n_ 3 0\n> 3 0 3\n", head + "3 3 >\n", nil},
+		{"skipped", head + "3 0 ^\n", "5\n_ 3 0\nF 1 3\n# 3 0 abcdefghijkl\n% 3 0 16\n> 3 0 3\n", head + "3 3 >S\n", nil},
+		{"skipped, still pending", head + "3 0 ^\n", "5\n_ 3 0\n", head + "3 0 >\n", func(t *testing.T, s *State) {
+			if r := s.Records.Get(0); !r.Has(Pending|NearPlaceholder) || r.Has(Skipped) {
+				t.Errorf("%+v", r)
+			}
+		}},
 		{"upgrade", head + "1 1 >S\n2 2 \n", "5\n^ 1 1 18\n$ 1 0 2 0\n# 1 0 abcdefghijkl\n> 1 0 7\nP 0 1\n", head + "1 7 FS\n0 1 \n2 2 \n", func(t *testing.T, s *State) {
 			if r := s.Records.Get(1); !r.Purge || !r.Purged {
 				t.Errorf("%+v", r)

@@ -51,6 +51,9 @@ func (s *State) Apply(rec *Record, e Entry) *Record {
 			s.MaxExpired = max(s.MaxExpired, rec.UID[s.KeepSide()])
 		}
 	case OpPlaceholder:
+		if rec.Has(Skipped) { // the entry also says that it is copied after all
+			rec.Status = rec.Status&^Skipped | Pending
+		}
 		rec.Status |= PlaceholderOn(rec.Target())
 	case OpUpgrade:
 		return s.split(rec, mail.Flags(e.N[2]))
