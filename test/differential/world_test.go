@@ -181,7 +181,10 @@ type outcome struct {
 }
 
 // run synchronizes the world.
-func (w *world) run(p mbsync, r round) (outcome, error) {
+func (w *world) run(p mbsync, r round) (outcome, error) { return w.runWith(p, r) }
+
+// runWith synchronizes the world with more arguments.
+func (w *world) runWith(p mbsync, r round, args ...string) (outcome, error) {
 	channel, stores := r.config()
 	rc := "FSync no\nSyncState " + w.path("state") + "/\n\n"
 	for i, side := range sides {
@@ -200,7 +203,7 @@ func (w *world) run(p mbsync, r round) (outcome, error) {
 	defer cancel()
 	// -Tz: the world is left alone while it is being synchronized, so that
 	// there is no need to wait for the clock.
-	cmd := exec.CommandContext(ctx, p.path, "-c", name, "-Tz", "c")
+	cmd := exec.CommandContext(ctx, p.path, slices.Concat([]string{"-c", name, "-Tz"}, args, []string{"c"})...)
 	cmd.Env = []string{"HOME=" + w.dir, "PATH=" + os.Getenv("PATH"), "LC_ALL=C"}
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out

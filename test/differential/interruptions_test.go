@@ -1,0 +1,60 @@
+package differential
+
+// interruptions are histories whose last round is interrupted, and then the state
+// that takes the place of the one there is.
+var interruptions = []struct{ history, state string }{
+	{"f+M1 f+M2* f+M3*:FP n+M1 | sync maxsize-near", "MaxPulledUid 3\nMaxPushedUid 1\n\n1 1 \n2 0 ^\n3 0 ^\n"},
+	{"n+M1 n+M2* n+M3*:FP n+M4*:T f+M1 | sync maxsize-far expunge-near", "MaxPulledUid 1\nMaxPushedUid 4\n\n1 1 \n0 2 ^\n0 3 ^\n0 4 ^\n"},
+	{"f+M1 f+M2* f+M3*:FP f+M4*:S n+M1 | sync max=2 unread=yes", "MaxPulledUid 4\nMaxPushedUid 1\n\n1 1 \n2 0 ^\n3 0 ^\n4 0 ^\n"},
+	{"f+M1 f+M2* f+M3*:FP f+M4*:S n+M1 | pull-new pull-old push-new", "MaxPulledUid 4\nMaxPushedUid 1\n\n1 1 \n2 0 ^\n3 0 ^\n4 0 ^\n"},
+	// New messages, both ways.
+	{"f+M1:S f+M2:F n+M3 n+M4:S f+M5:ST n+M6:DT | sync", ""},
+	{"f+M1:S f+M2:F n+M3 n+M4:S f+M5:ST n+M6:DT | sync expunge-far expunge-near", ""},
+	{"f+M1:S f+M2:F n+M3 n+M4:S f+M5:ST n+M6:DT | sync expunge-far trash-near trash-far", ""},
+	{"f+M1:S f+M2:F n+M3 n+M4:S | sync\nf-M1 n-M2 f:M3+T n:M4+F n+M5 f+M6:S | sync expunge-far expunge-near", ""},
+	{"f+M1:S f+M2:F n+M3 n+M4:S | sync\nf-M1 n-M2 f:M3+T n:M4+T n+M5 f+M6:S | sync", ""},
+	{"f+M1:S f+M2:F n+M3 n+M4:S | sync\nf-M1 n-M2 f:M3+T n:M4+T n+M5:T f+M6:ST | sync expunge-far expunge-near trash-far trash-near", ""},
+	{"f+M1:S f+M2:F n+M3 n+M4:S | sync\nf-M1 n-M2 f:M3+T n:M4+T n+M5:T f+M6:ST | sync expunge-far expunge-near remotetrash-far", ""},
+	{"f+M1:S f+M2:F n+M3 n+M4:S | sync\nf-M1 n-M2 f:M3+T n:M4+T n+M5:T f+M6:ST | sync solo-far solo-near trashnew-far trash-near", ""},
+	{"f+M1:S f+M2:F n+M3 n+M4:S | sync\nf-M1 n-M2 f:M3+T n:M4+T n+M5:T f+M6:ST | sync expunge-far solo-near", ""},
+	{"f+M1:S f+M2:F n+M3 n+M4:S | sync\nf-M1 n-M2 f:M3+T n:M4+T n+M5:T f+M6:ST | pull-new push-flags expunge-far", ""},
+	{"f+M1:S f+M2:F n+M3 n+M4:S | sync\nf-M1 n-M2 f:M3+F f:M3+S n:M4+F n:M4-S n:M1+F f:M2-F | sync", ""},
+	// Placeholders.
+	{"f+M1*:S f+M2*:F f+M3 n+M4*:R n+M5*:F | sync maxsize-near maxsize-far", ""},
+	{"f+M1*:S f+M2*:F f+M3 n+M4*:R n+M5*:F | sync maxsize-near maxsize-far expunge-far", ""},
+	{"f+M1*:S f+M2* f+M3* | sync maxsize-near\nn:M1*+F n:M2*+F n:M2*+S f:M1*+R f+M4* | sync maxsize-near", ""},
+	{"f+M1*:S f+M2* f+M3* | sync maxsize-near\nn:M1*+F n:M2*+F n:M2*+S f:M1*+R f+M4* | sync maxsize-near expunge-near expunge-far", ""},
+	{"f+M1*:S f+M2* f+M3* | sync maxsize-near\nn:M1*+F n:M2*+F n:M2*+R f:M1*-S f:M2*+D n-M3* | sync expunge-near trash-near", ""},
+	{"n+M1*:S n+M2* n+M3* | sync maxsize-far\nf:M1*+F f:M2*+F f:M2*+S n:M1*+R n+M4* | sync maxsize-far", ""},
+	{"n+M1*:S n+M2* n+M3* | sync maxsize-far\nf:M1*+F f:M2*+F f:M2*+D n:M1*-S n+M4* f-M3* | sync maxsize-far expunge-far trash-far", ""},
+	{"f+M1*:S f+M2* f+M3* | sync maxsize-near\nn:M1*+F n:M2*+F f:M2*+T n:M3*+F n:M3*+T | sync expunge-near", ""},
+	{"f+M1*:S f+M2* f+M3* | sync maxsize-near\nn:M1*+F n:M2*+F f:M2*+F n:M3*+F f-M3* | pull-renew", ""},
+	{"f+M1*:FS f+M2*:F f+M3* | sync maxsize-near\nn:M1*+F n:M2*+F f:M2*-F f:M1*+R n:M1*+D | sync", ""},
+	// Expiration.
+	{"f+M1:S f+M2:S f+M3:S f+M4:S f+M5:F | sync max=3", ""},
+	{"f+M1:S f+M2:S f+M3:S | sync\nf+M4:S f+M5:F | sync max=2", ""},
+	{"f+M1:S f+M2:S f+M3:S | sync\nf+M4:S f+M5:F n+M6:S | sync max=2 expunge-near", ""},
+	{"f+M1:S f+M2:S f+M3:S | sync\nf+M4:S f+M5:F n+M6:S | sync max=2 expunge-near trash-near", ""},
+	{"f+M1:S f+M2:S f+M3:S f+M4:S | sync max=4\n | sync max=2\nf:M1+F n:M2+F f+M5 | sync max=2", ""},
+	{"f+M1:S f+M2:S f+M3:S f+M4:S | sync max=4\n | sync max=2\nf:M1+F n:M2-T f+M5 | sync max=3 expunge-near", ""},
+	{"f+M1:S f+M2:S f+M3:S f+M4:S | sync max=4\n | sync max=2\n n:M1-S f-M2 | sync max=4", ""},
+	{"f+M1:S f+M2:S f+M3:S f+M4:S | sync max=4\n | sync max=2 expunge-near\nf:M1+F f:M2-S f+M6:S | sync pull-old max=3 expunge-near", ""},
+	{"f+M1 f+M2 f+M3 f+M4 | sync\nf+M5 | sync max=2 unread=yes expunge-near", ""},
+	{"n+M1:S n+M2:S n+M3:S f+M4 | sync\nn+M5:S f+M6:S | sync max=2 expire-far expunge-far", ""},
+	{"n+M1:S n+M2:S n+M3:S f+M4 | sync\nn+M5:S f+M6:S | sync max=2 expire-far", ""},
+	{"f+M1*:S f+M2*:S f+M3:S | sync maxsize-near\nn:M1*+F f+M4*:S f+M5:S | sync max=2 maxsize-near expunge-near", ""},
+	// Others.
+	{"f+M1:S f+M2:F n+M3 | sync\nn-M1 n-M2 | pull-new\n f+M4 | sync pull-old", ""},
+	{"f+M1:S f+M2:F | push-new\n f+M3 | pull-old push-old", ""},
+	{"f+M1:S f+M2:F n+M3 | sync\nn% f+M4 n+M5 | sync", ""},
+	{"f+M1:S f+M2:F n+M3 | sync\nf% f:M1+F n-M2 f+M4 n+M5 | sync", ""},
+	{"f+M1:S f+M2:F f-M1 f+M3 n! | sync create-near", ""},
+	// States that lost track, or know more than there is.
+	{"f+M1:S f+M2:F f+M3 n+M1:S n+M2:S n+M4 | sync", "MaxPulledUid 1\nMaxPushedUid 0\n\n1 1 S\n2 2 S\n"},
+	{"f+M1:S f+M2:F f+M3 n+M1:S n+M2:S n+M4 | sync pull-old push-old", "MaxPulledUid 3\nMaxPushedUid 3\n\n1 1 S\n0 2 S\n"},
+	{"f+M1:S f+M2:S f+M3:F f+M4:S n+M3:F n+M4:S | sync pull-old max=3", "MaxPulledUid 4\nMaxPushedUid 2\nMaxExpiredFarUid 2\n\n3 1 \n4 2 S\n"},
+	{"f+M1:S f+M2 f+M3:S f+M4:S n+M2:T n+M3:ST n+M4:S | sync pull-old max=3 expunge-near", "MaxPulledUid 4\nMaxPushedUid 3\nMaxExpiredFarUid 3\n\n1 0 ~S\n2 1 ~S\n3 2 ~S\n4 3 S\n"},
+	{"f+M1:S f+M2:ST f+M3 f+M4:T n+M1:ST n+M2:S n+M3:T n+M4:T | sync expunge-far expunge-near", "MaxPulledUid 4\nMaxPushedUid 4\n\n1 1 S\n2 2 S\n0 3 \n3 0 \n4 4 \n"},
+	{"f+M1:S f+M2:F n+M3 | sync", "MaxPulledUid 3\nMaxPushedUid 2\n\n1 2 S\n3 1 \n"},
+	{"f+M1* f+M2* n+M1* | sync maxsize-near", "MaxPulledUid 1\nMaxPushedUid 1\n\n1 1 \n"},
+}
