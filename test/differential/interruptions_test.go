@@ -55,6 +55,11 @@ var interruptions = []struct{ history, state string }{
 	{"f+M1:S f+M2:S f+M3:F f+M4:S n+M3:F n+M4:S | sync pull-old max=3", "MaxPulledUid 4\nMaxPushedUid 2\nMaxExpiredFarUid 2\n\n3 1 \n4 2 S\n"},
 	{"f+M1:S f+M2 f+M3:S f+M4:S n+M2:T n+M3:ST n+M4:S | sync pull-old max=3 expunge-near", "MaxPulledUid 4\nMaxPushedUid 3\nMaxExpiredFarUid 3\n\n1 0 ~S\n2 1 ~S\n3 2 ~S\n4 3 S\n"},
 	{"f+M1:S f+M2:ST f+M3 f+M4:T n+M1:ST n+M2:S n+M3:T n+M4:T | sync expunge-far expunge-near", "MaxPulledUid 4\nMaxPushedUid 4\n\n1 1 S\n2 2 S\n0 3 \n3 0 \n4 4 \n"},
-	{"f+M1:S f+M2:F n+M3 | sync", "MaxPulledUid 3\nMaxPushedUid 2\n\n1 2 S\n3 1 \n"},
+	{"f+M1:S f+M2:F f+M3 n+M3 n+M1:S | sync", "MaxPulledUid 3\nMaxPushedUid 2\n\n1 2 S\n3 1 \n"},
 	{"f+M1* f+M2* n+M1* | sync maxsize-near", "MaxPulledUid 1\nMaxPushedUid 1\n\n1 1 \n"},
+	// States of older versions.
+	{"f+M1 f+M2* f+M3*:FP n+M1 | sync maxsize-near", "MasterUidValidity 1000\nSlaveUidValidity 2000\nMaxPulledUid 3\nMaxPushedUid 1\n\n1 1 \n2 4294967295 \n3 4294967295 \n"},
+	{"f+M1:S f+M2:S f+M3 f+M4:S n+M1:ST n+M2:S n+M3 | sync max=2 expunge-near", "MasterUidValidity 1000\nSlaveUidValidity 2000\nMaxPulledUid 3\nMaxPushedUid 3\nMaxExpiredSlaveUid 1\n\n1 1 XS\n2 2 S\n3 3 \n"},
+	{"f+M1:S f+M2:S f+M3 f+M4:F n+M1:ST n+M2:S n+M3 | sync max=2", "1000:3 2000:1:3\n1 1 XS\n2 2 S\n3 3 \n"},
+	{"n+M1 n+M2* n+M3*:S f+M1 | sync maxsize-far", "1000:1 2000:0:3\n1 1 \n4294967295 2 \n4294967295 3 S\n"},
 }

@@ -17,12 +17,27 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// pairing is a program that is interrupted, and one that takes over.
-type pairing struct{ first, second mbsync }
+// relay is a list of programs, each of which takes over from the one before. All but
+// the last are interrupted.
+type relay []mbsync
 
-func (p pairing) String() string { return p.first.name + ", then " + p.second.name }
+func (p relay) String() string {
+	var names []string
+	for _, m := range p {
+		names = append(names, m.name)
+	}
+	return strings.Join(names, ", then ")
+}
 
-func pairings() []pairing { return []pairing{{theirs, ours}, {ours, theirs}, {ours, ours}} }
+// last returns the program that comes to the end.
+func (p relay) last() mbsync { return p[len(p)-1] }
+
+// theirsTakesOver reports whether theirs takes over from another run.
+func (p relay) theirsTakesOver() bool { return slices.Contains(p[1:], theirs) }
+
+func relays() []relay {
+	return []relay{{theirs, ours}, {ours, theirs}, {ours, ours}, {theirs, ours, theirs}, {ours, theirs, ours}}
+}
 
 // stepControls are test controls of the run that is interrupted. Steps are entries of
 // the journal and, where messages about the stores or late answers are asked for,
@@ -37,6 +52,8 @@ type takeover struct {
 	controls []string
 	// alone is how a program ends if it is not interrupted.
 	alone map[mbsync]end
+	// differ: these are not the same.
+	differ bool
 	// faults are the other ends that theirs comes to when it takes over from itself;
 	// nil: not known yet.
 	faults []end
@@ -99,7 +116,10 @@ func (w *world) setState(state string) error {
 	if err := os.MkdirAll(w.path("state"), 0o700); err != nil {
 		return err
 	}
-	return os.WriteFile(w.path("state", stateName), []byte("FarUidValidity 1000\nNearUidValidity 2000\n"+state), 0o600)
+	if strings.HasPrefix(state, "Max") {
+		state = "FarUidValidity 1000\nNearUidValidity 2000\n" + state
+	}
+	return os.WriteFile(w.path("state", stateName), []byte(state), 0o600)
 }
 
 // another returns a world that is as the first one was before the last round.
@@ -144,7 +164,7 @@ func (to *takeover) goOn(w *world, p mbsync, settle func(once *shot) bool) (end,
 }
 
 // runAlone finds out how each program ends if it is not interrupted. It fails with
-// errEnded if they do not agree: then nobody can say how both of them should.
+// errEnded if one of them fails.
 func (to *takeover) runAlone() error {
 	to.alone = make(map[mbsync]end)
 	for _, p := range []mbsync{theirs, ours} {
@@ -167,7 +187,7 @@ func (to *takeover) runAlone() error {
 	}
 	if !sameEnd(to.alone[theirs].once, to.alone[ours].once) || !sameEnd(to.alone[theirs].settled, to.alone[ours].settled) {
 		to.tally.explain("the programs differ")
-		return errEnded
+		to.differ = true
 	}
 	return nil
 }
@@ -207,35 +227,43 @@ func (to *takeover) steps(p mbsync) (int, error) {
 // codeOfStep is the exit code of a run that ended at the step it was told.
 const codeOfStep = 100
 
-// interrupt ends the first program after a step and lets the second one take over.
-// ok is false if there was no such step.
-func (to *takeover) interrupt(p pairing, step int) (e end, ok bool, err error) {
+// interrupt ends the first program after a step and lets the next one take over. If
+// there are more, that is interrupted early. ok is false if there was no such step.
+func (to *takeover) interrupt(p relay, step int) (e end, ok bool, err error) {
 	w, err := to.another()
 	if err != nil {
 		return e, false, err
 	}
 	defer os.RemoveAll(w.dir)
-	out, err := w.runWith(p.first, to.last, append([]string{fmt.Sprintf("-Ts%d", step)}, to.controls...)...)
-	if err != nil || out.code != codeOfStep {
-		return e, false, err
+	var story string
+	for i, m := range p[:len(p)-1] {
+		at := step
+		if i > 0 {
+			at = 1 + step%4
+		}
+		out, err := w.runWith(m, to.last, append([]string{fmt.Sprintf("-Ts%d", at)}, to.controls...)...)
+		if err != nil || i == 0 && out.code != codeOfStep {
+			return e, false, err
+		}
+		halfway, err := w.look()
+		if err != nil {
+			return e, false, err
+		}
+		journal, err := os.ReadFile(w.path("state", stateName+".journal"))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return e, false, err
+		}
+		story += fmt.Sprintf("the journal of %s:\n%shalfway:\n%s", m.name, journal, halfway)
 	}
-	halfway, err := w.look()
-	if err != nil {
-		return e, false, err
-	}
-	journal, err := os.ReadFile(w.path("state", stateName+".journal"))
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return e, false, err
-	}
-	want := to.alone[p.second]
-	e, err = to.goOn(w, p.second, func(once *shot) bool { return p.second == theirs && !sameEnd(once, want.once) })
-	e.said = fmt.Sprintf("the journal:\n%shalfway:\n%s%s", journal, halfway, e.said)
+	want := to.alone[p.last()]
+	e, err = to.goOn(w, p.last(), func(once *shot) bool { return to.differ || p.theirsTakesOver() && !sameEnd(once, want.once) })
+	e.said = story + e.said
 	return e, true, err
 }
 
 // judge returns what is wrong with an end, "" if nothing is.
-func (to *takeover) judge(p pairing, e end) (string, error) {
-	want := to.alone[p.second]
+func (to *takeover) judge(p relay, e end) (string, error) {
+	want := to.alone[p.last()]
 	if sameEnd(want.once, e.once) {
 		return "", nil
 	}
@@ -243,24 +271,61 @@ func (to *takeover) judge(p pairing, e end) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if p.second == theirs && e.settled != nil && cmp.Equal(want.settled.relaxed(before, nil), e.settled.relaxed(before, nil)) {
-		to.tally.explain("theirs needs more runs")
+	complaint := func(what string) string {
+		return fmt.Sprintf("%s (-alone +taken over):\n%s\nbefore:\n%s%s", what, compact(cmp.Diff(want.once.lines(), e.once.lines())), before, e.said)
+	}
+	if to.differ {
+		if what := to.lostOrDoubled(e); what != "" {
+			return complaint(what), nil
+		}
 		return "", nil
 	}
-	if sameEnd(want.once, e.once.withoutDoubledTrash()) && to.last.remoteTrash() {
+	const limited = "interrupted with MaxMessages"
+	if to.last.number("max") > 0 && p.theirsTakesOver() && e.settled != nil && cmp.Equal(want.settled.relaxed(before, nil), e.settled.relaxed(before, nil)) {
+		to.tally.explain(limited)
+		return "", nil
+	}
+	if to.last.remoteTrash() && sameEnd(want.once, e.once.withoutDoubledTrash()) {
 		to.tally.explain("interrupted while the other trash was filled")
 		return "", nil
+	}
+	if !slices.Contains(p, theirs) {
+		return complaint("another end"), nil
 	}
 	if err := to.findFaults(); err != nil {
 		return "", err
 	}
-	if slices.ContainsFunc(to.faults, func(f end) bool {
-		return sameEnd(f.once, e.once) && (p.second == ours || sameEnd(f.settled, e.settled))
+	if !slices.ContainsFunc(to.faults, func(f end) bool {
+		return sameEnd(f.once, e.once) && (!p.theirsTakesOver() || sameEnd(f.settled, e.settled))
 	}) {
-		to.tally.explain("theirs ends so after its own interruptions, too")
-		return "", nil
+		return complaint("another end"), nil
 	}
-	return fmt.Sprintf("(-alone +taken over):\n%s\nbefore:\n%s%s", compact(cmp.Diff(want.once.lines(), e.once.lines())), before, e.said), nil
+	if to.last.number("max") > 0 && p.theirsTakesOver() {
+		to.tally.explain(limited)
+	} else {
+		to.tally.explain("theirs ends so after its own interruptions, too: " + p.String())
+	}
+	return "", nil
+}
+
+// lostOrDoubled tells of a message of which there are more or less on a side than
+// either program leaves there alone.
+func (to *takeover) lostOrDoubled(e end) string {
+	if e.settled == nil {
+		return "it never settles"
+	}
+	for s, side := range sides {
+		is := e.settled.boxes[s].names()
+		a, b := to.alone[theirs].settled.boxes[s].names(), to.alone[ours].settled.boxes[s].names()
+		for _, counts := range []map[string]int{is, a, b} {
+			for name := range counts {
+				if n := is[name]; n < min(a[name], b[name]) || n > max(a[name], b[name]) {
+					return fmt.Sprintf("%s is there %d times on the %s side, instead of %d or %d times", name, n, side, a[name], b[name])
+				}
+			}
+		}
+	}
+	return ""
 }
 
 // findFaults lets theirs take over from itself.
@@ -274,7 +339,7 @@ func (to *takeover) findFaults() error {
 		return err
 	}
 	for step := 1; step <= n; step++ {
-		e, ok, err := to.interrupt(pairing{theirs, theirs}, step)
+		e, ok, err := to.interrupt(relay{theirs, theirs}, step)
 		if err != nil {
 			return err
 		}
@@ -313,8 +378,8 @@ func takeOver(controls []string, state string, n int) life {
 		if err != nil {
 			return err
 		}
-		for i, p := range pairings() {
-			last, err := to.steps(p.first)
+		for i, p := range relays() {
+			last, err := to.steps(p[0])
 			if err != nil {
 				return err
 			}
