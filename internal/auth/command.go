@@ -35,7 +35,7 @@ func (e *CommandError) Unwrap() error { return e.Err }
 // What can be wrong with the output of a command.
 var (
 	ErrNoOutput  = errors.New("it printed nothing")
-	ErrEmptyLine = errors.New("the first line that it printed is empty")
+	ErrEmptyLine = errors.New("the first line of its output is empty")
 	errTooMuch   = fmt.Errorf("it printed more than %d bytes", maxOutput)
 	errNUL       = errors.New("it printed a NUL byte")
 )
@@ -87,8 +87,8 @@ func (t *Terminal) output(ctx context.Context, line string) ([]byte, error) {
 	return out.data, nil
 }
 
-// firstLine returns the first line without its end. Further ones do not count:
-// password managers keep more than the password in an entry.
+// firstLine returns the first line without its end. Further lines are ignored:
+// an entry of a password manager often has more than the password.
 func firstLine(out []byte) ([]byte, error) {
 	line, rest, _ := bytes.Cut(out, []byte("\n"))
 	line = bytes.TrimSuffix(line, []byte("\r"))

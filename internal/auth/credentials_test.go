@@ -36,7 +36,7 @@ func TestValues(t *testing.T) {
 		{"silent", Source{UserCmd: "true", PassCmd: "echo"}, `error:command "true": it printed nothing`, `error:command "echo": it printed nothing`},
 		{"lines", Source{UserCmd: `printf 'a\nb'`, PassCmd: `echo a; echo`}, "a", "a"},
 		{"an entry of pass", Source{UserCmd: `printf 'me\r\nurl: x\n'`, PassCmd: `printf 'secret\nlogin: me\n\0\n'`}, "me", "secret"},
-		{"empty first line", Source{UserCmd: `printf '\nme\n'`, PassCmd: `printf '\r\n\n'`}, `error:the first line that it printed is empty`, `error:the first line that it printed is empty`},
+		{"empty first line", Source{UserCmd: `printf '\nme\n'`, PassCmd: `printf '\r\n\n'`}, `error:the first line of its output is empty`, `error:the first line of its output is empty`},
 		{"NUL in the first line", Source{UserCmd: `printf 'm\0e\nx'`, Pass: pass("x")}, `error:it printed a NUL byte`, "x"},
 		{"status", Source{UserCmd: "echo a; exit 3", PassCmd: "+no-such-command-here 2>/dev/null"}, `error:command "echo a; exit 3": exit status 3`, `error:command "no-such-command-here 2>/dev/null": exit status 127`},
 		{"signal", Source{UserCmd: "kill -9 $$", PassCmd: `printf 'a\0b'`}, `error:signal: killed`, `error:it printed a NUL byte`},

@@ -131,8 +131,8 @@ func (r *runner) enginePair(s Selection, t target) (*engine.Pair, error) {
 	return p, r.claimState(p.StatePath, t)
 }
 
-// lateWait is how long a server that may still be storing what an interrupted run has
-// sent is given until it is asked again.
+// lateWait is the pause before a server is searched again for copies that an
+// interrupted run has sent and that it may still be storing.
 const lateWait = 250 * time.Millisecond
 
 // claimState makes sure that no two pairs of a run share a state file, as
@@ -143,7 +143,7 @@ func (r *runner) claimState(path string, t target) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	owner, ok := r.states[path]
-	state := stateOwner(path, r.states) // whose files would be mixed up with those of path
+	state := stateOwner(path, r.states) // its files would conflict with those of path
 	for _, suffix := range engine.StateSuffixes() {
 		if _, ok := r.states[path+suffix]; ok {
 			state = path + suffix
@@ -152,12 +152,12 @@ func (r *runner) claimState(path string, t target) error {
 	switch {
 	case state != "":
 		owner := r.states[state]
-		return fmt.Errorf("its sync state would be in '%s', but a file beside '%s', the one of :%s:%s and :%s:%s in channel '%s', would have the same name; give one of the two another SyncState, or leave it out",
+		return fmt.Errorf("its sync state '%s' and the sync state '%s' of :%s:%s and :%s:%s in channel '%s' would share a file; give one of the two another SyncState, or exclude it",
 			path, state, owner.Store[0], owner.Box[0], owner.Store[1], owner.Box[1], owner.Channel)
 	case !ok:
 		r.states[path] = t.PairName
 	case owner.Store != t.Store || owner.Box != t.Box:
-		return fmt.Errorf("its sync state would be in '%s', but that is the one of :%s:%s and :%s:%s in channel '%s'; give one of the two another SyncState, or leave it out",
+		return fmt.Errorf("its sync state '%s' is also the one of :%s:%s and :%s:%s in channel '%s'; give one of the two another SyncState, or exclude it",
 			path, owner.Store[0], owner.Box[0], owner.Store[1], owner.Box[1], owner.Channel)
 	}
 	return nil

@@ -19,8 +19,8 @@ const (
 	NameMissing
 	// NameOld: it is another mailbox, under the name that old versions gave it.
 	NameOld
-	// NameReserved: a file that is needed for another mailbox has the name that
-	// its own directory or sync state would have.
+	// NameReserved: its directory or sync state would have the name of a file
+	// that belongs to another mailbox.
 	NameReserved
 )
 

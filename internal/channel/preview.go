@@ -57,8 +57,8 @@ func (p *Previewer) Side(ctx context.Context, side config.Side) ([]string, error
 	return f.names(), nil
 }
 
-// WithOwnState returns the names whose sync state is not a file that belongs to the
-// sync state of another one, and for each of the rest why it is left out.
+// WithOwnState returns the names whose sync state does not have the name of a file
+// of another sync state. For each other name it returns why it is left out.
 func (p *Previewer) WithOwnState(names []string) (kept []string, left []error) {
 	targets := make([]target, len(names))
 	for i, n := range names {

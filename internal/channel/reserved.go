@@ -11,8 +11,8 @@ import (
 	"isync/internal/store"
 )
 
-// reserved returns why a mailbox that was found on one side is left out: in the
-// store of the other side its directory would be, or hold, a file of our own.
+// reserved returns an error if a mailbox of one side is left out because its path
+// in the store of the other side contains a reserved name.
 func (t *target) reserved(c *config.Channel) error {
 	for i, e := range ends(c) {
 		l, ok := store.As[store.Local](t.stores[i])
@@ -22,14 +22,14 @@ func (t *target) reserved(c *config.Channel) error {
 		_, err := l.BoxPath(t.Box[i])
 		if ne, ok := errors.AsType[*store.NameError](err); ok && ne.Reason == store.NameReserved {
 			return &NameError{Reason: NameReserved, Name: t.Name, Channel: c, Store: e.Store, text: fmt.Sprintf(
-				"mailbox '%s' is left out: in %s %s", t.Name, e.Store.Label(), ne.Text)}
+				"mailbox '%s' is left out: in %s, %s", t.Name, e.Store.Label(), ne.Text)}
 		}
 	}
 	return nil
 }
 
-// stateOwner returns the path of the sync state that has a file of this name beside
-// it, among those that have an owner; "" if there is none.
+// stateOwner returns the sync state, among those that have an owner, to which a
+// file at this path would belong; "" if there is none.
 func stateOwner[T any](path string, owners map[string]T) string {
 	for _, suffix := range engine.StateSuffixes() {
 		state, ok := strings.CutSuffix(path, suffix)
@@ -44,7 +44,7 @@ func stateOwner[T any](path string, owners map[string]T) string {
 }
 
 // withOwnState leaves out mailboxes whose sync state would have the name of a file
-// that belongs to the sync state of another one, and returns why.
+// of another sync state, and returns the reasons.
 func (r *runner) withOwnState(c *config.Channel, targets []target) (kept []target, left []error) {
 	if c.SyncState.Kind != config.StatePrefix {
 		return targets, nil // others have a directory or a name of their own
@@ -65,7 +65,7 @@ func (r *runner) withOwnState(c *config.Channel, targets []target) (kept []targe
 			return false
 		}
 		left = append(left, &NameError{Reason: NameReserved, Name: t.Name, Channel: c, Store: c.Near.Store, text: fmt.Sprintf(
-			"mailbox '%s' is left out: its sync state '%s' would be a file that belongs to that of '%s'", t.Name, path, names[owner])})
+			"mailbox '%s' is left out: its sync state '%s' has the name of a file that belongs to the sync state of '%s'", t.Name, path, names[owner])})
 		return true
 	})
 	return kept, left

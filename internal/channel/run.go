@@ -29,7 +29,7 @@ type runner struct {
 	owners map[string]string          // the channel a mailbox was in first
 	warned map[[2]string]bool         // channels that overlap
 	sum    Summary
-	// foreseen is what a dry run has found to be done with two mailboxes.
+	// foreseen are the changes that a dry run has planned for two mailboxes.
 	foreseen map[[2]string][2]engine.Counts
 }
 
@@ -340,10 +340,9 @@ func (r *runner) pair(ctx context.Context, s Selection, j job, q *quiet, c claim
 	r.gate.leave(c)
 }
 
-// count adds what was done with a pair to the sum; r.mu is held. In a dry run, two
-// channels with the same mailboxes foresee the same changes, of which the second one
-// would find nothing left to do: they count once. It does not matter which mailbox is
-// the far one.
+// count adds the changes of a pair to the sum; r.mu is held. In a dry run, two
+// channels with the same mailboxes plan the same changes. A real run would make them
+// only once, so they count once, whichever mailbox is the far one.
 func (r *runner) count(s Selection, t target, counts [2]engine.Counts) {
 	var before [2]engine.Counts
 	if r.DryRun && t.err == nil {

@@ -99,7 +99,7 @@ func TestStateShared(t *testing.T) {
 			"names", "Channel c\nFar :far:\nNear :near:\nPatterns *\nCreate Near",
 			[]string{"a!b", "a/b", "c"},
 			[]string{"c a/b"},
-			"'/state/:far:a!b_:near:a!b', but that is the one of :far:a!b and :near:a!b in channel 'c'",
+			"'/state/:far:a!b_:near:a!b' is also the one of :far:a!b and :near:a!b in channel 'c'",
 		},
 		{
 			"prefixes", `
@@ -117,7 +117,7 @@ SyncState /mine/
 `,
 			[]string{"a", "b"},
 			[]string{"two "},
-			"'/mine/x', but that is the one of :far:a and :near:x in channel 'one'",
+			"'/mine/x' is also the one of :far:a and :near:x in channel 'one'",
 		},
 		{
 			"files beside a state", `
@@ -135,7 +135,7 @@ SyncState /mine/
 `,
 			[]string{"a", "b"},
 			[]string{"two "},
-			"'/mine/x.isync', but a file beside '/mine/x', the one of :far:a and :near:x in channel 'one', would have the same name",
+			"'/mine/x.isync' and the sync state '/mine/x' of :far:a and :near:x in channel 'one' would share a file",
 		},
 		{
 			"a state beside files", `
@@ -153,7 +153,7 @@ SyncState /mine/
 `,
 			[]string{"a", "b"},
 			[]string{"two "},
-			"'/mine/x', but a file beside '/mine/x.journal'",
+			"'/mine/x' and the sync state '/mine/x.journal' of",
 		},
 		{
 			"in a mailbox", `

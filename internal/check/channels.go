@@ -366,7 +366,7 @@ func (c *checker) stateFiles(l *link) {
 		}
 		notes, err := engine.ReadNotes(c.FS, path)
 		if err != nil {
-			c.note("without them, messages that could not be copied are not tried again, unless Old is given", "what could not be copied earlier is not known: %v", err)
+			c.note("without the list, these messages are not tried again, unless Old is given", "cannot read the list of messages that could not be copied: %v", err)
 		}
 		held += len(notes.Held)
 		tried, busy, err := tryLock(c.FS, path+engine.LockSuffix)
@@ -388,7 +388,7 @@ func (c *checker) stateFiles(l *link) {
 		c.note("", "%s interrupted; the next one goes on from there", wereThey(interrupted, "run"))
 	}
 	if held > 0 {
-		c.note("", "%s not copied so far; each run tries again, and reports them", wereThey(held, "message"))
+		c.note("", "%s not copied so far; each run tries again and reports the failures", wereThey(held, "message"))
 	}
 }
 

@@ -174,7 +174,7 @@ func (c *checker) maildirNames(s *config.Store) {
 	}
 	switch {
 	case m.SubFolders == config.SubFoldersUnset:
-		c.field("within", "as those are laid out that are there: SubFolders is not set")
+		c.field("within", "detected from the existing sub-folders: SubFolders is not set")
 	case !s.HasPath && m.SubFolders != config.SubFoldersMaildirPP:
 		c.field("within", c.tilde(inner)+" for INBOX/SUB (SubFolders "+m.SubFolders.String()+")")
 	default:

@@ -40,7 +40,7 @@ func (a *adviser) is(target error) bool { return errors.Is(a.err, target) }
 // aboutSync advises about pairs of mailboxes.
 func (a *adviser) aboutSync() string {
 	if _, ok := errors.AsType[*imap.OthersMarkedError](a.err); ok {
-		return "remove the mark from those messages, or expunge the mailbox with another program"
+		return "undelete these messages, or expunge the mailbox with another program"
 	}
 	switch {
 	case a.is(engine.ErrBoxMissing):
@@ -48,11 +48,11 @@ func (a *adviser) aboutSync() string {
 	case a.is(engine.ErrLocked):
 		return "another mbsync is at work on this mailbox; this one passes it over"
 	case a.is(engine.ErrUIDValidity):
-		return "somebody replaced the mailbox, so nothing is known about its messages any more; nothing was changed. To start afresh, " +
-			"remove the sync state of this mailbox (and, to avoid duplicates, empty one side)"
+		return "the mailbox was replaced, and its messages cannot be matched with the sync state; nothing was changed. " +
+			"To start again, remove the sync state of this mailbox (to avoid duplicates, empty one side first)"
 	case a.is(engine.ErrWentBack):
-		return "the mailbox looks restored from a backup, or deleted and made anew; nothing was changed. If it is by mistake, put it right and run mbsync again. " +
-			"Otherwise, to keep what both sides have, remove the sync state of this mailbox: then everything counts as new on both sides (to avoid duplicates, empty one side)"
+		return "the mailbox was probably restored from a backup, or deleted and created again; nothing was changed. If this is a mistake, restore the mailbox and run mbsync again. " +
+			"Otherwise, remove the sync state of this mailbox: then all messages on both sides count as new (to avoid duplicates, empty one side first)"
 	case a.is(store.ErrCrowded):
 		return "with more Connections in the section of the account it works, if the server grants them"
 	case a.is(store.ErrNoBox):
@@ -125,12 +125,12 @@ func (a *adviser) aboutLogin() string {
 		return "add PassCmd, a command that prints the password, to " + a.account.Label() + " (" + a.account.At.String() + ")"
 	}
 	if e, ok := errors.AsType[*auth.CommandError](a.err); ok {
-		keyword := "PassCmd"
+		keyword, what := "PassCmd", "the password"
 		if e.Command == strings.TrimPrefix(a.account.UserCmd, "+") {
-			keyword = "UserCmd"
+			keyword, what = "UserCmd", "the user name"
 		}
 		if e.Err != nil && (errors.Is(e.Err, auth.ErrNoOutput) || errors.Is(e.Err, auth.ErrEmptyLine)) {
-			return a.keyword(keyword) + " must print it in the first line"
+			return a.keyword(keyword) + " must print " + what + " in the first line of its output"
 		}
 		return "try by hand what " + a.keyword(keyword) + " does; it is run by sh -c, in the environment of mbsync"
 	}
@@ -222,7 +222,7 @@ func (a *adviser) aboutCertificate() string {
 	return h
 }
 
-// refusedCertificate advises about why a certificate is not good enough.
+// refusedCertificate advises about a certificate that was refused.
 func (a *adviser) refusedCertificate() string {
 	trust, show := "if you know that it is the right one, save it in a file and name that with CertificateFile", ""
 	if a.account.Tunnel == "" {
@@ -256,10 +256,10 @@ func (a *adviser) refusedCertificate() string {
 }
 
 // invalidTime advises about a certificate that is not valid yet, or any more.
-// Whoever runs the server has to replace it: to accept it as it is would last.
+// It does not suggest CertificateFile, which would accept the certificate for good.
 func invalidTime(cert *x509.Certificate) string {
 	const day = "2006-01-02"
-	return fmt.Sprintf("it is valid from %s to %s: if the clock of this machine (date) is right, whoever runs the server has to renew it",
+	return fmt.Sprintf("the certificate is valid from %s to %s; check the clock of this machine (date); if it is right, the administrator of the server must renew the certificate",
 		cert.NotBefore.Format(day), cert.NotAfter.Format(day))
 }
 
@@ -306,7 +306,7 @@ func (a *adviser) aboutNetwork() string {
 		}
 		slow := "the server does not answer; if it is merely slow, raise " + a.keyword("Timeout")
 		if greeting && a.account.TLS != config.TLSIMAPS && a.account.Port != portIMAP && a.account.Tunnel == "" {
-			slow += fmt.Sprintf("; if port %d is for TLS from the beginning, use TLSType IMAPS", a.account.Port)
+			slow += fmt.Sprintf("; if port %d uses implicit TLS, use TLSType IMAPS", a.account.Port)
 		}
 		return slow
 	}
@@ -322,7 +322,7 @@ func (a *adviser) aboutNetwork() string {
 // aboutProtocol advises about servers that do not speak IMAP.
 func (a *adviser) aboutProtocol(e *imapclient.ProtocolError) string {
 	if e.Protocol == "" && e.Line == "" && a.account.TLS != config.TLSIMAPS {
-		return fmt.Sprintf("if port %d is for TLS from the beginning, as 993 is, use TLSType IMAPS", a.account.Port)
+		return fmt.Sprintf("if port %d uses implicit TLS, as port 993 does, use TLSType IMAPS", a.account.Port)
 	}
 	return "check " + a.keyword("Port") + ": IMAP is usually on port 143 (TLSType STARTTLS) or 993 (TLSType IMAPS)"
 }

@@ -25,7 +25,7 @@ func TestNameAdvice(t *testing.T) {
 		{
 			name: "no SubFolders", far: "Path far/", near: "Path near/", channel: "Patterns *",
 			boxes: []string{"far/a", "far/a/b"}, args: "-l c", code: 0,
-			say: "sub-folders are laid out as Verbatim, like",
+			say: "using Verbatim, as in",
 		},
 		{
 			name: "no SubFolders, with dots", far: "Path far/", near: "Path near/", channel: "Patterns *",
@@ -41,7 +41,7 @@ func TestNameAdvice(t *testing.T) {
 		{
 			name: "no SubFolders where a mailbox is to be made", far: "Path far/\nSubFolders Verbatim", near: "Path near/", channel: "Patterns *\nCreate Both",
 			boxes: []string{"far/a", "far/a/b"}, args: "c", code: 0,
-			say: "sub-folders are laid out as Verbatim, as there are none yet: add the line 'SubFolders Verbatim'",
+			say: "using Verbatim, as there are no sub-folders yet: add the line 'SubFolders Verbatim'",
 		},
 		{
 			name: "no Path", near: "Path near/", channel: "Patterns *",

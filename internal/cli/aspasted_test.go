@@ -146,8 +146,8 @@ func TestAsPasted(t *testing.T) {
 	p.run("--check")
 	p.run("gmail")
 	for _, want := range []string{
-		"curly quotes are taken for straight ones: write `Patterns * ![Gmail]* \"[Gmail]/Sent Mail\" \"[Gmail]/Starred\" \"[Gmail]/All Mail\"`\n",
-		`warning: CertificateFile '/usr/share/ca-certificates/mozilla/Equifax_Secure_CA.crt' is ignored`,
+		"curly quotes are read as straight quotes: write `Patterns * ![Gmail]* \"[Gmail]/Sent Mail\" \"[Gmail]/Starred\" \"[Gmail]/All Mail\"`\n",
+		`warning: CertificateFile '/usr/share/ca-certificates/mozilla/Equifax_Secure_CA.crt' cannot be read and is ignored`,
 		"add the line 'SubFolders Verbatim'",
 	} {
 		if n := strings.Count(p.err.String(), want); n != 1 {

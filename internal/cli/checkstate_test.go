@@ -31,7 +31,7 @@ func TestCheckStateFiles(t *testing.T) {
 		"mailbox 'Work.isync' is left out: ", "mailbox 'Work.isync.new' is left out: ", "mailbox 'Work.journal' is left out: ", "mailbox 'Work.new' is left out: ")
 
 	w.write("st/INBOX.isync", "something else\n")
-	check("what could not be copied earlier is not known: ", filepath.Join("st", "INBOX.isync: not a file of notes"))
+	check("cannot read the list of messages that could not be copied: ", filepath.Join("st", "INBOX.isync: unknown version"))
 	if strings.Contains(w.out.String(), "was not copied so far") {
 		t.Errorf("%s", &w.out)
 	}

@@ -10,19 +10,19 @@ import (
 	"isync/internal/ui"
 )
 
-// maxTold is how many texts for the user are shown of the server of a store.
+// maxTold is the maximum number of alerts and messages that are shown for a store.
 const maxTold = 100
 
 // client tells how to connect to the server of a store.
 func (w *workshop) client(s *config.Store) (imapclient.Options, error) {
 	a := s.IMAP.Account
 	var told atomic.Int32
-	pass := func(how, text string) {
+	pass := func(kind, text string) {
 		switch n := told.Add(1); {
 		case n <= maxTold:
-			w.printer.Warn("", fmt.Sprintf("store '%s': the server %s: %s", s.Name, how, text))
+			w.printer.Warn("", fmt.Sprintf("store '%s': %s from the server: %s", s.Name, kind, text))
 		case n == maxTold+1:
-			w.printer.Warn("", fmt.Sprintf("store '%s': the server sends more than %d messages for the user; the others are not shown", s.Name, maxTold))
+			w.printer.Warn("", fmt.Sprintf("store '%s': the server sent more than %d alerts and messages; the others are not shown", s.Name, maxTold))
 		}
 	}
 	o := imapclient.Options{
@@ -33,10 +33,10 @@ func (w *workshop) client(s *config.Store) (imapclient.Options, error) {
 		ID:                []string{"name", "isync", "version", Version()},
 		Hooks: imapclient.Hooks{
 			Alert: func(text string) {
-				pass("wants you to know", text)
+				pass("alert", text)
 			},
 			Notice: func(_ imapwire.Status, _ imapwire.Code, text string) {
-				pass("warns", text)
+				pass("message", text)
 			},
 			Unknown: func(what string, err error) {
 				w.printer.Debugf(ui.DebugNet, "%s: skipped response %s: %v", s.Name, what, err)

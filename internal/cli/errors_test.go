@@ -56,7 +56,7 @@ func TestExplain(t *testing.T) {
 		{path(syscall.EROFS), "read-only", "the file system of '/mail/tmp/x' is mounted read-only"},
 		{path(syscall.EIO), "input/output", "the disk may be broken: look at the kernel's log"},
 		{engine.ErrLocked, "locked", "another mbsync is at work on this mailbox; this one passes it over"},
-		{fmt.Errorf("%w on both sides", engine.ErrUIDValidity), "on both sides", "somebody replaced the mailbox"},
+		{fmt.Errorf("%w on both sides", engine.ErrUIDValidity), "on both sides", "the mailbox was replaced"},
 		{named(store.NameInbox, "inbox"), "bad name", "the inbox is called INBOX, in capital letters"},
 		{named(store.NameInbox, "Mail"), "bad name", "rename it, or leave the mailbox out with Patterns"},
 		{named(store.NameDelimiter, "a.b"), "bad name", "rename it, or use Flatten on the other side"},

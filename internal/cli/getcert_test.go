@@ -113,7 +113,7 @@ func TestGetCert(t *testing.T) {
 			w.run(0, "-a")
 			w.write("host.pem", string(srv.CA.PEM()))
 			w.run(1, "-a")
-			w.says(&w.err, "certificate of "+srv.Host+" refused: ", "hint: it is valid from ", "has to renew it")
+			w.says(&w.err, "certificate of "+srv.Host+" refused: ", "hint: the certificate is valid from ", "must renew the certificate")
 		})
 	}
 }

@@ -159,7 +159,7 @@ func TestNetworkErrors(t *testing.T) {
 		},
 		{
 			"unknown authority, and a file is missing", tlsServer(ca.Issue(t, testkit.CertConfig{})), "TLSType IMAPS\nCertificateFile nowhere",
-			"/nowhere' is ignored, it cannot be read: no such file or directory", "/nowhere' (rc:7) could not be read: no such file or directory",
+			"/nowhere' cannot be read and is ignored: no such file or directory", "/nowhere' (rc:7) could not be read: no such file or directory",
 		},
 		{
 			"unknown authority", tlsServer(ca.Issue(t, testkit.CertConfig{})), "TLSType IMAPS",
@@ -171,11 +171,11 @@ func TestNetworkErrors(t *testing.T) {
 		},
 		{
 			"expired", tlsServer(ca.Expired(t)), "TLSType IMAPS\nCertificateFile ca.pem",
-			"certificate of 127.0.0.1 refused: x509: certificate has expired", "if the clock of this machine (date) is right, whoever runs the server has to renew it",
+			"certificate of 127.0.0.1 refused: x509: certificate has expired", "if it is right, the administrator of the server must renew the certificate",
 		},
 		{
 			"command without output", script(nil, hello+bye), plain + "\nPassCmd true",
-			`cannot get the password of IMAPStore "far": command "true": it printed nothing`, "PassCmd (rc:8) must print it in the first line",
+			`cannot get the password of IMAPStore "far": command "true": it printed nothing`, "PassCmd (rc:8) must print the password in the first line of its output",
 		},
 		{
 			"command fails", script(nil, hello+bye), plain + "\nPassCmd \"echo s3cr3t-word; exit 3\"",

@@ -27,7 +27,7 @@ func TestNoValidity(t *testing.T) {
 			s.spoil = spoil
 			w := noisyWorld(t, s)
 			w.run(0, "c")
-			w.says(&w.err, "does not tell the UIDVALIDITY of mailbox 'INBOX'")
+			w.says(&w.err, "does not report the UIDVALIDITY of mailbox 'INBOX'")
 			s.add("")
 			s.flag(2, `\Seen`)
 			for range 2 {

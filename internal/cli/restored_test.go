@@ -146,7 +146,7 @@ func TestRestoredServer(t *testing.T) {
 				r.server(func(home string) { r.copyDir(backup, home) })
 				r.seed(3)
 				r.run(0, "d")
-				r.says(&r.err, "looks restored from a backup: 25 message(s) are the same")
+				r.says(&r.err, "was probably restored from a backup: 25 message(s) are the same")
 				r.run(0, "d")
 				r.whole(34)
 				r.run(0, "d")
@@ -170,7 +170,7 @@ func TestRestoredServerRefused(t *testing.T) {
 	r.run(0, "d")
 	r.server(func(home string) { r.copyDir(backup, home) })
 	r.run(1, "d")
-	r.says(&r.err, "UIDNEXT went back on the far side; unable to recover: only 2 of 10", "hint: the mailbox looks restored from a backup")
+	r.says(&r.err, "UIDNEXT went back on the far side; unable to recover: only 2 of 10", "hint: the mailbox was probably restored from a backup")
 	if far, near := r.subjects("INBOX"); len(far) != 2 || len(near) != 10 {
 		t.Errorf("far has %v, near %v", far, near)
 	}
@@ -192,7 +192,7 @@ func TestRestoredMaildir(t *testing.T) {
 			}
 			r.copyDir(backup, local)
 			r.run(0, "d")
-			r.says(&r.err, "UIDNEXT went back on the near side: it is 26, but message 31", "6 that it lacks are to be copied to it again")
+			r.says(&r.err, "UIDNEXT went back on the near side: it is 26, but UID 31", "6 missing message(s) are to be copied to it again")
 			r.run(0, "d")
 			r.whole(31)
 		})
@@ -239,7 +239,7 @@ func TestRestoredMaildirWithMail(t *testing.T) {
 					return
 				}
 				r.run(0, "d")
-				r.says(&r.err, "UIDNEXT went back on the near side: it is 26, but message 31", "6 that it lacks are to be copied to it again")
+				r.says(&r.err, "UIDNEXT went back on the near side: it is 26, but UID 31", "6 missing message(s) are to be copied to it again")
 				r.run(0, "d")
 				r.whole(n)
 			})

@@ -19,7 +19,7 @@ func TestTalkativeServer(t *testing.T) {
 	}
 	w := noisyWorld(t, s)
 	w.run(0, "c")
-	w.says(&w.err, "wants you to know: full", "warns: full", "the others are not shown")
+	w.says(&w.err, "alert from the server: full", "message from the server: full", "the others are not shown")
 	if n := strings.Count(w.err.String(), "full"); n != maxTold {
 		t.Errorf("%d were shown", n)
 	}

@@ -21,7 +21,7 @@ func TestCertificateFiles(t *testing.T) {
 		{"a key", "CertificateFile key", "rc:3: error: channel 'c': CertificateFile '$DIR/key': there is no certificate in it"},
 		{"broken", "CertificateFile broken", "rc:3: error: channel 'c': CertificateFile '$DIR/broken': malformed certificate"},
 		{"the second one", "CertificateFile cert\nCertificateFile junk", "rc:4: error: channel 'c': CertificateFile '$DIR/junk'"},
-		{"no such file", "CertificateFile nowhere\nCertificateFile junk", "rc:3: warning: CertificateFile '$DIR/nowhere' is ignored, it cannot be read: no such file or directory"},
+		{"no such file", "CertificateFile nowhere\nCertificateFile junk", "rc:3: warning: CertificateFile '$DIR/nowhere' cannot be read and is ignored: no such file or directory"},
 		{"nobody to trust", "CertificateFile nowhere\nSystemCertificates no", "rc:3: error: cannot read CertificateFile '$DIR/nowhere': no such file or directory"},
 		{"no client certificate", "ClientCertificate nowhere\nClientKey key", "rc:3: error: channel 'c': cannot use ClientCertificate: open $DIR/nowhere"},
 		{"no key", "ClientCertificate cert", "rc:3: error: channel 'c': cannot use the private key for ClientCertificate: there is none"},

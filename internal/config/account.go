@@ -248,19 +248,19 @@ func (p *parser) finishAccount(d *draft) {
 	a.Given = d.given
 }
 
-// lostCertificates tells about certificates that could not be read. One
-// authority less to trust makes no connection less safe, so that is a warning,
-// unless nobody else is trusted.
+// lostCertificates reports certificates that could not be read. A missing
+// authority does not make connections less safe, so this is a warning, or an error
+// if no other certificate is trusted.
 func (p *parser) lostCertificates(d *draft) {
 	a := &d.account
 	nobody := !a.SystemCertificates && len(a.Certificates) == 0
 	for _, f := range a.LostCertificates {
 		if nobody {
 			p.errorf(f.Pos, f.Path, "cannot read CertificateFile '%s': %s", f.Path, f.Reason).
-				Hint = "with SystemCertificates no and no other CertificateFile no server would be trusted"
+				Hint = "correct the path; with SystemCertificates no and no other CertificateFile, no certificate is trusted"
 			continue
 		}
-		p.warn(f.Pos, "CertificateFile '"+f.Path+"' is ignored, it cannot be read: "+f.Reason)
+		p.warn(f.Pos, "CertificateFile '"+f.Path+"' cannot be read and is ignored: "+f.Reason)
 	}
 }
 

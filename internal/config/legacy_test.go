@@ -49,7 +49,7 @@ func TestOldStyleFile(t *testing.T) {
 	if err != nil || len(cfg.Account("work").Certificates) != 1 || len(cfg.Account("work").LostCertificates) != 1 {
 		t.Errorf("got %+v, %v", cfg, err)
 	}
-	if got := noticeTexts(notices); !slices.Contains(got, "11: warning: CertificateFile '"+two+"' is ignored, it cannot be read: file does not exist") {
+	if got := noticeTexts(notices); !slices.Contains(got, "11: warning: CertificateFile '"+two+"' cannot be read and is ignored: file does not exist") {
 		t.Errorf("got %q", got)
 	}
 }
@@ -208,9 +208,9 @@ func TestKeywordTables(t *testing.T) {
 func TestCurlyWarning(t *testing.T) {
 	cfg, notices := mustParse(t, withChannel("Patterns * \u201c[Gmail]/Sent Mail\u201d", "Patterns !\u201cTrash\u201d", "Patterns \u201cDrafts \"\u201cJunk\u201d\""))
 	want := []string{
-		"12: warning: curly quotes are taken for straight ones: write `Patterns * \"[Gmail]/Sent Mail\"`",
-		"13: warning: curly quotes are taken for straight ones: write `Patterns !\"Trash\"`",
-		"14: warning: a curly quote that has no counterpart at the other end of a word is part of the word: \"\u201cDrafts\"",
+		"12: warning: curly quotes are read as straight quotes: write `Patterns * \"[Gmail]/Sent Mail\"`",
+		"13: warning: curly quotes are read as straight quotes: write `Patterns !\"Trash\"`",
+		"14: warning: a curly quote without a matching one at the other end of the word is part of the word: \"\u201cDrafts\"",
 	}
 	if diff := cmp.Diff(want, noticeTexts(notices)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

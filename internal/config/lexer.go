@@ -6,8 +6,8 @@ import "strings"
 type token struct {
 	text       string // quotes and escapes removed
 	start, end int    // the bytes of the line it was made of
-	// curly: the word, or what follows its exclamation mark, stands between
-	// curly quotes, which were taken for straight ones.
+	// curly: the word, or the part after its exclamation mark, was in curly
+	// quotes, which were read as straight quotes.
 	curly bool
 	// stray: there is a curly quote at the beginning or the end that has no
 	// counterpart. It is part of the word.

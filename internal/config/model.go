@@ -215,7 +215,7 @@ type SubFolders uint8
 
 // The layouts of sub-folders.
 const (
-	SubFoldersUnset SubFolders = iota // told from what is there
+	SubFoldersUnset SubFolders = iota // detected from the existing sub-folders
 	SubFoldersVerbatim
 	SubFoldersMaildirPP
 	SubFoldersLegacy

@@ -219,7 +219,7 @@ func (p *parser) warnCurly(st *stmt, header bool) {
 	toks := append([]token{st.key}, st.args...)
 	show := (header || st.kw != nil) && !st.secretLike()
 	if slices.ContainsFunc(toks, func(t token) bool { return t.curly }) {
-		n := Notice{Severity: Warning, Pos: st.pos, Text: "curly quotes are taken for straight ones"}
+		n := Notice{Severity: Warning, Pos: st.pos, Text: "curly quotes are read as straight quotes"}
 		if show {
 			n.Replacement = []string{straightLine(st.line, toks)}
 		}
@@ -229,7 +229,7 @@ func (p *parser) warnCurly(st *stmt, header bool) {
 		if !t.stray {
 			continue
 		}
-		text := "a curly quote that has no counterpart at the other end of a word is part of the word"
+		text := "a curly quote without a matching one at the other end of the word is part of the word"
 		if show {
 			text += ": " + quote(t.text)
 		}

@@ -27,7 +27,7 @@ type copier struct {
 	// as a whole has failed, they are tried again by the next run. Guarded by
 	// mu.
 	unread map[int]error
-	// underWay are messages that the target was given and has not answered for.
+	// underWay are messages that were passed to the target and not answered yet.
 	// Guarded by mu.
 	underWay map[int]bool
 	// broken is the message that was being read when the source failed, -1: none.
@@ -43,8 +43,8 @@ func (s *session) copyTo(ctx context.Context, t syncstate.Side) error {
 	return s.copyAll(ctx, t, s.plan.Copies[t])
 }
 
-// copyAll copies messages to side t. If there is no room for them that is noted, and
-// nothing has failed yet.
+// copyAll copies messages to side t. A lack of room is noted, and is not an error
+// yet.
 func (s *session) copyAll(ctx context.Context, t syncstate.Side, copies []plan.Copy) error {
 	if len(copies) == 0 {
 		return nil
@@ -73,7 +73,7 @@ func (s *session) copyAll(ctx context.Context, t syncstate.Side, copies []plan.C
 	if err == nil && ferr == nil {
 		return c.failed
 	}
-	err = joinErrors(err, ferr) // of which failed is the cause, or a consequence
+	err = joinErrors(err, ferr) // failed is the cause or a consequence of these
 	if ctx.Err() == nil {
 		c.suspects(err)
 	}
@@ -119,7 +119,7 @@ func (s *session) copyAfterRoom(ctx context.Context, expunged [2]mail.UIDSet) er
 	return s.findCopies(ctx)
 }
 
-// suspects notes the messages that were under way when a store failed. The caller
+// suspects notes the messages that were being copied when a store failed. The caller
 // holds mu.
 func (c *copier) suspects(err error) {
 	from := c.to.Other()

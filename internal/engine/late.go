@@ -12,19 +12,19 @@ import (
 )
 
 // A run that is killed may have sent messages that the server has not stored yet. The
-// next run does not find them, and copies them again. What the server stores after that
-// carries a temporary id of the first run. So these ids are noted, and a message that no
-// record has does not count as new before it was looked at for them.
+// next run does not find them, and copies them again. The copies that the server stores
+// after that carry temporary ids of the first run. So these ids are noted, and a message
+// without a record is checked for them before it counts as new.
 
-// maxLate is for how long a server may go on to store what it was sent. It is far more
-// than any server is known to need.
+// maxLate is the time after which a server is assumed to have stored all messages that
+// it received. It is far longer than any known server needs.
 const maxLate = 24 * time.Hour
 
 // expect notes copies on side t that were not found. It must be done before the ids are
 // forgotten in the journal.
 func (s *session) expect(t syncstate.Side, recs []*syncstate.Record) error {
 	if _, local := store.As[store.Local](s.Store[t]); local || s.DryRun || s.Controls != nil {
-		return nil // nobody stores for a program that is gone
+		return nil // a local store stores nothing after the program has ended
 	}
 	for _, r := range recs {
 		s.notes.Expect(syncstate.Late{
@@ -35,7 +35,7 @@ func (s *session) expect(t syncstate.Side, recs []*syncstate.Record) error {
 }
 
 // await looks again for copies that were not found, as long as more messages turn up in
-// the meantime. A server that is at work on them has most of them soon.
+// the meantime. A server that is still storing them has most of them soon.
 func (s *session) await(ctx context.Context, t syncstate.Side) error {
 	if _, local := store.As[store.Local](s.Store[t]); local || s.LateWait <= 0 || s.DryRun {
 		return nil
@@ -63,9 +63,9 @@ func (s *session) await(ctx context.Context, t syncstate.Side) error {
 // maxLooks bounds how often copies are looked for.
 const maxLooks = 40
 
-// claimLate finds copies among the listed messages that a server has stored late. One
-// whose message has no other copy is taken for its copy. Another one is marked as
-// deleted, and gets a record of its own, so that it is not copied back.
+// claimLate finds copies among the listed messages that a server has stored late. If
+// the original has no other copy, the two are paired. Otherwise the late copy is marked
+// as deleted, and gets a record of its own, so that it is not copied back.
 func (s *session) claimLate(ctx context.Context) error {
 	now := time.Now()
 	s.notes.Late = slices.DeleteFunc(s.notes.Late, func(l syncstate.Late) bool {
@@ -173,13 +173,13 @@ func (s *session) setAside(t syncstate.Side, u mail.UID, flags mail.Flags) error
 	return s.note(syncstate.OpStatus, rec, 0)
 }
 
-// markSurplus marks copies as deleted that there is another copy of.
+// markSurplus marks surplus copies as deleted.
 func (s *session) markSurplus(ctx context.Context, t syncstate.Side, surplus []store.FlagChange) error {
 	if len(surplus) == 0 {
 		return nil
 	}
 	s.emit(Event{Kind: Notice, Side: t, Text: fmt.Sprintf(
-		"%d message(s) of an interrupted run were stored on the %s side only after they had been copied again; the surplus copies are marked as deleted", len(surplus), t)})
+		"%d message(s) that an interrupted run sent to the %s side were stored after they had been copied again; the surplus copies are marked as deleted", len(surplus), t)})
 	if s.DryRun {
 		for _, c := range surplus {
 			if err := s.setAside(t, c.UID, mail.FlagDeleted); err != nil {

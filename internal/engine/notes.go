@@ -13,9 +13,9 @@ import (
 	"isync/internal/vfs"
 )
 
-// readNotes returns the notes; empty ones if there are none. They are read and
-// written only while the state is locked. A file that is no
-// notes of ours is an error that does not keep anything from being synchronized.
+// readNotes returns the notes; empty notes if there is no file. They are read and
+// written only while the state is locked. It fails if the file has another format;
+// the pair is then synchronized without notes.
 func (f *stateFiles) readNotes() (*syncstate.Notes, error) {
 	data, ok, err := f.read(f.notesPath())
 	if err != nil || !ok {
@@ -28,8 +28,8 @@ func (f *stateFiles) readNotes() (*syncstate.Notes, error) {
 	return n, nil
 }
 
-// ReadNotes returns what is remembered beside the state of a pair; empty notes if that
-// is nothing. They may be about mailboxes that are others now.
+// ReadNotes returns the notes of a pair; empty notes if there is no file. Their
+// UIDVALIDITYs may be outdated.
 func ReadNotes(fsys vfs.FS, statePath string) (*syncstate.Notes, error) {
 	f := stateFiles{fs: fsys, path: statePath}
 	return f.readNotes()
@@ -71,12 +71,12 @@ func (f *stateFiles) writeNotes(n *syncstate.Notes) error {
 	return f.syncDir(filepath.Dir(f.path))
 }
 
-// loadNotes reads the notes of the pair. Those about a mailbox that is another one
-// now are dropped. The state has been loaded, and not been changed yet.
+// loadNotes reads the notes of the pair. Notes with another UIDVALIDITY are
+// dropped. The state must be loaded and unchanged.
 func (s *session) loadNotes() error {
 	n, err := s.journal.files.readNotes()
 	if err != nil {
-		s.emit(Event{Kind: Warning, Text: fmt.Sprintf("what could not be copied earlier is not known: %v", err)})
+		s.emit(Event{Kind: Warning, Text: fmt.Sprintf("cannot read the list of messages that could not be copied: %v", err)})
 	}
 	s.notes = n
 	s.noted = n.Encode()

@@ -18,8 +18,8 @@ import (
 //
 // The lock comes first. Another run may synchronize the pair while this one
 // waits for a server. A listing that is older than the state makes everything
-// look deleted that the other run has copied. So nothing that was learned of
-// the mailboxes before the lock was taken is used together with the state.
+// look deleted that the other run has copied. So a listing from before the lock
+// is never used together with the state.
 func (s *session) open(ctx context.Context) (done bool, err error) {
 	files := &stateFiles{fs: s.FS, path: s.StatePath, sync: s.FSync}
 	defer func() {
@@ -42,9 +42,9 @@ func (s *session) open(ctx context.Context) (done bool, err error) {
 	}
 }
 
-// errOutdated says that something about the mailboxes was learned before the
-// lock was taken, and another run has changed the state in between.
-var errOutdated = errors.New("another run has synchronized the mailboxes meanwhile")
+// errOutdated says that a mailbox was opened or listed before the lock was taken,
+// and that another run has changed the state in between.
+var errOutdated = errors.New("another run has synchronized the mailboxes in the meantime")
 
 // lockFirst locks the state, unless it is within a near mailbox that does not
 // exist yet. A dry run locks nothing.
@@ -78,7 +78,7 @@ func (s *session) openLocked(ctx context.Context, files *stateFiles) (done bool,
 		state = wait
 	}
 	if s.DryRun && state != nil {
-		_, _ = state() // without a lock, the state must not be newer than what is listed
+		_, _ = state() // without a lock, the state must not be newer than the listings
 	}
 	s.oldValidity = func(t syncstate.Side) uint32 { return stateValidity(files, state, s.ExpireSide, t) }
 	if err := s.openBoxes(ctx); err != nil {
@@ -122,9 +122,9 @@ func (s *session) openLocked(ctx context.Context, files *stateFiles) (done bool,
 	return false, s.loadState(files, state)
 }
 
-// stateValidity returns the UIDVALIDITY of side t in the state, which begun waits
-// for, if it has been begun to load it. It is 0 if the state cannot be read, for
-// which the run will fail.
+// stateValidity returns the UIDVALIDITY of side t in the state. begun, if not nil,
+// waits for a load of the state that has begun. The result is 0 if the state cannot
+// be read; the run fails later for that reason.
 func stateValidity(files *stateFiles, begun func() (loaded, error), expireSide, t syncstate.Side) uint32 {
 	if begun == nil {
 		begun = func() (loaded, error) { return files.load(expireSide) }
@@ -288,7 +288,7 @@ func (s *session) exists(ctx context.Context, t syncstate.Side) (bool, error) {
 	if _, local := store.As[store.Local](s.Store[t]); !local {
 		return false, nil
 	}
-	// The listing of a file system leaves out what cannot be looked at.
+	// The listing of a file system leaves out directories that cannot be accessed.
 	b, err := s.Store[t].Open(ctx, s.Box[t], store.OpenRequest{ReadOnly: true})
 	switch {
 	case errors.Is(err, store.ErrNoBox):

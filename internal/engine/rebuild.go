@@ -15,16 +15,16 @@ import (
 // recovery compares the messages of a side whose UIDs are in doubt with their
 // counterparts.
 //
-// A mailbox that was restored from a backup has the messages of the backup under
-// the UIDs that they had. Messages that came after the backup was made are not
-// there, and their UIDs are given to others. So up to some UID all pairs agree,
-// and from there on none does; in between may be messages that are missing, of
-// which it is not known whether they were lost or deleted. They count as lost.
+// A mailbox that was restored from a backup has the messages of the backup with
+// their old UIDs. Messages that arrived after the backup are missing, and their
+// UIDs are given to other messages. So all pairs agree up to some UID, and none
+// agrees after it. Messages that are missing in between may have been lost or
+// deleted. They count as lost.
 type recovery struct {
 	*session
 	*doubt
-	// anew: no message is paired, so nothing can tell whether they are the same. As
-	// there is nothing to lose, all count as new, on both sides.
+	// anew: no message is paired, so there is nothing to compare, and no deletion
+	// can be propagated. All messages count as new, on both sides.
 	anew bool
 	// lists have the Message-IDs: of the paired messages, or of all if the state is
 	// to be rebuilt.
@@ -62,9 +62,9 @@ func (r *recovery) list(ctx context.Context) error {
 	})
 }
 
-// scan lists messages of side u. In a local mailbox whose UIDs are in doubt, new
-// messages do not get UIDs by that, and are left out: if this run were to end here,
-// the next one would not see that UIDNEXT went back.
+// scan lists messages of side u. In a local mailbox whose UIDs are in doubt, it leaves
+// out new messages and gives them no UIDs. Otherwise, if this run ended here, the
+// next run could not detect that UIDNEXT went back.
 func (r *recovery) scan(ctx context.Context, u syncstate.Side, need store.Need) (*store.Listing, error) {
 	if _, local := store.As[store.Local](r.Store[u]); !local || u != r.side {
 		return r.boxes[u].Scan(ctx, need)
@@ -99,7 +99,7 @@ func (r *recovery) meta(t syncstate.Side, u mail.UID) *mail.Meta {
 func (r *recovery) judge() error {
 	t, o := r.side, r.side.Other()
 	var total int
-	var other mail.UID // the lowest UID of another message
+	var other mail.UID // the lowest UID of a different message
 	for rec := range r.state.Live() {
 		if !rec.Has(syncstate.Pending) { // those of an interrupted run prove nothing
 			total++
@@ -119,31 +119,30 @@ func (r *recovery) judge() error {
 	}
 	switch {
 	case other != 0 && (r.changed() || other < r.last || r.agree == 0):
-		return fmt.Errorf("%w genuinely on the %s side: message %d is another one now%s", r.kind(), t, other, r.looks())
+		return fmt.Errorf("%w genuinely on the %s side: UID %d is a different message now%s", r.kind(), t, other, r.looks())
 	case r.agree < enoughAgree && r.agree*100 < total*enoughAgreePercent:
 		return fmt.Errorf("%w on the %s side; unable to recover: only %d of %d messages can be identified%s", r.kind(), t, r.agree, total, r.looks())
 	}
 	return nil
 }
 
-// looks tells what a UIDNEXT that went back looks like.
+// looks describes the UIDNEXT if it went back.
 func (r *recovery) looks() string {
 	if !r.back {
 		return ""
 	}
-	return fmt.Sprintf(" (the next UID is %d, but message %d was synchronized already: the mailbox looks restored from a backup, or made anew)", r.next, r.top)
+	return fmt.Sprintf(" (UIDNEXT is %d, but UID %d was already synchronized)", r.next, r.top)
 }
 
-// rebuild makes the state fit for a mailbox that was restored. Each record of a
-// message that is not there any more, or is another one, is replaced: what the
-// other side has is to be copied, if that is allowed. What is there without a
-// counterpart counts as new. Messages that can be told by their Message-ID are
-// paired instead.
+// rebuild changes the state to match a restored mailbox. It replaces each record
+// whose message is missing or different. The message of the other side is then
+// copied again, if the rules allow it. Messages without a counterpart count as new,
+// unless they can be paired by Message-ID.
 //
-// If that is interrupted, the next run must find that UIDNEXT went back, and do the
-// rest. So what shows that goes last: the highest record, or the watermark. And as
-// pairs by Message-ID would count as proof for what is below them, they are made
-// when nothing else is left to replace.
+// If rebuild is interrupted, the next run must detect again that UIDNEXT went back,
+// and do the rest. So the highest record or the watermark, which shows this, is
+// changed last. Pairs by Message-ID would count as proof for lower UIDs, so they
+// are made after all other records were replaced.
 func (r *recovery) rebuild(ctx context.Context) error {
 	broken := r.broken()
 	if err := r.unexpire(ctx, broken); err != nil {
@@ -174,7 +173,7 @@ func (r *recovery) rebuild(ctx context.Context) error {
 	if err == nil && len(rest) == 0 {
 		err = r.resetWatermarks()
 	}
-	// What was added has raised the candidates; the plan finds out anew.
+	// The new records have raised the candidates; the plan computes them again.
 	for _, u := range syncstate.Sides {
 		top := r.state.MaxUID[u]
 		if r.anew {
@@ -192,17 +191,17 @@ func (r *recovery) rebuild(ctx context.Context) error {
 		return err
 	}
 	if r.anew {
-		r.emit(Event{Kind: Notice, Side: r.side, Text: r.doubt.String() + "; as no message is paired, all messages count as new"})
+		r.emit(Event{Kind: Notice, Side: r.side, Text: r.doubt.String() + "; no message is paired, so all messages count as new"})
 		return nil
 	}
 	r.emit(Event{Kind: Notice, Side: r.side, Text: fmt.Sprintf(
-		"%s; the mailbox looks restored from a backup: %d message(s) are the same as before, %d that it lacks are to be copied to it again, %d were found by their Message-ID",
+		"%s; the mailbox was probably restored from a backup: %d message(s) are the same as before, %d missing message(s) are to be copied to it again, %d were paired by Message-ID",
 		r.doubt, r.agree, again-len(pairs), len(pairs))})
 	return nil
 }
 
-// broken returns the records whose message on the side in doubt is not known to be
-// the same, in the order of its UIDs.
+// broken returns the records whose message on the side in doubt is not proved to be
+// the same, ordered by UID.
 func (r *recovery) broken() []*syncstate.Record {
 	var out []*syncstate.Record
 	for i, rec := range r.state.Records.All() {
@@ -214,14 +213,14 @@ func (r *recovery) broken() []*syncstate.Record {
 	return out
 }
 
-// expiredHere reports whether the record is of a message that has expired on the
-// side in doubt, and so need not be there.
+// expiredHere reports whether the message of the record has expired on the side in
+// doubt, and so may be missing.
 func (r *recovery) expiredHere(rec *syncstate.Record) bool {
 	return r.side == r.state.ExpireSide && rec.Any(syncstate.ExpireBegun|syncstate.Expired) && rec.UID[r.side.Other()] != 0
 }
 
-// unexpire takes back the marks of messages that were to expire on the other side,
-// as they are now the only copies.
+// unexpire removes the marks from messages that were to expire on the other side,
+// because they are now the only copies.
 func (r *recovery) unexpire(ctx context.Context, broken []*syncstate.Record) error {
 	o := r.side.Other()
 	if o != r.state.ExpireSide || r.DryRun {
@@ -247,7 +246,7 @@ func (r *recovery) unexpire(ctx context.Context, broken []*syncstate.Record) err
 		err = failed
 	}
 	if err != nil {
-		return r.where(o, "keeping expired messages, which the other side has lost", err)
+		return r.where(o, "unmarking expired messages that the other side has lost", err)
 	}
 	for _, c := range changes {
 		r.meta(o, c.UID).Flags &^= mail.FlagDeleted
@@ -256,8 +255,9 @@ func (r *recovery) unexpire(ctx context.Context, broken []*syncstate.Record) err
 }
 
 // pairs finds messages of both sides without a counterpart that have the same
-// Message-ID, which no other such message has. Placeholders are not among them. What
-// was deleted on the side in doubt, or has expired there, is: it may be back.
+// Message-ID, if no other such message has it. It ignores placeholders. It includes
+// messages that were deleted or have expired on the side in doubt, because they may
+// exist again.
 func (r *recovery) pairs(broken []*syncstate.Record) [][2]mail.UID {
 	t, o := r.side, r.side.Other()
 	isBroken := make(map[[2]mail.UID]bool, len(broken))
@@ -322,7 +322,7 @@ func (r *recovery) pair(pairs [][2]mail.UID) error {
 		if err != nil {
 			return err
 		}
-		// What differs is merged; but nothing is deleted for it.
+		// Flags that differ are merged, but a deletion mark on one side is not propagated.
 		here, there := r.meta(t, p[t]).Flags, r.meta(o, p[o]).Flags
 		flags := here&there | (here|there)&mail.FlagDeleted
 		if err := r.note(syncstate.OpFlags, rec, uint32(flags)); err != nil {
@@ -340,7 +340,7 @@ func (r *recovery) pair(pairs [][2]mail.UID) error {
 	return nil
 }
 
-// replaceAll replaces records. It returns how many copies are asked for.
+// replaceAll replaces records. It returns the number of messages to copy again.
 func (r *recovery) replaceAll(recs []*syncstate.Record) (copies int, err error) {
 	o := r.side.Other()
 	owned := make(map[mail.UID]int)
@@ -359,8 +359,8 @@ func (r *recovery) replaceAll(recs []*syncstate.Record) (copies int, err error) 
 	return copies, nil
 }
 
-// replace drops a record, after making the one that takes its place, unless there
-// is one. It reports whether that asks for a copy.
+// replace drops a record. Before that it makes the record that takes its place,
+// unless there is one. It reports whether the message is to be copied again.
 func (r *recovery) replace(rec *syncstate.Record, replaced bool) (copied bool, err error) {
 	t, o := r.side, r.side.Other()
 	if r.expiredHere(rec) && !replaced {
@@ -382,8 +382,8 @@ func (r *recovery) replace(rec *syncstate.Record, replaced bool) (copied bool, e
 	return copied, r.note(syncstate.OpDrop, rec)
 }
 
-// resetWatermarks lets everything on the side in doubt count as new that has no
-// record. What has expired on the other side need not be there.
+// resetWatermarks makes all messages without a record on the side in doubt count as
+// new, except those that have expired on the other side.
 func (r *recovery) resetWatermarks() error {
 	t := r.side
 	low := mail.UID(0)

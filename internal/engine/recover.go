@@ -15,8 +15,8 @@ var everything = mail.UIDsFrom(1)
 // ErrUIDValidity says that the UIDs of a mailbox have lost their meaning.
 var ErrUIDValidity = errors.New("UIDVALIDITY has changed")
 
-// ErrWentBack says that a mailbox is about to give UIDs to new messages that other
-// messages had already: it was restored from a backup, or made anew.
+// ErrWentBack says that a mailbox will give UIDs to new messages that other
+// messages had before: it was restored from a backup, or created again.
 var ErrWentBack = errors.New("UIDNEXT went back")
 
 // Recovery accepts a changed UIDVALIDITY when this many pairs of messages
@@ -26,21 +26,21 @@ const (
 	enoughAgreePercent = 80
 )
 
-// doubt is what is wrong with the UIDs of one side.
+// doubt describes why the UIDs of one side may be invalid.
 type doubt struct {
 	side syncstate.Side
 	// was and now are the UIDVALIDITYs.
 	was, now uint32
-	// top is the highest UID that the state knows; next is UIDNEXT. back: the
-	// latter is not above the former.
+	// top is the highest UID in the state; next is UIDNEXT. back: next is not above
+	// top.
 	top, next mail.UID
 	back      bool
 }
 
-// changed reports whether the UIDVALIDITY is another one.
+// changed reports whether the UIDVALIDITY has changed.
 func (d *doubt) changed() bool { return d.now != d.was }
 
-// kind is the error that the doubt stands for.
+// kind returns the error for the doubt.
 func (d *doubt) kind() error {
 	if d.changed() {
 		return ErrUIDValidity
@@ -48,17 +48,17 @@ func (d *doubt) kind() error {
 	return ErrWentBack
 }
 
-// String tells what was seen.
+// String describes the doubt for the user.
 func (d *doubt) String() string {
 	if d.changed() {
 		return fmt.Sprintf("UIDVALIDITY has changed on the %s side (%d -> %d)", d.side, d.was, d.now)
 	}
-	return fmt.Sprintf("UIDNEXT went back on the %s side: it is %d, but message %d was synchronized already", d.side, d.next, d.top)
+	return fmt.Sprintf("UIDNEXT went back on the %s side: it is %d, but UID %d was already synchronized", d.side, d.next, d.top)
 }
 
-// checkUIDs finds out whether the UIDs in the state still mean the messages that
-// they meant: whether the UIDVALIDITYs are those of the last run, and no UID can
-// have been given twice.
+// checkUIDs checks whether the UIDs in the state still identify the same messages:
+// the UIDVALIDITYs must be those of the last run, and no UID may have been given
+// twice.
 func (s *session) checkUIDs(ctx context.Context) error {
 	now := s.state.UIDValidity
 	var doubts []*doubt
@@ -94,20 +94,20 @@ func (s *session) checkUIDs(ctx context.Context) error {
 	return err
 }
 
-// doubts returns what is wrong with the UIDs of side t, nil if nothing is.
+// doubts returns why the UIDs of side t may be invalid, nil if they are valid.
 func (s *session) doubts(ctx context.Context, t syncstate.Side) (*doubt, error) {
 	box := s.boxes[t]
 	info := box.Info()
 	d := &doubt{side: t, was: s.state.UIDValidity[t], now: info.UIDValidity, top: s.topUID(t), next: info.UIDNext}
 	if d.was == 0 && !s.anyRecord() {
-		d.was = d.now // it is not known yet; with records, 0 is what it was
+		d.was = d.now // it is unknown; if there are records, it was 0
 	}
-	// At the end of the numbers there is no next one.
+	// After the highest possible UID there is no UIDNEXT.
 	d.back = d.next <= d.top && d.next < mail.MaxUID
-	// A local mailbox knows its UIDNEXT, and must not be listed here: listing gives
-	// UIDs to new messages, after which UIDNEXT may be above all that the state knows.
+	// The UIDNEXT of a local mailbox is exact. It must not be listed here: listing gives
+	// UIDs to new messages, and UIDNEXT may then be above all UIDs in the state.
 	if _, local := store.As[store.Local](s.Store[t]); d.back && !d.changed() && !local {
-		// That may be an old answer, or a guess of ours.
+		// UIDNEXT may be outdated or guessed.
 		if r, ok := store.As[store.Renewer](box); ok {
 			if err := r.Renew(ctx); err != nil {
 				return nil, s.where(t, "asking for UIDNEXT again", err)
@@ -115,7 +115,7 @@ func (s *session) doubts(ctx context.Context, t syncstate.Side) (*doubt, error) 
 		}
 		list, err := box.Scan(ctx, store.Need{UIDs: everything})
 		if err != nil {
-			return nil, s.where(t, "listing messages, since UIDNEXT went back", err)
+			return nil, s.where(t, "listing messages after UIDNEXT went back", err)
 		}
 		info = box.Info()
 		d.next = info.UIDNext
@@ -133,8 +133,8 @@ func (s *session) doubts(ctx context.Context, t syncstate.Side) (*doubt, error) 
 	return d, nil
 }
 
-// topUID returns the highest UID of side t that the state knows to have been
-// assigned.
+// topUID returns the highest UID of side t that was assigned according to the
+// state.
 func (s *session) topUID(t syncstate.Side) mail.UID {
 	st := s.state
 	top := max(st.MaxUID[t], st.NewMaxUID[t])
@@ -149,8 +149,8 @@ func (s *session) topUID(t syncstate.Side) mail.UID {
 	return top
 }
 
-// recoverUIDs finds out by their Message-IDs whether the messages of a side still
-// have the UIDs they had, and if they have makes the state fit to go on with.
+// recoverUIDs checks by Message-ID whether the messages of a side still have their
+// UIDs. If they do, it updates the state accordingly.
 func (s *session) recoverUIDs(ctx context.Context, d *doubt) error {
 	r := &recovery{session: s, doubt: d, anew: !s.anyPaired()}
 	if err := r.list(ctx); err != nil {

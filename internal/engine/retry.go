@@ -14,9 +14,9 @@ import (
 	"isync/internal/syncstate"
 )
 
-// A message that cannot be copied must neither keep others from being copied nor be
-// forgotten. It is noted beside the state, gets no record in the state, and is tried
-// again in each run, alone, after everything else was done and committed.
+// A message that cannot be copied must not stop other copies, and must not be
+// forgotten. It is noted in the notes, gets no record in the state, and is tried
+// again in each run, alone, after all other work is committed.
 
 // refusal is a message that could not be copied.
 type refusal struct {
@@ -25,8 +25,8 @@ type refusal struct {
 	why error
 }
 
-// maxRow is after how many refusals in a row, with nothing copied in between, no more
-// messages are tried: then it is not about the messages.
+// maxRow is the number of refusals in a row, without a successful copy, after which no
+// more messages are tried: the cause is then not the single message.
 const maxRow = 5
 
 // maxSuspects bounds how many messages are noted when a connection is lost.
@@ -50,7 +50,7 @@ func (s *session) describeRefusal(from syncstate.Side, u mail.UID, why error) er
 	if h := s.notes.Find(from, u); h != nil {
 		return fmt.Errorf("%w (%stried %d times since %s)", why, size, h.Tries+1, h.Since.Format(time.DateOnly))
 	}
-	return fmt.Errorf("%w (%sit is tried again in the next run)", why, size)
+	return fmt.Errorf("%w (%sthe next run tries again)", why, size)
 }
 
 // holdRefused notes what was refused in a run that has failed. The records stay
@@ -65,8 +65,8 @@ func (s *session) holdRefused() error {
 	return s.saveNotes()
 }
 
-// settleRefused notes what was refused, and then drops the records of that: they must
-// not be gone before.
+// settleRefused notes what was refused, and then drops the records. The order matters:
+// the notes must be written first.
 func (s *session) settleRefused() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -85,9 +85,8 @@ func (s *session) settleRefused() error {
 	return nil
 }
 
-// suspect notes messages that were under way when a connection was lost. Which of them
-// has caused that is not known, so the next run tries each of them alone. The caller
-// holds mu.
+// suspect notes messages that were being copied when a connection was lost. Any of them
+// may be the cause, so the next run tries each of them alone. The caller holds mu.
 func (s *session) suspect(from syncstate.Side, uids []mail.UID, why error) {
 	for _, u := range uids[:min(len(uids), maxSuspects)] {
 		s.notes.Hold(from, u, time.Now(), why.Error())
@@ -170,7 +169,7 @@ func (s *session) retryable() []syncstate.Held {
 	return out
 }
 
-// retryOne copies one message, as a run would that knows of no other.
+// retryOne copies one message, as a run would if it were the only one.
 func (s *session) retryOne(ctx context.Context, h syncstate.Held) error {
 	t := h.Side.Other()
 	in := s.input()
@@ -230,11 +229,11 @@ func (s *session) abandonUnsent() bool {
 }
 
 // errNotStored is why a message was not copied although the server said so.
-var errNotStored = errors.New("the server said that it stored the message, but the message is not there")
+var errNotStored = errors.New("the server confirmed that it stored the message, but the message is not in the mailbox")
 
-// notFound decides about copies to side t that were made, as far as the server says, and
-// were not found by their temporary ids among the messages that have been added since.
-// unknown are those of these messages that are none of our copies.
+// notFound decides about copies to side t that the server has confirmed, but that were
+// not found by their temporary ids among the messages added since then. unknown are the
+// added messages that are not copies of this run.
 func (s *session) notFound(ctx context.Context, t syncstate.Side, recs []*syncstate.Record, unknown mail.UIDSet) error {
 	if !unknown.Empty() {
 		if err := s.identifyByMessageID(ctx, t, recs, unknown); err != nil {
@@ -258,7 +257,7 @@ func (s *session) notFound(ctx context.Context, t syncstate.Side, recs []*syncst
 	}
 	s.emit(Event{Kind: Warning, Side: t, Text: fmt.Sprintf("lost track of %d message(s) that were copied to the %s side", len(recs), t)})
 	for _, r := range recs {
-		// Not pending any more: the copy was made, whatever became of it.
+		// No longer pending: the copy was made, although it was not found.
 		if _, err := s.journal.log(syncstate.OpStatus, r, uint32(r.Status&^syncstate.Pending)); err != nil {
 			return err
 		}

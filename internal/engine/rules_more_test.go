@@ -382,7 +382,7 @@ var validityScenarios = []scenario{
 	},
 	{
 		name: "made anew with other messages", rules: "sync expunge-far expunge-near",
-		far: "next=3 1:X 2:Y", near: "1:A 2:B 3:C", state: "pulled=3 pushed=3 1-1 2-2 3-3", wantErr: "UIDNEXT went back genuinely on the far side: message 1",
+		far: "next=3 1:X 2:Y", near: "1:A 2:B 3:C", state: "pulled=3 pushed=3 1-1 2-2 3-3", wantErr: "UIDNEXT went back genuinely on the far side: UID 1 is",
 		wantFar: "1:X 2:Y", wantNear: "1:A 2:B 3:C", wantState: "pulled=3 pushed=3 1-1 2-2 3-3",
 	},
 	{

@@ -12,9 +12,8 @@ import (
 	"isync/internal/syncstate"
 )
 
-// spareOwnTrash switches off each trash that is itself one of the mailboxes: what is
-// deleted there is gone for good. Otherwise it would be put back where it is, in
-// every run.
+// spareOwnTrash switches off each trash that is itself one of the mailboxes: messages
+// deleted there are expunged. Otherwise each run would move them to the same mailbox.
 func (s *session) spareOwnTrash() {
 	pair := *s.Pair // the caller's stays as it is
 	for _, t := range syncstate.Sides {

@@ -46,8 +46,8 @@ func (c *Client) name(raw string) (string, error) {
 // ampersand, as in modified UTF-7, or all of a name in that; others write all
 // names as they are. Connections to one server share it.
 //
-// It also knows the names that are not written in modified UTF-7 although they should
-// be, "A&B" or with 8-bit characters: they are sent back as they came.
+// It also keeps raw names, which are not in modified UTF-7 although they should be,
+// such as "A&B" or names with 8-bit characters. They are sent back unchanged.
 type Ampersands struct {
 	style atomic.Int32 // 0: unknown, 1: escaped, -1: as they are
 
@@ -57,12 +57,12 @@ type Ampersands struct {
 	names map[string]bool
 }
 
-// maxSpecialNames bounds how many such names are known.
+// maxSpecialNames bounds the number of these names.
 const maxSpecialNames = 1 << 18
 
-// noteName notes a name that was listed. It reports whether that is the way to
-// write it: if one mailbox has a name in modified UTF-7 that is the raw one of another,
-// the other one cannot be reached.
+// noteName notes a name that was listed. It reports whether the mailbox can be reached
+// by it. If two mailboxes have the same name, one in modified UTF-7 and one raw, the raw
+// one cannot be reached.
 func (a *Ampersands) noteName(name string, raw bool) bool {
 	if !raw && !special(name) {
 		return true
@@ -338,7 +338,7 @@ func (l *listing) data(r *imapwire.Response, head bool) bool {
 			l.bytes += len(a) + attrBytes
 		}
 		if l.err == nil && l.bytes > maxListBytes {
-			l.err = fmt.Errorf("the list of mailboxes is too long: the server has listed %d, and goes on", len(l.entries))
+			l.err = fmt.Errorf("the list of mailboxes is too long: more than %d mailboxes", len(l.entries))
 			l.entries, l.index, l.indexed = nil, nil, 0
 		}
 		if l.err != nil {

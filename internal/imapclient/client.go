@@ -259,11 +259,11 @@ func (c *Client) Preauth() bool { return c.preauth }
 func (c *Client) Secure() bool { return c.secure.Load() }
 
 // Exists returns the number of messages in the selected mailbox, by the
-// server's latest word that could be read. See Counted.
+// latest valid number from the server. See Counted.
 func (c *Client) Exists() uint32 { return c.exists.Load() }
 
-// Counted tells whether Exists is to be relied on: nothing that the server has
-// told since about the number of messages was unreadable or impossible.
+// Counted tells whether Exists is reliable: all later responses about the number of
+// messages were valid.
 func (c *Client) Counted() bool { return !c.miscounted.Load() }
 
 // Busy tells whether any command is under way.
@@ -325,8 +325,8 @@ type command struct {
 	// data is offered untagged data, on the reader goroutine, and tells whether
 	// it took it. head: no older command is under way.
 	data func(r *imapwire.Response, head bool) bool
-	// answers are the kinds of responses that the command cannot do without. One
-	// that cannot be read makes it fail, with garbled.
+	// answers are the kinds of responses that the command needs. An invalid response
+	// of such a kind makes it fail, with garbled.
 	answers []imapwire.Kind
 	garbled error
 	// fetch is set for FETCH commands.
@@ -340,8 +340,8 @@ type command struct {
 	ended func()
 
 	taken tally // responses that data took
-	// reports are the kinds of responses that tell what the command does to the messages;
-	// reported counts them.
+	// reports are the kinds of responses that report the effects of the command on
+	// messages; reported counts them.
 	reports  []imapwire.Kind
 	reported tally
 

@@ -16,8 +16,8 @@ var ErrClosed = errors.New("connection is closed")
 // errNoMessages is why an APPEND of nothing fails.
 var errNoMessages = errors.New("nothing to append")
 
-// errFoundTooMany is why the answer to a SEARCH is of no use.
-var errFoundTooMany = errors.New("it has more messages than there are")
+// errFoundTooMany says that the answer to a SEARCH is invalid.
+var errFoundTooMany = errors.New("it lists more messages than the mailbox has")
 
 // errHalfSent is why a connection was given up.
 var errHalfSent = errors.New("a message could not be sent completely")
@@ -71,7 +71,7 @@ func (e *ByeError) Error() string {
 type TimeoutError struct {
 	// Sending: the server took no more data. Else it sent none.
 	Sending bool
-	// Talking: it has sent nothing that was asked for.
+	// Talking: it has sent only unsolicited data.
 	Talking bool
 	After   time.Duration
 }
@@ -81,7 +81,7 @@ func (e *TimeoutError) Error() string {
 		return fmt.Sprintf("server has taken no data for %v", e.After)
 	}
 	if e.Talking {
-		return fmt.Sprintf("server has sent nothing that was asked for in %v", e.After)
+		return fmt.Sprintf("server has sent only unsolicited data for %v", e.After)
 	}
 	return fmt.Sprintf("server has sent nothing for %v", e.After)
 }
@@ -151,7 +151,7 @@ func HasCode(err error, name string) bool {
 }
 
 // An AnswerError says that a command was answered, but that the answer, or a
-// part of it, cannot be read. What it would have told is not known.
+// part of it, cannot be read.
 type AnswerError struct {
 	Command string
 	Err     error

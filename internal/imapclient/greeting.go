@@ -9,14 +9,13 @@ import (
 	"strings"
 )
 
-// ProtocolError says that what a server has sent instead of a greeting is not of
-// IMAP.
+// ProtocolError says that a server has sent something other than an IMAP greeting.
 type ProtocolError struct {
-	// Protocol is whose greeting it looks like, such as "POP3"; "" if unknown.
+	// Protocol is the detected protocol, such as "POP3"; "" if unknown.
 	Protocol string
-	// Line is the first line of it, shortened; "" if it is no text.
+	// Line is the first line, shortened; "" if it is not text.
 	Line string
-	// Err is why nothing more is waited for; nil if the line is reason enough.
+	// Err is the error that ended the wait; nil if the line itself ended it.
 	Err error
 }
 
@@ -24,12 +23,12 @@ func (e *ProtocolError) Error() string {
 	s := "the server does not speak IMAP"
 	switch {
 	case e.Protocol != "":
-		s += " but " + e.Protocol
+		s = "the server speaks " + e.Protocol + ", not IMAP"
 	case e.Line == "":
-		s += ", or encrypts from the beginning"
+		s += ", or the port uses implicit TLS"
 	}
 	if e.Line != "" {
-		s += fmt.Sprintf("; it says %q", e.Line)
+		s += fmt.Sprintf("; its first line is %q", e.Line)
 	}
 	return s
 }
@@ -37,7 +36,7 @@ func (e *ProtocolError) Error() string {
 // Unwrap returns Err.
 func (e *ProtocolError) Unwrap() error { return e.Err }
 
-// otherGreetings tell what the server of another protocol says at first.
+// otherGreetings match the first lines of other protocols.
 var otherGreetings = []struct {
 	protocol string
 	begin    *regexp.Regexp
@@ -53,8 +52,8 @@ var otherGreetings = []struct {
 // maxFirstLine bounds how much of the first line is looked at.
 const maxFirstLine = 200
 
-// greetingReader looks at what a server sends at first, so that what is not IMAP is
-// noticed at once. Everything else is passed on as it comes.
+// greetingReader checks the first data from a server, so that other protocols are
+// detected at once. All data is passed on unchanged.
 type greetingReader struct {
 	r    io.Reader
 	head []byte // so far
@@ -74,8 +73,8 @@ func (g *greetingReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// judge returns an error if what has come, and the end of it if any, is no
-// greeting of IMAP.
+// judge returns an error if the data so far, or its end, cannot be an IMAP
+// greeting.
 func (g *greetingReader) judge(end error) error {
 	head := bytes.TrimLeft(g.head, "\r\n")
 	if len(head) > 0 && head[0] == '*' {

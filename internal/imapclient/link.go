@@ -39,19 +39,19 @@ type link struct {
 	queued  int       // bytes in the kernel's send queue when last looked at
 	hangup  error     // why the end is near
 	haste   int       // how many wait for a few bytes more than for anything
-	// talked is how long nothing has come that was asked for, up to since, without the
-	// time when that did not count. While using, it does not: what was asked for is being
-	// received, or dealt with.
+	// talked is the time, up to since, in which only unsolicited data has come. The time
+	// while using is set does not count: requested data is then being received or
+	// processed.
 	talked time.Duration
 	since  time.Time
 	using  bool
 }
 
-// talkLimit is for how many timeouts a server may go on to talk while nothing comes
-// that was asked for.
+// talkLimit is the number of timeouts for which a server may send only unsolicited
+// data.
 const talkLimit = 10
 
-// progress notes that something was received that was asked for.
+// progress notes that requested data was received.
 func (l *link) progress() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -61,8 +61,8 @@ func (l *link) progress() {
 // quiet is progress with l.mu held.
 func (l *link) quiet() { l.talked, l.since = 0, time.Now() }
 
-// use calls f, which receives what was asked for, or deals with it. The time that it takes
-// does not count.
+// use calls f, which receives or processes requested data. The time that f takes does not
+// count.
 func (l *link) use(f func()) {
 	set := func(using bool) {
 		l.mu.Lock()
@@ -75,7 +75,7 @@ func (l *link) use(f func()) {
 	set(false)
 }
 
-// count adds to talked what has passed since. l.mu is held.
+// count adds the time since the last call to talked. l.mu is held.
 func (l *link) count(now time.Time) {
 	if l.waiting > 0 && !l.sole && !l.using {
 		l.talked += now.Sub(l.since)
@@ -83,8 +83,8 @@ func (l *link) count(now time.Time) {
 	l.since = now
 }
 
-// idleTalk reports whether the server has talked for too long without anything that was
-// asked for. l.mu is held.
+// idleTalk reports whether the server has sent only unsolicited data for too long. l.mu
+// is held.
 func (l *link) idleTalk(now time.Time) bool {
 	l.count(now)
 	return l.timeout > 0 && l.talked > talkLimit*l.timeout

@@ -107,9 +107,9 @@ type Hooks struct {
 	Alert func(text string)
 	// Notice is given untagged NO and BAD, which are warnings.
 	Notice func(status imapwire.Status, code imapwire.Code, text string)
-	// Unreadable is told that what would have been an EXISTS, EXPUNGE, VANISHED or
-	// FETCH response about the selected mailbox means nothing, so that more may
-	// have happened to it than is known.
+	// Unreadable is called for an invalid EXISTS, EXPUNGE, VANISHED or FETCH response
+	// about the selected mailbox. The mailbox may then have changes that are not
+	// known.
 	Unreadable func(kind imapwire.Kind)
 	// Unknown is told about responses that were skipped: their first word, and
 	// why.

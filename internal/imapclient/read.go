@@ -122,7 +122,7 @@ func (c *Client) unknown(what string, err error) {
 	c.opts.Hooks.Unknown(c.shown(what), errors.New(c.shown(err.Error())))
 }
 
-// unreadable tells those concerned of a response that cannot be read.
+// unreadable passes an invalid response on to the commands and hooks concerned.
 func (c *Client) unreadable(r *imapwire.Response) {
 	if r.Meant == imapwire.KindUnknown {
 		return
@@ -141,8 +141,7 @@ func (c *Client) unreadable(r *imapwire.Response) {
 	}
 }
 
-// misled notes that the server has said something about the mailbox that means
-// nothing.
+// misled notes that the server has sent an invalid response about the mailbox.
 func (c *Client) misled(kind imapwire.Kind) {
 	if kind != imapwire.KindFetch {
 		c.miscounted.Store(true)
@@ -152,12 +151,12 @@ func (c *Client) misled(kind imapwire.Kind) {
 	}
 }
 
-// A tally counts responses, and knows how many of them may count as progress.
+// A tally counts responses, and bounds how many of them count as progress.
 type tally struct{ n, most uint64 }
 
-// took notes that a command has taken data, the number of which is counted. Of data
-// without end not all counts as progress: as many as are usual, or some for each message
-// that there is, or was.
+// took notes that a command has taken data. The number of responses that count as
+// progress is limited: to a usual number, or to some for each message that exists or
+// existed.
 func (c *Client) took(t *tally, usual uint64) {
 	t.n++
 	t.most = max(t.most, usual, 4*uint64(c.exists.Load()))
@@ -166,7 +165,7 @@ func (c *Client) took(t *tally, usual uint64) {
 	}
 }
 
-// reported notes that a response came that may tell what a command does to messages.
+// reported notes a response that may report the effects of a command on messages.
 func (c *Client) reported(kind imapwire.Kind) {
 	for _, cmd := range *c.queue.Load() {
 		if slices.Contains(cmd.reports, kind) {

@@ -35,8 +35,7 @@ type QResync struct {
 	// mailbox is being selected. Changed must not keep f.
 	Vanished func(uids mail.UIDSet)
 	Changed  func(f *imapwire.Fetch)
-	// Unreadable is called for what would have been an answer to either, but
-	// cannot be read.
+	// Unreadable is called for an answer to either that cannot be read.
 	Unreadable func()
 }
 
@@ -44,8 +43,8 @@ type QResync struct {
 type Selected struct {
 	ReadOnly bool
 	Exists   uint32
-	// HasExists: the server has told Exists. If not, nothing is known of how
-	// many messages there are.
+	// HasExists: the server has sent Exists. If not, the number of messages is
+	// unknown.
 	HasExists     bool
 	UIDValidity   uint32      // 0 if the server did not tell
 	UIDNext       mail.UID    // 0 if the server did not tell
@@ -147,7 +146,7 @@ func (s *selecting) data(r *imapwire.Response, head bool) bool {
 	return true
 }
 
-// garbled deals with a response that cannot be read.
+// garbled handles a response that cannot be read.
 func (s *selecting) garbled(meant imapwire.Kind) bool {
 	switch meant {
 	case imapwire.KindExists, imapwire.KindExpunge:

@@ -92,7 +92,7 @@ func (d *Decoder) list(r *Response) error {
 	}
 	name, _, err := d.str(clsWordEnd)
 	if err == errTooLong { //nolint:errorlint // never wrapped
-		// No mailbox that anybody could use: without it nothing is missing.
+		// Such a mailbox cannot be used, so it is left out.
 		r.Meant = KindUnknown
 	}
 	if err != nil {

@@ -14,12 +14,12 @@ func AppendDate(b []byte, t time.Time) []byte {
 	if y := t.Year(); y < 1 || y > 9999 {
 		t = clampDate(t)
 	} else if _, offset := t.Zone(); offset%60 != 0 {
-		t = t.UTC() // a local time of long ago, whose seconds could not be told
+		t = t.UTC() // the zone of an old local time has seconds, which cannot be written
 	}
 	return t.AppendFormat(b, `"_2-Jan-2006 15:04:05 -0700"`)
 }
 
-// clampDate returns t, or the first or last second that a date-time can tell and
+// clampDate returns t, or the first or last second that a date-time can express and
 // that is not the zero time, in UTC.
 func clampDate(t time.Time) time.Time {
 	first, last := time.Date(1, 1, 1, 0, 0, 1, 0, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)

@@ -14,7 +14,7 @@ type Kind uint8
 // The kinds of responses. Fields of Response that are not named do not apply.
 const (
 	// KindUnknown: not understood and skipped. Text is its first word, Err says
-	// what was wrong. Meant is what it would have been, if that can be told.
+	// what was wrong. Meant is the kind of the response, if it can be detected.
 	KindUnknown Kind = iota
 	// KindContinuation: "+". Text.
 	KindContinuation

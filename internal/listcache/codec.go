@@ -41,11 +41,11 @@ type Listing struct {
 	Messages []mail.Meta
 }
 
-// Part is the beginning of a listing that was broken off: all messages that the
-// mailbox held at some time, up to the UID of the last one of them. It says nothing
-// of what is above that, so it can stand for a Listing nowhere.
+// Part is the beginning of an incomplete listing: all messages that the mailbox
+// held at some time, up to the UID of the last of them. It has no information about
+// higher UIDs, so it must not be used as a Listing.
 //
-// As a Listing, it reflects all changes up to ModSeq, and perhaps some of the later
+// Like a Listing, it reflects all changes up to ModSeq, and perhaps some later
 // ones.
 type Part struct {
 	UIDValidity uint32      // never 0
@@ -59,8 +59,8 @@ type Part struct {
 // Last returns the UID up to which all messages are known.
 func (p *Part) Last() mail.UID { return p.Messages[len(p.Messages)-1].UID }
 
-// Each file begins with one of these; the number is that of the format. Whoever
-// knows only the first one takes a part for a file of another version.
+// Each file begins with one of these; the number is the version of the format.
+// Programs that support only the first one treat a part as another version.
 const (
 	magic     = "isync listing 1\n"
 	partMagic = "isync part 1\n"
@@ -280,7 +280,7 @@ func (d *decoder) file(k Key) (h head, msgs []mail.Meta, part bool) {
 	switch {
 	case part:
 		if count == 0 || msgs[count-1].UID != h.end {
-			d.fail("it does not end where it says")
+			d.fail("its last UID is wrong")
 		}
 	case count > 0 && msgs[count-1].UID >= h.end && h.end != mail.MaxUID:
 		d.fail("it has messages beyond its end")

@@ -1,5 +1,5 @@
-// Package listcache keeps listings of mailboxes, and parts of them, in files, so
-// that a server has to tell only what has changed since (RFC 7162).
+// Package listcache keeps listings of mailboxes, and parts of listings, in files,
+// so that only the changes since then are requested from the server (RFC 7162).
 //
 // It is a cache and nothing more. A file that is missing, torn, altered, of
 // another version or about another mailbox is no listing, and whoever asks for

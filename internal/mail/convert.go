@@ -26,9 +26,9 @@ type Conversion struct {
 	FromCRLF, ToCRLF bool
 	// TUID, if not empty, replaces the first X-TUID header field (others are
 	// dropped), however that is spelled or folded, or is added at the end of
-	// the header. It comes before a last line that is cut after a CR, as in messages
-	// with the line ends of old Macs: behind that, it would make the CR a part of a
-	// line end.
+	// the header. If the last line is cut after a CR, as in messages with the line
+	// ends of old Macs, the id comes before that line: after it, the CR would become
+	// part of a line end.
 	TUID string
 	// Placeholder, if not nil, replaces the body and marks the subject.
 	Placeholder *Placeholder

@@ -78,7 +78,7 @@ func (p *planner) loadedUpTo(s syncstate.Side, from, to mail.UID) bool {
 func (p *planner) unknown(s syncstate.Side, j int32, m *mail.Meta) bool {
 	ops := p.Rules.Ops[s.Other()]
 	if p.Held[s].Contains(m.UID) {
-		p.passOver(s, m, "could not be %sed earlier, and is tried after everything else")
+		p.passOver(s, m, "could not be %sed earlier: tried after all other messages")
 		return true
 	}
 	if m.UID <= p.State.MaxUID[s] && !p.Retry[s].Contains(m.UID) {
@@ -124,7 +124,7 @@ func (p *planner) known(s syncstate.Side, i int, m *mail.Meta) {
 	ops := p.Rules.Ops[t]
 	switch {
 	case r.Has(syncstate.Pending) && p.Held[s].Contains(m.UID):
-		p.drop(i, "was under way when a connection was lost: tried after everything else")
+		p.drop(i, "was being copied when a connection was lost: tried after all other messages")
 		return
 	case r.Has(syncstate.Pending):
 		if p.doomed(m.Flags) {

@@ -15,9 +15,9 @@ import (
 // NotesVersion is the first line of a file of notes.
 const NotesVersion = "isync notes 1"
 
-// Notes are what is remembered about a pair beside its state, in a file that only
-// this program reads (docs/format.md). The state is complete without them: if they
-// are lost, messages that could not be copied are no longer tried again.
+// Notes are additional data about a pair, in a file next to its state that only this
+// program reads (docs/format.md). The state is valid without them: if they are lost,
+// messages that could not be copied are not tried again.
 type Notes struct {
 	// UIDValidity are those of the mailboxes that the notes are about.
 	UIDValidity [2]uint32
@@ -36,15 +36,14 @@ type Held struct {
 	UID  mail.UID // on that side
 	// Tries is how often it was tried.
 	Tries uint32
-	// Since is when it was tried first, to the second.
+	// Since is the time of the first attempt, to the second.
 	Since time.Time
-	// Why is what the server, or the system, said last. One line of at most
-	// MaxWhy bytes.
+	// Why is the last error: one line of at most MaxWhy bytes.
 	Why string
 }
 
-// Late is a copy that was sent by a run that was interrupted, and was not found
-// afterwards. The server may still store it.
+// Late is a copy that an interrupted run has sent and that was not found afterwards.
+// The server may still store it.
 type Late struct {
 	Side   Side     // where the copy would be
 	TUID   TUID     // that it carries
@@ -66,7 +65,7 @@ func (n *Notes) Expect(l Late) {
 // MaxWhy bounds what is remembered of an error, in bytes.
 const MaxWhy = 200
 
-// Empty reports whether there is nothing to remember.
+// Empty reports whether there are no notes.
 func (n *Notes) Empty() bool { return len(n.Held) == 0 && len(n.Late) == 0 && len(n.Other) == 0 }
 
 // Find returns the note about a message, or nil.
@@ -89,7 +88,7 @@ func (n *Notes) Hold(s Side, u mail.UID, now time.Time, why string) {
 	h.Why = oneLine(why)
 }
 
-// oneLine bounds a text and takes out what would not be printed.
+// oneLine bounds a text and removes characters that cannot be printed.
 func oneLine(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
@@ -135,12 +134,12 @@ func (n *Notes) Encode() []byte {
 	return b.Bytes()
 }
 
-// ParseNotes reads the contents of a file. What cannot be read of it is left out;
-// an error says that nothing can.
+// ParseNotes reads the contents of a file. It skips invalid lines. It fails if the
+// format of the file is unknown.
 func ParseNotes(data []byte) (*Notes, error) {
 	lines := strings.Split(strings.TrimSuffix(string(data), "\n"), "\n")
 	if lines[0] != NotesVersion {
-		return nil, fmt.Errorf("not a file of notes of this version (first line %.40q)", lines[0])
+		return nil, fmt.Errorf("unknown version of the file (first line %.40q)", lines[0])
 	}
 	n := &Notes{}
 	for _, line := range lines[1:] {

@@ -65,8 +65,8 @@ func (s *State) Apply(rec *Record, e Entry) *Record {
 	return rec
 }
 
-// setMaxUID sets the highest propagated UID of side t. One that is not raised says
-// that what was known of higher UIDs does not hold any more.
+// setMaxUID sets the highest propagated UID of side t. If the new value is not
+// higher, data about higher UIDs is no longer valid.
 func (s *State) setMaxUID(t Side, u mail.UID) {
 	was := s.MaxUID[t]
 	s.MaxUID[t] = u

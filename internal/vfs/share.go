@@ -7,16 +7,15 @@ import (
 	"path/filepath"
 )
 
-// owned is what a file of the operating system can do beyond File.
+// owned has methods of a file of the operating system that File lacks.
 type owned interface {
 	Chmod(mode fs.FileMode) error
 	Chown(uid, gid int) error
 }
 
-// Create opens a file, and creates it if it is missing: for the user alone, or, in a
-// directory that its group may write to, for that group as far as the directory is.
-// Whoever lets a group write there has said so; the umask does not count. The
-// flags are those of OpenFile.
+// Create opens a file, and creates it if it is missing. A new file is accessible for
+// the user only. If the directory is writable for its group, the new file gets the
+// same rights for that group, whatever the umask is. The flags are those of OpenFile.
 func Create(fsys FS, name string, flag int) (File, error) {
 	f, isNew, err := create(fsys, name, flag)
 	if err == nil && isNew {
@@ -25,8 +24,8 @@ func Create(fsys FS, name string, flag int) (File, error) {
 	return f, err
 }
 
-// CreateLike is Create for a file that replaces another one, or goes with it: it gets
-// the mode of that, if there is one.
+// CreateLike is Create for a file that replaces or accompanies another file: it gets
+// the mode of that file, if the file exists.
 func CreateLike(fsys FS, name, like string, flag int) (File, error) {
 	f, isNew, err := create(fsys, name, flag)
 	if err != nil || !isNew {
@@ -57,7 +56,7 @@ func create(fsys FS, name string, flag int) (f File, isNew bool, err error) {
 			return f, false, err
 		}
 		f, err = fsys.OpenFile(name, flag|os.O_CREATE|os.O_EXCL, 0o600)
-		if errors.Is(err, fs.ErrExist) { // somebody was faster, or it is a link to nowhere
+		if errors.Is(err, fs.ErrExist) { // created in the meantime, or a dangling link
 			f, err = fsys.OpenFile(name, flag|os.O_CREATE, 0o600)
 			return f, false, err
 		}
@@ -79,8 +78,8 @@ func MkdirAllShared(fsys FS, dir string, sync bool) error {
 	})
 }
 
-// share gives a new file or directory to the group of the directory that it is in,
-// if that may write there. What cannot be done is left: then it stays private.
+// share gives a new file or directory to the group of its parent directory, if that
+// group may write there. If this fails, the entry stays private.
 func share(fsys FS, f File, dir string) {
 	o, ok := f.(owned)
 	if !ok {
@@ -101,7 +100,7 @@ func share(fsys FS, f File, dir string) {
 	_ = o.Chmod(mode)
 }
 
-// takeGroup gives a file the group of another one, and tells whether it has that.
+// takeGroup gives a file the group of another file, and reports success.
 func takeGroup(f File, o owned, like fs.FileInfo) bool {
 	fi, err := f.Stat()
 	if err != nil {

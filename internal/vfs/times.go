@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// setClamped sets the time of a file by set. File systems that cannot hold it should
-// take the nearest that they can, but some drop bits of the number of seconds, and
-// what is far in the future becomes long ago. get tells what has become of it.
+// setClamped sets the time of a file by set. A file system that cannot store a time
+// should store the nearest possible time. But some drop bits of the number of seconds,
+// and a time far in the future becomes one in the past. get returns the stored time.
 func setClamped(want time.Time, set func(time.Time) error, get func() (time.Time, error)) error {
 	err := set(want)
 	if err != nil || want.Unix() >= 0 && want.Unix() <= math.MaxInt32 {
@@ -25,8 +25,8 @@ func setClamped(want time.Time, set func(time.Time) error, get func() (time.Time
 	return nil
 }
 
-// nearestTimes returns what to take instead of a time that a file system does not
-// hold. All hold the last one.
+// nearestTimes returns times to try instead of a time that a file system cannot
+// store. All file systems can store the last one.
 func nearestTimes(t time.Time) []time.Time {
 	first, last := time.Unix(math.MinInt32, 0), time.Unix(math.MaxInt32, 0)
 	switch {
@@ -38,15 +38,15 @@ func nearestTimes(t time.Time) []time.Time {
 	return []time.Time{last}
 }
 
-// isNear tells whether a file system has taken a time as it is, or the nearest one
-// that it holds.
+// isNear reports whether a file system has stored a time exactly, or the nearest
+// possible time.
 func isNear(want, got time.Time) bool {
 	const coarsest = 2 * time.Second
 	if d := want.Sub(got); d >= -coarsest && d <= coarsest {
 		return true
 	}
 	if want.Unix() < 0 {
-		// The first time that FAT holds, whatever the zone.
+		// The first time that FAT can store in all zones.
 		return got.After(want) && got.Before(time.Date(1980, 1, 3, 0, 0, 0, 0, time.UTC))
 	}
 	return got.Before(want) && got.Unix() >= math.MaxInt32-2

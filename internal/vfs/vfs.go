@@ -39,8 +39,8 @@ type FS interface {
 	// ReadNames returns the names in a directory, in no particular order,
 	// without "." and ".."; the entries are not looked at.
 	ReadNames(dir string) ([]string, error)
-	// Chtimes sets access and modification time. One that the file system cannot
-	// hold becomes the nearest that it can, more or less.
+	// Chtimes sets access and modification time. If the file system cannot store a
+	// time, it becomes approximately the nearest possible time.
 	Chtimes(name string, atime, mtime time.Time) error
 	// SyncDir makes the entries of a directory durable.
 	SyncDir(dir string) error

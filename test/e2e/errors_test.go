@@ -83,7 +83,7 @@ var calamities = []calamity{
 	},
 	{
 		"expired certificate", present(func(tb testing.TB, ca *testkit.CA) *testkit.Certificate { return ca.Expired(tb) }),
-		`^mbsync: error: channel 'c': store 'far': .*certificate has expired`, `^it is valid from .* to .*: if the clock of this machine \(date\) is right, whoever runs the server has to renew it`,
+		`^mbsync: error: channel 'c': store 'far': .*certificate has expired`, `^the certificate is valid from .* to .*; check the clock of this machine \(date\); if it is right, the administrator of the server must renew the certificate`,
 	},
 	{
 		"certificate of an unknown authority", func(t *testing.T, w *world) (func(), []string) {

@@ -152,7 +152,7 @@ func (a *appender) answered(key int, got *imapclient.Appended, err error) error 
 	case !certain(err):
 		if a.row++; a.row == maxRefused {
 			// It cannot be that it dislikes them all.
-			return m.fail("storing messages", fmt.Errorf("%d messages in a row: %w", a.row, err))
+			return m.fail("storing messages", fmt.Errorf("%d messages in a row failed: %w", a.row, err))
 		}
 		fallthrough
 	default:

@@ -225,7 +225,7 @@ func (s *Store) boxes(l *layout, req store.ListRequest, entries []imapclient.Lis
 		case errors.Is(err, errSkip):
 			continue
 		case errors.Is(err, errAttack):
-			s.leaveOut(e.Name, fmt.Sprintf("refusing mailbox %q: %v", shorten(e.Name), err), "the server's administrator should find out how such a name came about")
+			s.leaveOut(e.Name, fmt.Sprintf("refusing mailbox %q: %v", shorten(e.Name), err), "ask the administrator of the server to rename or remove it")
 			continue
 		case err != nil:
 			s.leaveOut(e.Name, fmt.Sprintf("ignoring mailbox %q: %v", shorten(e.Name), err), "rename it on the server if it is to be synchronized")
@@ -257,11 +257,10 @@ func (s *Store) boxes(l *layout, req store.ListRequest, entries []imapclient.Lis
 	return out, nil
 }
 
-// maxLeftOut is about how many names that are left out a store warns.
+// maxLeftOut is the maximum number of warnings about left-out names of a store.
 const maxLeftOut = 20
 
-// leaveOut warns that a name is left out, once for each name, and not about
-// any number of them.
+// leaveOut warns that a name is left out, once for each name, up to a limit.
 func (s *Store) leaveOut(name, text, hint string) {
 	s.mu.Lock()
 	told := s.leftOut[name]
@@ -276,7 +275,7 @@ func (s *Store) leaveOut(name, text, hint string) {
 	switch {
 	case told || n > maxLeftOut:
 	case n == maxLeftOut:
-		s.warn(fmt.Sprintf("more than %d mailbox names of the server are left out; no more of them are reported", maxLeftOut), "")
+		s.warn(fmt.Sprintf("more than %d mailbox names of the server are left out; the others are not reported", maxLeftOut), "")
 	default:
 		s.warn(text, hint)
 	}
@@ -397,7 +396,7 @@ func (s *Store) Delete(ctx context.Context, box string) error {
 		case err != nil:
 			return err
 		case st.Has&imapwire.BoxMessages == 0:
-			return errors.New("server does not tell whether the mailbox is empty")
+			return errors.New("server does not report whether the mailbox is empty")
 		case st.Messages > 0:
 			return errNotEmpty
 		}

@@ -64,7 +64,7 @@ func (c *census) note(u mail.UID, seq uint32, listed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.most > 0 && len(c.seen) >= 2*c.most {
-		c.lost = true // it talks without end
+		c.lost = true // the listing is endless
 		return
 	}
 	c.seen = append(c.seen, numbered{u, seq, listed})
@@ -97,7 +97,7 @@ func (c *census) counted(exists uint32) {
 	c.grown = c.grown || exists > c.exists
 }
 
-// mislead is told that the server has said something that cannot be read.
+// mislead notes that the server has sent an invalid response.
 func (c *census) mislead() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -208,7 +208,7 @@ type trasher struct {
 	made   bool // the trash was looked for, and created if need be
 }
 
-// maxSet returns how long sets may be beside the name of the trash.
+// maxSet returns the maximum length of sets in a command with the name of the trash.
 func (t *trasher) maxSet() int { return max(t.box.store.pool.past.maxSet()-2*len(t.name), minSet/4) }
 
 // set trashes some messages. Its error is that of the whole call.

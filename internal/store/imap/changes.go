@@ -79,7 +79,7 @@ func (m *mailbox) confirm(ctx context.Context, at *place, now *listcache.Listing
 		return nil, err
 	}
 	if uids.Len() != uint64(len(now.Messages)) || len(keepOnly(now.Messages, *uids)) != len(now.Messages) {
-		m.forget("the server has other messages than it told")
+		m.forget("the server has other messages than it reported")
 		return nil, nil
 	}
 	return now, nil
@@ -108,7 +108,7 @@ func (m *mailbox) askChanges(ctx context.Context, at *place, base *listcache.Lis
 		}
 	}
 	at.fresh = false
-	// If something happens meanwhile it is asked once more.
+	// If the mailbox changes in the meantime, it tries once more.
 	for range 2 {
 		if !at.sess.client.Counted() {
 			return nil, nil
@@ -145,7 +145,7 @@ func (m *mailbox) conclude(ctx context.Context, at *place, base *listcache.Listi
 	d.settle()
 	msgs, ok := d.apply(base)
 	if !ok {
-		m.forget("the server tells impossible changes")
+		m.forget("the server reports impossible changes")
 		return nil, false, nil
 	}
 	next := above(msgs, max(at.sel.next, base.UIDNext))
@@ -159,12 +159,12 @@ func (m *mailbox) conclude(ctx context.Context, at *place, base *listcache.Listi
 		}
 		msgs = keepOnly(msgs, *uids)
 		if uids.Len() != uint64(exists) || len(msgs) != int(exists) {
-			m.forget("the server tells not of all changes")
+			m.forget("the server does not report all changes")
 			return nil, false, nil
 		}
 	}
 	if !d.placed(msgs) {
-		m.forget("the changes that the server tells lead to other sequence numbers")
+		m.forget("the changes that the server reports lead to other sequence numbers")
 		return nil, false, nil
 	}
 	return &listcache.Listing{

@@ -29,8 +29,8 @@ type changedMeta struct {
 // lists everything.
 const maxDelta = 1 << 20
 
-// unreadable takes notice of a response that cannot be read.
-func (d *delta) unreadable() { d.flaw = "what the server tells of changes cannot be read" }
+// unreadable notes a response that cannot be read.
+func (d *delta) unreadable() { d.flaw = "the server's list of changes cannot be read" }
 
 // fetched takes notice of a message with its flags.
 func (d *delta) fetched(f *imapwire.Fetch) {

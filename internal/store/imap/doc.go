@@ -35,8 +35,8 @@
 // it has (RFC 7162): by selecting the mailbox with QRESYNC; with CHANGEDSINCE,
 // and the UIDs of all messages if some are gone; or not at all. Each answer must
 // agree with the numbers that the server tells besides. If one does not, what
-// is remembered is dropped, and everything is listed. Of a listing that is broken off
-// the beginning is remembered, and the next run lists the rest.
+// is remembered is dropped, and everything is listed. If a listing is incomplete, its
+// beginning is remembered, and the next run lists the rest.
 //
 // # Sending ahead
 //

@@ -16,7 +16,7 @@ func TestEndlessListing(t *testing.T) {
 		"C: $f UID FETCH 1 (UID FLAGS)\n"+again+"S: $f OK\n"+goodby)
 	m := open(t, s)
 	defer m.Close(t.Context())
-	if _, err := m.Scan(t.Context(), everything); err == nil || !strings.Contains(err.Error(), "server listed 10003 messages, but announced 1") {
+	if _, err := m.Scan(t.Context(), everything); err == nil || !strings.Contains(err.Error(), "server listed 10003 messages, but announced only 1") {
 		t.Errorf("error: %v", err)
 	}
 }

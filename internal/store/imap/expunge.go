@@ -9,7 +9,7 @@ import (
 	"isync/internal/store"
 )
 
-// errNoUIDPlus is why messages cannot be removed one by one.
+// errNoUIDPlus says that messages cannot be removed one by one.
 var errNoUIDPlus = errors.New("server cannot expunge single messages (no UIDPLUS)")
 
 // Remove implements store.Mailbox.
@@ -62,18 +62,17 @@ func (m *mailbox) expunge(ctx context.Context, sess *session, uids mail.UIDSet) 
 	return nil
 }
 
-// expungeAll removes the messages by a command that removes all that are marked
-// as deleted, if these are the only ones. refusal is why it is not UID EXPUNGE; nil
-// if that was refused before.
+// expungeAll removes the messages by EXPUNGE, if no others are marked as deleted.
+// refusal is the refusal of UID EXPUNGE; nil if it was refused before.
 func (m *mailbox) expungeAll(ctx context.Context, sess *session, uids mail.UIDSet, refusal error) error {
 	m.listing.Lock()
 	defer m.listing.Unlock()
-	// Nothing that was listed before counts: a mark that another program has set
-	// meanwhile is no order to us.
+	// Earlier listings do not count: another program may have marked a message in
+	// between, and we must not expunge it.
 	need := store.Need{UIDs: mail.UIDsFrom(1), Flags: true}
 	list, err := m.scanAll(ctx, &place{sess: sess}, m.newScanner(need), nil)
 	if err != nil {
-		return fmt.Errorf("finding out what is marked as deleted: %w", err)
+		return fmt.Errorf("searching for messages that are marked as deleted: %w", err)
 	}
 	marked := 0
 	var others mail.UIDSet
@@ -101,13 +100,13 @@ func (m *mailbox) expungeAll(ctx context.Context, sess *session, uids mail.UIDSe
 	return nil
 }
 
-// OthersMarkedError says that messages cannot be expunged, since the server
-// would expunge others along with them.
+// OthersMarkedError says that messages cannot be expunged, because the server
+// would expunge other messages, too.
 type OthersMarkedError struct {
-	// N is how many others are marked as deleted, and First is the UID of the first.
+	// N is the number of other messages marked as deleted, First the UID of the first.
 	N     uint64
 	First mail.UID
-	// Refusal is that of UID EXPUNGE; nil if it was refused before.
+	// Refusal is the refusal of UID EXPUNGE; nil if it was refused before.
 	Refusal error
 }
 

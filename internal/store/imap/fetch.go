@@ -66,8 +66,8 @@ func (m *mailbox) Fetch(ctx context.Context, items []store.FetchItem, sink func(
 	return f.tellRefused()
 }
 
-// shorten asks again, by shorter commands, for what the server has not sent upon
-// commands that it may have refused for their length.
+// shorten uses shorter commands to fetch the messages of commands that the server may
+// have refused because of their length.
 func (f *fetcher) shorten(ctx context.Context) error {
 	lines := &f.box.store.pool.past
 	for again := false; ; again = true {
@@ -160,11 +160,11 @@ type fetcher struct {
 type unanswered struct {
 	batch
 	asked mail.UIDSet // what the command was for
-	err   error       // of the command; nil if the server thinks that all is well
+	err   error       // of the command; nil if the server answered OK
 }
 
 // errNoText is why a message cannot be read if the server does not say.
-var errNoText = errors.New("server does not send the text of the message")
+var errNoText = errors.New("server does not send the body of the message")
 
 // run reads the batches, with that many commands at a time.
 func (f *fetcher) run(ctx context.Context, todo []batch, atOnce int) error {
@@ -263,10 +263,10 @@ func (f *fetcher) deliver(msg *imapclient.Message) error {
 	return err
 }
 
-// settle deals with messages that were not sent. Those that do not exist any more
-// are passed over. The others are asked for again by commands for half of them, and so
-// on, until it is known which messages the server does not send. These are given to the
-// sink with an error. A refusal that is about the mailbox or the account ends that.
+// settle handles messages that were not sent. Messages that no longer exist are
+// skipped. The others are fetched again in two halves, and so on, until the messages
+// that the server does not send are found. These are given to the sink with an error.
+// A refusal that concerns the mailbox or the account ends this.
 func (f *fetcher) settle(ctx context.Context) error {
 	todo := f.left
 	f.left = nil
@@ -343,8 +343,8 @@ func keepUIDs(set, in mail.UIDSet) mail.UIDSet {
 	return set.Without(set.Without(in))
 }
 
-// ask asks for messages once more. It returns those that were not sent, nil if all
-// were. why is why they were not sent before.
+// ask fetches messages again. It returns those that were not sent, nil if all were
+// sent. why is the earlier reason.
 func (f *fetcher) ask(ctx context.Context, b batch, why error) (*unanswered, error) {
 	f.mu.Lock()
 	before := f.seen.Len()
@@ -375,9 +375,9 @@ func (f *fetcher) ask(ctx context.Context, b batch, why error) (*unanswered, err
 	return &rest, nil
 }
 
-// notSent notes a message that the server does not send although nothing else was
-// asked for. If that happens a number of times in a row, it is not about the
-// messages, unless the last one of those that are left is sent.
+// notSent notes a message that the server does not send in a command for it alone. If
+// this happens several times in a row, the cause is not the single message, unless the
+// last of the remaining messages is sent.
 func (f *fetcher) notSent(ctx context.Context, l unanswered, todo []unanswered) error {
 	f.row = append(f.row, l)
 	if certain(l.err) || len(f.row) < maxRefused {
@@ -408,10 +408,10 @@ func (f *fetcher) inARow(why error) error {
 	}
 	n := len(f.row)
 	f.row = nil
-	return f.box.fail("reading messages", fmt.Errorf("%d messages in a row: %w", n, why))
+	return f.box.fail("reading messages", fmt.Errorf("%d messages in a row failed: %w", n, why))
 }
 
-// tellRefused gives the messages that were not sent to the sink.
+// tellRefused passes the messages that were not sent to the sink, with an error.
 func (f *fetcher) tellRefused() error {
 	row := f.row
 	f.row = nil

@@ -10,7 +10,7 @@ import (
 	"isync/internal/mail"
 )
 
-// The bounds of how long a set of UIDs in a command is, in bytes. Some servers
+// The bounds of the length of a set of UIDs in a command, in bytes. Some servers
 // refuse command lines of more than 8000 bytes, so sets begin with maxSet. Others
 // take no more than 1000 bytes; with sets of minSet a line stays below that.
 const (
@@ -18,7 +18,7 @@ const (
 	minSet = 800
 )
 
-// maxSet returns how long sets in commands may be.
+// maxSet returns the maximum length of sets in commands.
 func (p *past) maxSet() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -29,10 +29,10 @@ func (p *past) maxSet() int {
 	return maxSet
 }
 
-// tooLong judges the failure of a command with that set. It returns true if the
-// command may have been refused for its length, so that it is worth to be sent
-// again in pieces of maxSet, which is lowered. If the server has hung up instead, the
-// next connection uses short commands only.
+// tooLong judges the failure of a command with that set. If the command may have been
+// refused because of its length, it lowers maxSet and returns true: the command is
+// then sent again in pieces. If the server has closed the connection instead, the next
+// connection uses short commands only.
 func (p *past) tooLong(err error, set mail.UIDSet) bool {
 	n := len(set.AppendTo(nil))
 	if err == nil || n <= minSet {
@@ -59,7 +59,7 @@ func (p *past) tooLong(err error, set mail.UIDSet) bool {
 	return !hungUp
 }
 
-// shortWorked notes that a command has succeeded whose long form was refused.
+// shortWorked notes that short commands succeeded after a long command was refused.
 func (p *past) shortWorked() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -76,8 +76,8 @@ func refusesLine(err error) bool {
 		(r.Status == imapwire.StatusBad || reachOf(err) == ofMessage || r.Code.Name == "LIMIT")
 }
 
-// saysNothing reports whether the server has ended the connection, rather than
-// that it was given up here.
+// saysNothing reports whether the server has closed the connection, and not this
+// program.
 func saysNothing(err error) bool {
 	if !isLost(err) || errors.Is(err, imapclient.ErrClosed) || errors.Is(err, context.Canceled) {
 		return false

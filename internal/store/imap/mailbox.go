@@ -213,8 +213,8 @@ func (m *mailbox) reconnect(ctx context.Context) error {
 // Close implements store.Mailbox. The mailbox remains selected until the
 // session gets another use: that expunges nothing, and costs nothing.
 func (m *mailbox) Close(ctx context.Context) error {
-	// Also if the run has failed: a listing that is complete is a fact about the server,
-	// from which the next one goes on, whatever was done with it.
+	// Also if the run has failed: a complete listing is still valid, and the next run
+	// continues from it.
 	m.Remember(ctx)
 	m.mu.Lock()
 	sess := m.sess

@@ -20,8 +20,8 @@ const maxMemory = 7 * 24 * time.Hour
 type memory struct {
 	// key names it; nil: nothing is remembered, or recall was not called yet.
 	key *listcache.Key
-	// packed is the listing in its encoded form, nil if there is none. part is that
-	// of a listing that was broken off, with partLen messages. One of the two is nil.
+	// packed is the encoded listing, nil if there is none. part is an encoded
+	// incomplete listing of partLen messages. At least one of the two is nil.
 	packed  []byte
 	part    []byte
 	partLen int
@@ -43,7 +43,7 @@ func (m *mailbox) remembers(ctx context.Context, sess *session) bool {
 	return m.memory.key != nil
 }
 
-// recall returns the listing that is remembered, or the part of one, or neither.
+// recall returns the remembered listing, or part of a listing, or neither.
 // remembers comes first.
 func (m *mailbox) recall() (*listcache.Listing, *listcache.Part) {
 	m.mu.Lock()
@@ -119,9 +119,8 @@ func (m *mailbox) forget(why string) {
 	}
 }
 
-// Renew implements store.Renewer. To ask a server for the STATUS of the selected
-// mailbox is frowned upon (RFC 9051 §6.3.11), but only some sessions are told that
-// UIDNEXT has changed.
+// Renew implements store.Renewer. STATUS of the selected mailbox is discouraged
+// (RFC 9051 §6.3.11), but not every server reports a changed UIDNEXT by itself.
 func (m *mailbox) Renew(ctx context.Context) error {
 	sess, err := m.use(ctx)
 	if err != nil {

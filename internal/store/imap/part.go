@@ -11,13 +11,13 @@ import (
 	"isync/internal/mail"
 )
 
-// A listing that is broken off leaves a part: the messages at the beginning of the
-// mailbox. The next run asks what has become of them, and lists the rest. A part is
-// used for nothing else. In particular, it is no base for scanChanges: of a message
-// that it lacks, nothing is known.
+// An incomplete listing leaves a part: the messages at the beginning of the mailbox.
+// The next run asks for the changes to them, and lists the rest. A part has no other
+// use. In particular, it is no base for scanChanges: it has no information about the
+// messages that it lacks.
 
-// partFits finds out whether a part that is remembered may be of use. It returns why
-// not.
+// partFits checks whether a remembered part can be used. It returns the reason if
+// not, else "".
 func (s *selection) partFits(sel *imapclient.Selected, p *listcache.Part) (wrong string) {
 	switch {
 	case sel.UIDValidity != p.UIDValidity:
@@ -32,8 +32,8 @@ func (s *selection) partFits(sel *imapclient.Selected, p *listcache.Part) (wrong
 	return ""
 }
 
-// keepPart keeps what the scan that has failed because of err has proved to be the
-// beginning of the mailbox, unless more is known already.
+// keepPart keeps the proven beginning of a listing that has failed with err, unless a
+// longer one is kept already.
 func (m *mailbox) keepPart(sel *selection, sc *scanner, err error) {
 	// The commands have ended: nothing is added to the scanner any more.
 	if sel.modSeq == 0 || !sc.whole() || !isLost(err) && !refused(err) {
@@ -58,9 +58,8 @@ func (sc *scanner) whole() bool {
 	return sc.need.Flags && sc.need.UIDs.ContainsRange(1, mail.MaxUID)
 }
 
-// proven returns those messages of a listing that is not complete of which it is
-// certain that there are no others up to the last of them. Their sequence numbers are
-// the proof: see census.
+// proven returns the longest beginning of an incomplete listing that certainly has no
+// gaps. The sequence numbers are the proof: see census.
 func (sc *scanner) proven() []mail.Meta {
 	n, set := sc.census.prefix()
 	if n == 0 {
@@ -92,8 +91,8 @@ func (c *census) prefix() (n int, set mail.UIDSet) {
 	return n, set
 }
 
-// scanRest lists what a part lacks. ok is false if the part is of no use, or if that
-// cannot be found out. Then nothing is listed.
+// scanRest lists the messages that a part lacks. ok is false if the part cannot be
+// used or cannot be verified. Then nothing is listed.
 func (m *mailbox) scanRest(ctx context.Context, at *place, sc *scanner, p *listcache.Part) (ok bool, err error) {
 	sess := at.sess
 	if !at.fresh {
@@ -102,7 +101,7 @@ func (m *mailbox) scanRest(ctx context.Context, at *place, sc *scanner, p *listc
 		}
 	}
 	at.fresh = false
-	// If something happens meanwhile it is asked once more.
+	// If the mailbox changes in the meantime, it tries once more.
 	for range 2 {
 		if !sess.client.Counted() {
 			return false, nil
@@ -145,9 +144,9 @@ func (sc *scanner) seed(msgs []mail.Meta) {
 	}
 }
 
-// renewPart finds out what has become of the messages of a part, in a mailbox with so
-// many messages. It returns those that are left, which are the first ones of the
-// mailbox; nil if the server does not tell; or why the part cannot be true.
+// renewPart updates the messages of a part, in a mailbox with so many messages. It
+// returns those that are left, which are the first ones of the mailbox; nil if the
+// server does not report them; or why the part is invalid.
 func (m *mailbox) renewPart(ctx context.Context, at *place, p *listcache.Part, exists uint32) (msgs []mail.Meta, wrong string, err error) {
 	last := p.Last()
 	d := new(delta)
@@ -168,7 +167,7 @@ func (m *mailbox) renewPart(ctx context.Context, at *place, p *listcache.Part, e
 	d.settle()
 	msgs, ok := d.apply(&listcache.Listing{UIDNext: above(p.Messages, 1), Messages: p.Messages})
 	if !ok {
-		return nil, "the server tells impossible changes", nil
+		return nil, "the server reports impossible changes", nil
 	}
 	ok, err = m.areFirst(ctx, at, msgs, exists)
 	if err == nil && !ok {
@@ -187,16 +186,16 @@ func (m *mailbox) renewPart(ctx context.Context, at *place, p *listcache.Part, e
 	case err != nil:
 		return nil, "", err
 	case !ok:
-		return nil, "the server has other messages than it told", nil
+		return nil, "the server has other messages than it reported", nil
 	case !d.placed(msgs):
-		return nil, "the changes that the server tells lead to other sequence numbers", nil
+		return nil, "the changes that the server reports lead to other sequence numbers", nil
 	}
 	return msgs, "", nil
 }
 
-// areFirst reports whether messages are the first ones of the mailbox, if it is known
-// that there are no others up to the last of them. Then it suffices that the last one is
-// at its place.
+// areFirst reports whether messages are the first ones of the mailbox. The caller has
+// verified that there are no others between them, so it suffices to check the sequence
+// number of the last one.
 func (m *mailbox) areFirst(ctx context.Context, at *place, msgs []mail.Meta, exists uint32) (bool, error) {
 	n := len(msgs)
 	if n == 0 || uint64(n) > uint64(exists) {
@@ -206,12 +205,12 @@ func (m *mailbox) areFirst(ctx context.Context, at *place, msgs []mail.Meta, exi
 	return err == nil && uids.Len() == 1 && uids[0].First == msgs[n-1].UID, err
 }
 
-// notTooMany forgets what is remembered if the connection was lost while the server told
-// so many changes that to list all messages takes hardly longer. Otherwise they might
-// never arrive as a whole. A listing leaves a part.
+// notTooMany forgets what is remembered if the connection was lost while the server sent
+// so many changes that a full listing takes hardly longer. The changes might never
+// arrive completely; a full listing leaves a part.
 func (m *mailbox) notTooMany(d *delta, known int, err error) {
 	if isLost(err) && len(d.changed) > known/4 {
-		m.forget("the connection was lost while the server told many changes")
+		m.forget("the connection was lost while the server sent many changes")
 	}
 }
 

@@ -37,8 +37,8 @@ type serverNote struct {
 	Past *imapclient.Past `json:",omitempty"`
 	// WaryUntil is until when nothing is sent ahead, in seconds since 1970.
 	WaryUntil int64 `json:",omitempty"`
-	// MaxSet is how long sets in commands may be if it does not take longer ones,
-	// in bytes; 0: it has not refused any.
+	// MaxSet is the maximum length of sets in commands, in bytes; 0: the server has
+	// not refused any length.
 	MaxSet int `json:",omitempty"`
 }
 
@@ -137,7 +137,7 @@ func (p *past) save() {
 		err = p.opts.Listings.SaveServer(p.opts.Server, data)
 	}
 	if err != nil {
-		p.opts.debugf("what the server tells cannot be remembered: %v", err)
+		p.opts.debugf("the server's capabilities cannot be remembered: %v", err)
 	}
 }
 

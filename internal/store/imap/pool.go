@@ -71,8 +71,7 @@ func (s *session) noteVanished(uids mail.UIDSet) {
 	}
 }
 
-// noteUnreadable is told that something was said about the mailbox that cannot be
-// read.
+// noteUnreadable notes an invalid response about the mailbox.
 func (s *session) noteUnreadable(kind imapwire.Kind) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -14,8 +14,8 @@ import (
 type reach uint8
 
 const (
-	// ofMessage: it may be about this message. If that is not certain, a number of
-	// such refusals in a row show that it is about the mailbox (maxRefused).
+	// ofMessage: it may concern this message. If this is not certain, several
+	// such refusals in a row show that it concerns the mailbox (maxRefused).
 	ofMessage reach = iota
 	ofBox           // the mailbox cannot be used at the moment
 	ofStore         // nor can anything else of the account
@@ -70,8 +70,8 @@ func certain(err error) bool {
 	return imapclient.HasCode(err, imapwire.CodeTooBig) || imapclient.HasCode(err, "PARSE") || imapclient.HasCode(err, "UNKNOWN-CTE")
 }
 
-// unreadable tells how far the refusal to send messages reaches. That the quota is
-// exceeded means, as nothing is stored, that too much was read.
+// unreadable classifies a refusal to send messages. An exceeded quota means here that
+// too much was read, because nothing is stored.
 func unreadable(err error) reach {
 	r := reachOf(err)
 	if r == ofRoom {

@@ -119,7 +119,7 @@ func (m *mailbox) keepWhole(ctx context.Context, at *place, sc *scanner, msgs []
 	case err != nil:
 		return err
 	case !ok:
-		return &incompleteError{"not all sizes are told"}
+		return &incompleteError{"sizes of messages are missing"}
 	case sized:
 		m.keep(l)
 	}
@@ -227,8 +227,8 @@ func (m *mailbox) scanLater(ctx context.Context, sess *session, sc *scanner) err
 	return sc.run(ctx, sess.client, sc.need.UIDs)
 }
 
-// errNoCount is what is missing when the number of messages cannot be relied on.
-const errNoCount = "what it has told of the number of messages (EXISTS, EXPUNGE, VANISHED) cannot be read or be true"
+// errNoCount says that the number of messages is not reliable.
+const errNoCount = "the number of messages is unknown, because an EXISTS, EXPUNGE or VANISHED is invalid"
 
 // cut returns the part of the set that is in first..last.
 func cut(set mail.UIDSet, first, last mail.UID) mail.UIDSet {
@@ -244,8 +244,8 @@ func cut(set mail.UIDSet, first, last mail.UID) mail.UIDSet {
 
 // scanner gathers what a scan has to list.
 type scanner struct {
-	// most bounds msgs: a message may be listed again when it changes, and others
-	// may come meanwhile, but not without end. exists was announced.
+	// most bounds msgs: messages may be listed again when they change, and new ones
+	// may arrive, but only up to this number. exists was announced.
 	most   int
 	exists uint32
 	need   store.Need
@@ -256,7 +256,7 @@ type scanner struct {
 	tuids, ids map[mail.UID]string
 	header     bytes.Buffer
 	census     *census
-	// begun is when the listing was begun. seeded: it goes on from a part.
+	// begun is the time when the listing began. seeded: it continues a part.
 	begun  time.Time
 	seeded bool
 }
@@ -409,7 +409,7 @@ func (sc *scanner) sink(w want) func(*imapclient.Message) error {
 			return nil
 		}
 		if len(sc.msgs) >= sc.most {
-			return fmt.Errorf("server listed %d messages, but announced %d; no more are read", sc.most, sc.exists)
+			return fmt.Errorf("server listed %d messages, but announced only %d; the rest is not read", sc.most, sc.exists)
 		}
 		sc.census.note(f.UID, f.Seq, true)
 		sc.msgs = append(sc.msgs, mail.Meta{UID: f.UID, Flags: f.Flags, Size: f.Size})
@@ -463,16 +463,16 @@ func field(header, name string) (string, bool) {
 func (sc *scanner) listing() (*store.Listing, error) {
 	kept := inOrder(sc.msgs)
 	for u := range sc.bare.All() {
-		// It may have come in full, too: once because we asked, once because
-		// something has changed.
+		// A full answer may have come, too: one was requested, and the other
+		// reports a change.
 		if mail.FindMeta(kept, u) < 0 {
-			return nil, &incompleteError{fmt.Sprintf("of message %d", u)}
+			return nil, &incompleteError{fmt.Sprintf("part of message %d is missing", u)}
 		}
 	}
 	return &store.Listing{Messages: kept, TUIDs: sc.tuids, MessageIDs: sc.ids}, nil
 }
 
-// inOrder puts messages in order. What came twice counts as it came last.
+// inOrder sorts messages. If a message came twice, the last one counts.
 func inOrder(msgs []mail.Meta) []mail.Meta {
 	byUID := func(a, b mail.Meta) int { return cmp.Compare(a.UID, b.UID) }
 	if !slices.IsSortedFunc(msgs, byUID) {

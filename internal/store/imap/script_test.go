@@ -199,7 +199,7 @@ func TestScan(t *testing.T) {
 			C: $c UID FETCH 1:* (UID FLAGS)
 			S: * 1 FETCH (UID 2)
 			S: $c OK
-		`, nil, "incomplete: of message 2"},
+		`, nil, "incomplete: part of message 2 is missing"},
 		{"only a part", `
 			C: $a UID FETCH 1:9 (UID FLAGS)
 			S: * 3 FETCH (UID 9 FLAGS (\Flagged))

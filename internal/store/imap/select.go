@@ -245,13 +245,13 @@ func (s *selection) resync(sel *imapclient.Selected, changes *delta) (wrong stri
 	case changes.flaw != "":
 		return changes.flaw
 	case !ok:
-		return "the server tells impossible changes"
+		return "the server reports impossible changes"
 	case n != int(sel.Exists):
-		return fmt.Sprintf("with the changes that the server tells there are %d messages, but it has %d", n, sel.Exists)
+		return fmt.Sprintf("with the changes that the server reports there are %d messages, but it has %d", n, sel.Exists)
 	case !changes.placed(msgs):
-		return "the changes that the server tells lead to other sequence numbers"
+		return "the changes that the server reports lead to other sequence numbers"
 	case sel.UIDNext != 0 && n > 0 && msgs[n-1].UID >= sel.UIDNext && sel.UIDNext != mail.MaxUID:
-		return "the server tells of messages beyond UIDNEXT"
+		return "the server reports messages beyond UIDNEXT"
 	}
 	s.unsure = !changes.explained(msgs, base.UIDNext, s.next)
 	s.current = base
@@ -264,16 +264,16 @@ func (s *selection) resync(sel *imapclient.Selected, changes *delta) (wrong stri
 	return ""
 }
 
-// errNoExists is why a mailbox cannot be opened: without that number a listing may
-// lack anything.
-var errNoExists = errors.New("server does not tell how many messages the mailbox has: EXISTS is missing, or cannot be read")
+// errNoExists says that a mailbox cannot be opened: without the number of messages, a
+// listing cannot be verified.
+var errNoExists = errors.New("number of messages is unknown: the server's EXISTS is missing or invalid")
 
-// warnNoValidity tells, once, of a server that does not tell UIDVALIDITY, or tells 0. As
-// long as it does not begin to, 0 is what identifies the mailbox.
+// warnNoValidity warns once if a server does not report UIDVALIDITY, or reports 0. The
+// mailbox is then identified by 0.
 func (s *Store) warnNoValidity(box string) {
 	if s.noValidity.CompareAndSwap(false, true) {
-		s.warn(fmt.Sprintf("the server of store '%s' does not tell the UIDVALIDITY of mailbox '%s'", s.opts.Name, box),
-			"if the mailbox is ever deleted and made anew, or its messages are numbered anew, that goes unnoticed, and messages may be taken for others")
+		s.warn(fmt.Sprintf("the server of store '%s' does not report the UIDVALIDITY of mailbox '%s'", s.opts.Name, box),
+			"if the mailbox is deleted and created again, or gets new UIDs, mbsync cannot detect it and may confuse messages")
 	}
 }
 
@@ -307,7 +307,7 @@ func askUIDNext(ctx context.Context, sess *session, exists uint32) (mail.UID, er
 	case err != nil:
 		return 0, fmt.Errorf("finding the last message: %w", err)
 	case last == 0:
-		return 0, errors.New("server tells neither UIDNEXT nor its last message")
+		return 0, errors.New("server reports neither UIDNEXT nor the last message")
 	case last == mail.MaxUID:
 		return last, nil
 	}

@@ -91,7 +91,7 @@ type Store struct {
 	layout layoutCache
 	// plainSelect: the server does not take parameters of SELECT.
 	plainSelect atomic.Bool
-	// noValidity: the user was told that the server does not tell UIDVALIDITY.
+	// noValidity: the warning about a missing UIDVALIDITY was shown.
 	noValidity atomic.Bool
 	// plainExpunge: the server has refused UID EXPUNGE.
 	plainExpunge atomic.Bool

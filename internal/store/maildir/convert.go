@@ -398,9 +398,8 @@ func (m *mailbox) guessDelimiter() error {
 
 const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-// delimiters returns the characters that are before a "2," in the names of
-// messages, each with one of these names. Behind that there may be the given
-// characters only.
+// delimiters returns the characters before a "2," in the names of messages, each
+// with one of these names. Only the given characters may follow the "2,".
 func (m *mailbox) delimiters(behind string) map[byte]string {
 	seen := make(map[byte]string)
 	for _, e := range m.entries.all() {

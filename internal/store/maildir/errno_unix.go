@@ -14,6 +14,6 @@ const (
 	errTooLong     = syscall.ENAMETOOLONG
 )
 
-// openNow is a flag for opening what may be no file: nobody would ever write to a
-// FIFO among messages.
+// openNow is a flag for opening an entry that may not be a regular file: opening a
+// FIFO would otherwise block.
 const openNow = syscall.O_NONBLOCK

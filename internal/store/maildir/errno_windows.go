@@ -15,5 +15,5 @@ const (
 	errCrossDevice = windows.ERROR_NOT_SAME_DEVICE
 )
 
-// openNow is a flag for opening what may be no file: there is no such thing here.
+// openNow is a flag for opening an entry that may be a FIFO: not needed here.
 const openNow = 0

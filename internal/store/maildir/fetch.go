@@ -185,8 +185,8 @@ func (m *mailbox) size(ctx context.Context, e entry) (size int64, ok bool, err e
 			return fi.Size(), true, nil
 		}
 		if ofTheEntry(err) {
-			// Whoever fetches it will hear of that; it must not look deleted.
-			m.store.warn(notMail, "cannot look at '%s': %v", m.pathOf(e), bareError(err))
+			// Fetching it fails with an error; it must not look deleted.
+			m.store.warn(notMail, "cannot access '%s': %v", m.pathOf(e), bareError(err))
 			return 0, true, nil
 		}
 		if !isMissing(err) {
@@ -196,7 +196,7 @@ func (m *mailbox) size(ctx context.Context, e entry) (size int64, ok bool, err e
 			return 0, false, err
 		}
 	}
-	return 0, false, fmt.Errorf("cannot look at '%s': it keeps moving", m.pathOf(e))
+	return 0, false, fmt.Errorf("cannot access '%s': it keeps moving", m.pathOf(e))
 }
 
 // readDetails reads the header of a message into the listing; ok is false if it
@@ -241,7 +241,7 @@ func (m *mailbox) readDetails(ctx context.Context, l *store.Listing, need store.
 
 // unreadable decides what an unreadable header means.
 func (m *mailbox) unreadable(need store.Need, e entry, err error) error {
-	// What is no file, such as a link to itself, is no copy of a message either.
+	// An entry that is not a file, such as a link to itself, is not a copy.
 	if need.TUIDs && (!ofTheEntry(err) || errors.Is(err, fs.ErrPermission)) {
 		return fmt.Errorf("cannot read the header of message %d: %w", e.uid, err)
 	}

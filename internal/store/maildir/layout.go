@@ -51,7 +51,7 @@ func (s *Store) checkReserved(box, path string) error {
 				continue
 			}
 			if !known {
-				// What cannot be looked at will be told when the mailbox is opened.
+				// Opening the mailbox reports that the entry cannot be accessed.
 				f, err := s.foldsCase()
 				folds, known = err == nil && f, true
 			}
@@ -59,7 +59,7 @@ func (s *Store) checkReserved(box, path string) error {
 				continue
 			}
 		}
-		return nameError(store.NameReserved, box, "'%s' would be the name of a file or directory that mbsync needs in a Maildir", part)
+		return nameError(store.NameReserved, box, "'%s' is a reserved name in a Maildir", part)
 	}
 	return nil
 }

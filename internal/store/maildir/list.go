@@ -48,9 +48,9 @@ type walker struct {
 	boxes []store.Box
 	// visits counts how often a directory was listed, by its identity.
 	visits map[string]int
-	// found are directories that are still to be listed. Those that are nearer to
-	// where the listing begins come first, so that a mailbox is found under its
-	// own name before it is by way of symbolic links.
+	// found are directories that are still to be listed. Directories at a lower
+	// depth come first, so that a mailbox is found under its own name before it is
+	// found through symbolic links.
 	found []*place
 	// loops is how many warnings there were of directories that are left out.
 	loops int
@@ -69,7 +69,7 @@ func (w *walker) list(ctx context.Context, req store.ListRequest) error {
 		case err != nil && !ofTheEntry(err):
 			return err
 		case err != nil || isBox:
-			// What is wrong with it is told when it is opened.
+			// Opening it reports the error.
 			w.add(mail.Inbox)
 		}
 	}
@@ -209,7 +209,7 @@ func (w *walker) listPath() error {
 // visit lists the directory at p, which may be a mailbox, and what is in it.
 func (w *walker) visit(p *place) error {
 	if !utf8.ValidString(p.name) {
-		w.s.warn("rename it, to UTF-8; convmv is a program for that", "ignoring '%q': its name is not valid UTF-8", p.path)
+		w.s.warn("rename it to UTF-8, for example with convmv", "ignoring '%q': its name is not valid UTF-8", p.path)
 		return nil
 	}
 	isDir, err := w.enter(p)
@@ -304,7 +304,7 @@ func (w *walker) listPlusPlus(req store.ListRequest) error {
 			w.s.warn("rename it, so that it begins with two dots in place of '.INBOX.'", "ignoring '%s': sub-folders of INBOX are named '..sub'", filepath.Join(dir, n))
 			continue
 		case !utf8.ValidString(name):
-			w.s.warn("rename it, to UTF-8; convmv is a program for that", "ignoring '%q': its name is not valid UTF-8", filepath.Join(dir, n))
+			w.s.warn("rename it to UTF-8, for example with convmv", "ignoring '%q': its name is not valid UTF-8", filepath.Join(dir, n))
 			continue
 		case strings.Contains(name, "/"):
 			continue

@@ -193,7 +193,7 @@ func TestBoxPath(t *testing.T) {
 		{maildir.SubFoldersVerbatim, "", "top", "", "no Path"},
 		{maildir.SubFoldersMaildirPP, "", "a.b", "", "cannot contain '.'"},
 		{maildir.SubFoldersLegacy, "/m/", ".top", "", "cannot begin with '.'"},
-		{maildir.SubFoldersVerbatim, "/m/", "top/cur", "", "would be the name"},
+		{maildir.SubFoldersVerbatim, "/m/", "top/cur", "", "reserved name"},
 		{maildir.SubFoldersVerbatim, "/", "i", "", "that of INBOX"},
 		{maildir.SubFoldersVerbatim, "/m/", "../x", "", "invalid"},
 		{maildir.SubFoldersVerbatim, "/m/", "a/../../x", "", "invalid"},

@@ -64,8 +64,8 @@ func nameFlags(name string, delim byte) mail.Flags {
 	return f
 }
 
-// splitInfo returns the part of a name before the flags, and the flags with
-// what is behind them. A UID that is among the flags moves to the first part.
+// splitInfo returns the part of a name before the flags, and the rest. A UID among
+// the flags moves to the first part.
 func splitInfo(name string, delim byte) (base, info string) {
 	at, ok := infoAt(name, delim)
 	if !ok {
@@ -103,7 +103,7 @@ func foreignLetters(info string) string {
 }
 
 // withFlags returns name with the flags replaced: ours first, in order, then
-// the letters of others. Nothing else remains of what was there.
+// the letters of others. All else after the flags is dropped.
 func withFlags(name string, delim byte, flags mail.Flags) string {
 	base, info := splitInfo(name, delim)
 	b := make([]byte, 0, len(name)+10)

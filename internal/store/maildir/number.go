@@ -9,8 +9,8 @@ import (
 	"isync/internal/mail"
 )
 
-// notMail is what to do about what is no message.
-const notMail = "only mail belongs there: put it somewhere else"
+// notMail is the hint about an entry that is not a message.
+const notMail = "move it elsewhere: cur and new are only for messages"
 
 // unnumbered takes the messages that have no UID out of m.entries and returns
 // them in the order of their arrival. What is not a file is left out.
@@ -131,7 +131,7 @@ func (m *mailbox) assign(ctx context.Context, found []entry, next mail.UID) (mov
 			moved, err = true, nil
 			continue
 		case errors.Is(err, errNotAllowed): // that of another user, in a directory with the sticky bit
-			m.store.warn("let its owner run mbsync, or rename it", "ignoring '%s', which cannot be given a UID: %v", m.pathOf(old), bareLinkError(err))
+			m.store.warn("ask its owner to run mbsync or to rename it", "ignoring '%s', which cannot be given a UID: %v", m.pathOf(old), bareLinkError(err))
 			err = nil
 			continue
 		}

@@ -22,18 +22,17 @@ type place struct {
 }
 
 const (
-	// maxVisits is how often a directory is listed that several symbolic links lead
-	// to. Without a bound, a few dozen directories with links to one another
-	// have more paths than could ever be listed.
+	// maxVisits is the maximum number of times that a directory is listed through
+	// symbolic links. A few dozen directories with links to one another have more
+	// paths than can be listed.
 	maxVisits = 10
-	// maxLoopWarnings is how many warnings of directories that are left out there
-	// may be.
+	// maxLoopWarnings is the maximum number of warnings about directories that are
+	// left out.
 	maxLoopWarnings = 10
 )
 
-// enter looks at a directory before it is listed, and tells whether it is one that
-// should be. It is not if it is one of those that it is in: a symbolic link leads
-// back there.
+// enter reports whether a directory should be listed. It should not if it is the
+// same directory as one above it: a symbolic link then makes a loop.
 func (w *walker) enter(p *place) (bool, error) {
 	var err error
 	p.info, err = w.s.fs.Stat(p.path)
@@ -55,15 +54,15 @@ func (w *walker) enter(p *place) (bool, error) {
 			}
 		}
 		if vfs.SameFile(up.info, p.info) {
-			w.leaveOut("ignoring '%s': it leads back to '%s', which it is in", p.path, filepath.Clean(up.path))
+			w.leaveOut("ignoring '%s': symbolic link loop, same directory as '%s'", p.path, filepath.Clean(up.path))
 			return false, nil
 		}
 	}
 	return true, nil
 }
 
-// isVisited tells whether what is in a directory was listed under so many names
-// that it should not be under one more.
+// isVisited reports whether the contents of a directory were already listed under
+// maxVisits names.
 func (w *walker) isVisited(p *place) bool {
 	id := vfs.Identity(p.info)
 	if id == "" {
@@ -72,7 +71,7 @@ func (w *walker) isVisited(p *place) bool {
 	if w.visits[id]++; w.visits[id] <= maxVisits {
 		return false
 	}
-	w.leaveOut("ignoring what is in '%s': more than %d symbolic links lead to this directory", p.path, maxVisits)
+	w.leaveOut("ignoring the contents of '%s': more than %d symbolic links lead to this directory", p.path, maxVisits)
 	return true
 }
 
@@ -81,15 +80,15 @@ func (w *walker) leaveOut(format string, args ...any) {
 	w.loops++
 	switch {
 	case w.loops < maxLoopWarnings:
-		w.s.warn("remove the symbolic link if it is there by mistake", format, args...)
+		w.s.warn("if the symbolic link is a mistake, remove it", format, args...)
 	case w.loops == maxLoopWarnings:
-		w.s.warn("remove symbolic links that are there by mistake", "ignoring more directories that symbolic links lead to")
+		w.s.warn("if these symbolic links are a mistake, remove them", "ignoring more directories that symbolic links lead to")
 	}
 }
 
-// unreadable warns of a directory that cannot be looked at.
+// unreadable warns of a directory that cannot be accessed.
 func (w *walker) unreadable(path string, err error) {
-	w.s.warn("if there are mailboxes in there, make it readable; else move it elsewhere", "ignoring '%s': %v", path, bareError(err))
+	w.s.warn("if it contains mailboxes, make it readable; otherwise move it elsewhere", "ignoring '%s': %v", path, bareError(err))
 }
 
 // bareError returns an error of the file system without the path.
@@ -100,9 +99,9 @@ func bareError(err error) error {
 	return err
 }
 
-// ofTheEntry reports whether an error of looking at a name in a directory is about
-// that name, as opposed to the file system or the process: a symbolic link to
-// itself, a lack of permission, a path that is too long.
+// ofTheEntry reports whether an error of accessing a directory entry concerns only
+// that entry, and not the file system or the process: a symbolic link to itself, a
+// lack of permission, a path that is too long.
 func ofTheEntry(err error) bool {
 	errno, ok := errors.AsType[syscall.Errno](err)
 	return ok && slices.Contains([]syscall.Errno{

@@ -7,8 +7,8 @@ import (
 	"isync/internal/mail"
 )
 
-// shortName returns a new name for a message whose own has no room for its UID or
-// its flags, with the letters of others. The time of arrival stays.
+// shortName returns a new name for a message whose name has no room for its UID or
+// its flags. It keeps the time of arrival and the letters of other programs.
 func (s *Store) shortName(name string, u mail.UID, flags mail.Flags) string {
 	_, info := splitInfo(name, s.opts.InfoDelimiter)
 	seconds := s.opts.Clock().Unix()
@@ -19,9 +19,8 @@ func (s *Store) shortName(name string, u mail.UID, flags mail.Flags) string {
 	return s.newNameAt(seconds, u, flags) + foreignLetters(info)
 }
 
-// shorter returns a name for a message with a UID, and the given flags, that have no
-// room in its own. In a database it is known by the beginning of its name, which
-// stays.
+// shorter returns a name for a message whose name has no room for the UID or the given
+// flags. With a database, the beginning of the name is the key, and stays.
 func (m *mailbox) shorter(e entry, flags mail.Flags) string {
 	if !m.isMapped() {
 		return m.store.shortName(e.name, e.uid, flags)
@@ -31,12 +30,12 @@ func (m *mailbox) shorter(e entry, flags mail.Flags) string {
 	return withFlags(m.store.key(e.name), delim, flags) + foreignLetters(info)
 }
 
-// maxKey is how long the part of a name may be that a database knows a message by:
-// there must be room for flags, and for the UID if the mailbox is converted.
+// maxKey is the maximum length of a key in the database: the name must have room for
+// the flags, and for the UID if the mailbox is converted.
 const maxKey = maxPart - len(",U=4294967295") - len(":2,DFPRST")
 
-// shortenKeys gives messages that have no UID yet names that a database can know
-// them by. Those that cannot be renamed keep theirs.
+// shortenKeys renames messages without a UID whose keys are too long. Messages that
+// cannot be renamed keep their names.
 func (m *mailbox) shortenKeys(found []entry) error {
 	var touched [2]bool
 	for i, e := range found {

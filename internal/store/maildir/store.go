@@ -49,7 +49,7 @@ type SubFolders uint8
 
 // The layouts. "top/sub" and "INBOX/sub" are, in this order:
 const (
-	SubFoldersUnset     SubFolders = iota // told from what is there, see Store.style
+	SubFoldersUnset     SubFolders = iota // detected, see Store.style
 	SubFoldersVerbatim                    // Path/top/sub, Inbox/sub
 	SubFoldersMaildirPP                   // Inbox/.top.sub, Inbox/..sub
 	SubFoldersLegacy                      // Path/top/.sub, Inbox/.sub
@@ -109,8 +109,8 @@ type Store struct {
 	closed  bool
 	warned  map[string]bool
 	created map[string]bool // directories of mailboxes made by this Store, until scanned
-	// past tells the UIDVALIDITY that the sync state knows of a mailbox, by its
-	// directory; validities are the highest that were seen, or made, in this run.
+	// past returns the UIDVALIDITY of a mailbox in the sync state, by its directory;
+	// validities are the highest that were seen or made in this run.
 	past       map[string]func() uint32
 	validities map[string]uint32
 	folds      tristate // whether names that differ only in case are the same

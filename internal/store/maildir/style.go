@@ -10,18 +10,17 @@ import (
 	"isync/internal/vfs"
 )
 
-// foundStyle is the layout of sub-folders that was told from what is there.
+// foundStyle is the layout that was detected from the existing sub-folders.
 type foundStyle struct {
 	mu    sync.Mutex
 	style SubFolders // unset: not known yet
 }
 
-// style returns the layout of sub-folders. If the store does not specify it,
-// those that are there tell, and if there are none it is Verbatim: that is what
-// is found there in later runs. What was found stays for the life of the store.
+// style returns the layout of sub-folders. If the store does not specify it, it is
+// detected from the existing sub-folders. Without sub-folders it is Verbatim, which
+// later runs then detect. The result stays for the life of the store.
 //
-// It looks at the whole store, whatever a caller is interested in, so that all
-// come to the same result.
+// It always examines the whole store, so that all callers get the same result.
 func (s *Store) style() (SubFolders, error) {
 	if s.opts.SubFolders != SubFoldersUnset {
 		return s.opts.SubFolders, nil
@@ -32,8 +31,8 @@ func (s *Store) style() (SubFolders, error) {
 		return s.found.style, nil
 	}
 	if s.opts.Path != "" && filepath.Dir(s.opts.Path+"x") == s.opts.Inbox {
-		// What is in there could be beside INBOX as well as within.
-		err := nameError(store.NameNested, "", "Path is the directory of Inbox, so it cannot be told how sub-folders are laid out: the store does not specify a SubFolders style")
+		// A directory in there could be next to INBOX or within INBOX.
+		err := nameError(store.NameNested, "", "the store does not specify a SubFolders style, which cannot be detected because Path is the directory of Inbox")
 		err.Style = "Verbatim"
 		return SubFoldersUnset, err
 	}
@@ -41,24 +40,24 @@ func (s *Store) style() (SubFolders, error) {
 	if err := l.look(); err != nil {
 		return SubFoldersUnset, err
 	}
-	style, name, why := SubFoldersVerbatim, "Verbatim", ", as there are none yet"
+	style, name, why := SubFoldersVerbatim, "Verbatim", ", as there are no sub-folders yet"
 	switch {
 	case l.dotted != "" && s.opts.Path == "":
-		// It might as well be Maildir++, which gives it another name.
+		// It could also be Maildir++, which gives it another name.
 		err := nameError(store.NameNested, "", "found sub-folder '%s', but the store does not specify a SubFolders style", l.dotted)
 		err.Style = "Maildir++"
 		return SubFoldersUnset, err
 	case l.dotted != "" && l.plain != "":
-		err := nameError(store.NameNested, "", "found sub-folders '%s' and '%s', which are laid out differently, but the store does not specify a SubFolders style", l.plain, l.dotted)
+		err := nameError(store.NameNested, "", "found sub-folders '%s' and '%s' with different layouts, but the store does not specify a SubFolders style", l.plain, l.dotted)
 		err.Style = "Verbatim"
 		return SubFoldersUnset, err
 	case l.dotted != "":
-		style, name, why = SubFoldersLegacy, "Legacy", ", like '"+l.dotted+"'"
+		style, name, why = SubFoldersLegacy, "Legacy", ", as in '"+l.dotted+"'"
 	case l.plain != "":
-		why = ", like '" + l.plain + "'"
+		why = ", as in '" + l.plain + "'"
 	}
 	s.found.style = style
-	s.notice("SubFolders is not set; sub-folders are laid out as %s%s: add the line 'SubFolders %s'", name, why, name)
+	s.notice("SubFolders is not set; using %s%s: add the line 'SubFolders %s'", name, why, name)
 	return style, nil
 }
 
@@ -70,7 +69,7 @@ type styleSigns struct {
 	seen          map[string]bool // directories, by identity
 }
 
-// maxSignDepth is how deep it looks.
+// maxSignDepth is the maximum depth of the search.
 const maxSignDepth = 20
 
 func (l *styleSigns) look() error {

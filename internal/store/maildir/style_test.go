@@ -33,8 +33,8 @@ func TestStyleIsFound(t *testing.T) {
 		{"legacy, in a container", "", "Inbox top/.sub", "Legacy", all + "top/sub", "", ""},
 		{"legacy, in the inbox", "", "Inbox Inbox/.sub top", "Legacy", all + "INBOX/sub top", "", ""},
 		{"a name prefix", "w-", "Inbox w-top/.sub other/sub", "Legacy", all + "top/sub", "", ""},
-		{"both", "", "Inbox top/.sub other/sub", "", "", "laid out differently", "Verbatim"},
-		{"both, in one path", "", "Inbox top/.sub/deep", "", "", "laid out differently", "Verbatim"},
+		{"both", "", "Inbox top/.sub other/sub", "", "", "with different layouts", "Verbatim"},
+		{"both, in one path", "", "Inbox top/.sub/deep", "", "", "with different layouts", "Verbatim"},
 		{"no Path, verbatim", "-", "Inbox Inbox/sub", "Verbatim", all + "INBOX/sub", "", ""},
 		{"no Path, dotted", "-", "Inbox Inbox/.sub", "", "", "SubFolders style", "Maildir++"},
 	} {

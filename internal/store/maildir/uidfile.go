@@ -232,10 +232,10 @@ func (s *Store) readUIDs(dir string) (uidState, error) {
 	return st, err
 }
 
-// newValidity returns a UIDVALIDITY for the mailbox in dir: the present second. It
-// is higher than any that is known to have been used there before, be the clock
-// slow, or set back: if it was the same, other messages would be taken for those of
-// the sync state.
+// newValidity returns a UIDVALIDITY for the mailbox in dir: the current time in
+// seconds, or more, so that it is higher than all known earlier ones, even if the clock
+// was set back. If it was the same as before, other messages would be mistaken for
+// those of the sync state.
 func (s *Store) newValidity(dir string) uint32 {
 	s.mu.Lock()
 	old := s.past[dir]

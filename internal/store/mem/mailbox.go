@@ -24,7 +24,7 @@ type mailbox struct {
 	mu     sync.Mutex
 	info   store.Info
 	closed bool
-	// asOpened is what the next Scan tells; nil: what is on the disk.
+	// asOpened is the result of the next Scan; nil: it reads the disk.
 	asOpened *BoxState
 }
 

@@ -23,8 +23,8 @@ type Options struct {
 	Trasher bool
 	// Marks: the store can tell whether mailboxes have changed (store.Marker).
 	Marks bool
-	// Snapshot: the first Scan of a mailbox tells what was in it when it was
-	// opened, as an IMAP server does that tells the changes along with SELECT.
+	// Snapshot: the first Scan of a mailbox returns its contents at the time of
+	// opening, as with an IMAP server that sends the changes along with SELECT.
 	Snapshot bool
 	// Async makes Append and SetFlags complete late, on a goroutine of their
 	// own: a completion waits until Async more items were accepted, or the call
