@@ -298,14 +298,18 @@ func (s *session) recallPairs(ctx context.Context, t syncstate.Side, box store.M
 	if !ok {
 		return nil
 	}
-	return r.Recall(ctx, func() mail.UIDSet {
+	return r.Recall(ctx, func() store.Paired {
 		var uids []mail.UID
 		for rec := range s.state.Live() {
 			if u := rec.UID[t]; u != 0 && (rec.Paired() || rec.Has(syncstate.Pending)) {
 				uids = append(uids, u)
 			}
 		}
-		return mail.NewUIDSet(uids...)
+		paired := store.Paired{UIDs: mail.NewUIDSet(uids...)}
+		if s.journal != nil {
+			paired.At = s.journal.files.writtenAt()
+		}
+		return paired
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"isync/internal/mail"
 	"isync/internal/syncstate"
@@ -207,6 +208,15 @@ func (f *stateFiles) load(expireSide syncstate.Side) (loaded, error) {
 	}
 	out.journalEnd, out.torn, err = syncstate.Replay(out.state, f.journalPath(), data)
 	return out, err
+}
+
+// writtenAt returns when the state was written; zero if it is not known.
+func (f *stateFiles) writtenAt() time.Time {
+	fi, err := f.fs.Stat(f.path)
+	if err != nil {
+		return time.Time{}
+	}
+	return fi.ModTime()
 }
 
 // loadAside begins to load the state and returns at once. wait returns what has

@@ -231,12 +231,19 @@ type Checker interface {
 // Recaller is implemented by mailboxes that know the UIDs of messages which are
 // missing, so that such a message keeps its UID if it comes back.
 type Recaller interface {
-	// Recall is called before the first Scan. known returns the UIDs of which the
-	// sync state still tells what they are paired with. Of missing messages with
-	// other UIDs nothing must be remembered: their deletion has been propagated, so
-	// if they come back they are new. Whoever calls it lets the mailbox give new UIDs
-	// to messages with UIDs that are not theirs.
-	Recall(ctx context.Context, known func() mail.UIDSet) error
+	// Recall is called before the first Scan. known returns what the sync state
+	// pairs. Of missing messages with other UIDs nothing must be remembered: their
+	// deletion has been propagated, so if they come back they are new. Whoever calls
+	// it lets the mailbox give new UIDs to messages with UIDs that are not theirs.
+	Recall(ctx context.Context, known func() Paired) error
+}
+
+// Paired is what the sync state pairs of the messages of a mailbox.
+type Paired struct {
+	UIDs mail.UIDSet
+	// At is when the state was written. If it is not zero, the mailbox was listed,
+	// and found in order, some time before.
+	At time.Time
 }
 
 // Rememberer is implemented by mailboxes that can find out faster what has

@@ -14,14 +14,15 @@ import (
 // of a directory moves with each of its entries and, unlike the modification
 // time, cannot be set back.
 func ChangeTime(fi fs.FileInfo) time.Time {
-	if t, ok := changeTime(fi); ok {
+	if t, ok := StatusChange(fi); ok {
 		return t
 	}
 	return fi.ModTime()
 }
 
-// changeTime returns the change time, if there is one.
-func changeTime(fi fs.FileInfo) (time.Time, bool) {
+// StatusChange returns the time of the last change of a file's status (ctime), if the
+// file system keeps it.
+func StatusChange(fi fs.FileInfo) (time.Time, bool) {
 	if m, ok := fi.Sys().(*MemInfo); ok {
 		return m.ChangeTime, true
 	}

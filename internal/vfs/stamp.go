@@ -35,7 +35,7 @@ const (
 // file. It is never so where the system, or the file system to all appearance,
 // does not keep a fine enough time of the last change.
 func Settled(fi fs.FileInfo, now time.Time) bool {
-	changed, ok := changeTime(fi)
+	changed, ok := StatusChange(fi)
 	if !ok || changed.Nanosecond()%int(coarse) == 0 {
 		return false
 	}

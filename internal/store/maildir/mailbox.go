@@ -62,6 +62,8 @@ type mailbox struct {
 	// the other side.
 	knowsPairs bool
 	topPair    mail.UID
+	// pairedAt is when the state was written; zero: not known.
+	pairedAt time.Time
 	// unborn: the mailbox is read-only and has no UIDVALIDITY yet.
 	unborn bool
 

@@ -404,7 +404,7 @@ func (m *mailbox) noteMissing(ctx context.Context, u *mapFile) error {
 // Recall implements store.Recaller. Without a database, a message that is missing
 // takes its UID along in its name; but what is paired tells whether a UID that is
 // above the highest one is foreign.
-func (m *mailbox) Recall(ctx context.Context, known func() mail.UIDSet) error {
+func (m *mailbox) Recall(ctx context.Context, known func() store.Paired) error {
 	if err := m.begin(ctx, false); err != nil {
 		return err
 	}
@@ -414,14 +414,14 @@ func (m *mailbox) Recall(ctx context.Context, known func() mail.UIDSet) error {
 	return m.error(m.recall(ctx, known))
 }
 
-func (m *mailbox) recall(ctx context.Context, uids func() mail.UIDSet) error {
+func (m *mailbox) recall(ctx context.Context, paired func() store.Paired) error {
 	m.mu.Lock()
 	none := len(m.names.Missing) == 0
 	m.mu.Unlock()
 	if none {
 		return nil // only a Scan notes one, and there was none yet
 	}
-	known := uids()
+	known := paired().UIDs
 	if m.readOnly {
 		m.mu.Lock()
 		defer m.mu.Unlock()

@@ -1,15 +1,14 @@
 package maildir
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
+	"time"
 
-	"isync/internal/mail"
+	"isync/internal/store"
 	"isync/internal/vfs"
 )
 
@@ -160,46 +159,55 @@ func (m *mailbox) faultsOf(from, to int, mend bool, f *faults) error {
 	if !mend || len(group) == 1 {
 		return nil
 	}
-	keeper, err := m.keeper(group)
+	keeper, ok, err := m.keeper(group)
 	if err != nil {
 		return err
 	}
 	for _, e := range group {
-		if e != keeper {
+		switch {
+		case !ok:
+			f.misplaced = append(f.misplaced, misplaced{e, fmt.Sprintf("UID %d is in several names", e.uid)})
+		case e != keeper:
 			f.misplaced = append(f.misplaced, misplaced{e, fmt.Sprintf("UID %d is that of '%s'", e.uid, m.short(keeper))})
 		}
 	}
 	return nil
 }
 
-// keeper returns which of several messages with the same UID keeps it: the one that has
-// been here for the longest time. A file that is copied, moved or restored gets a new
-// time of change, which its name does not tell.
-func (m *mailbox) keeper(group []entry) (entry, error) {
-	type candidate struct {
-		entry
-		changed int64
-		arrival
-	}
-	var all []candidate
+// settled is how long before the state was written a message must have had its name
+// to have been there when the mailbox was listed for it. No run takes that long
+// between the two, unless something is badly wrong.
+const settled = time.Hour
+
+// keeper returns which of several messages with the same UID keeps it: the only one
+// that was there, with its name, when the state was written. A file that is copied,
+// moved or restored gets a new time of change, but so does one whose flags change. So
+// if it is not certain which one the state pairs, ok is false: if the wrong one kept the
+// UID, it would be deleted when the other side deletes the other message. Then the
+// group is sorted by how likely that is: a run that ends in the middle of removing their
+// UIDs leaves the last one with it.
+func (m *mailbox) keeper(group []entry) (keeper entry, ok bool, err error) {
+	changed := make(map[entry]time.Time)
+	certain, before := !m.pairedAt.IsZero(), 0
 	for _, e := range group {
 		fi, err := m.store.fs.Stat(m.pathOf(e))
 		if err != nil && !isMissing(err) && !ofTheEntry(err) {
-			return entry{}, err
+			return entry{}, false, err
 		}
-		c := candidate{e, math.MaxInt64, parseArrival(baseName(e.name, m.store.opts.InfoDelimiter))}
-		if err == nil {
-			c.changed = vfs.ChangeTime(fi).UnixNano()
+		if err != nil {
+			continue
 		}
-		all = append(all, c)
+		t, kept := vfs.StatusChange(fi)
+		changed[e], certain = t, certain && kept
+		if t.Before(m.pairedAt.Add(-settled)) {
+			keeper, before = e, before+1
+		}
 	}
-	return slices.MinFunc(all, func(a, b candidate) int {
-		return cmp.Or(
-			cmp.Compare(a.changed, b.changed),
-			compareArrival(a.arrival, b.arrival),
-			cmp.Compare(b.dir, a.dir), // in cur, a mail client has seen it
-			cmp.Compare(a.entry.name, b.entry.name))
-	}).entry, nil
+	if certain && before == 1 {
+		return keeper, true, nil
+	}
+	slices.SortStableFunc(group, func(a, b entry) int { return changed[b].Compare(changed[a]) })
+	return entry{}, false, nil
 }
 
 // tooHigh tells of a UID that was not assigned.
@@ -217,17 +225,19 @@ func (m *mailbox) withoutUID(e entry) string { return withoutUID(e.name, m.store
 
 // recallNamed notes whether the highest assigned UID is one to rely on: whether it is
 // at least that of each message that the sync state pairs.
-func (m *mailbox) recallNamed(ctx context.Context, known func() mail.UIDSet) error {
+func (m *mailbox) recallNamed(ctx context.Context, known func() store.Paired) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.list(ctx); err != nil {
 		return err
 	}
-	if n := len(m.entries.items); n == 0 || m.entries.items[n-1].uid <= m.uids.highest {
+	if n := len(m.entries.items); n == 0 || m.entries.items[n-1].uid <= m.uids.highest && !m.duplicates() {
 		return nil
 	}
 	m.knowsPairs = true
-	for _, r := range known() {
+	paired := known()
+	m.pairedAt = paired.At
+	for _, r := range paired.UIDs {
 		m.topPair = max(m.topPair, r.Last)
 	}
 	return nil

@@ -22,7 +22,9 @@ func TestForeignUIDs(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		files []string
-		later []string   // that come into the mailbox later
+		// later come into the mailbox, or are renamed "from>to", after the state was
+		// written.
+		later []string
 		pairs []mail.UID // what the state knows
 		want  map[mail.UID]string
 		after []string
@@ -36,26 +38,34 @@ func TestForeignUIDs(t *testing.T) {
 			[]string{"cur/1600000000.9_9.h,U=6:2,F", "cur/1700000001.1_1.h,U=2:2,", "cur/1700000005.1_1.h,U=3:2,S"},
 		},
 		{
-			"at the same time",
+			"whose flags have changed meanwhile",
+			[]string{"cur/1700000005.1_1.h,U=3:2,S"},
+			[]string{"cur/1600000000.9_9.h,U=3:2,F", "cur/1700000005.1_1.h,U=3:2,S>cur/1700000005.1_1.h,U=3:2,RS"},
+			[]mail.UID{3},
+			map[mail.UID]string{6: "F", 7: "RS"},
+			[]string{"cur/1600000000.9_9.h,U=6:2,F", "cur/1700000005.1_1.h,U=7:2,RS"},
+		},
+		{
+			"both there before",
 			[]string{"cur/1700000005.1_1.h,U=3:2,S", "new/1700000001.1_1.h,U=3"},
 			nil,
 			[]mail.UID{3},
-			map[mail.UID]string{3: "", 6: "S"},
-			[]string{"cur/1700000005.1_1.h,U=6:2,S", "new/1700000001.1_1.h,U=3"},
+			map[mail.UID]string{6: "", 7: "S"},
+			[]string{"cur/1700000005.1_1.h,U=7:2,S", "new/1700000001.1_1.h,U=6"},
 		},
 		{
 			"the same name",
 			[]string{"cur/a,U=3:2,F", "new/a,U=3"},
 			nil,
 			[]mail.UID{3},
-			map[mail.UID]string{3: "F", 6: ""},
-			[]string{"cur/a,U=3:2,F", "new/a,U=6"},
+			map[mail.UID]string{6: "F", 7: ""},
+			nil,
 		},
 		{
 			"three, and a name that is taken",
 			[]string{"cur/1.1_1.h,U=3:2,", "cur/2.1_1.h,U=3:2,R", "cur/3.1_1.h,U=3:2,T", "cur/2.1_1.h:2,R"},
 			nil, nil,
-			map[mail.UID]string{3: "", 6: "R", 7: "T", 8: "R"},
+			map[mail.UID]string{6: "", 7: "R", 8: "R", 9: "T"},
 			nil,
 		},
 		{
@@ -70,14 +80,20 @@ func TestForeignUIDs(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			for _, readOnly := range []bool{true, false} {
 				x := newFixture(t, append([]string{".uidvalidity|123\n5\n"}, c.files...)...)
+				x.pass(2 * time.Hour)
+				at := x.clock()
 				for _, f := range c.later {
-					x.place(f)
+					if from, to, ok := strings.Cut(f, ">"); ok {
+						x.move(from, to)
+					} else {
+						x.place(f)
+					}
 				}
 				x.pass(time.Hour)
 				files := x.files()
 				m, err := x.open(store.OpenRequest{ReadOnly: readOnly})
 				check(t, err)
-				check(t, m.(store.Recaller).Recall(t.Context(), func() mail.UIDSet { return mail.NewUIDSet(c.pairs...) }))
+				check(t, m.(store.Recaller).Recall(t.Context(), func() store.Paired { return store.Paired{UIDs: mail.NewUIDSet(c.pairs...), At: at} }))
 				for range 2 {
 					got := scanned(t, m)
 					if d := cmp.Diff(slices.Sorted(maps.Values(c.want)), slices.Sorted(maps.Values(got))); d != "" {
@@ -113,7 +129,7 @@ func TestRestoredUIDValidity(t *testing.T) {
 		files := x.files()
 		m, err := x.open(store.OpenRequest{ReadOnly: readOnly})
 		check(t, err)
-		check(t, m.(store.Recaller).Recall(t.Context(), func() mail.UIDSet { return mail.NewUIDSet(5, 7) }))
+		check(t, m.(store.Recaller).Recall(t.Context(), func() store.Paired { return store.Paired{UIDs: mail.NewUIDSet(5, 7)} }))
 		_, err = m.Scan(t.Context(), all())
 		if err == nil || !strings.Contains(err.Error(), "message 7 was synchronized already: '.uidvalidity' looks restored from a backup; if the messages were not, write 8 in its second line") {
 			t.Errorf("error %v", err)
@@ -124,22 +140,22 @@ func TestRestoredUIDValidity(t *testing.T) {
 
 // TestForeignUIDsCut: new UIDs are given although a rename fails in between.
 func TestForeignUIDsCut(t *testing.T) {
-	for nth := 1; nth <= 5; nth++ {
+	for nth := 1; nth <= 8; nth++ {
 		x := newFixture(t, ".uidvalidity|123\n5\n", "cur/1.1_1.h,U=3:2,|a", "cur/2.1_1.h,U=3:2,S|b", "cur/3.1_1.h,U=3:2,F|c")
 		x.fault.Inject(vfs.Rule{Ops: vfs.OpRename, Nth: nth, Err: syscall.EIO})
 		m := x.mustOpen()
 		recall := func(m store.Mailbox) {
-			check(t, m.(store.Recaller).Recall(t.Context(), func() mail.UIDSet { return mail.NewUIDSet(3) }))
+			check(t, m.(store.Recaller).Recall(t.Context(), func() store.Paired { return store.Paired{UIDs: mail.NewUIDSet(3)} }))
 		}
 		recall(m)
-		if _, err := m.Scan(t.Context(), all()); (err != nil) != (nth <= 4) {
+		if _, err := m.Scan(t.Context(), all()); (err != nil) != (nth <= 6) {
 			t.Errorf("rename %d: %v", nth, err)
 		}
 		x.pass(time.Hour)
 		m = x.mustOpen()
 		recall(m)
 		got := scanned(t, m)
-		if got[3] != "" || len(got) != 3 {
+		if flags := slices.Sorted(maps.Values(got)); !slices.Equal(flags, []string{"", "F", "S"}) {
 			t.Errorf("rename %d: %v", nth, got)
 		}
 	}
