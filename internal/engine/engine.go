@@ -75,8 +75,8 @@ type Pair struct {
 	// BufferLimit bounds the bytes of message bodies held in memory where they
 	// cannot be streamed; 0: a default.
 	BufferLimit int64
-	// LateWait is how long to wait before copies that an interrupted run has sent to a
-	// server are looked for once more; 0: they are looked for once.
+	// LateWait is the pause before a server is searched again for copies that an
+	// interrupted run has sent; 0: it is searched once.
 	LateWait time.Duration
 	// TUIDs yields the random bits of temporary ids.
 	TUIDs io.Reader
@@ -144,7 +144,7 @@ type session struct {
 	*Pair
 	caps  [2]store.Caps
 	boxes [2]store.Mailbox // nil: absent, in a dry run
-	// oldValidity tells the UIDVALIDITYs in the state, before that is needed.
+	// oldValidity returns the UIDVALIDITYs in the state before the state is loaded.
 	oldValidity func(t syncstate.Side) uint32
 
 	observing sync.Mutex // held while the observer is told something
@@ -161,19 +161,19 @@ type session struct {
 	told        bool
 	// acted: the plan changed the state.
 	acted bool
-	// notes are what is remembered beside the state; noted is their file.
+	// notes are the notes of the pair; noted is the contents of their file.
 	notes *syncstate.Notes
 	noted []byte
 	// before are the messages that were held before this run.
 	before [2]mail.UIDSet
 	// refused are messages that could not be copied in this run; suspected are those
-	// that were under way when a connection was lost; sent are records whose message
-	// was given to the target.
+	// that were being copied when a connection was lost; sent are records whose message
+	// was passed to the target.
 	refused   []refusal
 	isRefused map[*syncstate.Record]bool
 	suspected []mail.UID
 	sent      map[*syncstate.Record]bool
-	// full tells why a side has no room for more messages.
+	// full is the reason why a side has no room for more messages.
 	full [2]error
 }
 
@@ -261,9 +261,8 @@ func (s *session) run(ctx context.Context) (err error) {
 	return nil
 }
 
-// checkBoxes fails if a mailbox was removed or replaced, or the state was: what was
-// found, and made, then is not worth remembering. It is not asked if there is
-// nothing to remember.
+// checkBoxes fails if a mailbox or the state was removed or replaced: the results of
+// the run must then not be saved. It is not called if there is nothing to save.
 func (s *session) checkBoxes(ctx context.Context) error {
 	s.mu.Lock()
 	dirty := s.journal.dirty || s.journal.end != 0
@@ -274,19 +273,19 @@ func (s *session) checkBoxes(ctx context.Context) error {
 	for _, t := range syncstate.Sides {
 		if c, ok := store.As[store.Checker](s.boxes[t]); ok {
 			if err := c.Check(ctx); err != nil {
-				return s.where(t, "looking whether the mailbox still is there", err)
+				return s.where(t, "checking whether the mailbox still exists", err)
 			}
 		}
 	}
 	return s.journal.files.stillLocked()
 }
 
-// recall tells the mailboxes which of their messages the state still pairs, where
-// they remember ones that are missing.
+// recall passes the UIDs that the state still pairs to mailboxes that keep the UIDs
+// of missing messages.
 func (s *session) recall(ctx context.Context) error {
 	for _, t := range syncstate.Sides {
 		if err := s.recallPairs(ctx, t, s.boxes[t]); err != nil {
-			return s.where(t, "looking at missing messages", err)
+			return s.where(t, "checking missing messages", err)
 		}
 	}
 	return nil
@@ -326,7 +325,7 @@ func (s *session) remember(ctx context.Context) {
 func (s *session) input() plan.Input {
 	in := plan.Input{State: s.state, Rules: s.Rules, Box: s.found, Explain: s.Explain}
 	if s.DryRun || s.Controls != nil {
-		in.Retry = s.held() // what else there would be
+		in.Retry = s.held() // so that the preview includes them
 	} else {
 		in.Held = s.held()
 	}

@@ -18,8 +18,7 @@ import (
 // ErrLocked says that another run is working on the same pair.
 var ErrLocked = errors.New("channel is locked")
 
-// What the names of files beside a sync state end in, after the name of the state
-// (docs/format.md).
+// Suffixes of the files next to a sync state (docs/format.md).
 const (
 	LockSuffix    = ".lock"
 	JournalSuffix = ".journal"
@@ -27,7 +26,7 @@ const (
 	NotesSuffix   = ".isync"
 )
 
-// StateSuffixes returns what the names of all files beside a sync state end in.
+// StateSuffixes returns the suffixes of all files next to a sync state.
 func StateSuffixes() []string {
 	return []string{LockSuffix, JournalSuffix, NotesSuffix, NotesSuffix + NewSuffix, NewSuffix}
 }
@@ -93,7 +92,7 @@ func (f *stateFiles) acquire() error {
 	}
 }
 
-// stillLocked fails if the lock file is not there any more, or is another one: then
+// stillLocked fails if the lock file no longer exists or is a different file: then
 // the directory of the state was removed or replaced.
 func (f *stateFiles) stillLocked() error {
 	if f.lock == nil {
@@ -101,14 +100,14 @@ func (f *stateFiles) stillLocked() error {
 	}
 	mine, err := f.lock.Stat()
 	if err != nil {
-		return fmt.Errorf("looking at the lock file: %w", err)
+		return fmt.Errorf("checking the lock file: %w", err)
 	}
 	there, err := f.fs.Stat(f.lockPath())
 	if err != nil {
 		return fmt.Errorf("the sync state was removed during the run: %w", err)
 	}
 	if !vfs.SameFile(mine, there) {
-		return fmt.Errorf("the sync state was replaced during the run: '%s' is another file", f.lockPath())
+		return fmt.Errorf("the sync state was replaced during the run: '%s' is a different file now", f.lockPath())
 	}
 	return nil
 }
@@ -219,8 +218,8 @@ func (f *stateFiles) writtenAt() time.Time {
 	return fi.ModTime()
 }
 
-// loadAside begins to load the state and returns at once. wait returns what has
-// come of it, any number of times.
+// loadAside begins to load the state and returns at once. wait waits for the result;
+// it may be called several times.
 func (f *stateFiles) loadAside(expireSide syncstate.Side) (wait func() (loaded, error)) {
 	var l loaded
 	var err error

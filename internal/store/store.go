@@ -134,20 +134,20 @@ type OpenRequest struct {
 	// mailbox only Append and Close work. The store may do with less then than
 	// it needs for other uses.
 	Deposit bool
-	// OldValidity, if not nil, returns the UIDVALIDITY that the mailbox had in the
-	// last run; 0: not known. It is asked if the store has to make a new one, which
-	// must be another one, and higher.
+	// OldValidity, if not nil, returns the UIDVALIDITY of the mailbox in the last
+	// run; 0: unknown. It is called if the store has to make a new one, which must
+	// be higher.
 	OldValidity func() uint32
 }
 
 // Info describes an open mailbox.
 type Info struct {
-	// UIDValidity is 0 only on a server that tells none.
+	// UIDValidity is 0 only on a server that reports none.
 	UIDValidity uint32
 	// UIDNext is higher than every UID in use (RFC 9051 §2.3.1.1). Never 0.
 	UIDNext mail.UID
-	// UIDNextGuessed: the store does not tell UIDNEXT, so that UIDNext only is
-	// above the messages that there are now.
+	// UIDNextGuessed: the store does not report UIDNEXT. UIDNext is then only above
+	// the UIDs of the existing messages.
 	UIDNextGuessed bool
 	// Flags are the flags that the mailbox can hold permanently.
 	Flags mail.Flags
@@ -212,29 +212,28 @@ type Preparer interface {
 	Prepare(ctx context.Context)
 }
 
-// Renewer is implemented by mailboxes that may answer from what they remember, or
-// with what a server told a while ago.
+// Renewer is implemented by mailboxes that may answer from remembered data.
 type Renewer interface {
-	// Renew forgets what is remembered of the mailbox, from this run and from
-	// earlier ones, and asks for UIDNEXT again. The next Scan lists everything
-	// anew.
+	// Renew drops all remembered data about the mailbox, from this run and from
+	// earlier ones, and asks for UIDNEXT again. The next Scan makes a full
+	// listing.
 	Renew(ctx context.Context) error
 }
 
 // Checker is implemented by mailboxes that others may remove, or replace by another
 // one of the same name, while they are open.
 type Checker interface {
-	// Check fails if the mailbox is not there any more, or is another one.
+	// Check fails if the mailbox was removed or replaced.
 	Check(ctx context.Context) error
 }
 
-// Recaller is implemented by mailboxes that know the UIDs of messages which are
-// missing, so that such a message keeps its UID if it comes back.
+// Recaller is implemented by mailboxes that keep the UIDs of missing messages, so
+// that such a message keeps its UID if it comes back.
 type Recaller interface {
-	// Recall is called before the first Scan. known returns what the sync state
-	// pairs. Of missing messages with other UIDs nothing must be remembered: their
-	// deletion has been propagated, so if they come back they are new. Whoever calls
-	// it lets the mailbox give new UIDs to messages with UIDs that are not theirs.
+	// Recall is called before the first Scan. known returns the UIDs that the sync
+	// state pairs. The mailbox must forget missing messages with other UIDs: their
+	// deletion has been propagated, so they are new if they come back. After the
+	// call, the mailbox may give new UIDs to messages with UIDs of another mailbox.
 	Recall(ctx context.Context, known func() Paired) error
 }
 
@@ -249,8 +248,8 @@ type Paired struct {
 // Rememberer is implemented by mailboxes that can find out faster what has
 // changed if they remember what they have listed, from one run to the next.
 type Rememberer interface {
-	// Remember saves what is known of the mailbox. A mailbox may also do so by itself
-	// at any time. Whether that works makes no difference but for speed.
+	// Remember saves the listing of the mailbox. A mailbox may also do so by itself
+	// at any time. This only affects speed.
 	Remember(ctx context.Context)
 }
 
@@ -298,7 +297,7 @@ type Listing struct {
 // FetchItem names a message to read.
 type FetchItem struct {
 	UID mail.UID
-	// Flags of the message as listed. They count if the store does not tell them
+	// Flags of the message as listed. They are used if the store does not send them
 	// along with the message.
 	Flags mail.Flags
 	// HeaderOnly: the body is not needed. Size is still that of the whole

@@ -13,8 +13,8 @@ func Stamp(fi fs.FileInfo) string {
 	return fmt.Sprintf("%d %d %d %s", fi.Size(), fi.ModTime().UnixNano(), ChangeTime(fi).UnixNano(), inode(fi))
 }
 
-// Identity returns a text that tells a file from every other one that exists at
-// the same time, "" if the system has no such thing.
+// Identity returns a text that identifies a file among all files that exist at
+// the same time, "" if the system does not support this.
 func Identity(fi fs.FileInfo) string { return inode(fi) }
 
 const (

@@ -295,7 +295,7 @@ func (m *mailbox) cleanTmp() error {
 			switch {
 			case isMissing(err):
 			case ofTheEntry(err):
-				m.store.warn("let its owner remove it", "cannot remove the left-over '%s': %v", path, bareError(err))
+				m.store.warn("ask its owner to remove it", "cannot remove the left-over '%s': %v", path, bareError(err))
 			default:
 				return err
 			}
@@ -362,7 +362,7 @@ func (m *mailbox) Check(ctx context.Context) error {
 			err = m.isHome(d, fi)
 		}
 		if err != nil {
-			return m.error(fmt.Errorf("the mailbox has vanished: %w", err))
+			return m.error(fmt.Errorf("the mailbox no longer exists: %w", err))
 		}
 	}
 	if m.readOnly {
@@ -373,7 +373,7 @@ func (m *mailbox) Check(ctx context.Context) error {
 		name = uidmap.FileName
 	}
 	if _, err := m.store.fs.Stat(filepath.Join(m.dir, name)); err != nil {
-		return m.error(fmt.Errorf("the UIDs of the mailbox have vanished: %w", err))
+		return m.error(fmt.Errorf("the file with the UIDs of the mailbox no longer exists: %w", err))
 	}
 	return nil
 }

@@ -401,9 +401,9 @@ func (m *mailbox) noteMissing(ctx context.Context, u *mapFile) error {
 	return nil
 }
 
-// Recall implements store.Recaller. Without a database, a message that is missing
-// takes its UID along in its name; but what is paired tells whether a UID that is
-// above the highest one is foreign.
+// Recall implements store.Recaller. Without a database, the UID of a missing
+// message is in its file name; the pairs then show whether a UID above the highest
+// one belongs to another mailbox.
 func (m *mailbox) Recall(ctx context.Context, known func() store.Paired) error {
 	if err := m.begin(ctx, false); err != nil {
 		return err
