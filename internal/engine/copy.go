@@ -104,8 +104,15 @@ func (s *session) copyAfterRoom(ctx context.Context, expunged [2]mail.UIDSet) er
 			continue
 		}
 		s.full[t] = nil
+		// Some may have been stored without an answer, or without a UID in it.
+		if recs := s.awaiting(t); len(recs) > 0 {
+			if _, err := s.identify(ctx, t, recs); err != nil {
+				errs = append(errs, err)
+				continue
+			}
+		}
 		left := slices.DeleteFunc(slices.Clone(s.plan.Copies[t]), func(c plan.Copy) bool {
-			return c.Rec.Dead || !c.Rec.Has(syncstate.Pending) || c.Rec.UID[t] != 0 || s.isRefused[c.Rec]
+			return c.Rec.Dead || !c.Rec.Has(syncstate.Pending) || c.Rec.UID[t] != 0 || s.isRefused[c.Rec] || s.isStored[c.Rec]
 		})
 		if err := s.copyAll(ctx, t, left); err != nil {
 			errs = append(errs, err)
@@ -370,8 +377,11 @@ func (c *copier) stored(res store.AppendResult) {
 	s.emit(Event{Kind: Done, What: New, Side: c.to, UID: res.UID})
 	if res.UID != 0 {
 		c.failed = s.journal.logWith(res.More, syncstate.OpUID(c.to), cp.Rec, uint32(res.UID))
-	} else if !res.More {
-		c.failed = s.journal.flush()
+	} else {
+		s.isStored[cp.Rec] = true
+		if !res.More {
+			c.failed = s.journal.flush()
+		}
 	}
 }
 

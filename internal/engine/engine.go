@@ -173,6 +173,8 @@ type session struct {
 	isRefused map[*syncstate.Record]bool
 	suspected []mail.UID
 	sent      map[*syncstate.Record]bool
+	// isStored are records whose message the target reported as stored, without its UID.
+	isStored map[*syncstate.Record]bool
 	// full is the reason why a side has no room for more messages.
 	full [2]error
 }
@@ -183,7 +185,10 @@ type session struct {
 // by killing the program, leaves everything such that the next run completes
 // the work.
 func Sync(ctx context.Context, p *Pair) (Result, error) {
-	s := &session{Pair: p, sent: make(map[*syncstate.Record]bool), isRefused: make(map[*syncstate.Record]bool)}
+	s := &session{
+		Pair: p, sent: make(map[*syncstate.Record]bool),
+		isRefused: make(map[*syncstate.Record]bool), isStored: make(map[*syncstate.Record]bool),
+	}
 	err := s.run(ctx)
 	return s.result, err
 }
