@@ -66,6 +66,9 @@ func (s *session) copyAll(ctx context.Context, t syncstate.Side, copies []plan.C
 		ferr = s.where(t, "storing messages", ferr)
 	}
 	if err == nil && ferr == nil {
+		err = c.lookForUnseen(ctx)
+	}
+	if err == nil && ferr == nil {
 		err = c.settle()
 	}
 	s.mu.Lock()
@@ -389,6 +392,37 @@ func (c *copier) stored(res store.AppendResult) {
 func (s *session) drop(cp plan.Copy) error {
 	_, err := s.journal.log(syncstate.OpDrop, cp.Rec)
 	return err
+}
+
+// lookForUnseen asks the source once more for messages that it has not returned. Those
+// that are there after all could not be read.
+func (c *copier) lookForUnseen(ctx context.Context) error {
+	from := c.to.Other()
+	index := make(map[mail.UID]int)
+	var uids []mail.UID
+	c.mu.Lock()
+	for i, cp := range c.copies {
+		if !c.seen[i] && c.unread[i] == nil {
+			index[cp.UID] = i
+			uids = append(uids, cp.UID)
+		}
+	}
+	c.mu.Unlock()
+	if len(uids) == 0 {
+		return nil
+	}
+	list, err := c.boxes[from].Scan(ctx, store.Need{UIDs: mail.NewUIDSet(uids...)})
+	if err != nil {
+		return c.where(from, "looking for messages that were not delivered", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, m := range list.Messages {
+		if i, ok := index[m.UID]; ok {
+			c.unread[i] = errNotRead
+		}
+	}
+	return nil
 }
 
 // settle decides about the messages that were not handed to the target,
