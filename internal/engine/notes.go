@@ -75,6 +75,9 @@ func (f *stateFiles) writeNotes(n *syncstate.Notes) error {
 // dropped. The state must be loaded and unchanged.
 func (s *session) loadNotes() error {
 	n, err := s.journal.files.readNotes()
+	if err != nil && !errors.Is(err, syncstate.ErrNotes) {
+		return err // they would be replaced by others
+	}
 	if err != nil {
 		s.emit(Event{Kind: Warning, Text: fmt.Sprintf("cannot read the list of messages that could not be copied: %v", err)})
 	}

@@ -79,7 +79,8 @@ func (p *planner) unknown(s syncstate.Side, j int32, m *mail.Meta) bool {
 	ops := p.Rules.Ops[s.Other()]
 	if p.Held[s].Contains(m.UID) {
 		p.passOver(s, m, "could not be %sed earlier: tried after all other messages")
-		return true
+		// Without New, the messages before it are not propagated either.
+		return ops.New || m.UID <= p.State.MaxUID[s]
 	}
 	if m.UID <= p.State.MaxUID[s] && !p.Retry[s].Contains(m.UID) {
 		if !ops.Old {

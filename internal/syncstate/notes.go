@@ -3,6 +3,7 @@ package syncstate
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -55,11 +56,13 @@ type Late struct {
 // MaxLate bounds the number of such copies that are remembered.
 const MaxLate = 20_000
 
-// Expect notes a copy that a server may still store.
+// Expect notes a copy that a server may still store, in place of the oldest note if
+// there are too many.
 func (n *Notes) Expect(l Late) {
-	if len(n.Late) < MaxLate {
-		n.Late = append(n.Late, l)
+	if len(n.Late) >= MaxLate {
+		n.Late = n.Late[1:]
 	}
+	n.Late = append(n.Late, l)
 }
 
 // MaxWhy bounds what is remembered of an error, in bytes.
@@ -134,12 +137,15 @@ func (n *Notes) Encode() []byte {
 	return b.Bytes()
 }
 
-// ParseNotes reads the contents of a file. It skips invalid lines. It fails if the
-// format of the file is unknown.
+// ErrNotes says that the format of a file is unknown.
+var ErrNotes = errors.New("unknown version of the file")
+
+// ParseNotes reads the contents of a file. It skips invalid lines. It fails with
+// ErrNotes if the format of the file is unknown.
 func ParseNotes(data []byte) (*Notes, error) {
 	lines := strings.Split(strings.TrimSuffix(string(data), "\n"), "\n")
 	if lines[0] != NotesVersion {
-		return nil, fmt.Errorf("unknown version of the file (first line %.40q)", lines[0])
+		return nil, fmt.Errorf("%w (first line %.40q)", ErrNotes, lines[0])
 	}
 	n := &Notes{}
 	for _, line := range lines[1:] {
