@@ -20,13 +20,19 @@ import (
 // it received. It is far longer than any known server needs.
 const maxLate = 24 * time.Hour
 
+// maxUnderWay bounds how many copies of one run are noted: more than fit into the buffers
+// of a connection. A run that is killed at the beginning of a large mailbox has given ids
+// to many more that it never sent.
+const maxUnderWay = syncstate.MaxLate / 4
+
 // expect notes copies on side t that were not found. It must be done before the ids are
 // forgotten in the journal.
 func (s *session) expect(t syncstate.Side, recs []*syncstate.Record) error {
 	if _, local := store.As[store.Local](s.Store[t]); local || s.DryRun || s.Controls != nil {
 		return nil // a local store stores nothing after the program has ended
 	}
-	for _, r := range recs {
+	// They were sent in this order: what was under way is at the beginning.
+	for _, r := range recs[:min(len(recs), maxUnderWay)] {
 		s.notes.Expect(syncstate.Late{
 			Side: t, TUID: r.TUID, Source: r.UID[t.Other()], From: max(s.state.UIDNext[t], 1), Since: time.Now(),
 		})
@@ -68,6 +74,7 @@ const maxLooks = 40
 // as deleted, and gets a record of its own, so that it is not copied back.
 func (s *session) claimLate(ctx context.Context) error {
 	now := time.Now()
+	claimed := make(map[syncstate.TUID]bool)
 	s.notes.Late = slices.DeleteFunc(s.notes.Late, func(l syncstate.Late) bool {
 		return now.Sub(l.Since) > maxLate || l.Since.Sub(now) > maxLate
 	})
@@ -82,14 +89,28 @@ func (s *session) claimLate(ctx context.Context) error {
 		if len(byID) == 0 || s.boxes[t] == nil {
 			continue
 		}
-		if err := s.claimLateOn(ctx, t, byID, from); err != nil {
+		if err := s.claimLateOn(ctx, t, byID, from, claimed); err != nil {
 			return err
 		}
 	}
-	return nil
+	return s.forget(claimed)
 }
 
-func (s *session) claimLateOn(ctx context.Context, t syncstate.Side, byID map[string]syncstate.Late, from mail.UID) error {
+// forget drops the notes about copies that have a record now. If such a message leaves
+// the mailbox and comes back, with its temporary id, it is new.
+func (s *session) forget(claimed map[syncstate.TUID]bool) error {
+	if len(claimed) == 0 || s.DryRun {
+		return nil
+	}
+	if err := s.journal.sync(); err != nil {
+		return err
+	}
+	s.notes.Late = slices.DeleteFunc(s.notes.Late, func(l syncstate.Late) bool { return claimed[l.TUID] })
+	return s.saveNotes()
+}
+
+// claimLateOn is claimLate for side t. It notes what it has found in claimed.
+func (s *session) claimLateOn(ctx context.Context, t syncstate.Side, byID map[string]syncstate.Late, from mail.UID, claimed map[syncstate.TUID]bool) error {
 	known := map[mail.UID]bool{}
 	bySource := map[mail.UID]*syncstate.Record{}
 	for i, r := range s.state.Records.All() {
@@ -119,19 +140,26 @@ func (s *session) claimLateOn(ctx context.Context, t syncstate.Side, byID map[st
 		if !ours || m.UID < l.From {
 			continue
 		}
+		claimed[l.TUID] = true
 		rec := bySource[l.Source]
 		switch {
 		case rec == nil && mail.FindMeta(s.found[t.Other()].Messages, l.Source) >= 0:
 			err = s.adopt(t, m.UID, l.Source)
 			bySource[l.Source] = &syncstate.Record{}
-		case rec != nil && rec.Has(syncstate.Pending) && rec.UID[t] == 0:
+		case rec != nil && rec.UID[t] == 0 && rec.Has(syncstate.Pending):
 			err = s.note(syncstate.OpUID(t), rec, uint32(m.UID))
+		case rec != nil && s.removedFrom(t, rec):
+			// Somebody has removed one of two copies, or we have lost track of the only
+			// one.
+			if err = s.note(syncstate.OpUID(t), rec, uint32(m.UID)); err == nil {
+				err = s.note(syncstate.OpFlags, rec, uint32(s.flagsOf(t, m.UID)))
+			}
 		default:
 			if rec != nil && mail.FindMeta(s.found[t].Messages, rec.UID[t]) >= 0 {
 				surplus = append(surplus, store.FlagChange{UID: m.UID, Add: mail.FlagDeleted})
 				continue
 			}
-			// It is the only copy on this side, or its message was deleted.
+			// Its message was deleted, or it is not known whether there is another copy.
 			err = s.setAside(t, m.UID, 0)
 		}
 		if err != nil {
@@ -139,6 +167,23 @@ func (s *session) claimLateOn(ctx context.Context, t syncstate.Side, byID map[st
 		}
 	}
 	return s.markSurplus(ctx, t, surplus)
+}
+
+// removedFrom reports whether a record is of a message that is, as far as is known, only
+// on the other side of t any more.
+func (s *session) removedFrom(t syncstate.Side, r *syncstate.Record) bool {
+	o := t.Other()
+	u := r.UID[t]
+	gone := u == 0 || s.found[t].Loaded.Contains(u) && mail.FindMeta(s.found[t].Messages, u) < 0
+	return gone && r.Status == 0 && !r.Purge && !r.Upgrading && mail.FindMeta(s.found[o].Messages, r.UID[o]) >= 0
+}
+
+// flagsOf returns the flags of a message as listed.
+func (s *session) flagsOf(t syncstate.Side, u mail.UID) mail.Flags {
+	if i := mail.FindMeta(s.found[t].Messages, u); i >= 0 {
+		return s.found[t].Messages[i].Flags
+	}
+	return 0
 }
 
 // adopt makes a record of a message and the copy of it that was stored late.
@@ -149,14 +194,15 @@ func (s *session) adopt(t syncstate.Side, u, source mail.UID) error {
 	if err != nil {
 		return err
 	}
-	var flags mail.Flags
-	if i := mail.FindMeta(s.found[t].Messages, u); i >= 0 {
-		flags = s.found[t].Messages[i].Flags
-	}
-	if err := s.note(syncstate.OpFlags, rec, uint32(flags)); err != nil {
+	if err := s.note(syncstate.OpFlags, rec, uint32(s.flagsOf(t, u))); err != nil {
 		return err
 	}
-	return s.note(syncstate.OpStatus, rec, 0)
+	var status syncstate.Status
+	o := t.Other()
+	if i := mail.FindMeta(s.found[o].Messages, source); i >= 0 && s.Rules.MaxSize[t] > 0 && s.found[o].Messages[i].Size > s.Rules.MaxSize[t] {
+		status = syncstate.PlaceholderOn(t)
+	}
+	return s.note(syncstate.OpStatus, rec, uint32(status))
 }
 
 // setAside gives a message a record without a counterpart.

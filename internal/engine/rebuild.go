@@ -190,6 +190,7 @@ func (r *recovery) rebuild(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.adaptNotes()
 	if r.anew {
 		r.emit(Event{Kind: Notice, Side: r.side, Text: r.doubt.String() + "; no message is paired, so all messages count as new"})
 		return nil
@@ -198,6 +199,20 @@ func (r *recovery) rebuild(ctx context.Context) error {
 		"%s; the mailbox was probably restored from a backup: %d message(s) are the same as before, %d missing message(s) are to be copied to it again, %d were paired by Message-ID",
 		r.doubt, r.agree, again-len(pairs), len(pairs))})
 	return nil
+}
+
+// adaptNotes drops what is noted about messages of the side in doubt that are not known
+// to be the same: their UIDs are, or will be, those of others. Copies that are stored
+// late there get such UIDs.
+func (r *recovery) adaptNotes() {
+	n := r.notes
+	n.Held = slices.DeleteFunc(n.Held, func(h syncstate.Held) bool { return h.Side == r.side && h.UID > r.last })
+	n.Late = slices.DeleteFunc(n.Late, func(l syncstate.Late) bool { return l.Side != r.side && l.Source > r.last })
+	for i := range n.Late {
+		if l := &n.Late[i]; l.Side == r.side {
+			l.From = min(l.From, r.last+1)
+		}
+	}
 }
 
 // broken returns the records whose message on the side in doubt is not proved to be

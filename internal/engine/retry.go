@@ -255,6 +255,9 @@ func (s *session) notFound(ctx context.Context, t syncstate.Side, recs []*syncst
 		}
 		return nil
 	}
+	if err := s.expect(t, recs); err != nil { // it may only be late
+		return err
+	}
 	s.emit(Event{Kind: Warning, Side: t, Text: fmt.Sprintf("lost track of %d message(s) that were copied to the %s side", len(recs), t)})
 	for _, r := range recs {
 		// No longer pending: the copy was made, although it was not found.
