@@ -40,9 +40,9 @@ func relays() []relay {
 }
 
 // stepControls are test controls of the run that is interrupted. Steps are entries of
-// the journal and, where messages about the stores or late answers are asked for,
+// the journal and, where messages about the drivers or late answers are asked for,
 // what is done in the stores.
-var stepControls = [][]string{{"-Dm"}, {"-TJ"}, {"-Tu", "-Dm"}, {"-TA"}, {"-TuA"}}
+var stepControls = [][]string{{"-Dd"}, {"-TJ"}, {"-Tu", "-Dd"}, {"-TA"}, {"-TuA"}}
 
 // takeover is the last round of a history, which is interrupted at each step.
 type takeover struct {
