@@ -41,8 +41,10 @@ type stress struct {
 	maildirs bool
 	// beside: the states are within the near mailboxes.
 	beside bool
-	// others is how many of the runs are those of the C program.
+	// others is how many of the runs are those of the C program; other is its version,
+	// 1.4.4 if nil.
 	others int
+	other  func(testing.TB) program
 	// apart tells whether two runs may not work at the same time.
 	apart func(a, b program) bool
 	// lenient: the C program meets others.
@@ -74,6 +76,8 @@ func stresses() []stress {
 		{name: "mixed, one after the other", others: 4, apart: func(program, program) bool { return true }},
 		{name: "mixed, one C at a time", others: 4, lenient: true, apart: func(a, b program) bool { return !isOurs(a) && !isOurs(b) }},
 		{name: "mixed", others: 4, lenient: true},
+		{name: "mixed with 1.5.1, one C at a time", others: 4, other: theirs15, lenient: true, apart: func(a, b program) bool { return !isOurs(a) && !isOurs(b) }},
+		{name: "mixed with 1.5.1", others: 4, other: theirs15, lenient: true},
 		{name: "C alone", others: stressRuns, lenient: true},
 	}
 }
@@ -130,6 +134,15 @@ type tally struct {
 	flags                        int // messages with other flags than the reader gave them
 }
 
+// theirs returns the C program that takes part.
+func (s stress) theirs(tb testing.TB) program {
+	tb.Helper()
+	if s.other != nil {
+		return s.other(tb)
+	}
+	return theirs(tb)
+}
+
 func (s stress) try(t *testing.T, rounds int) {
 	t.Helper()
 	seed := seedOf(t)
@@ -138,7 +151,7 @@ func (s stress) try(t *testing.T, rounds int) {
 	for i := range stressRuns {
 		p := ours()
 		if i < s.others {
-			p = theirs(t)
+			p = s.theirs(t)
 		}
 		a.runs = append(a.runs, p)
 	}

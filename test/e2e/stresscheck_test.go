@@ -68,7 +68,7 @@ func (a *arena) report(when string, bad []string, said string) {
 func (a *arena) settle() {
 	a.tb.Helper()
 	if a.others > 0 {
-		a.run(theirs(a.tb), "-a") // which removes the journals that it has left
+		a.run(a.stress.theirs(a.tb), "-a") // which removes the journals that it has left
 	}
 	for range 3 { // what others have left is told once
 		if r := a.run(ours(), "-a"); r.code > 1 {
