@@ -102,17 +102,18 @@ install: ## install what make build has built, below PREFIX (default /usr/local)
 	$(INSTALL) -m 644 docs/man/*.1 '$(DESTDIR)$(mandir)/man1/'
 	$(INSTALL) -m 644 README.md LICENSE CHANGELOG.md docs/*.md '$(DESTDIR)$(docdir)/'
 	$(INSTALL) -m 644 docs/examples/* '$(DESTDIR)$(docdir)/examples/'
-	$(INSTALL) -m 644 completions/mbsync.bash '$(DESTDIR)$(bashcompdir)/mbsync'
-	$(INSTALL) -m 644 completions/_mbsync '$(DESTDIR)$(zshcompdir)/_mbsync'
-	$(INSTALL) -m 644 completions/mbsync.fish '$(DESTDIR)$(fishcompdir)/mbsync.fish'
+	for p in $(PROGRAMS); do \
+	  $(INSTALL) -m 644 completions/$$p.bash '$(DESTDIR)$(bashcompdir)/'$$p && \
+	  $(INSTALL) -m 644 completions/_$$p '$(DESTDIR)$(zshcompdir)/_'$$p && \
+	  $(INSTALL) -m 644 completions/$$p.fish '$(DESTDIR)$(fishcompdir)/'$$p.fish || exit 1; done
 	sed 's|/usr/bin/mbsync|"$(bindir)/mbsync"|' packaging/systemd/mbsync.service >'$(DESTDIR)$(unitdir)/mbsync.service'
 	chmod 644 '$(DESTDIR)$(unitdir)/mbsync.service'
 	$(INSTALL) -m 644 packaging/systemd/mbsync.timer '$(DESTDIR)$(unitdir)/'
 
 uninstall: ## remove what make install has installed there
-	rm -f $(foreach p,$(PROGRAMS),'$(DESTDIR)$(bindir)/$(p)') \
+	rm -f $(foreach p,$(PROGRAMS),'$(DESTDIR)$(bindir)/$(p)' '$(DESTDIR)$(bashcompdir)/$(p)' \
+	  '$(DESTDIR)$(zshcompdir)/_$(p)' '$(DESTDIR)$(fishcompdir)/$(p).fish') \
 	  $(foreach m,$(notdir $(wildcard docs/man/*.1)),'$(DESTDIR)$(mandir)/man1/$(m)') \
-	  '$(DESTDIR)$(bashcompdir)/mbsync' '$(DESTDIR)$(zshcompdir)/_mbsync' '$(DESTDIR)$(fishcompdir)/mbsync.fish' \
 	  '$(DESTDIR)$(unitdir)/mbsync.service' '$(DESTDIR)$(unitdir)/mbsync.timer'
 	rm -rf '$(DESTDIR)$(docdir)'
 

@@ -49,7 +49,7 @@ var sources = []struct {
 	pattern string
 }{
 	{manual, "docs/man/*.1"},
-	{completion, "completions/*mbsync*"},
+	{completion, "completions/*"},
 	{unit, "packaging/systemd/mbsync.*"},
 	{example, "docs/examples/*"},
 	{document, "docs/*.md"},

@@ -124,7 +124,11 @@ func (s *selector) add(ch *config.Channel, boxes []string, what string, pos conf
 func (s *selector) override(c *commandLine) {
 	over, errs := c.ops.Build()
 	for _, e := range errs {
-		s.problem("", fmt.Sprintf("option '%s': %v", c.spelled[e.Ref], e), tryHelp)
+		with := ""
+		if e.Kind == config.ConflictingOps {
+			with = fmt.Sprintf(" ('%s')", c.spelled[e.With])
+		}
+		s.problem("", fmt.Sprintf("option '%s': %v%s", c.spelled[e.Ref], e, with), tryHelp)
 	}
 	for i := range s.out {
 		sel := &s.out[i]

@@ -264,7 +264,16 @@ func (p *parser) buildOps(d *draft) {
 	ops, errs := d.ops.Build()
 	for _, err := range errs {
 		at := d.opsAt[err.Ref]
-		p.errorf(at.pos, at.word, "%w: %s", err, quote(at.word))
+		if err.Kind != ConflictingOps {
+			p.errorf(at.pos, at.word, "%w: %s", err, quote(at.word))
+			continue
+		}
+		with := d.opsAt[err.With]
+		place := ""
+		if with.pos.Line != at.pos.Line {
+			place = fmt.Sprintf(" in line %d", with.pos.Line)
+		}
+		p.errorf(at.pos, at.word, "%w: %s with %s%s", err, quote(at.word), quote(with.word), place)
 	}
 	d.defaults.ops = ops
 	if err := ops.Check(); err != nil {

@@ -154,8 +154,9 @@ const (
 type OpsError struct {
 	Kind   OpsConflict
 	Option string // Sync, Create, Remove, Expunge or ExpungeSolo
-	// Ref is the reference of the word where the combination went wrong.
-	Ref int
+	// Ref is the reference of the word where the combination went wrong. With is that
+	// of the word that it conflicts with, for ConflictingOps.
+	Ref, With int
 }
 
 // Error returns the message without any place.
@@ -236,7 +237,7 @@ func (b *OpsBuilder) Build() (Ops, []*OpsError) {
 // combine works out what the words of one option select on each side.
 func combine(words []opWord) (on [2]OpSet, err *OpsError) {
 	if w := conflict(words); w != nil {
-		return on, &OpsError{Kind: ConflictingOps, Ref: w.ref}
+		return on, &OpsError{Kind: ConflictingOps, Ref: w.ref, With: words[0].ref}
 	}
 	if words[0].option == OpSync && !hasCompound(words) {
 		return simpleSync(words), nil

@@ -159,7 +159,7 @@ func TestOpsErrorInFile(t *testing.T) {
 	if !errors.As(err, &ops) || ops.Kind != ConflictingOps {
 		t.Fatalf("got %v", err)
 	}
-	if want := `/etc/rc:13: Conflicting Sync options: "None"`; err.Error() != want {
+	if want := `/etc/rc:13: Conflicting Sync options: "None" with "Pull" in line 12`; err.Error() != want {
 		t.Errorf("got %q, want %q", err, want)
 	}
 }

@@ -100,7 +100,7 @@ func TestErrors(t *testing.T) {
 		{"expunge on different sides", withChannel("ExpungeSolo Far", "Expunge Near"), nil},
 		{"expunge against global", "Expunge Near\n" + withChannel("ExpungeSolo Near"), []string{`13: Channel "c": both Expunge and ExpungeSolo`}},
 		{"expunge in global", "Expunge Near\nExpungeSolo Near\n" + withChannel(""), []string{`2: both Expunge and ExpungeSolo are set for the near side`}},
-		{"create", withChannel("Create Near", "Create None"), []string{`13: Conflicting Create options: "None"`}},
+		{"create", withChannel("Create Near", "Create None"), []string{`13: Conflicting Create options: "None" with "Near" in line 12`}},
 		{"messages", withChannel("MaxMessages -3"), []string{`12: invalid number "-3" for MaxMessages`}},
 		{"group", withChannel("", "Group g c: c:a,,b :x c:a"), []string{`13: malformed channel ":x"`}},
 
