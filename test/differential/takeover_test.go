@@ -64,6 +64,8 @@ type takeover struct {
 type end struct {
 	once, settled *shot
 	said          string
+	// expunged: a message was missing already when the last program took over.
+	expunged bool
 }
 
 // begin lives through all rounds but the last, and lets the users do what they do
@@ -235,7 +237,12 @@ func (to *takeover) interrupt(p relay, step int) (e end, ok bool, err error) {
 		return e, false, err
 	}
 	defer os.RemoveAll(w.dir)
+	before, err := w.look()
+	if err != nil {
+		return e, false, err
+	}
 	var story string
+	expunged := false
 	for i, m := range p[:len(p)-1] {
 		at := step
 		if i > 0 {
@@ -253,11 +260,14 @@ func (to *takeover) interrupt(p relay, step int) (e end, ok bool, err error) {
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return e, false, err
 		}
+		for s := range sides {
+			expunged = expunged || len(halfway.boxes[s].names()) < len(before.boxes[s].names())
+		}
 		story += fmt.Sprintf("the journal of %s:\n%shalfway:\n%s", m.name, journal, halfway)
 	}
 	want := to.alone[p.last()]
-	e, err = to.goOn(w, p.last(), func(once *shot) bool { return to.differ || p.theirsTakesOver() && !sameEnd(once, want.once) })
-	e.said = story + e.said
+	e, err = to.goOn(w, p.last(), func(once *shot) bool { return to.differ || !sameEnd(once, want.once) })
+	e.said, e.expunged = story+e.said, expunged
 	return e, true, err
 }
 
@@ -281,9 +291,15 @@ func (to *takeover) judge(p relay, e end) (string, error) {
 		return "", nil
 	}
 	const limited = "interrupted with MaxMessages"
-	if to.last.number("max") > 0 && p.theirsTakesOver() && e.settled != nil && cmp.Equal(want.settled.relaxed(before, nil), e.settled.relaxed(before, nil)) {
-		to.tally.explain(limited)
-		return "", nil
+	if e.settled != nil && cmp.Equal(want.settled.relaxed(before, nil), e.settled.relaxed(before, nil)) {
+		switch {
+		case to.last.number("max") > 0 && p.theirsTakesOver():
+			to.tally.explain(limited)
+			return "", nil
+		case e.expunged:
+			to.tally.explain("interrupted after expunging")
+			return "", nil
+		}
 	}
 	if to.last.remoteTrash() && sameEnd(want.once, e.once.withoutDoubledTrash()) {
 		to.tally.explain("interrupted while the other trash was filled")
