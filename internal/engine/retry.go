@@ -235,8 +235,10 @@ var errNotStored = errors.New("the server confirmed that it stored the message, 
 // not found by their temporary ids among the messages added since then. unknown are the
 // added messages that are not copies of this run.
 func (s *session) notFound(ctx context.Context, t syncstate.Side, recs []*syncstate.Record, unknown mail.UIDSet) error {
+	absent := func(*syncstate.Record) bool { return true }
 	if !unknown.Empty() {
-		if err := s.identifyByMessageID(ctx, t, recs, unknown); err != nil {
+		var err error
+		if absent, err = s.identifyByMessageID(ctx, t, recs, unknown); err != nil {
 			return err
 		}
 		recs = s.awaiting(t)
@@ -246,20 +248,22 @@ func (s *session) notFound(ctx context.Context, t syncstate.Side, recs []*syncst
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if unknown.Empty() {
-		if err := s.expect(t, recs); err != nil {
-			return err
-		}
-		for _, r := range recs {
-			s.giveUp(t, plan.Copy{Rec: r, UID: r.UID[t.Other()]}, errNotStored)
-		}
-		return nil
-	}
 	if err := s.expect(t, recs); err != nil { // it may only be late
 		return err
 	}
-	s.emit(Event{Kind: Warning, Side: t, Text: fmt.Sprintf("lost track of %d message(s) that were copied to the %s side", len(recs), t)})
+	lost := recs[:0:0]
 	for _, r := range recs {
+		if absent(r) {
+			s.giveUp(t, plan.Copy{Rec: r, UID: r.UID[t.Other()]}, errNotStored)
+		} else {
+			lost = append(lost, r)
+		}
+	}
+	if len(lost) == 0 {
+		return nil
+	}
+	s.emit(Event{Kind: Warning, Side: t, Text: fmt.Sprintf("lost track of %d message(s) that were copied to the %s side", len(lost), t)})
+	for _, r := range lost {
 		// No longer pending: the copy was made, although it was not found.
 		if _, err := s.journal.log(syncstate.OpStatus, r, uint32(r.Status&^syncstate.Pending)); err != nil {
 			return err
@@ -272,24 +276,40 @@ func (s *session) notFound(ctx context.Context, t syncstate.Side, recs []*syncst
 }
 
 // identifyByMessageID finds copies on a server that removes X-TUID from what it stores.
-func (s *session) identifyByMessageID(ctx context.Context, t syncstate.Side, recs []*syncstate.Record, unknown mail.UIDSet) error {
+// absent reports whether none of the unknown messages can be the copy of a record: all
+// of them have other Message-IDs.
+func (s *session) identifyByMessageID(ctx context.Context, t syncstate.Side, recs []*syncstate.Record, unknown mail.UIDSet) (absent func(*syncstate.Record) bool, err error) {
 	o := t.Other()
 	var sources []mail.UID
 	for _, r := range recs {
 		sources = append(sources, r.UID[o])
 	}
 	var ids [2]map[string][]mail.UID
+	have := map[mail.UID]string{} // of the sources
+	allHave := true               // the unknown ones have Message-IDs
 	for u, set := range map[syncstate.Side]mail.UIDSet{t: unknown, o: mail.NewUIDSet(sources...)} {
 		l, err := s.boxes[u].Scan(ctx, store.Need{UIDs: set, MessageIDs: true})
 		if err != nil {
-			return s.where(u, "looking for copies", err)
+			return nil, s.where(u, "looking for copies", err)
 		}
 		ids[u] = map[string][]mail.UID{}
+		for _, m := range l.Messages {
+			if u == t && l.MessageIDs[m.UID] == "" {
+				allHave = false
+			}
+		}
 		for uid, id := range l.MessageIDs {
 			if id != "" {
 				ids[u][id] = append(ids[u][id], uid)
+				if u == o {
+					have[uid] = id
+				}
 			}
 		}
+	}
+	absent = func(r *syncstate.Record) bool {
+		id := have[r.UID[o]]
+		return id != "" && allHave && len(ids[t][id]) == 0
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -301,10 +321,10 @@ func (s *session) identifyByMessageID(ctx context.Context, t syncstate.Side, rec
 		for _, r := range recs {
 			if r.UID[o] == from[0] {
 				if _, err := s.journal.log(syncstate.OpUID(t), r, uint32(to[0])); err != nil {
-					return err
+					return nil, err
 				}
 			}
 		}
 	}
-	return nil
+	return absent, nil
 }
