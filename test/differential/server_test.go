@@ -75,6 +75,9 @@ func (s *servers) check(t *testing.T, histories int) {
 		return
 	}
 	for _, v := range s.variants {
+		if v.Compresses() && !v.Compress {
+			continue // histories have too few messages to compress for a slow line
+		}
 		v.Check(t, v.tap, occasions...)
 	}
 }

@@ -232,6 +232,9 @@ func (b *town) change(box string) {
 	if b.s.variant.Uses(testkit.StoredOutside) {
 		n += 50 // so that further connections come in time
 	}
+	if b.s.variant.Compresses() {
+		n += 60 // so that there is enough to compress
+	}
 	pulled, pushed := b.fresh(1+b.rnd.IntN(8)), b.fresh(n)
 	b.send(box, pulled...)
 	b.deliver(box, pushed...)
