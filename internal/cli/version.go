@@ -24,8 +24,7 @@ func Version() string { return strings.TrimSpace(number) }
 // versionText is what --version prints. The first line is for programs, which take its
 // second word.
 func versionText(program string) string {
-	built := "commit " + builtFrom()
-	return fmt.Sprintf("%s %s\n%s, %s, %s/%s\n", program, Version(), built, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return fmt.Sprintf("%s %s\ncommit %s, %s, %s/%s\n", program, Version(), builtFrom(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // builtFrom names the commit, with what is known without a repository.

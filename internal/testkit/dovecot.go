@@ -304,16 +304,19 @@ func (d *Dovecot) Log() string {
 func (d *Dovecot) Traits() Traits {
 	t := Traits{
 		Prefix: d.cfg.Prefix, Separator: d.cfg.Separator,
-		// It cannot send NUL in a literal, and it drops a CR that is too much.
-		Stored: func(body string) string {
-			body = strings.ReplaceAll(body, "\x00", "\x80")
-			return strings.TrimSuffix(strings.ReplaceAll(body, "\r\r\n", "\r\n"), "\r")
-		},
+		Stored: storedByDovecot,
 	}
 	if d.cfg.Prefix == "INBOX"+d.cfg.Separator {
 		t.RefusesName = noInboxChildren(d.cfg.Separator)
 	}
 	return t
+}
+
+// storedByDovecot returns what a Dovecot makes of a message: it cannot send NUL in a
+// literal, and it drops a CR that is too much.
+func storedByDovecot(body string) string {
+	body = strings.ReplaceAll(body, "\x00", "\x80")
+	return strings.TrimSuffix(strings.ReplaceAll(body, "\r\r\n", "\r\n"), "\r")
 }
 
 // Doveadm runs doveadm on the server's configuration, with the given input,

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"path/filepath"
-	"strings"
 	"testing"
 	"text/template"
 )
@@ -75,10 +74,7 @@ func (d *Dovecot24) run() (*process, error) {
 
 // Traits tells what clients have to expect: the same as of the version before.
 func (d *Dovecot24) Traits() Traits {
-	return Traits{Separator: "/", Stored: func(body string) string {
-		body = strings.ReplaceAll(body, "\x00", "\x80")
-		return strings.TrimSuffix(strings.ReplaceAll(body, "\r\r\n", "\r\n"), "\r")
-	}}
+	return Traits{Separator: "/", Stored: storedByDovecot}
 }
 
 // dovecot24Conf is the configuration of a good server, which all runs as one

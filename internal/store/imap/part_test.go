@@ -13,7 +13,6 @@ import (
 	"isync/internal/mail"
 	"isync/internal/store"
 	"isync/internal/store/imap"
-	"isync/internal/vfs"
 )
 
 // begun is when the listings in these tests were begun.
@@ -28,19 +27,7 @@ func brokenOff() *listcache.Part {
 // continuing returns a store that remembers brokenOff(), and where it does.
 func continuing(t *testing.T, change func(*imap.Options), scripts ...string) (*imap.Store, *listcache.Dir) {
 	t.Helper()
-	dir := listcache.NewDir(vfs.OS{}, t.TempDir())
-	if err := dir.Save(inboxKey, brokenOff().Encode(inboxKey)); err != nil {
-		t.Fatal(err)
-	}
-	s, _ := scripted(t, func(o *imap.Options) {
-		remembering(o, "", "me")
-		o.Listings = dir
-		o.Debug = func(text string) { t.Log(text) }
-		if change != nil {
-			change(o)
-		}
-	}, scripts...)
-	return s, dir
+	return withListing(t, brokenOff().Encode(inboxKey), change, scripts...)
 }
 
 const (

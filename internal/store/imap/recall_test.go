@@ -23,8 +23,15 @@ var inboxKey = listcache.Key{Account: "me", Box: "INBOX"}
 // and where it does.
 func recalling(t *testing.T, change func(*imap.Options), scripts ...string) (*imap.Store, *listcache.Dir) {
 	t.Helper()
+	return withListing(t, remembered().Encode(inboxKey), change, scripts...)
+}
+
+// withListing returns a store that has this listing of the inbox, whole or in part, in
+// its cache, and the cache.
+func withListing(t *testing.T, encoded []byte, change func(*imap.Options), scripts ...string) (*imap.Store, *listcache.Dir) {
+	t.Helper()
 	dir := listcache.NewDir(vfs.OS{}, t.TempDir())
-	if err := dir.Save(inboxKey, remembered().Encode(inboxKey)); err != nil {
+	if err := dir.Save(inboxKey, encoded); err != nil {
 		t.Fatal(err)
 	}
 	s, _ := scripted(t, func(o *imap.Options) {
