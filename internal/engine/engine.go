@@ -334,6 +334,7 @@ func (s *session) input() plan.Input {
 	} else {
 		in.Held = s.held()
 	}
+	in.Whole = s.whole()
 	return in
 }
 
@@ -384,9 +385,14 @@ func (s *session) load(ctx context.Context) error {
 
 // withHeld adds what must be known of messages that are held.
 func (s *session) withHeld(l plan.Load, t syncstate.Side) plan.Load {
-	held := s.held()[t]
 	o := t.Other()
-	if held.Empty() || !s.Rules.Ops[o].New {
+	held := s.held()[t]
+	if ops := s.Rules.Ops[o]; !ops.New && !ops.Upgrade {
+		return l
+	} else if !ops.New {
+		held = s.whole()[t]
+	}
+	if held.Empty() {
 		return l
 	}
 	l.UIDs = slices.Clone(l.UIDs)

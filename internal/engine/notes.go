@@ -120,6 +120,16 @@ func (s *session) held() (held [2]mail.UIDSet) {
 	return held
 }
 
+// whole returns those that MaxSize does not apply to.
+func (s *session) whole() (whole [2]mail.UIDSet) {
+	if s.notes != nil {
+		for _, t := range syncstate.Sides {
+			whole[t] = s.notes.Whole(t)
+		}
+	}
+	return whole
+}
+
 // forgetHeld drops the notes about messages that are gone, or were copied in another
 // way.
 func (s *session) forgetHeld() {

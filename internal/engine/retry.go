@@ -58,21 +58,30 @@ func (s *session) describeRefusal(from syncstate.Side, u mail.UID, why error) er
 func (s *session) holdRefused() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, f := range s.refused {
-		s.notes.Hold(f.to.Other(), f.UID, time.Now(), f.why.Error())
-	}
+	s.noteRefused()
 	s.refused = nil
 	return s.saveNotes()
 }
 
-// settleRefused notes what was refused, and then drops the records. The order matters:
-// the notes must be written first.
+// noteRefused adds what was refused to the notes. The caller holds mu.
+func (s *session) noteRefused() {
+	for _, f := range s.refused {
+		s.notes.Hold(f.to.Other(), f.UID, time.Now(), f.why.Error())
+		if f.Rec.Upgrading {
+			s.notes.Want(f.to.Other(), f.UID)
+		}
+	}
+	for _, cp := range s.plan.Postponed {
+		s.notes.Want(cp.Rec.Target().Other(), cp.UID)
+	}
+}
+
+// settleRefused notes what was refused or postponed, and then drops the records. The
+// order matters: the notes must be written first.
 func (s *session) settleRefused() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, f := range s.refused {
-		s.notes.Hold(f.to.Other(), f.UID, time.Now(), f.why.Error())
-	}
+	s.noteRefused()
 	if err := s.saveNotes(); err != nil {
 		return err
 	}
@@ -81,7 +90,12 @@ func (s *session) settleRefused() error {
 			return err
 		}
 	}
-	s.refused = nil
+	for _, cp := range s.plan.Postponed {
+		if err := s.drop(cp); err != nil {
+			return err
+		}
+	}
+	s.refused, s.plan.Postponed = nil, nil
 	return nil
 }
 
@@ -159,7 +173,7 @@ func (s *session) renewJournal() {
 func (s *session) retryable() []syncstate.Held {
 	var out []syncstate.Held
 	for _, h := range s.notes.Held {
-		if s.before[h.Side].Contains(h.UID) && s.Rules.Ops[h.Side.Other()].New && mail.FindMeta(s.found[h.Side].Messages, h.UID) >= 0 {
+		if s.before[h.Side].Contains(h.UID) && s.mayRetry(h) && mail.FindMeta(s.found[h.Side].Messages, h.UID) >= 0 {
 			out = append(out, h)
 		}
 	}
@@ -167,6 +181,12 @@ func (s *session) retryable() []syncstate.Held {
 		return cmp.Or(cmp.Compare(a.Tries, b.Tries), cmp.Compare(a.Side, b.Side), cmp.Compare(a.UID, b.UID))
 	})
 	return out
+}
+
+// mayRetry reports whether the rules allow that a held message is copied.
+func (s *session) mayRetry(h syncstate.Held) bool {
+	ops := s.Rules.Ops[h.Side.Other()]
+	return ops.New || ops.Upgrade && h.Whole
 }
 
 // retryOne copies one message, as a run would if it were the only one.

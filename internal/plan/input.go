@@ -92,6 +92,9 @@ type Input struct {
 	// Retry are messages of each side that could not be copied earlier, and count as
 	// new, though the watermark is above them.
 	Retry [2]mail.UIDSet
+	// Whole are messages of each side that MaxSize does not apply to: the user asked
+	// for them by flagging their placeholders, and copying them failed.
+	Whole [2]mail.UIDSet
 	// Explain asks for reasons (Plan.Reasons, Closing.Reasons).
 	Explain bool
 }

@@ -124,6 +124,10 @@ func (p *planner) known(s syncstate.Side, i int, m *mail.Meta) {
 	}
 	ops := p.Rules.Ops[t]
 	switch {
+	case r.Upgrading && p.Held[s].Contains(m.UID):
+		p.passOver(s, m, "was asked for, but could not be %sed earlier: tried after all other messages")
+		p.out.Postponed = append(p.out.Postponed, Copy{Rec: r, UID: m.UID})
+		return
 	case r.Has(syncstate.Pending) && p.Held[s].Contains(m.UID):
 		p.drop(i, "was being copied when a connection was lost: tried after all other messages")
 		return
@@ -173,7 +177,7 @@ func (p *planner) abandon(s syncstate.Side, i int, r *syncstate.Record, w *work)
 func (p *planner) limitSize(s syncstate.Side, r *syncstate.Record, w *work, m *mail.Meta) {
 	t := s.Other()
 	limit := p.Rules.MaxSize[t]
-	if limit <= 0 || m.Size <= limit || r.Upgrading || w.status&(syncstate.PlaceholderOn(t)|syncstate.PlaceholderOn(s)) != 0 {
+	if limit <= 0 || m.Size <= limit || r.Upgrading || p.Whole[s].Contains(m.UID) || w.status&(syncstate.PlaceholderOn(t)|syncstate.PlaceholderOn(s)) != 0 {
 		return
 	}
 	w.status |= syncstate.PlaceholderOn(t)

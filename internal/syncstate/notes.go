@@ -35,6 +35,9 @@ type Notes struct {
 type Held struct {
 	Side Side     // where the message is
 	UID  mail.UID // on that side
+	// Whole: the user asked for the message by flagging its placeholder, so MaxSize does
+	// not apply to it.
+	Whole bool
 	// Tries is how often it was tried.
 	Tries uint32
 	// Since is the time of the first attempt, to the second.
@@ -91,6 +94,13 @@ func (n *Notes) Hold(s Side, u mail.UID, now time.Time, why string) {
 	h.Why = oneLine(why)
 }
 
+// Want notes that the user asked for a held message by flagging its placeholder.
+func (n *Notes) Want(s Side, u mail.UID) {
+	if h := n.Find(s, u); h != nil {
+		h.Whole = true
+	}
+}
+
 // oneLine bounds a text and removes characters that cannot be printed.
 func oneLine(s string) string {
 	s = strings.Map(func(r rune) rune {
@@ -107,10 +117,15 @@ func oneLine(s string) string {
 }
 
 // UIDs returns the UIDs of messages that are held on a side.
-func (n *Notes) UIDs(s Side) mail.UIDSet {
+func (n *Notes) UIDs(s Side) mail.UIDSet { return n.uids(s, false) }
+
+// Whole returns the UIDs of those that MaxSize does not apply to.
+func (n *Notes) Whole(s Side) mail.UIDSet { return n.uids(s, true) }
+
+func (n *Notes) uids(s Side, whole bool) mail.UIDSet {
 	var uids []mail.UID
 	for _, h := range n.Held {
-		if h.Side == s {
+		if h.Side == s && (h.Whole || !whole) {
 			uids = append(uids, h.UID)
 		}
 	}
@@ -126,7 +141,11 @@ func (n *Notes) Encode() []byte {
 		return cmp.Or(cmp.Compare(a.Side, b.Side), cmp.Compare(a.UID, b.UID))
 	})
 	for _, h := range held {
-		fmt.Fprintf(&b, "held %s %d %d %d %s\n", h.Side, h.UID, h.Tries, h.Since.Unix(), strconv.Quote(h.Why))
+		kind := "held"
+		if h.Whole {
+			kind = "whole"
+		}
+		fmt.Fprintf(&b, "%s %s %d %d %d %s\n", kind, h.Side, h.UID, h.Tries, h.Since.Unix(), strconv.Quote(h.Why))
 	}
 	for _, l := range n.Late {
 		fmt.Fprintf(&b, "late %s %s %d %d %d\n", l.Side, l.TUID, l.Source, l.From, l.Since.Unix())
@@ -156,8 +175,9 @@ func ParseNotes(data []byte) (*Notes, error) {
 			if _, err := fmt.Sscanf(rest, "%d %d", &v[Far], &v[Near]); err == nil {
 				n.UIDValidity = v
 			}
-		case "held":
+		case "held", "whole":
 			if h, ok := parseHeld(rest); ok && n.Find(h.Side, h.UID) == nil {
+				h.Whole = kind == "whole"
 				n.Held = append(n.Held, h)
 			}
 		case "late":

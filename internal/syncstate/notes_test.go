@@ -16,6 +16,9 @@ func TestNotes(t *testing.T) {
 	n.Hold(Far, 4, now, "bad\r\nnews\x1b[31m")
 	n.Hold(Far, 4, now.Add(time.Hour), strings.Repeat("ä", 300))
 	want := "isync notes 1\nvalidity 7 8\nheld far 4 2 1700000000 \"" + strings.Repeat("ä", 200)[:0]
+	n.Want(Far, 4)
+	n.Want(Far, 5) // not held
+	want = strings.Replace(want, "held far 4", "whole far 4", 1)
 	data := n.Encode()
 	if !strings.HasPrefix(string(data), want) {
 		t.Errorf("encoded:\n%s", data)
@@ -33,6 +36,9 @@ func TestNotes(t *testing.T) {
 	if u := got.UIDs(Near); u.String() != "9" {
 		t.Errorf("near: %s", u)
 	}
+	if far, near := got.Whole(Far), got.Whole(Near); far.String() != "4" || !near.Empty() {
+		t.Errorf("whole: far %s, near %s", far, near)
+	}
 }
 
 func TestDamagedNotes(t *testing.T) {
@@ -48,7 +54,7 @@ func TestDamagedNotes(t *testing.T) {
 }
 
 func FuzzParseNotes(f *testing.F) {
-	f.Add([]byte(NotesVersion + "\nlate far AAAAAAAAAAAA 5 6 7\nvalidity 1 2\nheld far 1 2 3 \"x\"\nother\n"))
+	f.Add([]byte(NotesVersion + "\nlate far AAAAAAAAAAAA 5 6 7\nvalidity 1 2\nheld far 1 2 3 \"x\"\nwhole near 1 2 3 \"x\"\nother\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		n, err := ParseNotes(data)
 		if err != nil {
