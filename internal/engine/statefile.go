@@ -82,13 +82,18 @@ func (f *stateFiles) acquire() error {
 		}
 		// Whoever had the lock before may have removed the file just now; then
 		// a lock on it excludes nobody.
-		if mine, err := l.Stat(); err == nil {
-			if there, err := f.fs.Stat(f.lockPath()); err == nil && vfs.SameFile(mine, there) {
+		mine, err := l.Stat()
+		if err == nil {
+			var there fs.FileInfo
+			if there, err = f.fs.Stat(f.lockPath()); err == nil && vfs.SameFile(mine, there) {
 				f.lock = l
 				return nil
 			}
 		}
 		_ = l.Close()
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("checking the lock file: %w", err)
+		}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -113,6 +114,10 @@ func TestDovecotStops(t *testing.T) {
 		conn, r := dial(t, d.Addr())
 		talk(t, conn, r, login("user"))
 		pids = append(pids, d.proc.cmd.Process.Pid)
+		// Dovecot may log the login after it has answered.
+		for end := time.Now().Add(10 * time.Second); mailProcess.FindString(d.Log()) == "" && time.Now().Before(end); {
+			time.Sleep(10 * time.Millisecond)
+		}
 		for _, m := range mailProcess.FindAllStringSubmatch(d.Log(), -1) {
 			pid, err := strconv.Atoi(m[1])
 			if err != nil {
