@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -195,6 +196,24 @@ func (d *Dovecot) addUser(name string) error {
 	// A file for each: Dovecot notices changes of one only with the clock's tick.
 	line := fmt.Sprintf("%s:{PLAIN}%s\n", name, Password)
 	return os.WriteFile(filepath.Join(d.path("users"), name), []byte(line), 0o644)
+}
+
+// CopyUser adds a user with the same mailboxes, UIDs and flags as another one, whose
+// sessions must have no mailbox selected.
+func (d *Dovecot) CopyUser(from, to string) error {
+	if err := d.addUser(to); err != nil {
+		return err
+	}
+	home := d.Home(to)
+	if err := os.CopyFS(home, os.DirFS(d.Home(from))); err != nil {
+		return err
+	}
+	return filepath.WalkDir(home, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return d.give(path)
+	})
 }
 
 // start picks ports and starts the server; another program may snatch a port

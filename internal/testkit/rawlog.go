@@ -3,6 +3,7 @@ package testkit
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -94,6 +95,26 @@ func (d *Dovecot) sessions() []int {
 		}
 	}
 	return pids
+}
+
+// WaitSessions waits until a user has at most n sessions. A client that has ended leaves
+// commands behind that its session still carries out.
+func (d *Dovecot) WaitSessions(user string, n int) error {
+	login := regexp.MustCompile(`Login: user=<` + regexp.QuoteMeta(user) + `>.* mpid=(\d+)`)
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+		alive := 0
+		for _, m := range login.FindAllStringSubmatch(d.Log(), -1) {
+			if pid, err := strconv.Atoi(m[1]); err == nil && processGroup(pid) == d.proc.cmd.Process.Pid {
+				alive++
+			}
+		}
+		if alive <= n {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s still has %d sessions", user, alive)
+		}
+	}
 }
 
 // waitGone waits until there are no more sessions.

@@ -200,7 +200,7 @@ func TestServerHistories(t *testing.T) {
 func liveOnServers(t *testing.T, ref reference, n uint64, d time.Duration) {
 	t.Helper()
 	setUp(t, ref)
-	s := newServers(t)
+	s := newServers(t, testkit.Variants())
 	if n := liveAll(t, ref, live, s.worlds, n, d); ref.version == v14.version {
 		// Histories for 1.5 often end early, as 1.5.1 crashes.
 		s.check(t, n)

@@ -19,9 +19,10 @@ import (
 // account is the far side of a world on an IMAP server: its user's mailboxes and
 // the mailbox "trash".
 type account struct {
-	ours   *variant
-	user   string
-	client *imapclient.Client
+	servers *servers
+	ours    *variant
+	user    string
+	client  *imapclient.Client
 }
 
 // servers are Dovecots, and a line to one of them for each variant of our
@@ -40,7 +41,7 @@ type variant struct {
 	port   int
 }
 
-func newServers(t *testing.T) *servers {
+func newServers(t *testing.T, variants []testkit.Variant) *servers {
 	t.Helper()
 	s := &servers{tb: t}
 	type kind struct {
@@ -48,7 +49,7 @@ func newServers(t *testing.T) *servers {
 		capability string
 	}
 	known := map[kind]*testkit.Dovecot{}
-	for _, v := range testkit.Variants() {
+	for _, v := range variants {
 		k := kind{v.Server.Compress, v.Server.Capability}
 		if known[k] == nil {
 			cfg := v.Server
@@ -91,19 +92,14 @@ func (s *servers) worlds(seed uint64) pairOfWorlds {
 			return worlds, err
 		}
 		for _, w := range worlds {
-			user := fmt.Sprintf("user%d", s.users.Add(1))
-			v.server.AddUser(s.tb, user)
-			c, err := imapclient.DialInsecure(v.server.Addr(), nil)
-			if err != nil {
+			w.server = &account{servers: s, ours: v, user: s.newUser()}
+			v.server.AddUser(s.tb, w.server.user)
+			if err := w.server.enter(); err != nil {
 				return worlds, err
 			}
-			if err := c.Login(user, testkit.Password).Wait(); err != nil {
-				return worlds, fmt.Errorf("login of %s: %w", user, err)
-			}
-			if err := c.Create(boxName, nil).Wait(); err != nil {
+			if err := w.server.client.Create(boxName, nil).Wait(); err != nil {
 				return worlds, err
 			}
-			w.server = &account{v, user, c}
 			if v.NoCache {
 				if err := os.WriteFile(w.path(".cache"), nil, 0o600); err != nil {
 					return worlds, err
@@ -112,6 +108,37 @@ func (s *servers) worlds(seed uint64) pairOfWorlds {
 		}
 		return worlds, nil
 	}
+}
+
+// newUser returns the name of a user that does not exist yet.
+func (s *servers) newUser() string { return fmt.Sprintf("user%d", s.users.Add(1)) }
+
+// enter logs in.
+func (a *account) enter() error {
+	c, err := imapclient.DialInsecure(a.ours.server.Addr(), nil)
+	if err != nil {
+		return err
+	}
+	a.client = c
+	if err := c.Login(a.user, testkit.Password).Wait(); err != nil {
+		return fmt.Errorf("login of %s: %w", a.user, err)
+	}
+	return nil
+}
+
+// settle waits until the server has done what an interrupted program has asked for.
+func (a *account) settle() error { return a.ours.server.WaitSessions(a.user, 1) }
+
+// another makes a user with the same mailboxes.
+func (a *account) another() (*account, error) {
+	if err := a.settle(); err != nil {
+		return nil, err
+	}
+	b := &account{servers: a.servers, ours: a.ours, user: a.servers.newUser()}
+	if err := a.ours.server.CopyUser(a.user, b.user); err != nil {
+		return nil, err
+	}
+	return b, b.enter()
 }
 
 // possible returns the rules with Expunge for ExpungeSolo if the server cannot
@@ -130,7 +157,7 @@ func (a *account) possible(rules []string) []string {
 
 // close ends what a world has open.
 func (w *world) close() {
-	if w != nil && w.server != nil {
+	if w != nil && w.server != nil && w.server.client != nil {
 		_ = w.server.client.Logout().Wait()
 		w.server.client.Close()
 	}

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"isync/internal/testkit"
 )
 
 // relay is a list of programs, each of which takes over from the one before. All but
@@ -72,7 +74,9 @@ type end struct {
 // in that. state takes the place of the sync state then, if there is one.
 func (to *takeover) begin(dir string, h history, state string, newWorlds pairOfWorlds) error {
 	worlds, err := newWorlds(dir)
+	worlds[0].close()
 	if err != nil {
+		worlds[1].close()
 		return err
 	}
 	to.start, to.last = worlds[1], h[len(h)-1]
@@ -183,7 +187,7 @@ func (to *takeover) runAlone() error {
 			return errEnded
 		}
 		to.alone[p] = e
-		if err := os.RemoveAll(w.dir); err != nil {
+		if err := w.remove(); err != nil {
 			return err
 		}
 	}
@@ -210,7 +214,7 @@ func (to *takeover) steps(p mbsync) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer os.RemoveAll(w.dir)
+	defer w.remove()
 	out, err := w.runWith(p, to.last, append([]string{"-Tj"}, to.controls...)...)
 	if err != nil {
 		return 0, err
@@ -236,7 +240,7 @@ func (to *takeover) interrupt(p relay, step int) (e end, ok bool, err error) {
 	if err != nil {
 		return e, false, err
 	}
-	defer os.RemoveAll(w.dir)
+	defer w.remove()
 	before, err := w.look()
 	if err != nil {
 		return e, false, err
@@ -250,6 +254,9 @@ func (to *takeover) interrupt(p relay, step int) (e end, ok bool, err error) {
 		}
 		out, err := w.runWith(m, to.last, append([]string{fmt.Sprintf("-Ts%d", at)}, to.controls...)...)
 		if err != nil || i == 0 && out.code != codeOfStep {
+			return e, false, err
+		}
+		if err := w.settle(); err != nil {
 			return e, false, err
 		}
 		halfway, err := w.look()
@@ -385,6 +392,7 @@ func takeOver(controls []string, state string, n int) life {
 		defer os.RemoveAll(dir)
 		to := &takeover{controls: controls, tally: t}
 		err := to.begin(dir, h, state, newWorlds)
+		defer func() { to.start.close() }()
 		if err == nil {
 			err = to.runAlone()
 		}
@@ -433,6 +441,22 @@ func TestTakingOver(t *testing.T) {
 	setUp(t, v15)
 	takeOverAll(t, 2*time.Second, 4)
 	liveAll(t, v15, takeOver(stepControls[0], "", 3), always(maildirs), sample, 3*time.Second)
+}
+
+// TestTakingOverOnServers does that with the far side on a server.
+func TestTakingOverOnServers(t *testing.T) {
+	setUp(t, v15)
+	liveAll(t, v15, takeOver(stepControls[0], "", 5), newServers(t, testkit.SomeVariants(0)).worlds, sample, 4*time.Second)
+}
+
+func TestSweepTakingOverOnServers(t *testing.T) {
+	setUp(t, v15)
+	s := newServers(t, testkit.Variants())
+	for _, c := range stepControls {
+		t.Run(strings.Join(c, " "), func(t *testing.T) {
+			liveAll(t, v15, takeOver(c, "", 1), s.worlds, math.MaxUint32, sweep(t)/time.Duration(len(stepControls)))
+		})
+	}
 }
 
 func TestSweepTakingOver(t *testing.T) {

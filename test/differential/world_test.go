@@ -220,7 +220,27 @@ func (w *world) copyTo(dir string) (*world, error) {
 	if err := os.CopyFS(dir, os.DirFS(w.dir)); err != nil {
 		return nil, err
 	}
-	return &world{dir: dir, arrived: w.arrived, server: w.server}, nil
+	c := &world{dir: dir, arrived: w.arrived}
+	if w.server == nil {
+		return c, nil
+	}
+	var err error
+	c.server, err = w.server.another()
+	return c, err
+}
+
+// settle waits until an interrupted program has no effect any more.
+func (w *world) settle() error {
+	if w.server == nil {
+		return nil
+	}
+	return w.server.settle()
+}
+
+// remove ends what a world has open and deletes it.
+func (w *world) remove() error {
+	w.close()
+	return os.RemoveAll(w.dir)
 }
 
 // removeJournal removes what an incomplete run has left: the other program does
