@@ -67,6 +67,15 @@ var mechanisms = []Mechanism{
 	{Name: loginMech, Cleartext: true, newClient: newLoginMech},
 }
 
+// Names returns the names of all mechanisms, the strongest first.
+func Names() []string {
+	names := make([]string, len(mechanisms))
+	for i, m := range mechanisms {
+		names[i] = m.Name
+	}
+	return names
+}
+
 // supported reports whether a mechanism is in the table.
 func supported(name string) bool {
 	return slices.ContainsFunc(mechanisms, func(m Mechanism) bool { return m.Name == name })

@@ -53,6 +53,7 @@ const (
 	notAllowed
 	notOffered
 	unknown
+	neither
 	refused
 	noCertificate
 	noBinding
@@ -69,6 +70,7 @@ var verdictTexts = []struct {
 	{notAllowed, "not allowed"},
 	{notOffered, "not offered"},
 	{unknown, "not supported"},
+	{neither, "neither supported nor offered"},
 	{refused, "offered, but not usable, the server says"},
 	{noCertificate, "needs TLS and a ClientCertificate"},
 	{noBinding, "needs a TLS connection that it can be bound to"},
@@ -122,7 +124,7 @@ func (r *Request) judgeAll() map[string]verdict {
 		switch {
 		case supported(name) || name == anyMechanism:
 		case !slices.Contains(r.Offered, name):
-			verdicts[name] = notOffered
+			verdicts[name] = neither
 		case !r.allows(name):
 			verdicts[name] = notAllowed
 		default:

@@ -80,7 +80,7 @@ func TestSelect(t *testing.T) {
 		{name: "unknown and not offered", offered: "PLAIN", allowed: "GSSAPI PLAIN", want: "PLAIN"},
 		{
 			name: "nothing in common", offered: "PLAIN GSSAPI", allowed: "CRAM-MD5 SCRAM-SHA-1 NTLM",
-			want: "error:the server offers PLAIN, GSSAPI, LOGIN; AuthMechs allows CRAM-MD5, SCRAM-SHA-1, NTLM; PLAIN, LOGIN, GSSAPI: not allowed; SCRAM-SHA-1, CRAM-MD5, NTLM: not offered|PLAIN as well",
+			want: "error:the server offers PLAIN, GSSAPI, LOGIN; AuthMechs allows CRAM-MD5, SCRAM-SHA-1, NTLM; PLAIN, LOGIN, GSSAPI: not allowed; SCRAM-SHA-1, CRAM-MD5: not offered; NTLM: neither supported nor offered|PLAIN as well",
 		},
 	}
 	for _, tt := range tests {

@@ -113,7 +113,7 @@ func (a *adviser) aboutFiles() string {
 // aboutLogin advises about user names, passwords, and ways to log in.
 func (a *adviser) aboutLogin() string {
 	if e, ok := errors.AsType[*auth.SelectError](a.err); ok {
-		return e.Hint
+		return a.aboutMechanisms(e)
 	}
 	if a.account == nil {
 		return ""
@@ -159,6 +159,18 @@ func (a *adviser) aboutLogin() string {
 		return "the server offers a way to log in that it does not know how to use; name another one with AuthMechs"
 	}
 	return "the server cannot do it just now; try again later"
+}
+
+// aboutMechanisms advises about AuthMechs that leave no way to log in.
+func (a *adviser) aboutMechanisms(e *auth.SelectError) string {
+	if a.account != nil {
+		for _, name := range a.account.AuthMechs {
+			if text := config.UnknownMechanism(name); text != "" {
+				return "correct " + a.keyword("AuthMechs") + ": " + text
+			}
+		}
+	}
+	return e.Hint
 }
 
 // credentials names the keywords that user name and password come from.

@@ -176,7 +176,7 @@ func (r *run) load() bool {
 	for _, n := range notices {
 		text := noticeText(n)
 		if n.Severity == config.Warning {
-			r.printer.Warn(n.Pos.String(), text)
+			r.printer.Caution(ui.Problem{Place: n.Pos.String(), Text: text, Hint: n.Hint})
 		} else {
 			r.printer.Notice(n.Pos.String(), text)
 		}

@@ -15,9 +15,9 @@ import (
 )
 
 // noticeText returns a notice about the configuration without its place and
-// severity, which are shown in front.
+// severity, which are shown in front, and its hint, which is shown behind it.
 func noticeText(n config.Notice) string {
-	n.Pos = config.Pos{}
+	n.Pos, n.Hint = config.Pos{}, ""
 	return strings.TrimPrefix(n.String(), n.Severity.String()+": ")
 }
 

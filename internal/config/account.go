@@ -124,19 +124,6 @@ func (st *stmt) applyCompress(d *draft) {
 	}
 }
 
-func (st *stmt) applyAuthMechs(d *draft) {
-	for _, t := range st.args {
-		mech := strings.ToUpper(t.text)
-		if mech != "*" && !isAtom(mech) {
-			st.errorf(t.text, "invalid authentication mechanism %s", quote(t.text))
-			continue
-		}
-		if !slices.Contains(d.account.AuthMechs, mech) {
-			d.account.AuthMechs = append(d.account.AuthMechs, mech)
-		}
-	}
-}
-
 func (st *stmt) applyTLSVersions(d *draft) {
 	for _, t := range st.args {
 		sign, number := "", t.text

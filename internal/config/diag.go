@@ -101,6 +101,8 @@ type Notice struct {
 	Severity Severity
 	Pos      Pos // the first place; may be nowhere
 	Text     string
+	// Hint, if not empty, is advice that is not a line to write.
+	Hint string
 	// Replacement holds the lines to write instead of the one at Pos, exactly
 	// as they could stand in the file. Empty: there is no such line, Text says
 	// what to do.
@@ -110,7 +112,7 @@ type Notice struct {
 	AlsoAt []int
 }
 
-// String returns the notice, with its replacement, as one line of text.
+// String returns the notice, with its replacement and hint, as one line of text.
 func (n Notice) String() string {
 	var b strings.Builder
 	if n.Pos.IsSet() {
@@ -139,6 +141,9 @@ func (n Notice) String() string {
 	}
 	if len(n.AlsoAt) > 0 {
 		b.WriteString(")")
+	}
+	if n.Hint != "" {
+		b.WriteString(" (" + n.Hint + ")")
 	}
 	return b.String()
 }

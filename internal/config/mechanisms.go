@@ -1,0 +1,121 @@
+package config
+
+import (
+	"slices"
+	"strings"
+)
+
+// knownMechanisms are the names that AuthMechs can do something with, as in the
+// table of package auth, which a test compares.
+var knownMechanisms = []string{
+	"EXTERNAL", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1",
+	"OAUTHBEARER", "XOAUTH2", "CRAM-MD5", "PLAIN", "LOGIN",
+}
+
+// foreignMechanisms are names that are spelled right, but of mechanisms that this
+// program does not have. Other programs use them with the same file.
+var foreignMechanisms = []string{
+	"9798-M-DSA-SHA1", "9798-M-ECDSA-SHA1", "9798-M-RSA-SHA1-ENC", "9798-U-DSA-SHA1", "9798-U-ECDSA-SHA1", "9798-U-RSA-SHA1-ENC",
+	"ANONYMOUS", "DIGEST-MD5", "EAP-AES128", "EAP-AES128-PLUS", "ECDH-X25519-CHALLENGE", "ECDSA-NIST256P-CHALLENGE",
+	"GS2-KRB5", "GS2-KRB5-PLUS", "GSS-SPNEGO", "GSSAPI", "KERBEROS_V4", "KERBEROS_V5", "NTLM", "OPENID20", "OTP", "PASSDSS-3DES-1",
+	"SAML20", "SCRAM-SHA-224", "SCRAM-SHA-224-PLUS", "SCRAM-SHA-384", "SCRAM-SHA-384-PLUS", "SCRAM-SHA-512", "SCRAM-SHA-512-PLUS",
+	"SCRAM-SHA3-512", "SCRAM-SHA3-512-PLUS", "SECURID", "SKEY", "SPNEGO", "SRP", "SXOVER-PLUS",
+}
+
+// KnownMechanisms returns the names that AuthMechs can do something with.
+func KnownMechanisms() []string { return slices.Clone(knownMechanisms) }
+
+func (st *stmt) applyAuthMechs(d *draft) {
+	for _, t := range st.args {
+		mech := strings.ToUpper(t.text)
+		if mech != "*" && !isAtom(mech) {
+			st.errorf(t.text, "invalid authentication mechanism %s%s", quote(t.text), meantMechanism(mech)).Hint = mechanismsHint
+			continue
+		}
+		if slices.Contains(d.account.AuthMechs, mech) {
+			continue
+		}
+		d.account.AuthMechs = append(d.account.AuthMechs, mech)
+		if text := UnknownMechanism(t.text); text != "" {
+			st.p.notices = append(st.p.notices, Notice{Severity: Warning, Pos: st.pos, Text: text, Hint: mechanismsHint})
+		}
+	}
+}
+
+// UnknownMechanism returns "" for a word of AuthMechs that means something to this
+// or another program. For any other word it returns a message that names the word
+// and guesses what was meant.
+func UnknownMechanism(word string) string {
+	mech := strings.ToUpper(word)
+	if mech == "*" || isMechanism(mech) {
+		return ""
+	}
+	return "unknown authentication mechanism " + quote(word) + meantMechanism(mech)
+}
+
+// isMechanism reports whether a name in upper case is spelled right.
+func isMechanism(name string) bool {
+	return slices.Contains(knownMechanisms, name) || slices.Contains(foreignMechanisms, name)
+}
+
+// mechanismsHint tells the names there are.
+var mechanismsHint = "known are: " + strings.Join(knownMechanisms, ", ") + ", and * for all that are safe"
+
+// meantMechanism guesses what was meant by an unknown name: several known names
+// that were joined, or one that was misspelled. "" if it has no idea.
+func meantMechanism(word string) string {
+	word = strings.TrimPrefix(word, "AUTH=") // as servers write it
+	parts := strings.FieldsFunc(word, func(r rune) bool { return strings.ContainsRune(" ,;:|/+&", r) })
+	if len(parts) > 1 || len(parts) == 1 && parts[0] != word {
+		for i, p := range parts {
+			if near := nearestMechanism(p); near != "" {
+				parts[i] = near
+			}
+			if !isMechanism(parts[i]) {
+				return ""
+			}
+		}
+		text := ", did you mean " + strings.Join(parts, " ") + "?"
+		if len(parts) > 1 {
+			text += " (spaces separate the names)"
+		}
+		return text
+	}
+	if near := nearestMechanism(word); near != "" {
+		return ", did you mean " + near + "?"
+	}
+	return ""
+}
+
+// nearestMechanism returns the known mechanism that a name in upper case is most
+// likely a typing error for, or "". Punctuation does not count, and a name that
+// lacks its end is that name.
+func nearestMechanism(word string) string {
+	if isMechanism(word) {
+		return word
+	}
+	bare := letters(word)
+	var started []string
+	for _, m := range knownMechanisms {
+		switch k := letters(m); {
+		case k == bare:
+			return m
+		case len(bare) > 3 && strings.HasPrefix(k, bare) && !strings.HasSuffix(m, "-PLUS"):
+			started = append(started, m)
+		}
+	}
+	if len(started) > 0 {
+		return started[0] // the strongest
+	}
+	return nearest(word, knownMechanisms)
+}
+
+// letters returns the letters and digits of a name.
+func letters(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' {
+			return r
+		}
+		return -1
+	}, name)
+}
