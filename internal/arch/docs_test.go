@@ -47,6 +47,12 @@ func TestReadmeConfiguration(t *testing.T) {
 		if len(cfg.Channels) != 1 || len(cfg.Stores) != 2 {
 			t.Errorf("got %d channels and %d stores, want 1 and 2", len(cfg.Channels), len(cfg.Stores))
 		}
+		// What a reader may have to change is there to be changed.
+		for _, keyword := range []string{"Host", "TLSType", "User", "PassCmd"} {
+			if a := cfg.Stores[0].IMAP.Account; !a.Pos(keyword).IsSet() {
+				t.Errorf("%s is not given", keyword)
+			}
+		}
 	}
 	if found != 1 {
 		t.Errorf("found %d configurations in README.md, want 1", found)
