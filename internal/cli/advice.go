@@ -264,6 +264,9 @@ func (a *adviser) refusedCertificate() string {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](a.err); ok {
 		return trust + show
 	}
+	if conn, ok := errors.AsType[*imapclient.ConnectionError](a.err); ok && conn.Malformed() {
+		return "the certificate does not follow the rules for certificates; the administrator of the server must replace it"
+	}
 	return ""
 }
 

@@ -103,12 +103,12 @@ type ConnectionError struct {
 }
 
 func (e *ConnectionError) Error() string {
-	if cert, ok := errors.AsType[*tls.CertificateVerificationError](e.Err); ok {
+	if why := e.certificate(); why != "" {
 		s := "certificate"
 		if e.Host != "" {
 			s += " of " + e.Host
 		}
-		return s + " refused: " + cert.Err.Error()
+		return s + " refused: " + why
 	}
 	s := "connection"
 	if e.Host != "" {
@@ -122,6 +122,31 @@ func (e *ConnectionError) Error() string {
 }
 
 func (e *ConnectionError) Unwrap() error { return e.Err }
+
+// Malformed reports whether the server's certificate was refused because it is none
+// that could be good for anybody.
+func (e *ConnectionError) Malformed() bool {
+	_, verified := errors.AsType[*tls.CertificateVerificationError](e.Err)
+	return !verified && e.certificate() != ""
+}
+
+// certificate tells why the server's certificate was refused, "" if it was not.
+func (e *ConnectionError) certificate() string {
+	if cert, ok := errors.AsType[*tls.CertificateVerificationError](e.Err); ok {
+		return cert.Err.Error()
+	}
+	// For these crypto/tls has no types.
+	text := e.Err.Error()
+	if why, ok := strings.CutPrefix(text, "tls: failed to parse certificate from server: "); ok {
+		return why
+	}
+	for _, begin := range []string{"tls: server sent certificate containing ", "tls: server's certificate contains "} {
+		if strings.HasPrefix(text, begin) {
+			return text
+		}
+	}
+	return ""
+}
 
 // BodyError wraps an error of the source of a message that was being appended.
 // Unless it also wraps a *ConnectionError nothing was sent, and the connection

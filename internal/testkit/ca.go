@@ -61,6 +61,20 @@ type CertConfig struct {
 // Issue makes a certificate.
 func (ca *CA) Issue(tb testing.TB, c CertConfig) *Certificate {
 	tb.Helper()
+	key := newKey(tb)
+	return &Certificate{Cert: sign(tb, c.template(), ca.Cert, key.Public(), ca.key), key: key}
+}
+
+// SelfSigned makes a certificate that only vouches for itself.
+func SelfSigned(tb testing.TB, c CertConfig) *Certificate {
+	tb.Helper()
+	key := newKey(tb)
+	tmpl := c.template()
+	return &Certificate{Cert: sign(tb, tmpl, tmpl, key.Public(), key), key: key}
+}
+
+// template is the certificate without what the issuer adds.
+func (c CertConfig) template() *x509.Certificate {
 	if c.Hosts == nil {
 		c.Hosts = []string{"localhost", "127.0.0.1", "127.0.0.2", "::1"}
 	}
@@ -89,8 +103,7 @@ func (ca *CA) Issue(tb testing.TB, c CertConfig) *Certificate {
 			tmpl.DNSNames = append(tmpl.DNSNames, h)
 		}
 	}
-	key := newKey(tb)
-	return &Certificate{Cert: sign(tb, tmpl, ca.Cert, key.Public(), ca.key), key: key}
+	return tmpl
 }
 
 // WrongName makes a certificate for a host other than the test's.
