@@ -186,6 +186,7 @@ func (r *run) load() bool {
 		return false
 	}
 	r.cfg = cfg
+	r.warnExposed()
 	r.printer.Debugf(ui.DebugMain, "configuration file %s", cfg.File)
 	return true
 }
