@@ -84,8 +84,13 @@ type Observer interface {
 
 // Summary is what a run did.
 type Summary struct {
+	// Channels were begun, and Boxes of theirs brought to an end, good or bad.
 	Channels, Boxes int
-	Counts          [2]engine.Counts
+	// Counts are the changes made, those in pairs that were interrupted included.
+	Counts [2]engine.Counts
+	// Unfinished pairs were interrupted, because the run was told to stop. NotBegun
+	// are those behind them. NotListed are channels whose pairs are not known.
+	Unfinished, NotBegun, NotListed int
 	// Failed: something was not fully successful.
 	Failed bool
 }

@@ -74,9 +74,9 @@ func Run(ctx context.Context, sel []Selection, o Options) Summary {
 	places := make(chan struct{}, r.Parallel)
 	var wg sync.WaitGroup
 	var before []*begun
-	for _, s := range sel {
+	for i, s := range sel {
 		if ctx.Err() != nil {
-			r.failed()
+			r.interrupted(func(sum *Summary) { sum.NotListed += len(sel) - i })
 			break
 		}
 		r.countChannel()
@@ -136,6 +136,14 @@ func (r *runner) failed() {
 	r.sum.Failed = true
 }
 
+// interrupted notes what was not done because the run was told to stop.
+func (r *runner) interrupted(note func(*Summary)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sum.Failed = true
+	note(&r.sum)
+}
+
 // close ends the sessions of all stores at the same time.
 func (r *runner) close() {
 	var wg sync.WaitGroup
@@ -155,6 +163,9 @@ func (r *runner) channel(ctx context.Context, s Selection) {
 		err = r.lookAround(ctx, q, jobs)
 	}
 	if err != nil {
+		if ctx.Err() != nil {
+			r.interrupted(func(sum *Summary) { sum.NotListed++ })
+		}
 		r.channelFailed(s.Channel, err)
 		return
 	}
@@ -204,8 +215,13 @@ func (r *runner) work(ctx context.Context, s Selection, jobs []job, q *quiet) {
 	defer wg.Wait()
 	// Into these the pairs begun so far may put messages.
 	filled := map[string]bool{}
-	for _, j := range jobs {
+	for i, j := range jobs {
 		t := j.target
+		left := func() {
+			if ctx.Err() != nil {
+				r.interrupted(func(sum *Summary) { sum.NotBegun += len(jobs) - i })
+			}
+		}
 		c := r.claimOf(s.Channel, t)
 		r.lookForOverlap(s.Channel, t, c)
 		isFilled := slices.ContainsFunc(c.boxes, func(b string) bool { return filled[b] })
@@ -217,21 +233,22 @@ func (r *runner) work(ctx context.Context, s Selection, jobs []job, q *quiet) {
 			if r.Explain {
 				r.Observer.Observe(engine.Event{Kind: engine.Selected, Channel: t.Channel, Box: t.Box, Text: "unchanged since a run that found nothing to do; not opened"})
 			}
-			r.finish(s, t, engine.Result{Unchanged: true}, nil)
+			r.finish(ctx, s, t, engine.Result{Unchanged: true}, nil)
 			continue
 		}
 		if err := r.gate.enter(ctx, c); err != nil {
-			r.failed()
+			left()
 			return
 		}
 		if r.isBroken(s.Channel) {
+			left()
 			r.gate.leave(c)
 			return
 		}
 		// From here, so that pairs are begun in order.
 		r.Observer.PairStarted(t.PairName)
 		if j.pair == nil {
-			r.finish(s, t, engine.Result{}, j.err)
+			r.finish(ctx, s, t, engine.Result{}, j.err)
 			r.gate.leave(c)
 			continue
 		}
@@ -326,7 +343,7 @@ func (r *runner) pair(ctx context.Context, s Selection, j job, q *quiet, c claim
 		r.gate.leave(c)
 		c.alone = true
 		if gerr := r.gate.enter(ctx, c); gerr != nil {
-			r.finish(s, t, res, gerr)
+			r.finish(ctx, s, t, res, gerr)
 			return
 		}
 		before := res.Counts
@@ -336,7 +353,7 @@ func (r *runner) pair(ctx context.Context, s Selection, j job, q *quiet, c claim
 		}
 	}
 	q.note(p, res, err, r.now())
-	r.finish(s, t, res, err)
+	r.finish(ctx, s, t, res, err)
 	r.gate.leave(c)
 }
 
@@ -373,9 +390,13 @@ func (r *runner) count(s Selection, t target, counts [2]engine.Counts) {
 }
 
 // finish adds up what was done with a pair, and tells it.
-func (r *runner) finish(s Selection, t target, res engine.Result, err error) {
+func (r *runner) finish(ctx context.Context, s Selection, t target, res engine.Result, err error) {
 	r.mu.Lock()
-	r.sum.Boxes++
+	if err != nil && ctx.Err() != nil {
+		r.sum.Unfinished++
+	} else {
+		r.sum.Boxes++
+	}
 	if err != nil || res.Failed+res.Problems > 0 {
 		r.sum.Failed = true
 	}

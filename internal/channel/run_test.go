@@ -461,6 +461,12 @@ func TestCancel(t *testing.T) {
 			if !sum.Failed || sum.Channels != 1 || len(w.obs.done) > 2 {
 				t.Errorf("%+v\n%s", sum, strings.Join(w.obs.log, "\n"))
 			}
+			// All mailboxes are accounted for, of the other channel only the channel.
+			switch all := sum.Boxes + sum.Unfinished + sum.NotBegun; {
+			case c.kind == mem.OpList && (all != 0 || sum.NotListed != 2),
+				c.kind != mem.OpList && (all != 3 || sum.Unfinished != 1 || sum.NotListed != 1):
+				t.Errorf("%+v\n%s", sum, strings.Join(w.obs.log, "\n"))
+			}
 			for _, err := range w.obs.failed {
 				if !errors.Is(err, context.Canceled) {
 					t.Errorf("the channel failed: %v", err)
@@ -481,7 +487,7 @@ func TestCancel(t *testing.T) {
 		w.boxes("far", "a", "b")
 		ctx, cancel := context.WithCancel(t.Context())
 		w.onDone = cancel
-		if sum := w.run(ctx); !sum.Failed || len(w.obs.done) != 1 || len(w.obs.errs) != 0 {
+		if sum := w.run(ctx); !sum.Failed || len(w.obs.done) != 1 || len(w.obs.errs) != 0 || sum.Boxes != 1 || sum.NotBegun != 1 || sum.NotListed != 1 {
 			t.Errorf("%+v\n%s", sum, strings.Join(w.obs.log, "\n"))
 		}
 	})
@@ -490,7 +496,7 @@ func TestCancel(t *testing.T) {
 		w.boxes("far", "a", "b")
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if sum := w.run(ctx); !sum.Failed || len(w.obs.log) != 0 || len(w.stores) != 0 {
+		if sum := w.run(ctx); !sum.Failed || len(w.obs.log) != 0 || len(w.stores) != 0 || sum.NotListed != 2 {
 			t.Errorf("%+v\n%s", sum, strings.Join(w.obs.log, "\n"))
 		}
 	})

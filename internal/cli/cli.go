@@ -242,7 +242,10 @@ func (r *run) channels(ctx context.Context) int {
 		return r.list(ctx, sel, o)
 	}
 	sum := channel.Run(ctx, sel, o)
-	r.printer.Summary(sum.Boxes, sum.Channels, sum.Counts)
+	r.printer.Summary(ui.Totals{
+		Boxes: sum.Boxes, Channels: sum.Channels, Counts: sum.Counts,
+		Unfinished: sum.Unfinished, NotBegun: sum.NotBegun, NotListed: sum.NotListed,
+	})
 	return r.exitCode(sum)
 }
 

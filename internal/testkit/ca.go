@@ -74,7 +74,7 @@ func SelfSigned(tb testing.TB, c CertConfig) *Certificate {
 }
 
 // template is the certificate without what the issuer adds.
-func (c CertConfig) template() *x509.Certificate {
+func (c *CertConfig) template() *x509.Certificate {
 	if c.Hosts == nil {
 		c.Hosts = []string{"localhost", "127.0.0.1", "127.0.0.2", "::1"}
 	}

@@ -7,16 +7,44 @@ import (
 	"isync/internal/engine"
 )
 
+// Totals is what a run did.
+type Totals struct {
+	Boxes, Channels int
+	Counts          [2]engine.Counts
+	// Left by a run that was told to stop: boxes that were interrupted, boxes that
+	// were not begun, channels whose boxes are not known.
+	Unfinished, NotBegun, NotListed int
+}
+
+// left tells what a run that was told to stop has left.
+func (t Totals) left() []string {
+	var boxes []string
+	if t.Unfinished > 0 {
+		boxes = append(boxes, fmt.Sprintf("%d box(es) unfinished", t.Unfinished))
+	}
+	if t.NotBegun > 0 {
+		boxes = append(boxes, fmt.Sprintf("%d box(es) not begun", t.NotBegun))
+	}
+	if t.NotListed > 0 {
+		boxes = append(boxes, fmt.Sprintf("the box(es) of %d channel(s) not listed", t.NotListed))
+	}
+	if boxes == nil {
+		return nil
+	}
+	return []string{"left " + strings.Join(boxes, " and ")}
+}
+
 // Summary tells at the end what was done.
-func (p *Printer) Summary(boxes, channels int, counts [2]engine.Counts) {
+func (p *Printer) Summary(t Totals) {
 	if p.o.Level < Normal {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.status.over = true
-	lines := []string{fmt.Sprintf("Processed %d box(es) in %d channel(s)", boxes, channels)}
-	lines = append(lines, countLines(counts, p.o.DryRun)...)
+	lines := []string{fmt.Sprintf("Processed %d box(es) in %d channel(s)", t.Boxes, t.Channels)}
+	lines = append(lines, countLines(t.Counts, p.o.DryRun)...)
+	lines = append(lines, t.left()...)
 	for i, l := range lines {
 		if i < len(lines)-1 {
 			l += ","

@@ -75,7 +75,7 @@ func perform(o Options) (begin, out, err string) {
 	p.PairDone(pair, res, nil)
 	p.PairStarted(engine.PairName{Channel: "c"})
 	p.PairDone(engine.PairName{Channel: "c"}, engine.Result{}, errors.New("no luck"))
-	p.Summary(2, 1, res.Counts)
+	p.Summary(Totals{Boxes: 2, Channels: 1, Counts: res.Counts})
 	return begin, outBuf.String(), errBuf.String()
 }
 
