@@ -47,6 +47,9 @@ type Options struct {
 	FS   vfs.FS
 	// DryRun: decide, but change nothing.
 	DryRun bool
+	// Peek, if not nil, returns for which channels a dry run only looks whether the
+	// pairs can be synchronized (engine.Pair.Peek).
+	Peek func(*config.Channel) bool
 	// Explain: the observer is told what was selected (engine.Selected), and why
 	// everything is done (engine.Debug).
 	Explain bool
@@ -105,6 +108,7 @@ func (r *runner) enginePair(s Selection, t target) (*engine.Pair, error) {
 		FS:              r.FS, FSync: r.Global.FSync, BufferLimit: r.Global.BufferLimit,
 		LogImplied: r.LogImplied, Controls: r.Controls, DryRun: r.DryRun, Explain: r.Explain, TUIDs: r.TUIDs, Observer: r.Observer,
 	}
+	p.Peek = r.Peek != nil && r.Peek(c)
 	if r.Controls == nil {
 		p.LateWait = lateWait
 	}

@@ -2,11 +2,19 @@ package channel
 
 import (
 	"fmt"
+	"strings"
 
 	"isync/internal/config"
 	"isync/internal/engine"
 	"isync/internal/imapwire"
 )
+
+// RealName returns the name of a mailbox that may have the name that mbsync before
+// 1.5 gave it.
+func RealName(old string) (name string, ok bool) {
+	name, err := imapwire.DecodeUTF7(old)
+	return name, err == nil && name != old && strings.Contains(old, "&")
+}
 
 // refuseOldNames looks for mailboxes that an mbsync before 1.5 has made. It gave
 // local mailboxes the names that cross the wire, in modified UTF-7: Entw&APw-rfe
@@ -20,8 +28,8 @@ func refuseOldNames(c *config.Channel, targets []target) {
 	}
 	for i := range targets {
 		old := &targets[i]
-		name, err := imapwire.DecodeUTF7(old.Name)
-		if err != nil || name == old.Name {
+		name, ok := RealName(old.Name)
+		if !ok {
 			continue
 		}
 		j, ok := byName[name]

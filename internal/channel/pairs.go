@@ -11,7 +11,6 @@ import (
 
 	"isync/internal/config"
 	"isync/internal/engine"
-	"isync/internal/imapwire"
 	"isync/internal/mail"
 	"isync/internal/store"
 	"isync/internal/syncstate"
@@ -52,7 +51,7 @@ func (r *runner) pairs(ctx context.Context, s Selection, q *quiet) ([]target, er
 	if s.Boxes != nil {
 		for _, b := range s.Boxes {
 			out = append(out, newTarget(c, st, b))
-			if name, err := imapwire.DecodeUTF7(b); err == nil && name != b && strings.Contains(b, "&") {
+			if name, ok := RealName(b); ok {
 				r.warn(c, &NameError{Reason: NameOld, Name: b, Channel: c, Store: c.Far.Store, text: fmt.Sprintf(
 					"mailboxes are named in UTF-8, so '%s' is not '%s'", b, name)})
 			}

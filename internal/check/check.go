@@ -8,19 +8,24 @@
 // only if that is wanted (Options.Probe). No password is looked at, and none is in
 // the report.
 //
-// The report goes out line by line as plain text, at most Options.Columns wide
-// as far as its words allow.
+// What is found about a channel comes from a dry run of it, up to the point where
+// messages would be listed. Thus what is reported as a failure fails in a run, for
+// the same reason, and the other way round. Of a server that is not asked it is
+// assumed that it holds what it should.
+//
+// The report is plain text, at most Options.Columns wide as far as its words
+// allow: a summary that fits on a screen, or everything (Options.Verbose).
 package check
 
 import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"isync/internal/channel"
 	"isync/internal/config"
-	"isync/internal/engine"
 	"isync/internal/store"
 	"isync/internal/vfs"
 )
@@ -54,6 +59,8 @@ type Options struct {
 	Windows bool
 	// Columns is the width of the report; 0: 80.
 	Columns int
+	// Verbose: everything is told, section by section, instead of a summary.
+	Verbose bool
 	// Line takes the lines of the report.
 	Line func(string)
 }
@@ -69,7 +76,10 @@ func Run(ctx context.Context, o Options) bool {
 	}
 	c := &checker{
 		Options: o, report: report{line: o.Line, columns: o.Columns, home: o.Home},
-		stores: map[config.Pos]store.Store{}, failed: map[config.Pos]bool{},
+		stores: map[config.Pos]store.Store{}, failed: map[config.Pos]bool{}, sizes: map[config.Pos]int{},
+	}
+	if !o.Verbose {
+		c.line = func(string) {}
 	}
 	defer c.close()
 	c.file()
@@ -89,7 +99,12 @@ func Run(ctx context.Context, o Options) bool {
 	if ctx.Err() != nil {
 		return false
 	}
-	c.sum()
+	if o.Verbose {
+		c.blank()
+		c.text("", c.verdict(c.problems, c.notes))
+	} else {
+		c.summary()
+	}
 	return c.problems == 0
 }
 
@@ -102,6 +117,10 @@ type checker struct {
 	stores map[config.Pos]store.Store
 	// failed are the stores that were found not to work.
 	failed map[config.Pos]bool
+	// sizes are how many mailboxes there are in stores that were listed.
+	sizes map[config.Pos]int
+	// briefs are the sections in the summary.
+	briefs []brief
 }
 
 func (c *checker) close() {
@@ -152,6 +171,7 @@ func (c *checker) error(err error) {
 // file tells about the configuration file.
 func (c *checker) file() {
 	cfg := c.Config
+	c.subject = subject{}
 	c.head("Configuration file "+c.tilde(cfg.File), "")
 	c.field("holds", fmt.Sprintf("%s, %s, %s", count(len(cfg.Stores), "store"), count(len(cfg.Channels), "channel"), count(len(cfg.Groups), "group")))
 	if !cfg.Global.FSync {
@@ -188,7 +208,7 @@ func (c *checker) unused() {
 	for _, g := range cfg.Groups {
 		for _, m := range g.Members {
 			if m.Channel == nil {
-				c.fail("", "Group %q names channel %q, which does not exist (%s)", g.Name, m.Name, m.Pos)
+				c.note("", "Group %q names channel %q, which does not exist (%s): a run of the group fails", g.Name, m.Name, m.Pos)
 			}
 		}
 	}
@@ -208,17 +228,24 @@ func (c *checker) secrets() {
 	}
 }
 
-// sum ends the report.
-func (c *checker) sum() {
-	c.blank()
-	switch {
-	case c.problems == 0 && c.notes == 0:
-		c.text("", "No problems found.")
-	case c.problems == 0:
-		c.text("", "No problems found; "+count(c.notes, "note")+" above.")
-	default:
-		c.text("", count(c.problems, "problem")+" found (marked "+markFail+"), and "+count(c.notes, "note")+".")
+// verdict is the end of the report.
+func (c *checker) verdict(problems, notes int) string {
+	unasked := ""
+	if c.leavesUnasked() {
+		unasked = ", as far as can be told without asking a server (--online)"
 	}
+	switch {
+	case problems == 0 && notes == 0:
+		return "No problems found" + unasked + "."
+	case problems == 0:
+		return "No problems found" + unasked + "; " + count(notes, "note") + " above."
+	}
+	return count(problems, "problem") + " found (marked " + markFail + "), and " + count(notes, "note") + "."
+}
+
+// leavesUnasked reports whether there are servers that were not asked.
+func (c *checker) leavesUnasked() bool {
+	return c.Probe == nil && slices.ContainsFunc(c.order(), func(s *config.Store) bool { return s.IMAP != nil })
 }
 
 // count makes "1 store" and "2 stores".
@@ -237,9 +264,4 @@ func plural(what string) string {
 		return what + "es"
 	}
 	return what + "s"
-}
-
-// presences of a pair, in the words of the report.
-func missing(known [2]engine.Presence) (far, near bool) {
-	return known[config.Far] == engine.Absent, known[config.Near] == engine.Absent
 }

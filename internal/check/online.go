@@ -3,7 +3,6 @@ package check
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -59,6 +58,7 @@ func (c *checker) online(ctx context.Context, s *config.Store) {
 		c.error(err)
 		return
 	}
+	c.sizes[s.At] = len(names)
 	c.ok("%s on the server: %s", count(len(names), "mailbox"), some(names))
 }
 
@@ -140,60 +140,4 @@ func some(names []string) string {
 		return strings.Join(names[:most], ", ") + ", ..."
 	}
 	return strings.Join(names, ", ")
-}
-
-// pairs lists both stores of a channel and tells what a run would find.
-func (c *checker) pairs(ctx context.Context, l *link) {
-	if c.failed[l.Far.Store.At] || c.failed[l.Near.Store.At] {
-		return
-	}
-	found := channel.List(ctx, []channel.Selection{l.sel}, channel.Options{Global: c.Config.Global, Open: c.Open})
-	if len(found) == 0 {
-		return
-	}
-	f := found[0]
-	if f.Err != nil {
-		c.error(f.Err)
-		return
-	}
-	for _, err := range f.Left {
-		c.fail("", "%v", err)
-	}
-	if len(l.Patterns) == 0 || l.named != nil {
-		return
-	}
-	if len(f.Pairs) == 0 {
-		c.note("mbsync -ls "+shellQuote(l.Far.Store.Name)+" lists what there is", "the patterns match no mailbox of either side")
-		return
-	}
-	var only [2][]string // by the side it is missing on
-	both := 0
-	for i, p := range f.Pairs {
-		noFar, noNear := missing(f.Known[i])
-		switch {
-		case noNear:
-			only[config.Near] = append(only[config.Near], p.Name)
-		case noFar:
-			only[config.Far] = append(only[config.Far], p.Name)
-		default:
-			both++
-		}
-	}
-	c.ok("%s: %d on both sides", count(len(f.Pairs), "mailbox")+" matched", both)
-	for t, names := range only {
-		side, other := config.Side(t), config.Side(t).Other()
-		if len(names) == 0 {
-			continue
-		}
-		text := fmt.Sprintf("%s on the %s side only: %s", count(len(names), "mailbox"), other, some(names))
-		switch {
-		case l.ops.On[side].Has(config.OpCreate):
-			c.ok("%s; to be created on the %s side, unless they were removed there", text, side)
-		case l.ops.On[other].Has(config.OpRemove):
-			c.note("Create or -C"+side.String()[:1]+" makes them", "%s; removed if synchronized before and empty now, else an error", text)
-		default:
-			c.fail("Create, or -C"+side.String()[:1]+", makes them on the "+side.String()+" side; Patterns can exclude them",
-				"%s; without Create a run cannot synchronize them", text)
-		}
-	}
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"unicode"
 
 	"isync/internal/vfs"
@@ -34,7 +35,7 @@ func examine(f vfs.FS, dir string) place {
 		case err == nil:
 			p.err = writable(f, p.at, fi)
 			return p
-		case !errors.Is(err, fs.ErrNotExist):
+		case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR):
 			p.err = err
 			return p
 		}

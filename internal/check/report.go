@@ -20,14 +20,32 @@ const (
 	markWidth  = 6
 )
 
-// report lays out lines: headings, labeled texts, and the outcome of tests.
+// report lays out lines: headings, labeled texts, and the outcome of tests. It
+// also collects what was found, for the summary.
 type report struct {
-	line     func(string)
-	columns  int
-	home     string
-	begun    bool
+	line    func(string)
+	columns int
+	home    string
+	begun   bool
+	// subject is what is being told about.
+	subject subject
+	// lenient: the subject takes no part in a run, which so does not fail for it.
+	lenient  bool
+	findings []finding
 	problems int
 	notes    int
+}
+
+// subject is what a finding is about: a section of the file; zero: the file.
+type subject struct{ what, name string }
+
+// finding is a note or a problem.
+type finding struct {
+	mark string
+	// what, and names, are the subjects that it is about.
+	what       string
+	names      []string
+	text, hint string
 }
 
 // head begins a part of the report. place is where it is in the configuration.
@@ -76,13 +94,28 @@ func (r *report) ok(format string, args ...any) { r.mark(markOK, fmt.Sprintf(for
 // note points out what is legal but may not be what was meant.
 func (r *report) note(hint, format string, args ...any) {
 	r.notes++
-	r.mark(markNote, fmt.Sprintf(format, args...), hint)
+	r.found(markNote, fmt.Sprintf(format, args...), hint)
 }
 
-// fail tells what does not work.
+// fail tells what makes a run fail.
 func (r *report) fail(hint, format string, args ...any) {
+	if r.lenient {
+		r.note(hint, format, args...)
+		return
+	}
 	r.problems++
-	r.mark(markFail, fmt.Sprintf(format, args...), hint)
+	r.found(markFail, fmt.Sprintf(format, args...), hint)
+}
+
+// found tells and keeps a finding.
+func (r *report) found(mark, text, hint string) {
+	hint = r.tildesInHint(hint)
+	f := finding{mark: mark, what: r.subject.what, text: text, hint: hint}
+	if r.subject.name != "" {
+		f.names = []string{r.subject.name}
+	}
+	r.findings = append(r.findings, f)
+	r.mark(mark, text, hint)
 }
 
 func (r *report) mark(mark, text, hint string) {
@@ -128,7 +161,26 @@ func (r *report) tildes(text string) string {
 	if r.home == "" || r.home == "/" {
 		return text
 	}
+	// A shell expands no tilde in quotes.
+	text = strings.ReplaceAll(text, "mkdir -p '"+r.home+"/", "mkdir -p ~/'")
 	return strings.ReplaceAll(text, r.home+"/", "~/")
+}
+
+// tildesInHint does that to the paths in advice, but for those in quotes, which are
+// for a shell.
+func (r *report) tildesInHint(hint string) string {
+	if r.home == "" || r.home == "/" {
+		return hint
+	}
+	parts := strings.Split(hint, r.home+"/")
+	for i := range parts[1:] {
+		between := "~/"
+		if strings.HasSuffix(parts[i], "'") {
+			between = r.home + "/"
+		}
+		parts[i] += between
+	}
+	return strings.Join(parts, "")
 }
 
 // shellPath writes a path for a shell, short if that is safe.

@@ -1,6 +1,8 @@
 package check
 
 import (
+	"strings"
+
 	"isync/internal/channel"
 	"isync/internal/config"
 	"isync/internal/engine"
@@ -17,7 +19,6 @@ func (c *checker) risks(l *link) {
 	if either.Has(config.OpRemove) {
 		c.note("", "Remove: a mailbox that vanishes from one side, for whatever reason, is removed from the other if it holds no messages")
 	}
-	c.missingBoxes(l)
 	c.expiry(l)
 	for t, e := range []config.End{l.Far, l.Near} {
 		if e.Store.MaxSize > 0 && l.ops.On[t].Has(config.OpNew) && !l.ops.On[t].Has(config.OpUpgrade) {
@@ -56,22 +57,6 @@ func (c *checker) deletions(l *link) {
 	}
 }
 
-// missingBoxes points out which mailboxes are not synchronized because nobody
-// creates their counterpart.
-func (c *checker) missingBoxes(l *link) {
-	if len(l.Patterns) == 0 {
-		return
-	}
-	switch far, near := l.ops.On[config.Far].Has(config.OpCreate), l.ops.On[config.Near].Has(config.OpCreate); {
-	case !far && !near:
-		c.note("Create Both, Create Near or Create Far makes the missing one", "a mailbox that is on one side only is an error, as there is no Create")
-	case !near:
-		c.note("Create Both makes them on either side", "a mailbox that is on the far side only is an error, as Create is Far")
-	case !far:
-		c.note("Create Both makes them on either side", "a mailbox that is on the near side only is an error, as Create is Near")
-	}
-}
-
 // expiry points out what MaxMessages does not do.
 func (c *checker) expiry(l *link) {
 	if l.MaxMessages <= 0 {
@@ -104,8 +89,8 @@ func (c *checker) patterns(l *link) {
 		c.note("put a pattern in front that selects, such as *", "the patterns only exclude: no mailbox is selected")
 		return
 	}
-	if l.there[0] != nil && l.there[1] != nil && len(l.there[0])+len(l.there[1]) == 0 {
-		c.note("mbsync -ls lists what there is", "the patterns match no mailbox of either side")
+	if l.unseen == [2]bool{} && l.err == nil && len(l.pairs) == 0 {
+		c.note("mbsync -ls "+shellQuote(l.Far.Store.Name)+" "+shellQuote(l.Near.Store.Name)+" lists what there is", "the patterns match no mailbox of either side")
 	}
 }
 
@@ -142,8 +127,11 @@ func newOverlaps() *overlaps {
 // add looks for mailboxes and sync states that another channel has, too.
 func (o *overlaps) add(c *checker, l *link) {
 	told := map[string]bool{} // channels
-	for _, name := range l.samples {
-		v := l.prev.Pair(name)
+	for i := range l.pairs {
+		if l.pairs[i].err != nil {
+			continue
+		}
+		v := l.prev.Pair(l.pairs[i].Name)
 		if v.Err != nil {
 			continue
 		}
@@ -151,18 +139,36 @@ func (o *overlaps) add(c *checker, l *link) {
 		for t := range id {
 			id[t] = channel.Identity(l.Channel, l.stores[t], config.Side(t), v.Box[t])
 		}
-		was, ok := o.states[v.StatePath]
-		switch {
-		case !ok:
-			o.states[v.StatePath] = claim{channel: l.Name, pair: v.PairName}
-		case (was.pair.Store != v.Store || was.pair.Box != v.Box) && !told[was.channel]:
-			told[was.channel] = true
-			c.fail("give one of the two another SyncState, or leave it out",
-				"%s would have the same sync state as %s of channel %s: %s", thePair(name), thePair(was.pair.Name), quoted(was.channel), c.tilde(v.StatePath))
-		}
+		o.state(c, l, v, told)
 		for t := range id {
 			o.box(c, l, v, config.Side(t), id, told)
 		}
+	}
+}
+
+// state looks whether another channel would use the sync state of a pair, or a
+// file that belongs to it.
+func (o *overlaps) state(c *checker, l *link, v channel.Preview, told map[string]bool) {
+	path := v.StatePath
+	was, ok := o.states[path]
+	for _, suffix := range engine.StateSuffixes() {
+		if ok {
+			break
+		}
+		if was, ok = o.states[path+suffix]; ok {
+			break
+		}
+		if owner, is := strings.CutSuffix(path, suffix); is {
+			was, ok = o.states[owner]
+		}
+	}
+	switch {
+	case !ok:
+		o.states[path] = claim{channel: l.Name, pair: v.PairName}
+	case was.channel != l.Name && (was.pair.Store != v.Store || was.pair.Box != v.Box) && !told[was.channel]:
+		told[was.channel] = true
+		c.fail("give one of the two another SyncState, or leave it out",
+			"%s would have the same sync state as %s of channel %s: %s", thePair(v.Name), thePair(was.pair.Name), quoted(was.channel), c.tilde(path))
 	}
 }
 

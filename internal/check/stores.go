@@ -11,13 +11,41 @@ import (
 	"strconv"
 	"strings"
 
+	"isync/internal/channel"
 	"isync/internal/config"
 	"isync/internal/mail"
 	"isync/internal/store"
 )
 
+// begin makes a store the subject of what follows. What is wrong with it is wrong
+// with all channels that use it.
+func (c *checker) begin(s *config.Store) {
+	name := strconv.Quote(s.Name)
+	users := c.users(s)
+	if c.subject.what = "MaildirStore"; s.IMAP != nil {
+		c.subject.what = "IMAPStore"
+	}
+	c.subject.name, c.lenient = name, len(users) == 0 && (c.All || len(c.Channels) > 0) && !c.isNamed(s)
+}
+
+// users returns the names of the channels that use a store.
+func (c *checker) users(s *config.Store) (names []string) {
+	for _, sel := range c.Channels {
+		for _, e := range []config.End{sel.Channel.Far, sel.Channel.Near} {
+			if e.Store.At == s.At && !slices.Contains(names, strconv.Quote(sel.Channel.Name)) {
+				names = append(names, strconv.Quote(sel.Channel.Name))
+			}
+		}
+	}
+	return names
+}
+
+// isNamed reports whether the command line names a store.
+func (c *checker) isNamed(s *config.Store) bool { return !c.All && slices.Contains(c.Stores, s) }
+
 // store explains a store and tests it.
 func (c *checker) store(ctx context.Context, s *config.Store) {
+	c.begin(s)
 	c.head(s.Label(), s.At.String())
 	if s.IMAP != nil {
 		c.account(s.IMAP.Account)
@@ -34,16 +62,42 @@ func (c *checker) store(ctx context.Context, s *config.Store) {
 		c.maildir(ctx, s)
 		return
 	}
-	if a := s.IMAP.Account; a.User == "" && a.UserCmd == "" && a.Tunnel == "" && a.ClientCertificate == "" {
+	problems := c.problems
+	a := s.IMAP.Account
+	if a.User == "" && a.UserCmd == "" && a.Tunnel == "" && a.ClientCertificate == "" {
 		c.fail("add User, or UserCmd, to "+a.Label()+" ("+a.At.String()+")", "there is no user to log in as")
 	}
-	if a := s.IMAP.Account; a.TLS == config.TLSNone && a.Tunnel == "" && !loopback(a.Host) {
+	if a.TLS == config.TLSNone && a.Tunnel == "" && !loopback(a.Host) {
 		c.note("use TLSType IMAPS (port 993) or STARTTLS", "the connection is not encrypted (%s): anybody on the way can read mail and password", a.Pos("TLSType"))
 	}
+	text := c.reached(a)
 	// This finds what is wrong with certificates, for example.
 	if c.open(s) != nil && c.Probe != nil {
 		c.online(ctx, s)
+		if !c.failed[s.At] {
+			text += "; " + count(c.sizes[s.At], "mailbox")
+		}
 	}
+	c.brief(c.problems > problems, text)
+}
+
+// reached tells in short how a server is reached.
+func (c *checker) reached(a *config.Account) string {
+	text := "reached through Tunnel"
+	if a.Tunnel == "" {
+		text = net.JoinHostPort(a.Host, strconv.Itoa(a.Port))
+	}
+	switch a.TLS {
+	case config.TLSNone:
+	case config.TLSStartTLS:
+		text += ", STARTTLS"
+	case config.TLSIMAPS:
+		text += ", TLS"
+	}
+	if a.User != "" {
+		text += ", user " + a.User
+	}
+	return text
 }
 
 // account tells how a server is reached.
@@ -214,68 +268,81 @@ func (c *checker) trash(s *config.Store) {
 	c.field("trash", text)
 }
 
-// maildir tests the directories of a store.
+// maildir tells which directories of a store there are. Whether that is a problem
+// depends on the channels.
 func (c *checker) maildir(ctx context.Context, s *config.Store) {
 	m := s.Maildir
+	problems := c.problems
 	if s.HasPath {
-		dir := s.Path
-		if !strings.HasSuffix(dir, "/") {
-			dir = filepath.Dir(dir) // the rest is the beginning of names
-		}
-		c.directory(dir, "Path")
+		c.path(s)
 	}
 	p := examine(c.FS, m.Inbox)
 	switch {
 	case p.err != nil:
-		c.pathFailed("Inbox", p.err)
+		c.field("", "the inbox "+c.tilde(m.Inbox)+" cannot be used")
 	case !p.exists:
-		c.note("", "the inbox %s is not there yet; Create makes it", c.tilde(m.Inbox))
+		c.field("", "the inbox "+c.tilde(m.Inbox)+" is not there yet")
 	default:
 		c.inbox(m.Inbox)
 	}
 	if foldsCase(c.FS, p.at) {
 		c.note("", "this file system does not tell upper from lower case: mailboxes whose names differ in nothing else would be one")
 	}
-	if c.problems > 0 && p.err != nil {
-		c.failed[s.At] = true
-		return
+	text := c.tilde(m.Inbox)
+	if s.HasPath && m.SubFolders != config.SubFoldersMaildirPP {
+		text = c.tilde(s.Path)
 	}
-	st := c.open(s)
-	if st == nil {
-		return
-	}
-	boxes, err := st.List(ctx, c.everything(s))
-	if err != nil {
-		c.failed[s.At] = true
-		if !errors.Is(err, fs.ErrNotExist) { // that was told already
-			c.error(err)
+	if st := c.open(s); st != nil {
+		if boxes, err := st.List(ctx, c.everything(s)); err == nil {
+			text += "; " + count(len(boxes), "mailbox")
+			c.ok("%s", count(len(boxes), "mailbox")+pick(len(boxes), " is there", " are there"))
 		}
-		return
 	}
-	c.mailboxes(st, boxes)
+	c.brief(c.problems > problems, text)
 }
 
-// directory tests a directory that must be there.
-func (c *checker) directory(dir, what string) {
+// path tells about the directory of Path. Channels that list the mailboxes in
+// there fail without it, and tell so themselves.
+func (c *checker) path(s *config.Store) {
+	dir := s.Path
+	if !strings.HasSuffix(dir, "/") {
+		dir = filepath.Dir(dir) // the rest is the beginning of names
+	}
+	if text, hint := PathPrefix(c.FS, s.Path); text != "" {
+		c.note(hint, "%s", c.tildes(text))
+	}
 	p := examine(c.FS, dir)
+	listed := slices.ContainsFunc(c.Channels, func(sel channel.Selection) bool {
+		ch := sel.Channel
+		return (ch.Far.Store.At == s.At || ch.Near.Store.At == s.At) && len(ch.Patterns) > 0 && sel.Boxes == nil
+	})
 	switch {
+	case p.err == nil && p.exists:
+		c.ok("Path %s can be written to", c.tilde(dir))
+	case listed:
+		c.field("", "Path "+c.tilde(dir)+" cannot be used")
 	case p.err != nil:
-		c.pathFailed(what, p.err)
-	case !p.exists:
-		c.fail("if it is no typing error: mkdir -p "+c.shellPath(filepath.Clean(dir)), "%s %s does not exist", what, c.tilde(dir))
+		c.note("see what it is, and who may use it: ls -ld "+c.shellPath(p.at), "Path %s cannot be used: %v", c.tilde(dir), p.err)
 	default:
-		c.ok("%s %s can be written to", what, c.tilde(dir))
+		c.note("if it is no typing error: mkdir -p "+c.shellPath(filepath.Clean(dir)), "Path %s does not exist", c.tilde(dir))
 	}
 }
 
 // pathFailed tells why a path cannot be used.
 func (c *checker) pathFailed(what string, err error) {
 	for _, p := range c.Explain(err) {
-		if pe, ok := errors.AsType[*fs.PathError](err); ok && p.Hint == "" {
-			p.Hint = "see what it is, and who may use it: ls -ld " + c.shellPath(pe.Path)
-		}
-		c.fail(p.Hint, "%s: %s", what, c.tildes(p.Text))
+		c.fail(c.pathHint(err, p.Hint), "%s: %s", what, c.tildes(p.Text))
 	}
+}
+
+// pathHint is the advice for an error of the file system, if there is none yet.
+func (c *checker) pathHint(err error, hint string) string {
+	pe, ok := errors.AsType[*fs.PathError](err)
+	if hint != "" || !ok {
+		return hint
+	}
+	path := examine(c.FS, pe.Path).at
+	return "see what it is, and who may use it: ls -ld " + c.shellPath(path)
 }
 
 // inbox tests whether a directory is a Maildir.
@@ -283,7 +350,7 @@ func (c *checker) inbox(dir string) {
 	lacks, err := lackingParts(c.FS.Stat, dir)
 	switch {
 	case err != nil:
-		c.pathFailed("Inbox", err)
+		c.field("", "the inbox "+c.tilde(dir)+" cannot be used")
 	case slices.Contains(lacks, "cur"):
 		c.note("", "the inbox %s is a directory, but no Maildir yet (it has no cur); Create makes it one", c.tilde(dir))
 	default:
@@ -305,45 +372,6 @@ func lackingParts(stat func(string) (fs.FileInfo, error), dir string) (lacks []s
 		}
 	}
 	return lacks, nil
-}
-
-// mailboxes tests all mailboxes of a Maildir store: whether they can be written
-// to and their files can be locked.
-func (c *checker) mailboxes(st store.Store, boxes []store.Box) {
-	local, ok := store.As[store.Local](st)
-	if !ok {
-		return
-	}
-	bad, locks := 0, 0
-	for _, b := range boxes {
-		dir, err := local.BoxPath(b.Name)
-		if err == nil {
-			err = c.mailbox(dir)
-		}
-		if err != nil {
-			bad++
-			c.pathFailed("mailbox "+quoted(b.Name), err)
-			continue
-		}
-		tried, held, err := tryLock(c.FS, filepath.Join(dir, ".uidvalidity"))
-		switch {
-		case err != nil:
-			bad++
-			c.fail("the file system must support fcntl locks; some network file systems do so only if they are mounted that way",
-				"mailbox %s: cannot lock .uidvalidity: %v", quoted(b.Name), err)
-		case held:
-			c.note("", "mailbox %s is in use by another program at this moment", quoted(b.Name))
-		case tried:
-			locks++
-		}
-	}
-	if n := len(boxes) - bad; n > 0 {
-		text := count(n, "mailbox") + " can be written to"
-		if locks > 0 {
-			text += ", and locked"
-		}
-		c.ok("%s", text)
-	}
 }
 
 // mailbox tests one directory.

@@ -23,6 +23,7 @@ func (r *run) check(ctx context.Context) int {
 		FS: r.env.FS, Now: r.env.Now,
 		Explain: r.checkProblems,
 		Line:    r.printer.Println,
+		Verbose: r.c.verbose,
 		Windows: r.env.Config.Windows,
 	}
 	if r.env.Config.Home != nil {

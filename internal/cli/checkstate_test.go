@@ -22,7 +22,7 @@ func TestCheckStateFiles(t *testing.T) {
 	check := func(texts ...string) {
 		t.Helper()
 		tree := w.tree()
-		w.run(0, "--check", "c")
+		w.run(0, "--check", "-V", "c")
 		w.says(bytes.NewBufferString(strings.Join(strings.Fields(w.out.String()), " ")), texts...) // without line breaks
 		w.sameTree(tree)
 	}

@@ -196,6 +196,7 @@ func (r *run) workshop() *workshop {
 	w := &workshop{
 		env: r.env, fs: r.fs(), cfg: r.cfg, controls: r.c.controls, printer: r.printer,
 		readOnly: r.c.dryRun || r.c.list || r.c.listStores || r.c.check,
+		checks:   r.c.check,
 		logins:   make(map[*config.Account]*accountLogin),
 		accounts: make(map[*config.Account]*imap.Sessions),
 	}

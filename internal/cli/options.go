@@ -129,11 +129,11 @@ var options = []option{
 		},
 	},
 	{
-		name: "check", help: "explain the channels, or those that are named, and look for\nproblems; nothing is changed",
+		name: "check", help: "look for problems of the channels, or of those that are named;\n-V: explain everything; nothing is changed",
 		set: func(c *commandLine, _, _ int) { c.check = true },
 	},
 	{
-		name: "online", help: "with --check: connect to the servers, too",
+		name: "online", help: "with --check: connect to the servers, and open the mailboxes",
 		set: func(c *commandLine, _, _ int) { c.online = true },
 	},
 	{

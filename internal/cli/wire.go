@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"isync/internal/auth"
+	"isync/internal/check"
 	"isync/internal/config"
 	"isync/internal/listcache"
 	"isync/internal/store"
@@ -22,6 +23,7 @@ type workshop struct {
 	printer  *ui.Printer
 	terminal *auth.Terminal
 	readOnly bool // nothing is remembered of servers
+	checks   bool // for --check, which tells itself what is to be warned of
 
 	mu sync.Mutex
 	// logins are shared by the stores of an account.
@@ -55,6 +57,9 @@ func (w *workshop) open(s *config.Store) (store.Store, error) {
 // maildir makes a Maildir store.
 func (w *workshop) maildir(s *config.Store) (store.Store, error) {
 	m := s.Maildir
+	if text, hint := check.PathPrefix(w.fs, s.Path); text != "" && !w.checks {
+		w.printer.Caution(ui.Problem{Place: s.Pos("Path").String(), Text: text, Hint: hint})
+	}
 	o := maildir.Options{
 		Name: s.Name, Path: s.Path, Inbox: m.Inbox,
 		InfoDelimiter: m.InfoDelimiter, AltMap: m.AltMap,

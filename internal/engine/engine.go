@@ -70,6 +70,9 @@ type Pair struct {
 	Controls *Controls
 	// DryRun: decide, but change nothing.
 	DryRun bool
+	// Peek ends a dry run as soon as it is known that both mailboxes can be
+	// synchronized: no messages are listed for it.
+	Peek bool
 	// Explain: the observer is told why everything is done (Event Debug).
 	Explain bool
 	// BufferLimit bounds the bytes of message bodies held in memory where they
@@ -124,6 +127,10 @@ type Result struct {
 	// Problems is the number of other things that went wrong, but were worked
 	// around (Event Problem).
 	Problems int
+	// Absent tells which mailboxes did not exist, and HasState whether there was a
+	// sync state, when the mailboxes were opened.
+	Absent   [2]bool
+	HasState bool
 	// Unchanged: Pair.Unchanged has ended the run.
 	Unchanged bool
 	// Fingerprint is not empty if there was nothing to do, nothing to tell, and
@@ -213,6 +220,9 @@ func (s *session) run(ctx context.Context) (err error) {
 	}
 	if err := s.checkUIDs(ctx); err != nil {
 		return err
+	}
+	if s.DryRun && s.Peek {
+		return nil
 	}
 	if err := s.resume(ctx); err != nil {
 		return err

@@ -85,6 +85,7 @@ func (s *session) openLocked(ctx context.Context, files *stateFiles) (done bool,
 		return false, err
 	}
 	missing := [2]bool{s.boxes[0] == nil, s.boxes[1] == nil}
+	s.result.Absent, s.result.HasState = missing, hasState
 	if state != nil && (missing[0] || missing[1]) {
 		_, _ = state() // whose error does not matter unless the state is needed
 	}

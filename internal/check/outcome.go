@@ -1,0 +1,292 @@
+package check
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"isync/internal/channel"
+	"isync/internal/config"
+	"isync/internal/engine"
+	"isync/internal/store"
+)
+
+// outcome tells what the rehearsal of a channel has found, and tests what a dry
+// run does not touch: whether files can be written and locked.
+func (c *checker) outcome(l *link) {
+	if l.err != nil {
+		c.error(l.err)
+		return
+	}
+	c.events(l)
+	c.missing(l)
+	var synced, both int
+	var creates [2][]string
+	for i := range l.pairs {
+		p := &l.pairs[i]
+		switch {
+		case errors.Is(p.err, engine.ErrBoxMissing):
+			continue // told already
+		case p.err != nil:
+			c.pairError(l, p)
+			continue
+		}
+		if p.HasState {
+			synced++
+		}
+		if p.Absent == [2]bool{} {
+			both++
+		}
+		for t := range creates {
+			if p.creates(config.Side(t)) {
+				creates[t] = append(creates[t], l.label(p))
+			}
+		}
+		c.files(l, p)
+	}
+	c.counts(l, synced, both, creates)
+	for _, n := range l.suspects {
+		real, _ := channel.RealName(n)
+		c.note("if so, rename it", "mailbox '%s' seems to be '%s' under the name that versions before 1.5 gave it; if there is a '%s' on the server, a run leaves both alone and fails", n, real, real)
+	}
+}
+
+// pairError tells why a pair cannot be synchronized.
+func (c *checker) pairError(l *link, p *pairResult) {
+	for _, e := range c.Explain(p.err) {
+		text := c.tildes(e.Text)
+		if name := l.label(p); !strings.Contains(text, "'"+name+"'") {
+			text = "mailbox " + quoted(name) + ": " + text
+		}
+		c.fail(c.pathHint(p.err, e.Hint), "%s", text)
+	}
+}
+
+// events tells what a run would warn of.
+func (c *checker) events(l *link) {
+	for _, e := range l.events {
+		if _, ok := errors.AsType[*channel.PatternError](e.Err); ok && l.unseen != [2]bool{} {
+			continue // it may be there
+		}
+		problems := []Problem{{Text: e.Text}}
+		if e.Err != nil {
+			problems = c.Explain(e.Err)
+		}
+		for _, p := range problems {
+			switch {
+			case e.Kind == engine.Problem:
+				c.fail(p.Hint, "%s", c.tildes(p.Text))
+			case e.Kind == engine.Warning, !isCreation(l, e):
+				c.note(p.Hint, "%s", c.tildes(p.Text))
+			}
+		}
+	}
+}
+
+// isCreation reports whether an event is that a mailbox would be created, which is
+// told for all of them at once.
+func isCreation(l *link, e engine.Event) bool {
+	for i := range l.pairs {
+		p := &l.pairs[i]
+		if p.Box == e.Box && p.creates(config.Side(e.Side)) {
+			return true
+		}
+	}
+	return false
+}
+
+// missing tells of the mailboxes that a run fails for because they do not exist on
+// a side.
+func (c *checker) missing(l *link) {
+	type key struct {
+		absent   [2]bool
+		hasState bool
+	}
+	var order []key
+	boxes := map[key][]*pairResult{}
+	for i := range l.pairs {
+		p := &l.pairs[i]
+		if !errors.Is(p.err, engine.ErrBoxMissing) {
+			continue
+		}
+		k := key{p.Absent, p.HasState}
+		if boxes[k] == nil {
+			order = append(order, k)
+		}
+		boxes[k] = append(boxes[k], p)
+	}
+	for _, k := range order {
+		ps := boxes[k]
+		if k.absent == [2]bool{true, true} {
+			c.fail(listing(l), "neither side has %s", c.boxesText(l, ps, config.Far, config.Near))
+			continue
+		}
+		side := config.Far
+		if k.absent[config.Near] {
+			side = config.Near
+		}
+		what := c.boxesText(l, ps, side)
+		verb := pick(len(ps), "does", "do")
+		if k.hasState {
+			c.fail(fmt.Sprintf("Remove %s, or -R%s, removes the other side as well, if it is empty; to synchronize it anew, remove its sync state: %s",
+				titled(side.Other()), side.Other().String()[:1], c.shellPath(l.prev.Pair(ps[0].Name).StatePath)),
+				"%s %s not exist on the %s side any more, and there is no Remove for the %s side", what, verb, side, side.Other())
+			continue
+		}
+		hint := fmt.Sprintf("Create %s (or Both), or -C%s, creates %s", titled(side), side.String()[:1], pick(len(ps), "it", "them"))
+		if len(l.Patterns) > 0 && l.named == nil {
+			hint += "; Patterns can exclude " + pick(len(ps), "it", "them")
+		} else if s := l.End(side).Store; s.IMAP != nil {
+			hint += "; if it should be there, check its name: mbsync -ls " + shellQuote(s.Name) + " lists what there is"
+		}
+		c.fail(hint, "%s %s not exist on the %s side, and there is no Create for the %s side", what, verb, side, side)
+	}
+}
+
+// boxesText names the mailboxes of pairs, as they are called on the sides.
+func (c *checker) boxesText(l *link, ps []*pairResult, sides ...config.Side) string {
+	var names []string
+	for _, p := range ps {
+		for i, t := range sides {
+			name := c.boxText(l, t, p.Box[t])
+			if len(l.Patterns) > 0 {
+				name = l.label(p)
+			}
+			if i == 0 || name != names[len(names)-1] {
+				names = append(names, quoted(name))
+			}
+			if len(l.Patterns) > 0 {
+				break
+			}
+		}
+	}
+	if len(ps) == 1 {
+		return "mailbox " + strings.Join(names, " or ")
+	}
+	return count(len(ps), "mailbox") + " (" + some(names) + ")"
+}
+
+// listing is the command that lists the mailboxes of a channel's stores.
+func listing(l *link) string {
+	return "check the names: mbsync -ls " + shellQuote(l.Far.Store.Name) + " " + shellQuote(l.Near.Store.Name) + " lists what there is"
+}
+
+// counts sums up the mailboxes that can be synchronized.
+func (c *checker) counts(l *link, synced, both int, creates [2][]string) {
+	if l.allFailed() {
+		return
+	}
+	if l.unseen == [2]bool{} {
+		c.ok("%s: %d on both sides", count(len(l.pairs), "mailbox"), both)
+	}
+	for t, names := range creates {
+		if len(names) > 0 {
+			c.ok("to be created on the %s side: %s", config.Side(t), some(names))
+		}
+	}
+	switch {
+	case synced > 0:
+		c.ok("%d of %s synchronized before", synced, wereThey(len(l.pairs), "pair"))
+	default:
+		c.ok("nothing was synchronized yet: there are no sync states")
+	}
+}
+
+// briefly is what the summary tells about a channel.
+func briefly(l *link) string {
+	if l.err != nil {
+		return "cannot be synchronized"
+	}
+	bad, synced, created, away := 0, 0, 0, 0
+	for i := range l.pairs {
+		p := &l.pairs[i]
+		if l.unseen[config.Far] != l.unseen[config.Near] && (p.Absent[0] || p.Absent[1]) {
+			away++
+		}
+		if p.err != nil {
+			bad++
+			continue
+		}
+		if p.HasState {
+			synced++
+		}
+		if p.creates(config.Far) || p.creates(config.Near) {
+			created++
+		}
+	}
+	if l.unseen == [2]bool{true, true} && created+bad+len(l.pairs) == 0 {
+		return "no server asked"
+	}
+	text := count(len(l.pairs)-away, "mailbox") + l.whereFound()
+	for _, x := range []struct {
+		n    int
+		text string
+	}{{bad, "failing"}, {created, "to be created"}, {synced, "synchronized before"}} {
+		if x.n > 0 {
+			text += fmt.Sprintf(", %d %s", x.n, x.text)
+		}
+	}
+	return text
+}
+
+// files tests whether what a run writes of a pair can be written and locked.
+func (c *checker) files(l *link, p *pairResult) {
+	for t, st := range l.stores {
+		local, ok := store.As[store.Local](st)
+		if !ok {
+			continue
+		}
+		dir, err := local.BoxPath(p.Box[t])
+		switch {
+		case err != nil:
+			continue // it could not have been opened
+		case p.creates(config.Side(t)):
+			if at := examine(c.FS, dir); at.err != nil {
+				c.pathFailed("mailbox "+quoted(l.label(p))+" cannot be created on the "+config.Side(t).String()+" side", at.err)
+			}
+		case !p.Absent[t]:
+			c.mailboxFiles(l, p, config.Side(t), dir)
+		}
+	}
+}
+
+// mailboxFiles tests an existing Maildir.
+func (c *checker) mailboxFiles(l *link, p *pairResult, t config.Side, dir string) {
+	what := "mailbox " + quoted(l.label(p)) + " of the " + t.String() + " side"
+	if err := c.mailbox(dir); err != nil {
+		c.pathFailed(what, err)
+		return
+	}
+	switch _, held, err := tryLock(c.FS, filepath.Join(dir, ".uidvalidity")); {
+	case held:
+		c.note("", "%s is in use by another program at this moment", what)
+	case err != nil:
+		c.fail("the file system must support fcntl locks; some network file systems do so only if they are mounted that way",
+			"%s: cannot lock .uidvalidity: %v", what, err)
+	}
+}
+
+// label names a pair: by what the patterns see or, without any, by the near mailbox.
+func (l *link) label(p *pairResult) string {
+	if len(l.Patterns) == 0 {
+		return p.Box[config.Near]
+	}
+	return boxLabel(p.Name)
+}
+
+// titled is a side as it is written in the configuration.
+func titled(t config.Side) string {
+	if t == config.Far {
+		return "Far"
+	}
+	return "Near"
+}
+
+// pick returns the text for one, or that for any other number.
+func pick(n int, one, other string) string {
+	if n == 1 {
+		return one
+	}
+	return other
+}
