@@ -44,9 +44,9 @@ var accountKeywords = []keyword{
 
 	{Keyword: Keyword{Name: "SSLType", Args: "None|STARTTLS|IMAPS", Deprecated: true, Use: "TLSType"}, rename: true},
 	{Keyword: Keyword{Name: "SSLVersions", Alias: "SSLVersion", Args: "[TLSv1] [TLSv1.1] [TLSv1.2] [TLSv1.3]", List: true, Deprecated: true, Use: "TLSVersions"}, apply: (*stmt).applySSLVersions},
-	{Keyword: Keyword{Name: "RequireCRAM", Args: "yes|no", Deprecated: true, Use: "AuthMechs CRAM-MD5"}, apply: (*stmt).applyRequireCRAM},
-	{Keyword: Keyword{Name: "UseIMAPS", Args: "yes|no", Deprecated: true, Use: "TLSType IMAPS"}, apply: func(st *stmt, d *draft) { st.setLegacyType(&d.legacy.useIMAPS) }},
-	{Keyword: Keyword{Name: "RequireSSL", Args: "yes|no", Deprecated: true, Use: "TLSType STARTTLS"}, apply: func(st *stmt, d *draft) { st.setLegacyType(&d.legacy.requireSSL) }},
+	{Keyword: Keyword{Name: "RequireCRAM", Args: "yes|no", Deprecated: true, Use: "AuthMechs CRAM-MD5"}, apply: func(st *stmt, d *draft) { st.setLegacy(d, &d.legacy.requireCRAM) }},
+	{Keyword: Keyword{Name: "UseIMAPS", Args: "yes|no", Deprecated: true, Use: "TLSType IMAPS"}, apply: func(st *stmt, d *draft) { st.setLegacy(d, &d.legacy.useIMAPS) }},
+	{Keyword: Keyword{Name: "RequireSSL", Args: "yes|no", Deprecated: true, Use: "TLSType STARTTLS"}, apply: func(st *stmt, d *draft) { st.setLegacy(d, &d.legacy.requireSSL) }},
 	{Keyword: Keyword{Name: "UseSSLv2", Args: "yes|no", Deprecated: true}, apply: (*stmt).applyUseSSL},
 	{Keyword: Keyword{Name: "UseSSLv3", Args: "yes|no", Deprecated: true}, apply: (*stmt).applyUseSSL},
 	{Keyword: Keyword{Name: "UseTLSv1", Args: "yes|no", Deprecated: true, Use: "TLSVersions +1.0"}, apply: func(st *stmt, d *draft) { st.applyUseTLS(d, TLS10) }},
@@ -76,17 +76,15 @@ func (st *stmt) setCommand(dst *string) {
 func (st *stmt) applyHost(d *draft) {
 	host := st.arg()
 	scheme, rest, found := strings.Cut(host, ":")
-	switch {
-	case found && strings.EqualFold(scheme, "imaps"):
-		d.legacy.imapsHost = st.pos
-		fallthrough
-	case found && strings.EqualFold(scheme, "imap"):
+	if found && (strings.EqualFold(scheme, "imaps") || strings.EqualFold(scheme, "imap")) {
 		host = strings.TrimPrefix(rest, "//")
-		lines := []string{"Host " + quoteArg(host)}
-		if strings.EqualFold(scheme, "imaps") && !d.legacy.useIMAPS.yes() {
-			lines = append(lines, "TLSType IMAPS")
+		t := st.args[0]
+		st.edits = append(st.edits, edit{t.start, t.end, respell(st.line[t.start:t.end], t.text, host)})
+		st.old = append(st.old, "Host "+scheme+":")
+		if strings.EqualFold(scheme, "imaps") {
+			d.legacy.imapsHost = st
+			d.legacy.wait(st)
 		}
-		st.rewrite("Host "+scheme+":", lines...)
 	}
 	if host == "" {
 		st.errorf(st.arg(), "Host %s names no host", quote(st.arg()))

@@ -108,8 +108,11 @@ type Notice struct {
 	// what to do.
 	Replacement []string
 	// AlsoAt holds the numbers of further lines of the same file that the
-	// notice applies to.
+	// notice applies to: those with the same words and the same replacement.
 	AlsoAt []int
+	// Outdated is how many outdated words the notice is about, in all its lines.
+	// Fix replaces them.
+	Outdated int
 }
 
 // String returns the notice, with its replacement and hint, as one line of text.

@@ -48,13 +48,13 @@ var keywordCases = map[string][]struct{ args, want string }{
 	"IMAPAccount Compress":           {{"yes", "Compress=2"}, {"no", "Compress=1"}},
 	"IMAPAccount DisableExtensions":  {{"move idle", "DisableExtensions=[MOVE IDLE]"}},
 	"IMAPAccount SSLType":            {{"IMAPS", "Port=993 TLS=IMAPS"}},
-	"IMAPAccount SSLVersions":        {{"TLSv1.2", "TLSVersions=1.2"}},
+	"IMAPAccount SSLVersions":        {{"TLSv1.2", ""}, {"TLSv1.1", "TLSVersions=1.1 1.2 1.3"}, {"TLSv1.3", "TLSVersions=1.3"}},
 	"IMAPAccount RequireCRAM":        {{"yes", "AuthMechs=[CRAM-MD5]"}},
 	"IMAPAccount UseIMAPS":           {{"yes", "Port=993 TLS=IMAPS"}},
 	"IMAPAccount RequireSSL":         {{"yes", ""}}, // it is the default by now
 	"IMAPAccount UseSSLv2":           {{"yes", ""}},
 	"IMAPAccount UseSSLv3":           {{"yes", ""}},
-	"IMAPAccount UseTLSv1":           {{"yes", "TLSVersions=1.0 1.2 1.3"}},
+	"IMAPAccount UseTLSv1":           {{"yes", "TLSVersions=1.0 1.1 1.2 1.3"}},
 	"IMAPAccount UseTLSv1.1":         {{"yes", "TLSVersions=1.1 1.2 1.3"}},
 	"IMAPAccount UseTLSv1.2":         {{"no", "TLSVersions=1.3"}},
 

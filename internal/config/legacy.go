@@ -1,36 +1,50 @@
 package config
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // legacyTLS holds what the keywords of former versions said about TLS. They
 // describe together what TLSType says alone, so that they can be understood
 // only at the end of a section.
 type legacyTLS struct {
-	useIMAPS, requireSSL legacyBool
-	imapsHost            Pos // Host imaps:...
+	// Of several lines the last one counts. nil: there is none.
+	useIMAPS, requireSSL, requireCRAM *legacyBool
+	imapsHost                         *stmt // Host imaps:...
+	// waiting holds all of these lines.
+	waiting []*stmt
 	// The first keyword of former versions that changed TLSVersions.
-	versions    string
-	versionsAt  Pos
-	requireCRAM Pos // RequireCRAM yes
+	versions   string
+	versionsAt Pos
+	// refused are the versions that a line of their own has turned off.
+	refused TLSVersions
 }
 
 // legacyBool is a boolean together with its line.
 type legacyBool struct {
-	v  Tristate
-	st *stmt
+	yes bool
+	st  *stmt
 }
 
-func (b legacyBool) yes() bool { return b.v == Yes }
+// says reports whether the line is there and says yes.
+func (b *legacyBool) says() bool { return b != nil && b.yes }
 
-func (st *stmt) setLegacyType(dst *legacyBool) {
+// wait keeps a line for the end of the section.
+func (l *legacyTLS) wait(st *stmt) {
+	st.later = true
+	l.waiting = append(l.waiting, st)
+}
+
+// setLegacy takes the value of a keyword that is understood at the end of the
+// section.
+func (st *stmt) setLegacy(d *draft, dst **legacyBool) {
 	v, ok := st.bool()
 	if !ok {
 		return
 	}
-	*dst = legacyBool{No, st}
-	if v {
-		dst.v = Yes
-	}
+	*dst = &legacyBool{v, st}
+	d.legacy.wait(st)
 }
 
 // finishLegacy works the old keywords into the account, unless the present ones
@@ -45,74 +59,74 @@ func (p *parser) finishLegacy(d *draft) {
 		}
 		d.given.set("TLSVersions", l.versionsAt)
 	}
-	if l.requireCRAM.IsSet() {
+	if l.requireCRAM.says() {
+		st := l.requireCRAM.st
 		if d.given.Pos("AuthMechs").IsSet() {
-			p.errorf(l.requireCRAM, "RequireCRAM", "%s has both RequireCRAM and AuthMechs", d.label()).
+			p.errorf(st.pos, "RequireCRAM", "%s has both RequireCRAM and AuthMechs", d.label()).
 				Hint = "delete the RequireCRAM line"
 		}
-		d.given.set("AuthMechs", l.requireCRAM)
+		st.replace("AuthMechs", "CRAM-MD5")
+		d.given.set("AuthMechs", st.pos)
 		d.account.AuthMechs = []string{"CRAM-MD5"}
 	}
+	for _, st := range l.waiting {
+		if len(st.old) == 0 { // another line counts
+			st.remove()
+		}
+		st.finish()
+	}
 }
 
-// finishLegacyType decides about TLSType and gives notice of the old keywords.
+// finishLegacyType decides about TLSType, and on the lines that take its place.
 func (p *parser) finishLegacyType(d *draft) {
 	l, a := &d.legacy, &d.account
-	typ, at := TLSNone, Pos{}
-	switch {
-	case l.useIMAPS.yes():
-		typ, at = TLSIMAPS, l.useIMAPS.st.pos
-	case l.imapsHost.IsSet():
-		typ, at = TLSIMAPS, l.imapsHost
-	case l.requireSSL.yes():
-		typ, at = TLSStartTLS, l.requireSSL.st.pos
-	}
-	for _, b := range []legacyBool{l.useIMAPS, l.requireSSL} {
-		if b.v == Unset {
-			continue
-		}
-		if d.given.Pos("TLSType").IsSet() {
+	given := d.given.Pos("TLSType").IsSet()
+	for _, b := range []*legacyBool{l.useIMAPS, l.requireSSL} {
+		if b != nil && given {
 			b.st.errorf(b.st.kw.Name, "%s has both %s and TLSType", d.label(), b.st.kw.Name).
 				Hint = "delete the " + b.st.kw.Name + " line"
-			continue
 		}
-		var lines []string
-		if b.yes() && b.st.pos == at {
-			lines = []string{"TLSType " + typ.String()}
-		}
-		b.st.rewrite(b.st.kw.Name, lines...)
-		b.st.finish()
 	}
-	if !at.IsSet() {
+	var at Pos
+	switch host := l.imapsHost; {
+	case given && host != nil && a.TLS != TLSIMAPS:
+		p.errorf(host.pos, "imaps:", `%s: "imaps:" before the host name contradicts TLSType %s`, d.label(), a.TLS)
+		return
+	case given:
+		return
+	case l.useIMAPS.says():
+		a.TLS, at = TLSIMAPS, l.useIMAPS.st.pos
+		l.useIMAPS.st.replace("TLSType", TLSIMAPS.String())
+	case host != nil:
+		a.TLS, at = TLSIMAPS, host.pos
+		host.extra = []string{"TLSType " + TLSIMAPS.String()}
+	case l.requireSSL.says():
+		a.TLS, at = TLSStartTLS, l.requireSSL.st.pos
+		l.requireSSL.st.replace("TLSType", TLSStartTLS.String())
+	default:
 		return
 	}
-	if given := d.given.Pos("TLSType"); !given.IsSet() {
-		a.TLS = typ
-		d.given.set("TLSType", at)
-	} else if at == l.imapsHost && a.TLS != TLSIMAPS {
-		p.errorf(at, "imaps:", `%s: "imaps:" before the host name contradicts TLSType %s`, d.label(), a.TLS)
-	}
+	d.given.set("TLSType", at)
 }
 
-// legacyVersions prepares a change of TLSVersions by a keyword of former
-// versions, which cannot be mixed with the present one.
-func (st *stmt) legacyVersions(d *draft) bool {
+// legacyVersions changes TLSVersions by a keyword of former versions, which
+// cannot be mixed with the present one. The lines are applied one after the other,
+// as those with TLSVersions are that take their place.
+func (st *stmt) legacyVersions(d *draft, v TLSVersions) {
 	if d.legacy.versions == "" {
 		d.legacy.versions, d.legacy.versionsAt = st.kw.Name, st.pos
 	}
-	return !st.failed
-}
-
-// tlsVersionsLine returns the line that makes the default set into v, nothing
-// if it is the default.
-func tlsVersionsLine(v TLSVersions) []string {
-	args := v.changesFrom(DefaultTLSVersions)
-	if len(args) == 0 {
-		return nil
+	if args := v.changesFrom(d.account.TLSVersions); len(args) > 0 {
+		st.replace("TLSVersions", strings.Join(args, " "))
+	} else {
+		st.remove()
 	}
-	return []string{"TLSVersions " + strings.Join(args, " ")}
+	d.account.TLSVersions = v
 }
 
+// applySSLVersions takes the oldest version of the list for the oldest that is
+// good enough. Most lists are from a time when there was no TLS 1.3, and none
+// was meant to forbid something better.
 func (st *stmt) applySSLVersions(d *draft) {
 	var v TLSVersions
 	for _, t := range st.args {
@@ -128,45 +142,72 @@ func (st *stmt) applySSLVersions(d *draft) {
 			st.unknownWord(t.text, []string{"TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"})
 		}
 	}
-	if !st.legacyVersions(d) {
+	if st.failed {
 		return
 	}
 	if v == 0 {
 		v = DefaultTLSVersions
 	}
-	d.account.TLSVersions = v
-	st.rewrite("SSLVersions", tlsVersionsLine(v)...)
+	st.legacyVersions(d, v.andNewer())
 }
 
+// applyUseTLS takes one version. With an old one, those between it and the
+// present ones are allowed, too, unless they are refused: there can be no gap.
 func (st *stmt) applyUseTLS(d *draft, v TLSVersions) {
 	use, ok := st.bool()
-	if !ok || !st.legacyVersions(d) {
-		return
+	switch {
+	case !ok:
+	case use:
+		d.legacy.refused &^= v
+		st.legacyVersions(d, d.account.TLSVersions|v.andNewer()&^d.legacy.refused)
+	default:
+		d.legacy.refused |= v
+		st.legacyVersions(d, d.account.TLSVersions&^v)
 	}
-	set := DefaultTLSVersions &^ v
-	d.account.TLSVersions &^= v
-	if use {
-		set |= v
-		d.account.TLSVersions |= v
-	}
-	st.rewrite(st.kw.Name, tlsVersionsLine(set)...)
 }
 
 func (st *stmt) applyUseSSL(*draft) {
-	if _, ok := st.bool(); ok {
-		st.p.warn(st.pos, st.kw.Name+" is ignored: SSL 2 and 3 are broken and no longer supported; delete the line")
-	}
-}
-
-func (st *stmt) applyRequireCRAM(d *draft) {
-	v, ok := st.bool()
+	yes, ok := st.bool()
 	if !ok {
 		return
 	}
-	if !v {
-		st.rewrite(st.kw.Name)
-		return
+	st.remove()
+	if yes {
+		st.told = true
+		st.p.notices = append(st.p.notices, Notice{
+			Severity: Warning, Pos: st.pos, Outdated: 1,
+			Text: st.kw.Name + " is ignored: SSL 2 and 3 are broken and no longer supported; delete the line",
+		})
 	}
-	d.legacy.requireCRAM = st.pos
-	st.rewrite(st.kw.Name, "AuthMechs CRAM-MD5")
+}
+
+// lineFix is what has to be done about a line with outdated words.
+type lineFix struct {
+	line       int
+	start, end int // the statement, without the comment that may follow
+	edits      []edit
+	extra      []string // further lines behind it
+	gone       bool     // the statement has no effect
+}
+
+// statement returns the line with the edits, without what is around the
+// statement.
+func (f lineFix) statement(line string) string {
+	slices.SortFunc(f.edits, func(a, b edit) int { return a.start - b.start })
+	var b strings.Builder
+	at := f.start
+	for _, e := range f.edits {
+		b.WriteString(line[at:e.start] + e.text)
+		at = e.end
+	}
+	b.WriteString(line[at:f.end])
+	return b.String()
+}
+
+// statements returns what to write instead of the statement.
+func (f lineFix) statements(line string) []string {
+	if f.gone {
+		return nil
+	}
+	return append([]string{f.statement(line)}, f.extra...)
 }

@@ -64,7 +64,7 @@ func TestDeprecated(t *testing.T) {
 		instead string // what the lines mean, in present spelling
 	}{
 		{"SSLType imaps", M{"3: notice: \"SSLType\" is deprecated: write `TLSType imaps`"}, "TLSType IMAPS"},
-		{"  ssltype \"None\" # x", M{"3: notice: \"ssltype\" is deprecated: write `TLSType \"None\" # x`"}, "TLSType None"},
+		{"  ssltype \"None\" # x", M{"3: notice: \"ssltype\" is deprecated: write `TLSType \"None\"`"}, "TLSType None"},
 		{"UseIMAPS yes", M{"3: notice: \"UseIMAPS\" is deprecated: write `TLSType IMAPS`"}, "TLSType IMAPS"},
 		{"UseIMAPS no", M{"3: notice: \"UseIMAPS\" is deprecated and has no effect here: delete the line"}, ""},
 		{"RequireSSL yes", M{"3: notice: \"RequireSSL\" is deprecated: write `TLSType STARTTLS`"}, "TLSType STARTTLS"},
@@ -85,23 +85,53 @@ func TestDeprecated(t *testing.T) {
 		{"RequireCRAM no", M{"3: notice: \"RequireCRAM\" is deprecated and has no effect here: delete the line"}, ""},
 		{"UseSSLv2 yes\nUseSSLv3 no", M{
 			"3: warning: UseSSLv2 is ignored: SSL 2 and 3 are broken and no longer supported; delete the line",
-			"4: warning: UseSSLv3 is ignored: SSL 2 and 3 are broken and no longer supported; delete the line",
+			"4: notice: \"UseSSLv3\" is deprecated and has no effect here: delete the line",
 		}, ""},
 		{"UseTLSv1 yes\nUseTLSv1.1 yes\nUseTLSv1.2 no", M{
-			"3: notice: \"UseTLSv1\" is deprecated: write `TLSVersions +1.0`",
-			"4: notice: \"UseTLSv1.1\" is deprecated: write `TLSVersions +1.1`",
+			"3: notice: \"UseTLSv1\" is deprecated: write `TLSVersions +1.0 +1.1`",
+			"4: notice: \"UseTLSv1.1\" is deprecated and has no effect here: delete the line",
 			"5: notice: \"UseTLSv1.2\" is deprecated: write `TLSVersions -1.2`",
 		}, "TLSVersions +1.0 +1.1 -1.2"},
+		{"UseTLSv1.1 no\nUseTLSv1 yes", M{
+			"3: notice: \"UseTLSv1.1\" is deprecated and has no effect here: delete the line",
+			"4: notice: \"UseTLSv1\" is deprecated: write `TLSVersions +1.0`",
+		}, "TLSVersions +1.0"},
 		{"UseTLSv1 no", M{"3: notice: \"UseTLSv1\" is deprecated and has no effect here: delete the line"}, ""},
 		{"SSLVersions TLSv1.2 tlsv1.3", M{"3: notice: \"SSLVersions\" is deprecated and has no effect here: delete the line"}, ""},
+		// Nothing newer is forbidden.
+		{"SSLVersions TLSv1.2", M{"3: notice: \"SSLVersions\" is deprecated and has no effect here: delete the line"}, ""},
+		{"SSLVersions TLSv1.3", M{"3: notice: \"SSLVersions\" is deprecated: write `TLSVersions -1.2`"}, "TLSVersions -1.2"},
+		{"SSLVersions TLSv1.1", M{"3: notice: \"SSLVersions\" is deprecated: write `TLSVersions +1.1`"}, "TLSVersions +1.1"},
+		{"SSLVersions TLSv1 TLSv1.2", M{"3: notice: \"SSLVersions\" is deprecated: write `TLSVersions +1.0 +1.1`"}, "TLSVersions +1.0 +1.1"},
+		{"SSLVersions TLSv1\nSSLVersions TLSv1.3\nUseTLSv1.1 yes", M{
+			"3: notice: \"SSLVersions\" is deprecated: write `TLSVersions +1.0 +1.1`",
+			"4: notice: \"SSLVersions\" is deprecated: write `TLSVersions -1.0 -1.1 -1.2`",
+			"5: notice: \"UseTLSv1.1\" is deprecated: write `TLSVersions +1.1 +1.2`",
+		}, "TLSVersions +1.1"},
 		{"SSLVersion TLSv1 TLSv1.1 SSLv3", M{
 			"3: warning: \"SSLv3\" is ignored: it is broken and no longer supported",
-			"3: notice: \"SSLVersions\" is deprecated: write `TLSVersions +1.0 +1.1 -1.2 -1.3`",
-		}, "TLSVersions +1.0 +1.1 -1.2 -1.3"},
+			"3: notice: \"SSLVersion\" is deprecated: write `TLSVersions +1.0 +1.1`",
+		}, "TLSVersions +1.0 +1.1"},
 		{"SSLVersion SSLv3", M{
 			"3: warning: \"SSLv3\" is ignored: it is broken and no longer supported",
-			"3: notice: \"SSLVersions\" is deprecated and has no effect here: delete the line",
+			"3: notice: \"SSLVersion\" is deprecated and has no effect here: delete the line",
 		}, ""},
+		// The last of several lines counts.
+		{"UseIMAPS no\nUseIMAPS yes", M{
+			"3: notice: \"UseIMAPS\" is deprecated and has no effect here: delete the line",
+			"4: notice: \"UseIMAPS\" is deprecated: write `TLSType IMAPS`",
+		}, "TLSType IMAPS"},
+		{"RequireCRAM yes\nRequireCRAM no", M{"3: notice: \"RequireCRAM\" is deprecated and has no effect here: delete the line (also line 4)"}, ""},
+		{"Host imaps:x\nHost imaps:g", M{
+			"3: notice: \"Host imaps:\" is deprecated: write `Host x`",
+			"4: notice: \"Host imaps:\" is deprecated: write `Host g` and `TLSType IMAPS`",
+		}, "Host g\nTLSType IMAPS"},
+		{"Host imaps:g\nTLSType IMAPS", M{"3: notice: \"Host imaps:\" is deprecated: write `Host g`"}, "Host g\nTLSType IMAPS"},
+		{"Host imaps:g\nUseIMAPS yes\nRequireSSL yes", M{
+			"3: notice: \"Host imaps:\" is deprecated: write `Host g`",
+			"4: notice: \"UseIMAPS\" is deprecated: write `TLSType IMAPS`",
+			"5: notice: \"RequireSSL\" is deprecated and has no effect here: delete the line",
+		}, "Host g\nTLSType IMAPS"},
 	}
 	for _, tt := range tests {
 		cfg, notices, err := parse(t, withAccount(tt.lines))
@@ -137,13 +167,32 @@ Master :f:d
 Slave :n:d
 Sync Delete ReNew
 Remove Master Slave
+
+Channel e
+Master :f: # far
+Slave :n:
+Create Slave
+
+Channel f
+Master :f:
+Near :n:
 `
 	cfg, notices := mustParse(t, text)
+	if got := outdated(notices); got != 17 {
+		t.Errorf("%d outdated words", got)
+	}
 	want := []string{
-		"10: notice: \"Master\" is deprecated: write `Far :f:` (also lines 15, 18, 21)",
-		"11: notice: \"SLAVE\" is deprecated: write `Near  \":n:\" # near` (also lines 13, 14, 19, 21)",
-		"12: notice: \"PullReNew\" is deprecated: write `Sync PullUpgrade PushGone` (also line 20)",
-		"12: notice: \"PushDelete\" is deprecated: write `Sync PullUpgrade PushGone` (also line 20)",
+		"10: notice: \"Master\" is deprecated: write `Far :f:` (also lines 24, 29)",
+		"11: notice: \"SLAVE\" is deprecated: write `Near  \":n:\"`",
+		"12: notice: \"PullReNew\" and \"PushDelete\" are deprecated: write `Sync PullUpgrade PushGone`",
+		"13: notice: \"Slave\" is deprecated: write `Create Near` (also line 26)",
+		"14: notice: \"slave\" is deprecated: write `Expunge Near`",
+		"15: notice: \"Master\" is deprecated: write `ExpireSide Far`",
+		"18: notice: \"Master\" is deprecated: write `Far :f:d`",
+		"19: notice: \"Slave\" is deprecated: write `Near :n:d`",
+		"20: notice: \"Delete\" and \"ReNew\" are deprecated: write `Sync Gone Upgrade`",
+		"21: notice: \"Master\" and \"Slave\" are deprecated: write `Remove Far Near`",
+		"25: notice: \"Slave\" is deprecated: write `Near :n:`",
 	}
 	if diff := cmp.Diff(want, noticeTexts(notices)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

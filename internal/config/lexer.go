@@ -173,10 +173,26 @@ func straightLine(line string, toks []token) string {
 // quoteArg writes a value as an argument of a configuration line, with quotes
 // where it needs them.
 func quoteArg(s string) string {
-	if s != "" && !strings.ContainsAny(s, " \t\v\f\r\n\"\\") && s[0] != '#' {
+	if isWord(s, s) {
 		return s
 	}
 	return quoted(s)
+}
+
+// isWord reports whether what is written reads as one word, this one.
+func isWord(written, word string) bool {
+	toks, err := lexLine(written)
+	return err == "" && len(toks) == 1 && toks[0].text == word && !toks[0].stray &&
+		toks[0].start == 0 && toks[0].end == len(written)
+}
+
+// respell returns how to write another word instead of the one that is written,
+// in the same kind of quotes if there are any.
+func respell(written, word, other string) string {
+	if s := strings.Replace(written, word, other, 1); isWord(s, other) {
+		return s
+	}
+	return quoteArg(other)
 }
 
 // quoted writes a value between quotes.

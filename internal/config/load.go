@@ -27,33 +27,47 @@ func (e *NotFoundError) Error() string {
 // $XDG_CONFIG_HOME/isyncrc, or else ~/.mbsyncrc. Errors in the file come as an
 // ErrorList.
 func Load(o Options) (*Config, []Notice, error) {
-	if o.File != "" {
-		data, err := o.Env.readFile(o.File)
-		if err != nil {
-			return nil, nil, fmt.Errorf("cannot read configuration file: %w", err)
-		}
-		return Parse(o.File, data, o.Env)
-	}
-	places, err := places(o.Env)
+	name, data, notices, err := read(o)
 	if err != nil {
 		return nil, nil, err
 	}
-	for i, place := range places {
-		data, err := o.Env.readFile(place)
+	cfg, more, err := Parse(name, data, o.Env)
+	return cfg, append(notices, more...), err
+}
+
+// LoadFixed is Load for Fix.
+func LoadFixed(o Options) (*Fixed, []Notice, error) {
+	name, data, notices, err := read(o)
+	if err != nil {
+		return nil, nil, err
+	}
+	f, more, err := Fix(name, data, o.Env)
+	return f, append(notices, more...), err
+}
+
+// read finds and reads the configuration file.
+func read(o Options) (name string, data []byte, notices []Notice, err error) {
+	names := []string{o.File}
+	if o.File == "" {
+		if names, err = places(o.Env); err != nil {
+			return "", nil, nil, err
+		}
+	}
+	for i, name := range names {
+		data, err := o.Env.readFile(name)
 		switch {
-		case errors.Is(err, fs.ErrNotExist):
+		case o.File == "" && errors.Is(err, fs.ErrNotExist):
 			continue
 		case err != nil:
-			return nil, nil, fmt.Errorf("cannot read configuration file: %w", err)
+			return "", nil, nil, fmt.Errorf("cannot read configuration file: %w", err)
 		}
-		cfg, notices, err := Parse(place, data, o.Env)
-		if i == 0 && o.Env.exists(places[1]) {
-			both := Notice{Severity: Warning, Text: fmt.Sprintf("both %s and %s exist; using the former", place, places[1])}
-			notices = append([]Notice{both}, notices...)
+		if o.File == "" && i == 0 && o.Env.exists(names[1]) {
+			text := fmt.Sprintf("both %s and %s exist; using the former", name, names[1])
+			notices = []Notice{{Severity: Warning, Text: text}}
 		}
-		return cfg, notices, err
+		return name, data, notices, nil
 	}
-	return nil, nil, &NotFoundError{Places: places}
+	return "", nil, nil, &NotFoundError{Places: names}
 }
 
 // places returns where a configuration file may be, the preferred place first.

@@ -15,11 +15,20 @@ import (
 // Both are in the order of lines. The result depends on nothing but the
 // arguments.
 func Parse(name string, data []byte, env Env) (*Config, []Notice, error) {
-	p := &parser{
+	p := newParser(name, env)
+	return p.parse(data)
+}
+
+func newParser(name string, env Env) *parser {
+	return &parser{
 		env:     env,
 		noticed: make(map[string]int),
 		cfg:     &Config{File: name, Dir: filepath.Dir(env.absolute(name))},
 	}
+}
+
+// parse is Parse.
+func (p *parser) parse(data []byte) (*Config, []Notice, error) {
 	p.run(data)
 	slices.SortStableFunc(p.notices, func(a, b Notice) int { return cmp.Compare(a.Pos.Line, b.Pos.Line) })
 	if len(p.errs) > 0 {
@@ -35,7 +44,8 @@ type parser struct {
 	cfg     *Config
 	errs    ErrorList
 	notices []Notice
-	noticed map[string]int // index of the notice of a deprecated spelling
+	noticed map[string]int // index of the notice of outdated words and what to write
+	fixes   []lineFix
 
 	line     int
 	globals  defaults
@@ -64,26 +74,31 @@ func (p *parser) warn(pos Pos, text string) {
 	p.notices = append(p.notices, Notice{Severity: Warning, Pos: pos, Text: text})
 }
 
-// deprecated gives notice of an old spelling, once for all its occurrences.
-func (p *parser) deprecated(pos Pos, spelling string, lines []string) {
-	key := canonicalKeyword(spelling)
-	// Compounds count as their second part.
-	for _, dir := range []string{"pull", "push"} {
-		key = strings.TrimPrefix(key, dir)
-	}
-	if i, ok := p.noticed[key]; ok {
-		n := &p.notices[i]
-		if pos.Line != n.Pos.Line && !slices.Contains(n.AlsoAt, pos.Line) {
-			n.AlsoAt = append(n.AlsoAt, pos.Line)
+// deprecated gives notice of the outdated words of a line: once for all lines
+// with the same words that become the same.
+func (p *parser) deprecated(st *stmt, lines []string) {
+	var words []string
+	for _, w := range st.old {
+		if w = quote(w); !slices.Contains(words, w) {
+			words = append(words, w)
 		}
-		return
 	}
-	text := quote(spelling) + " is deprecated"
+	text := strings.Join(words, " and ") + " is deprecated"
+	if len(words) > 1 {
+		text = strings.Join(words, " and ") + " are deprecated"
+	}
 	if len(lines) == 0 {
 		text += " and has no effect here: delete the line"
 	}
+	key := strings.Join(append([]string{text}, lines...), "\n")
+	if i, ok := p.noticed[key]; ok {
+		n := &p.notices[i]
+		n.Outdated += len(st.old)
+		n.AlsoAt = append(n.AlsoAt, st.pos.Line)
+		return
+	}
 	p.noticed[key] = len(p.notices)
-	p.notices = append(p.notices, Notice{Severity: Deprecated, Pos: pos, Text: text, Replacement: lines})
+	p.notices = append(p.notices, Notice{Severity: Deprecated, Pos: st.pos, Text: text, Replacement: lines, Outdated: len(st.old)})
 }
 
 // duplicate warns of a second section with the same name.
@@ -358,7 +373,9 @@ func (p *parser) applyKeyword(st *stmt) {
 	} else {
 		d.given.set(st.kw.Name, st.pos)
 	}
-	st.finish()
+	if !st.later {
+		st.finish()
+	}
 }
 
 // stray reports a line that is neither in a section nor begins one.

@@ -62,12 +62,15 @@ type stmt struct {
 	args []token // at least one
 
 	failed bool
-	// What the line should be changed to, and the old spellings that are the
-	// reasons. Either edits, or, if rewritten, whole lines.
-	edits     []edit
-	old       []string
-	rewritten bool
-	lines     []string
+	// old holds the outdated words of the line, as they are written. What the line
+	// should become: it with the edits, and the lines in extra behind it; if gone,
+	// nothing.
+	old   []string
+	edits []edit
+	extra []string
+	gone  bool
+	told  bool // there is a notice already
+	later bool // decided at the end of the section
 }
 
 // errorf reports an error about a word of the line and returns it for a hint to
@@ -80,35 +83,39 @@ func (st *stmt) errorf(word, format string, args ...any) *Error {
 // arg returns the first argument.
 func (st *stmt) arg() string { return st.args[0].text }
 
-// rename notes that the token is an old spelling of another word.
+// rename notes that the token is an outdated spelling of another word.
 func (st *stmt) rename(t token, to string) {
-	st.edits = append(st.edits, edit{t.start, t.end, to})
+	st.edits = append(st.edits, edit{t.start, t.end, respell(st.line[t.start:t.end], t.text, to)})
 	st.old = append(st.old, t.text)
 }
 
-// rewrite notes that the whole line is an old spelling of others; of none if it
-// can go.
-func (st *stmt) rewrite(spelling string, lines ...string) {
-	st.old = append(st.old, spelling)
-	st.rewritten, st.lines = true, append(st.lines, lines...)
+// replace notes that the line is an outdated way to write another keyword with
+// other arguments.
+func (st *stmt) replace(keyword, args string) {
+	st.old = append(st.old, st.key.text)
+	st.edits = append(st.edits,
+		edit{st.key.start, st.key.end, keyword},
+		edit{st.args[0].start, st.args[len(st.args)-1].end, args})
 }
 
-// finish gives notice of old spellings.
+// remove notes that the line is outdated and has no effect.
+func (st *stmt) remove() {
+	st.old = append(st.old, st.key.text)
+	st.gone = true
+}
+
+// finish gives notice of outdated words.
 func (st *stmt) finish() {
 	if st.failed || len(st.old) == 0 {
 		return
 	}
-	lines := st.lines
-	if !st.rewritten {
-		slices.SortFunc(st.edits, func(a, b edit) int { return b.start - a.start })
-		line := st.line
-		for _, e := range st.edits { // from right to left
-			line = line[:e.start] + e.text + line[e.end:]
-		}
-		lines = []string{strings.TrimSpace(line)}
+	f := lineFix{
+		line: st.pos.Line, start: st.key.start, end: st.args[len(st.args)-1].end,
+		edits: st.edits, extra: st.extra, gone: st.gone,
 	}
-	for _, word := range st.old {
-		st.p.deprecated(st.pos, word, lines)
+	st.p.fixes = append(st.p.fixes, f)
+	if !st.told {
+		st.p.deprecated(st, f.statements(st.line))
 	}
 }
 

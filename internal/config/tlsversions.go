@@ -61,6 +61,12 @@ func tlsVersion(number string) TLSVersions {
 	return 0
 }
 
+// andNewer returns the oldest version of the set and all that are newer.
+func (v TLSVersions) andNewer() TLSVersions {
+	all := TLSVersions(1<<len(tlsVersionNames) - 1)
+	return all &^ (v&-v - 1)
+}
+
 // changesFrom returns the arguments of TLSVersions that turn the set base into
 // v.
 func (v TLSVersions) changesFrom(base TLSVersions) []string {

@@ -1,0 +1,113 @@
+package config
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"slices"
+	"strings"
+)
+
+// Fixed is a configuration whose outdated words have been replaced.
+type Fixed struct {
+	Config *Config // what it means: the same as before
+	Old    []byte  // the file as it is
+	New    []byte  // the file without outdated words
+	Words  int     // how many were replaced
+}
+
+// errFix would be an error of this program.
+var errFix = errors.New("internal error: the outdated words cannot be replaced without changing the meaning of the file; " +
+	"nothing was changed; please report this, with the lines that mbsync --check gives notice of")
+
+// Fix replaces the outdated words of a configuration: it means the same then,
+// and gets no notices of outdated words. All that is beside these words stays as it is,
+// byte for byte: comments, white space, quotes, ends of lines. A line that has no
+// effect is removed, except for the comment behind it. The arguments, and the
+// notices, are those of Parse; so are the errors, with which there is nothing to
+// fix.
+func Fix(name string, data []byte, env Env) (*Fixed, []Notice, error) {
+	p := newParser(name, env)
+	cfg, notices, err := p.parse(data)
+	if err != nil {
+		return nil, notices, err
+	}
+	f := &Fixed{Config: cfg, Old: data, New: applyFixes(data, p.fixes), Words: outdated(notices)}
+	cfg, left, err := Parse(name, f.New, env)
+	if err != nil || outdated(left) > 0 || !sameMeaning(f.Config, cfg) {
+		return nil, notices, errFix
+	}
+	return f, notices, nil
+}
+
+// outdated counts the outdated words that there are notices of.
+func outdated(notices []Notice) (words int) {
+	for _, n := range notices {
+		words += n.Outdated
+	}
+	return words
+}
+
+// applyFixes returns the file with the lines changed.
+func applyFixes(data []byte, fixes []lineFix) []byte {
+	slices.SortFunc(fixes, func(a, b lineFix) int { return cmp.Compare(a.line, b.line) })
+	out := make([]byte, 0, len(data)+64)
+	if bom := []byte("\ufeff"); bytes.HasPrefix(data, bom) {
+		out = append(out, bom...)
+		data = data[len(bom):]
+	}
+	last := "\n" // the end of the line before
+	for n := 1; len(data) > 0; n++ {
+		line, end := string(data), ""
+		if i := bytes.IndexByte(data, '\n'); i >= 0 {
+			line, end = string(data[:i]), "\n"
+		}
+		data = data[len(line)+len(end):]
+		if s, ok := strings.CutSuffix(line, "\r"); ok {
+			line, end = s, "\r"+end
+		}
+		switch {
+		case len(fixes) == 0 || fixes[0].line != n:
+			out = append(out, line+end...)
+		default:
+			lines := fixes[0].fixed(line)
+			fixes = fixes[1:]
+			if lines == nil && !strings.HasSuffix(end, "\n") {
+				// What is the last line now has no end either.
+				out = bytes.TrimSuffix(out, []byte(last))
+			}
+			between := end
+			if !strings.HasSuffix(end, "\n") {
+				between = last
+			}
+			for i, l := range lines {
+				if i > 0 {
+					out = append(out, between...)
+				}
+				out = append(out, l...)
+			}
+			if lines != nil {
+				out = append(out, end...)
+			}
+		}
+		last = end
+	}
+	return out
+}
+
+// fixed returns what a whole line becomes; nil if it goes.
+func (f lineFix) fixed(line string) []string {
+	indent, behind := line[:f.start], line[f.end:]
+	lines := f.statements(line)
+	if lines == nil {
+		if behind = strings.TrimLeftFunc(behind, func(r rune) bool { return r < 0x80 && isSpace(byte(r)) }); behind == "" {
+			return nil
+		}
+		return []string{indent + behind} // a comment
+	}
+	for i := range lines {
+		lines[i] = indent + lines[i]
+	}
+	lines[0] += behind
+	return lines
+}
