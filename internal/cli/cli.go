@@ -98,6 +98,9 @@ func (r *run) main() int {
 	if r.c.hasGetCert {
 		return r.unlessSignalled(r.getCert(ctx))
 	}
+	if r.c.fixConfig {
+		return r.unlessSignalled(r.fixConfig())
+	}
 	if !r.c.listStores && !r.c.check && !r.c.all && len(r.c.names) == 0 {
 		// Not a matter of the configuration, which may not even be there yet.
 		r.printer.Problem(noChannelNamed)
@@ -173,22 +176,35 @@ func signalNumber(sig os.Signal) int32 {
 // load loads the configuration.
 func (r *run) load() bool {
 	cfg, notices, err := config.Load(config.Options{File: r.c.config, Env: r.env.Config})
-	for _, n := range notices {
-		text := noticeText(n)
-		if n.Severity == config.Warning {
-			r.printer.Caution(ui.Problem{Place: n.Pos.String(), Text: text, Hint: n.Hint})
-		} else {
-			r.printer.Notice(n.Pos.String(), text)
-		}
-	}
+	words := r.notices(notices, r.c.check)
 	if err != nil {
 		r.printer.Error(err)
 		return false
 	}
 	r.cfg = cfg
 	r.warnExposed()
+	if words > 0 {
+		r.printer.Notice(cfg.File, fmt.Sprintf("%s; `%s` shows the new file, and with --write replaces this one",
+			wordsText(words), r.fixCommand()))
+	}
 	r.printer.Debugf(ui.DebugMain, "configuration file %s", cfg.File)
 	return true
+}
+
+// notices tells the notices about the configuration, those of outdated words only
+// if asked to. It returns the number of such words.
+func (r *run) notices(notices []config.Notice, outdated bool) (words int) {
+	for _, n := range notices {
+		words += n.Outdated
+		text := noticeText(n)
+		switch {
+		case n.Severity == config.Warning:
+			r.printer.Caution(ui.Problem{Place: n.Pos.String(), Text: text, Hint: n.Hint})
+		case outdated || n.Outdated == 0:
+			r.printer.Notice(n.Pos.String(), text)
+		}
+	}
+	return words
 }
 
 // workshop returns what makes stores.

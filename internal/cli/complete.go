@@ -179,7 +179,7 @@ func completeName(env Env, u *unfinished, word string) (out []completion) {
 	switch {
 	case u.listStores:
 		add(completeStores, "store")
-	case u.all:
+	case u.all, u.fixConfig:
 	case u.check:
 		add(completeGroups, "group")
 		add(completeChannels, "channel")

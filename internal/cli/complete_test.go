@@ -145,6 +145,9 @@ func TestCompleteOptions(t *testing.T) {
 			if c.word == "--online" {
 				words = append(words, "--check")
 			}
+			if c.word == "--write" {
+				words = append(words, "--fix-config")
+			}
 			got, err := scan(words)
 			if err != nil || len(got.notices) > 0 {
 				t.Errorf("%s is offered for %s: %v", c.word, word, err)

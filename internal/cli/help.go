@@ -101,6 +101,7 @@ func help() string {
   mbsync [options] -a
   mbsync -ls [options] [store ...]
   mbsync --check [--online] [-V] [options] [channel | group | store] ...
+  mbsync --check --fix-config [--write] [-c FILE]
   mbsync --get-cert HOST[:PORT]
 
 Synchronizes mailboxes as the configuration file says, which is

@@ -322,6 +322,11 @@ var mistakes = []struct {
 	{"Words of old versions", func(w *mistakeWorld) {
 		w.rc("Far :server:\nNear :home:", "Master :server:\nSlave :home:")
 		w.run(0, "-a")
+		first := w.out.String()
+		w.run(0, "--check", "--fix-config", "--write")
+		second := w.out.String()
+		w.out.Reset()
+		w.out.WriteString(first + second)
 	}},
 }
 

@@ -137,6 +137,14 @@ var options = []option{
 		set: func(c *commandLine, _, _ int) { c.online = true },
 	},
 	{
+		name: "fix-config", help: "print the configuration file with its outdated words replaced",
+		set: func(c *commandLine, _, _ int) { c.fixConfig = true },
+	},
+	{
+		name: "write", help: "with --fix-config: replace the file, and keep a backup",
+		set: func(c *commandLine, _, _ int) { c.write = true },
+	},
+	{
 		name: "get-cert", arg: "HOST[:PORT]", help: "print the certificates of a server, for CertificateFile",
 		setArg: func(c *commandLine, arg string) { c.getCert, c.hasGetCert = arg, true },
 	},

@@ -19,6 +19,7 @@ type commandLine struct {
 
 	all, list, listStores  bool
 	check, online          bool
+	fixConfig, write       bool
 	dryRun, extExit        bool
 	quiet                  int
 	verbose, help, version bool
@@ -85,10 +86,27 @@ func scan(words []string) (*commandLine, error) {
 		c.names = words
 		return c, nil
 	}
-	if c.online && !c.check && !c.help && !c.version {
-		return nil, usagef("option '--online' goes with --check only")
+	if err := c.conflict(); err != nil && !c.help && !c.version {
+		return nil, err
 	}
 	return c, nil
+}
+
+// conflict returns what is wrong with the combination of options.
+func (c *commandLine) conflict() error {
+	switch {
+	case c.write && !c.fixConfig:
+		return usagef("option '--write' goes with --fix-config only")
+	case c.fixConfig && (c.online || c.list || c.listStores || c.hasGetCert):
+		return usagef("option '--fix-config' goes with no other task")
+	case c.fixConfig && len(c.names) > 0:
+		return usagef("option '--fix-config' is about the whole configuration file; '%s' cannot be named", c.names[0])
+	case c.write && c.dryRun:
+		return usagef("options '--write' and '--dry-run' contradict each other; --fix-config alone shows the new file")
+	case c.online && !c.check:
+		return usagef("option '--online' goes with --check only")
+	}
+	return nil
 }
 
 // ref makes a reference to a spelling.

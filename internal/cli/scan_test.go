@@ -30,6 +30,8 @@ func (c *commandLine) show() string {
 	add(c.verbose, "verbose")
 	add(c.check, "check")
 	add(c.online, "online")
+	add(c.fixConfig, "fix-config")
+	add(c.write, "write")
 	add(c.completes, "complete="+c.complete)
 	add(c.help, "help")
 	add(c.version, "version")
@@ -72,6 +74,8 @@ var scanCases = func() []struct{ line, want string } {
 		{"--dry-run --ext-exit --verbose --quiet", "dry; ext; quiet=1; verbose"},
 		{"--check x", `check; names=["x"]`},
 		{"--online --check", "check; online"},
+		{"--check --fix-config", "check; fix-config"},
+		{"--write --fix-config", "fix-config; write"},
 		{"-c f --complete=word -c -Q", `config=f; complete=word; names=["-c" "-Q"]`},
 		{"-h", "help"},
 		{"-vz", "version"},
@@ -254,6 +258,7 @@ func TestScanErrors(t *testing.T) {
 		{"--no-all", "unknown option '--no-all'"},
 		{"-crc", "option '-c' needs an argument: FILE"},
 		{"--online", "option '--online' goes with --check only"},
+		{"--write", "option '--write' goes with --fix-config only"},
 		{"-c", "option '-c' needs an argument: FILE"},
 		{"--config", "option '--config' needs an argument: FILE"},
 		{"--pull=new", "option '--pull' takes no argument"},
@@ -291,6 +296,9 @@ func TestSpellings(t *testing.T) {
 			}
 			if form == "--online" {
 				words = append(words, "--check")
+			}
+			if form == "--write" {
+				words = append(words, "--fix-config")
 			}
 			c, err := scan(words)
 			if err != nil {

@@ -17,6 +17,15 @@ func groupOf(fi fs.FileInfo) (gid int, ok bool) {
 	return int(st.Gid), true
 }
 
+// userOf returns the user who owns a file.
+func userOf(fi fs.FileInfo) (uid int, ok bool) {
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, false
+	}
+	return int(st.Uid), true
+}
+
 // inode identifies a file as well as the system can.
 func inode(fi fs.FileInfo) string {
 	switch st := fi.Sys().(type) {

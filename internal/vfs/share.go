@@ -48,6 +48,26 @@ func CreateLike(fsys FS, name, like string, flag int) (File, error) {
 	return f, nil
 }
 
+// TakeOwner completes what CreateLike does: it gives a file that is written the
+// owner of the other file, as root can, and takes from the owner what the mode of the
+// other file does not allow.
+func TakeOwner(f File, like fs.FileInfo) {
+	o, ok := f.(owned)
+	if !ok {
+		return
+	}
+	fi, err := f.Stat()
+	if err != nil {
+		return
+	}
+	have, ok1 := userOf(fi)
+	want, ok2 := userOf(like)
+	if ok1 && ok2 && have != want && o.Chown(want, -1) != nil {
+		return // who owns it has to be able to use it
+	}
+	_ = o.Chmod(fi.Mode().Perm() &^ (0o600 &^ like.Mode().Perm()))
+}
+
 // create opens a file and tells whether it was created.
 func create(fsys FS, name string, flag int) (f File, isNew bool, err error) {
 	if flag&os.O_EXCL == 0 {

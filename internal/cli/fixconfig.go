@@ -1,0 +1,198 @@
+package cli
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"isync/internal/config"
+	"isync/internal/ui"
+	"isync/internal/vfs"
+)
+
+// fixCommand is the command line that shows the configuration file without
+// outdated words.
+func (r *run) fixCommand() string {
+	command := "mbsync --check --fix-config"
+	if r.c.hasConfig {
+		command += " -c " + shellQuote(r.c.config)
+	}
+	return command
+}
+
+// wordsText counts outdated words.
+func wordsText(n int) string {
+	switch n {
+	case 0:
+		return "no outdated words"
+	case 1:
+		return "1 outdated word"
+	}
+	return fmt.Sprint(n, " outdated words")
+}
+
+// fixConfig replaces the outdated words of the configuration file: in what is
+// printed, or in the file.
+func (r *run) fixConfig() int {
+	f, notices, err := config.LoadFixed(config.Options{File: r.c.config, Env: r.env.Config})
+	r.notices(notices, false)
+	if err != nil {
+		r.printer.Error(err)
+		if _, ok := errors.AsType[config.ErrorList](err); ok {
+			r.printer.Problem(ui.Problem{Text: "only a configuration file without errors can be fixed", Hint: "correct them first"})
+		}
+		return exitFailure
+	}
+	if r.c.write {
+		return r.writeFixed(f)
+	}
+	return r.printFixed(f)
+}
+
+// printFixed prints the new file. Nothing is left out, not even passwords: it is
+// to be stored as a file again.
+func (r *run) printFixed(f *config.Fixed) int {
+	for _, a := range f.Config.Accounts {
+		if a.Pass.IsSet() {
+			r.printer.Caution(ui.Problem{
+				Place: a.Pos("Pass").String(), Text: "the output holds the password, as the file does",
+				Hint: "--write replaces the file itself, and keeps its mode",
+			})
+			break
+		}
+	}
+	text := wordsText(f.Words)
+	if f.Words > 0 {
+		text += " replaced in the output; with --write the file is replaced"
+	}
+	r.printer.Notice(f.Config.File, text)
+	if _, err := r.env.Stdout.Write(f.New); err != nil {
+		r.printer.Error(fmt.Errorf("cannot print the new file: %w", err))
+		return exitFailure
+	}
+	return exitOK
+}
+
+// writeFixed replaces the file.
+func (r *run) writeFixed(f *config.Fixed) int {
+	if f.Words == 0 {
+		r.printer.Notice(f.Config.File, wordsText(0)+"; the file stays as it is")
+		return exitOK
+	}
+	file := f.Config.File
+	path := filepath.Join(f.Config.Dir, filepath.Base(file))
+	real, err := filepath.EvalSymlinks(path)
+	if err == nil && real != path {
+		file = real // so that one sees where it is
+	}
+	var backup string
+	if err == nil {
+		backup, err = replaceFile(r.env.FS, real, f.Old, f.New)
+	}
+	if err != nil {
+		hint := fmt.Sprintf("`%s > NEWFILE` writes another file", r.fixCommand())
+		if errors.Is(err, errChanged) {
+			hint = "run the command again"
+		}
+		if backup == "" {
+			err = fmt.Errorf("nothing was changed: %w", err)
+		}
+		r.printer.Problem(ui.Problem{Place: file, Text: err.Error(), Hint: hint})
+		return exitFailure
+	}
+	if r.c.quiet == 0 {
+		r.printer.Println(fmt.Sprintf("%s: %s replaced; the former file is %s", file, wordsText(f.Words),
+			filepath.Join(filepath.Dir(file), filepath.Base(backup))))
+	}
+	return exitOK
+}
+
+var errChanged = errors.New("the file was changed by somebody else in the meantime")
+
+// replaceFile replaces the contents of a file, which must still be the old ones.
+// They are kept under the name that is returned: that of the file with .bak behind
+// it, and a number if there is such a file. All is durable when the function
+// returns, and before, a power cut leaves the old file or the new one. With an error the
+// file is as it was, and there is no backup, unless its name is returned.
+func replaceFile(fsys vfs.FS, name string, old, contents []byte) (backup string, err error) {
+	fi, err := fsys.Stat(name)
+	if err != nil {
+		return "", err
+	}
+	if !fi.Mode().IsRegular() {
+		return "", errors.New("this is not a regular file")
+	}
+	backup, err = makeBackup(fsys, name, old, fi)
+	if err != nil {
+		return "", err
+	}
+	temp := name + "." + rand.Text() + ".new"
+	err = writeLike(fsys, temp, contents, name, fi)
+	if err == nil {
+		var now []byte
+		if now, err = vfs.ReadFile(fsys, name); err == nil && !bytes.Equal(now, old) {
+			err = errChanged
+		}
+	}
+	if err == nil {
+		err = fsys.Rename(temp, name)
+	}
+	if err != nil {
+		_ = fsys.Remove(temp)
+		_ = fsys.Remove(backup)
+		return "", err
+	}
+	if err := fsys.SyncDir(filepath.Dir(name)); err != nil {
+		return backup, fmt.Errorf("the file was replaced (the former one is %s), but a power cut may undo that: %w", backup, err)
+	}
+	return backup, nil
+}
+
+// makeBackup writes a file that is not there yet, durably, and returns its name.
+func makeBackup(fsys vfs.FS, name string, old []byte, like fs.FileInfo) (string, error) {
+	const most = 1000
+	for n := range most {
+		backup := name + ".bak"
+		if n > 0 {
+			backup += fmt.Sprint(".", n)
+		}
+		err := writeLike(fsys, backup, old, name, like)
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		if err == nil {
+			// As in the file that it was.
+			_ = fsys.Chtimes(backup, like.ModTime(), like.ModTime())
+			if err = fsys.SyncDir(filepath.Dir(name)); err != nil {
+				_ = fsys.Remove(backup)
+			}
+		}
+		return backup, err
+	}
+	return "", fmt.Errorf("there are %d backups of the file already", most)
+}
+
+// writeLike writes a new file with the mode and the owner of another one, as far
+// as they can be given, and flushes it. The directory is not flushed.
+func writeLike(fsys vfs.FS, name string, data []byte, other string, like fs.FileInfo) error {
+	f, err := vfs.CreateLike(fsys, name, other, os.O_WRONLY|os.O_EXCL)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	vfs.TakeOwner(f, like)
+	if err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		_ = fsys.Remove(name)
+	}
+	return err
+}
