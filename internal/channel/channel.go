@@ -50,6 +50,8 @@ type Options struct {
 	// Peek, if not nil, returns for which channels a dry run only looks whether the
 	// pairs can be synchronized (engine.Pair.Peek).
 	Peek func(*config.Channel) bool
+	// Preview: a dry run describes each message (engine.Result.Foreseen).
+	Preview bool
 	// Explain: the observer is told what was selected (engine.Selected), and why
 	// everything is done (engine.Debug).
 	Explain bool
@@ -106,7 +108,7 @@ func (r *runner) enginePair(s Selection, t target) (*engine.Pair, error) {
 		ExpireSide:      syncstate.Side(c.ExpireSide),
 		CopyArrivalDate: c.CopyArrivalDate,
 		FS:              r.FS, FSync: r.Global.FSync, BufferLimit: r.Global.BufferLimit,
-		LogImplied: r.LogImplied, Controls: r.Controls, DryRun: r.DryRun, Explain: r.Explain, TUIDs: r.TUIDs, Observer: r.Observer,
+		LogImplied: r.LogImplied, Controls: r.Controls, DryRun: r.DryRun, Preview: r.Preview, Explain: r.Explain, TUIDs: r.TUIDs, Observer: r.Observer,
 	}
 	p.Peek = r.Peek != nil && r.Peek(c)
 	if r.Controls == nil {

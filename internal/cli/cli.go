@@ -243,7 +243,8 @@ func (r *run) channels(ctx context.Context) int {
 	}
 	o := channel.Options{
 		Global: r.cfg.Global, Open: r.workshop().open, FS: r.fs(),
-		DryRun: r.c.dryRun, Explain: r.printer.Debugs(ui.DebugSync | ui.DebugMain), LogImplied: r.c.controls.logImplied,
+		DryRun: r.c.dryRun, Preview: r.c.dryRun && r.printer.Verbose(),
+		Explain: r.printer.Debugs(ui.DebugSync | ui.DebugMain), LogImplied: r.c.controls.logImplied,
 		Controls: r.c.controls.engineControls(r.c.debug != 0, r.env.Stdout, r.env.Exit),
 		TUIDs:    r.env.Random, Observer: r.printer,
 		MemoryKey: r.cfg.File, Now: r.env.Now,

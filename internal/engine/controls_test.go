@@ -169,7 +169,7 @@ func TestDryRun(t *testing.T) {
 			c := parseRules(t, sc.rules)
 			w := sc.setup(t, c)
 			before := w.text(c.xside)
-			dry := func(p *engine.Pair) { p.DryRun = true }
+			dry := func(p *engine.Pair) { p.DryRun, p.Preview = true, true }
 			foreseen, _, err := w.run(c, modes[0], &killer{}, 1, dry, func(p *engine.Pair) {
 				fault := p.FS.(*vfs.Fault)
 				fault.Inject(vfs.Rule{Ops: vfs.OpChanges | vfs.OpLock, Nth: 1, Every: true, Err: syscall.EROFS})
@@ -186,6 +186,24 @@ func TestDryRun(t *testing.T) {
 			}
 			if foreseen.Counts != res.Counts {
 				t.Errorf("foreseen %+v, done %+v", foreseen.Counts, res.Counts)
+			}
+			var shown [2]engine.Counts
+			for _, f := range foreseen.Foreseen {
+				count := func(n *int, is bool) {
+					if is {
+						*n++
+					}
+				}
+				count(&shown[1-f.Side].New, f.Copy)
+				count(&shown[f.Side].Flags, f.Add|f.Del != 0)
+				count(&shown[f.Side].Trashed, f.Trash || f.RemoteTrash)
+				count(&shown[f.Side].Expunged, f.Expunge)
+				if f.Subject == "" || f.Size == 0 {
+					t.Errorf("message without size or subject: %+v", f)
+				}
+			}
+			if shown != foreseen.Counts {
+				t.Errorf("shown %+v, foreseen %+v", shown, foreseen.Counts)
 			}
 		})
 	}

@@ -73,6 +73,8 @@ type Pair struct {
 	// Peek ends a dry run as soon as it is known that both mailboxes can be
 	// synchronized: no messages are listed for it.
 	Peek bool
+	// Preview: describe in a dry run what would be done to each message.
+	Preview bool
 	// Explain: the observer is told why everything is done (Event Debug).
 	Explain bool
 	// BufferLimit bounds the bytes of message bodies held in memory where they
@@ -140,6 +142,10 @@ type Result struct {
 	// expunged then; only in a dry run.
 	Plan    *plan.Plan
 	Closing *plan.Closing
+	// Foreseen is what would be done to each message, if Pair.Preview, and
+	// ForeseenMore the number of messages that are left out of it.
+	Foreseen     []Foreseen
+	ForeseenMore int
 }
 
 // ErrBoxMissing says that a mailbox of the pair does not exist and may not be
@@ -244,6 +250,9 @@ func (s *session) run(ctx context.Context) (err error) {
 	}
 	if s.DryRun {
 		s.foresee()
+		if s.Preview {
+			return s.preview(ctx)
+		}
 		return nil
 	}
 	if err := s.execute(ctx); err != nil {

@@ -40,9 +40,9 @@ func (p *Printer) PairDone(n engine.PairName, r engine.Result, err error) {
 	defer p.speak(keyOf(n))()
 	p.tellLoaded(n)
 	p.status.end(n)
-	if r.Plan != nil && p.o.Level >= Verbose {
+	if p.o.Level >= Verbose {
 		for _, line := range planLines(r) {
-			p.write(p.o.Out, label(n)+": "+line)
+			p.write(p.o.Out, p.narrow(label(n)+": "+line))
 		}
 	}
 	done := countLines(r.Counts, p.o.DryRun)

@@ -222,6 +222,9 @@ func (p *Printer) Notice(place, text string) {
 	p.message(place, "notice", text)
 }
 
+// Verbose reports whether much is to be told.
+func (p *Printer) Verbose() bool { return p.o.Level >= Verbose }
+
 // Debugs reports whether a category is wanted.
 func (p *Printer) Debugs(d Debug) bool { return p.o.Debug&d != 0 }
 

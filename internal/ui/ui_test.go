@@ -10,8 +10,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"isync/internal/engine"
-	"isync/internal/mail"
-	"isync/internal/plan"
 )
 
 // screen is what a terminal would show of a stream: lines, the last of which
@@ -205,31 +203,6 @@ func TestHold(t *testing.T) {
 		if got := out.String(); !strings.HasSuffix(got, "five\nsix\n") {
 			t.Errorf("%q", got)
 		}
-	}
-}
-
-func TestPlanLines(t *testing.T) {
-	var p plan.Plan
-	p.Copies[1] = []plan.Copy{{UID: 3}, {UID: 4, Placeholder: true}}
-	p.Copies[0] = []plan.Copy{{UID: 9}}
-	p.Flags[1] = []plan.FlagChange{
-		{UID: 1, Add: mail.FlagSeen, Del: mail.FlagFlagged | mail.FlagDraft},
-		{UID: 2, Add: mail.FlagDeleted, Orphan: true},
-		{UID: 5, Add: mail.FlagDeleted, Expire: true},
-		{UID: 6, RecAdd: mail.FlagSeen},
-		{UID: 7, Add: mail.FlagDeleted, Purge: true},
-	}
-	want := []string{
-		"would pull message 3 of the far side",
-		"would pull placeholder for message 4 of the far side",
-		"would change flags of near side message 1: +S -DF",
-		"would change flags of near side message 2: +T (gone from the other side)",
-		"would change flags of near side message 5: +T (expired)",
-		"would change flags of near side message 7: +T (outdated placeholder)",
-		"would push message 9 of the near side",
-	}
-	if d := cmp.Diff(want, planLines(engine.Result{Plan: &p})); d != "" {
-		t.Error(d)
 	}
 }
 
