@@ -184,6 +184,8 @@ func completeName(env Env, u *unfinished, word string) (out []completion) {
 		add(completeGroups, "group")
 		add(completeChannels, "channel")
 		add(completeStores, "store")
+	case strings.Contains(word, ":"):
+		return completeBoxes(env, cfg, word)
 	default: // groups hide channels
 		add(completeGroups, "group")
 		add(completeChannels, "channel")

@@ -208,6 +208,7 @@ func newShellWorld(t *testing.T) *shellWorld {
 		"rc":             completeConfig,
 		"home/.mbsyncrc": "MaildirStore s\n\nChannel usual\nFar :s:a\nNear :s:b\n",
 		"home/other.rc":  "MaildirStore s\n\nChannel elsewhere\nFar :s:a\nNear :s:b\n",
+		"home/boxes.rc":  "MaildirStore f\nPath far/\nInbox far/INBOX\nSubFolders Verbatim\n\nMaildirStore s\nPath mail/\nInbox mail/INBOX\nSubFolders Verbatim\n\nChannel m\nFar :f:\nNear :s:\nPatterns *\nSyncState *\n",
 		"bin/mbsync": "#!/bin/sh\ncase $1 in\n--complete=*) " + asMbsync + "=1 exec '" + self + "' \"$@\" ;;\nesac\n" +
 			"printf RAN; printf '<%s>' \"$@\"; echo\n",
 	} {
@@ -217,6 +218,13 @@ func newShellWorld(t *testing.T) *shellWorld {
 		}
 		if err := os.WriteFile(path, []byte(text), 0o700); err != nil {
 			t.Fatal(err)
+		}
+	}
+	for _, box := range []string{"INBOX", "Sent", "Two Words", "Entwürfe", "Archive/2024"} {
+		for _, sub := range []string{"cur", "new", "tmp"} {
+			if err := os.MkdirAll(filepath.Join(w.dir, "home/mail", box, sub), 0o700); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	return w
@@ -313,6 +321,10 @@ var typed = []struct{ keys, want string }{
 	{"mbsync -c r\two\t", "<-c><rc><work>"},
 	{"mbsync --config=r\t wo\t", "<--config=rc><work>"},
 	{"mbsync -c rc work:INBOX wo\t", "<-c><rc><work:INBOX><work>"},
+	{"mbsync -c ~/boxes.rc m:Se\t", "<-c><HOME/boxes.rc><m:Sent>"},
+	{"mbsync -c ~/boxes.rc m:Tw\t", "<-c><HOME/boxes.rc><m:Two Words>"},
+	{"mbsync -c ~/boxes.rc m:Sent,En\t", "<-c><HOME/boxes.rc><m:Sent,Entwürfe>"},
+	{"mbsync -c ~/boxes.rc m:Arch\t", "<-c><HOME/boxes.rc><m:Archive/2024>"},
 }
 
 func (w *shellWorld) testTyped(t *testing.T, s *terminal) {
