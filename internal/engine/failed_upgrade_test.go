@@ -38,6 +38,12 @@ func TestFailedUpgrade(t *testing.T) {
 		{name: "marked", rules: "sync maxsize-near", far: "1:A*:RS", near: "1:A?:FRST", state: "pulled=1 pushed=1 1-1:>"},
 		{name: "without New", rules: "pull-upgrade push-flags maxsize-near", far: "1:A* 2:B*:S", near: "1:A?:FR", state: "pulled=1 pushed=1 1-1:>"},
 		{name: "others", rules: "sync maxsize-near", far: "1:A* 2:B* 3:C", near: "1:A?:F 0:D", state: "pulled=1 pushed=1 1-1:>"},
+		{name: "pull only", rules: "pull-new pull-upgrade pull-flags pull-gone maxsize-near", far: "1:A*:S", near: "1:A?:FR", state: "pulled=1 pushed=1 1-1:>"},
+		{name: "pull only, mark", rules: "pull-new pull-upgrade pull-flags pull-gone maxsize-near", far: "1:A*:S", near: "1:A?:FRT", state: "pulled=1 pushed=1 1-1:>"},
+		{name: "pull only, unread", rules: "pull-new pull-upgrade pull-flags pull-gone maxsize-near", far: "1:A*:RS", near: "1:A?:FRD", state: "pulled=1 pushed=1 1-1:>RS"},
+		{name: "pull-new", rules: "pull-new pull-upgrade maxsize-near", far: "1:A* 2:B*", near: "1:A?:FR", state: "pulled=1 pushed=1 1-1:>"},
+		{name: "old", rules: "sync pull-old push-old maxsize-near", far: "1:A* 2:B", near: "1:A?:FR 2:B", state: "pulled=2 pushed=2 1-1:> 2-2:"},
+		{name: "expunge both", rules: "sync maxsize-near expunge", far: "1:A*:R", near: "1:A?:FD 0:X:T", state: "pulled=1 pushed=1 1-1:>R"},
 		{name: "on the far side", rules: "sync maxsize-far", far: "1:A?:FR", near: "1:A*", state: "pulled=1 pushed=1 1-1:<"},
 		{name: "expired", rules: "sync maxsize-near max=1 unread=no", far: "1:A* 2:B:S", near: "1:A?:FST 2:B:S", state: "pulled=2 pushed=2 expired=1 1-1:>~S 2-2:S"},
 	}

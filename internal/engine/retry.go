@@ -68,12 +68,20 @@ func (s *session) noteRefused() {
 	for _, f := range s.refused {
 		s.notes.Hold(f.to.Other(), f.UID, time.Now(), f.why.Error())
 		if f.Rec.Upgrading {
-			s.notes.Want(f.to.Other(), f.UID)
+			s.want(f.Copy)
 		}
 	}
 	for _, cp := range s.plan.Postponed {
-		s.notes.Want(cp.Rec.Target().Other(), cp.UID)
+		s.want(cp)
 	}
+}
+
+// want notes that the message of an upgrade is wanted whole. Flags of the placeholder
+// that were not propagated to the message (with "Sync Pull", say) are known to its
+// record only, which is going to be dropped.
+func (s *session) want(cp plan.Copy) {
+	r := cp.Rec
+	s.notes.Want(r.Target().Other(), cp.UID, r.CopyFlags&^r.Flags, r.Flags&^r.CopyFlags&^mail.FlagFlagged)
 }
 
 // settleRefused notes what was refused or postponed, and then drops the records. The

@@ -38,6 +38,9 @@ type Held struct {
 	// Whole: the user asked for the message by flagging its placeholder, so MaxSize does
 	// not apply to it.
 	Whole bool
+	// Add and Del are flags that only the placeholder got or lost: those of the copy
+	// differ in them from those of the message.
+	Add, Del mail.Flags
 	// Tries is how often it was tried.
 	Tries uint32
 	// Since is the time of the first attempt, to the second.
@@ -94,10 +97,11 @@ func (n *Notes) Hold(s Side, u mail.UID, now time.Time, why string) {
 	h.Why = oneLine(why)
 }
 
-// Want notes that the user asked for a held message by flagging its placeholder.
-func (n *Notes) Want(s Side, u mail.UID) {
+// Want notes that the user asked for a held message by flagging its placeholder, and
+// which flags only the placeholder got or lost.
+func (n *Notes) Want(s Side, u mail.UID, add, del mail.Flags) {
 	if h := n.Find(s, u); h != nil {
-		h.Whole = true
+		h.Whole, h.Add, h.Del = true, add, del
 	}
 }
 
@@ -141,11 +145,14 @@ func (n *Notes) Encode() []byte {
 		return cmp.Or(cmp.Compare(a.Side, b.Side), cmp.Compare(a.UID, b.UID))
 	})
 	for _, h := range held {
-		kind := "held"
+		kind, flags := "held", ""
 		if h.Whole {
 			kind = "whole"
+			if h.Add|h.Del != 0 {
+				flags = fmt.Sprintf("+%s-%s ", h.Add, h.Del)
+			}
 		}
-		fmt.Fprintf(&b, "%s %s %d %d %d %s\n", kind, h.Side, h.UID, h.Tries, h.Since.Unix(), strconv.Quote(h.Why))
+		fmt.Fprintf(&b, "%s %s %d %d %d %s%s\n", kind, h.Side, h.UID, h.Tries, h.Since.Unix(), flags, strconv.Quote(h.Why))
 	}
 	for _, l := range n.Late {
 		fmt.Fprintf(&b, "late %s %s %d %d %d\n", l.Side, l.TUID, l.Source, l.From, l.Since.Unix())
@@ -176,8 +183,7 @@ func ParseNotes(data []byte) (*Notes, error) {
 				n.UIDValidity = v
 			}
 		case "held", "whole":
-			if h, ok := parseHeld(rest); ok && n.Find(h.Side, h.UID) == nil {
-				h.Whole = kind == "whole"
+			if h, ok := parseHeld(rest, kind == "whole"); ok && n.Find(h.Side, h.UID) == nil {
 				n.Held = append(n.Held, h)
 			}
 		case "late":
@@ -192,10 +198,18 @@ func ParseNotes(data []byte) (*Notes, error) {
 	return n, nil
 }
 
-func parseHeld(text string) (h Held, ok bool) {
+func parseHeld(text string, whole bool) (h Held, ok bool) {
 	f := strings.SplitN(text, " ", 5)
 	if len(f) != 5 {
 		return h, false
+	}
+	h.Whole = whole
+	if rest, ok := strings.CutPrefix(f[4], "+"); ok && whole {
+		var flags string
+		flags, f[4], _ = strings.Cut(rest, " ")
+		add, del, _ := strings.Cut(flags, "-")
+		h.Add, _ = mail.ParseFlags(add)
+		h.Del, _ = mail.ParseFlags(del)
 	}
 	side, ok := parseSide(f[0])
 	uid, err := strconv.ParseUint(f[1], 10, 32)

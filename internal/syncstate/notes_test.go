@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"isync/internal/mail"
 )
 
 func TestNotes(t *testing.T) {
@@ -15,9 +17,9 @@ func TestNotes(t *testing.T) {
 	n.Hold(Near, 9, now, "it says \"no\"")
 	n.Hold(Far, 4, now, "bad\r\nnews\x1b[31m")
 	n.Hold(Far, 4, now.Add(time.Hour), strings.Repeat("ä", 300))
-	want := "isync notes 1\nvalidity 7 8\nheld far 4 2 1700000000 \"" + strings.Repeat("ä", 200)[:0]
-	n.Want(Far, 4)
-	n.Want(Far, 5) // not held
+	want := "isync notes 1\nvalidity 7 8\nheld far 4 2 1700000000 +R-S \"" + strings.Repeat("ä", 200)[:0]
+	n.Want(Far, 4, mail.FlagAnswered, mail.FlagSeen)
+	n.Want(Far, 5, 0, 0) // not held
 	want = strings.Replace(want, "held far 4", "whole far 4", 1)
 	data := n.Encode()
 	if !strings.HasPrefix(string(data), want) {
@@ -30,7 +32,7 @@ func TestNotes(t *testing.T) {
 	if d := cmp.Diff(string(data), string(got.Encode())); d != "" {
 		t.Errorf("read and written again:\n%s", d)
 	}
-	if h := got.Find(Far, 4); h == nil || h.Tries != 2 || !h.Since.Equal(now) || len(h.Why) > MaxWhy {
+	if h := got.Find(Far, 4); h == nil || h.Tries != 2 || h.Add != mail.FlagAnswered || h.Del != mail.FlagSeen || !h.Since.Equal(now) || len(h.Why) > MaxWhy {
 		t.Errorf("held: %+v", h)
 	}
 	if u := got.UIDs(Near); u.String() != "9" {
@@ -54,7 +56,7 @@ func TestDamagedNotes(t *testing.T) {
 }
 
 func FuzzParseNotes(f *testing.F) {
-	f.Add([]byte(NotesVersion + "\nlate far AAAAAAAAAAAA 5 6 7\nvalidity 1 2\nheld far 1 2 3 \"x\"\nwhole near 1 2 3 \"x\"\nother\n"))
+	f.Add([]byte(NotesVersion + "\nlate far AAAAAAAAAAAA 5 6 7\nvalidity 1 2\nheld far 1 2 3 \"x\"\nwhole near 1 2 3 \"x\"\nwhole near 2 2 3 +R-S \"x\"\nother\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		n, err := ParseNotes(data)
 		if err != nil {
