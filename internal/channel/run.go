@@ -170,7 +170,10 @@ func (r *runner) channel(ctx context.Context, s Selection) {
 		return
 	}
 	r.Observer.ChannelStarted(s.Channel.Name, len(pairs))
-	r.work(ctx, s, jobs, q)
+	g := &goneBoxes{}
+	r.lookAtStates(g, jobs)
+	r.work(ctx, s, jobs, q, g)
+	r.tellGone(ctx, s, g, jobs)
 	if err := q.save(); err != nil {
 		r.Observer.Observe(engine.Event{Kind: engine.Debug, Channel: s.Channel.Name, Text: "what needed nothing is not remembered: " + err.Error()})
 	}
@@ -210,7 +213,7 @@ func (r *runner) jobs(s Selection, pairs []target, q *quiet) []job {
 }
 
 // work begins the pairs of a channel in order, and waits for them.
-func (r *runner) work(ctx context.Context, s Selection, jobs []job, q *quiet) {
+func (r *runner) work(ctx context.Context, s Selection, jobs []job, q *quiet, g *goneBoxes) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	// Into these the pairs begun so far may put messages.
@@ -258,7 +261,7 @@ func (r *runner) work(ctx context.Context, s Selection, jobs []job, q *quiet) {
 		for _, b := range c.trash {
 			filled[b] = true
 		}
-		wg.Go(func() { r.pair(ctx, s, j, q, c) })
+		wg.Go(func() { r.pair(ctx, s, j, q, g, c) })
 	}
 }
 
@@ -334,7 +337,7 @@ func (r *runner) open(c *config.Channel) (st [2]store.Store, err error) {
 }
 
 // pair synchronizes one pair, and gives back what was claimed for it.
-func (r *runner) pair(ctx context.Context, s Selection, j job, q *quiet, c claim) {
+func (r *runner) pair(ctx context.Context, s Selection, j job, q *quiet, g *goneBoxes, c claim) {
 	t, p := j.target, j.pair
 	res, err := engine.Sync(ctx, p)
 	if errors.Is(err, store.ErrCrowded) && ctx.Err() == nil {
@@ -353,6 +356,15 @@ func (r *runner) pair(ctx context.Context, s Selection, j job, q *quiet, c claim
 		}
 	}
 	q.note(p, res, err, r.now())
+	switch {
+	case res.Gone != nil:
+		g.add(t.PairName, res.Gone)
+		if err != nil { // it is told with all the others
+			err = fmt.Errorf("%w: %w", engine.ErrReported, err)
+		}
+	case errors.Is(err, engine.ErrBoxMissing) && g.before != nil:
+		err = &perhapsRenamed{err}
+	}
 	r.finish(ctx, s, t, res, err)
 	r.gate.leave(c)
 }

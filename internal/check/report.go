@@ -121,9 +121,16 @@ func (r *report) found(mark, text, hint string) {
 func (r *report) mark(mark, text, hint string) {
 	first := strings.Repeat(" ", indent) + mark + strings.Repeat(" ", markWidth-len(mark))
 	r.wrap(first, len(first), text)
-	if hint != "" {
-		first := strings.Repeat(" ", indent+markWidth) + "hint: "
+	if hint == "" {
+		return
+	}
+	first = strings.Repeat(" ", indent+markWidth) + "hint: "
+	if !strings.Contains(hint, "\n") {
 		r.wrap(first, len(first), hint)
+		return
+	}
+	for line := range strings.SplitSeq(hint, "\n") { // with commands, which stay whole
+		r.line(first + line)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"isync/internal/auth"
+	"isync/internal/channel"
 	"isync/internal/config"
 	"isync/internal/engine"
 	"isync/internal/imapclient"
@@ -43,8 +44,10 @@ func (a *adviser) aboutSync() string {
 		return "undelete these messages, or expunge the mailbox with another program"
 	}
 	switch {
+	case a.is(channel.ErrPerhapsRenamed):
+		return "if this is the new name of a mailbox that does not exist any more, see what is said about that one; else Create (-C) makes what is missing"
 	case a.is(engine.ErrBoxMissing):
-		return "with Create (-C) missing mailboxes are created; with Remove (-R) one that was removed on one side is removed on the other, too"
+		return "with Create (-C) missing mailboxes are created"
 	case a.is(engine.ErrLocked):
 		return "another mbsync is at work on this mailbox; this one passes it over"
 	case a.is(engine.ErrUIDValidity):

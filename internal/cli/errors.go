@@ -45,6 +45,10 @@ func (r *run) explain(err error) []ui.Problem {
 	}
 	a := r.adviser(err)
 	p := ui.Problem{Text: oneLine(err.Error())}
+	if e, ok := errors.AsType[*channel.GoneError](err); ok {
+		p.Hint = strings.Join(r.aboutGone(e), "\n")
+		return []ui.Problem{p}
+	}
 	p.Hint = oneLine(a.hint())
 	p.Place = a.place().String()
 	if sel, ok := errors.AsType[*auth.SelectError](err); ok && sel.Hint != "" {

@@ -274,6 +274,34 @@ var mistakes = []struct {
 		w.srv.Seed(w.t, w.user(), "Archive/2024", testkit.Mail{Body: "Subject: another\r\n\r\nHello\r\n"})
 		w.run(1, "-a")
 	}},
+	{"A folder is renamed on the server", func(w *mistakeWorld) {
+		w.run(0, "-a")
+		if err := w.srv.Client(w.t, w.user()).Rename("Archive", "Attic", nil).Wait(); err != nil {
+			w.t.Fatal(err)
+		}
+		w.run(1, "-ay")
+	}},
+	{"A folder was renamed and copied anew", func(w *mistakeWorld) {
+		w.run(0, "-a")
+		if err := w.srv.Client(w.t, w.user()).Rename("Archive", "Attic", nil).Wait(); err != nil {
+			w.t.Fatal(err)
+		}
+		w.run(1, "-a")
+	}},
+	{"A disk is not mounted", func(w *mistakeWorld) {
+		w.rc("SyncState *", "SyncState ~/state/")
+		if err := os.Mkdir(w.path("home/state"), 0o700); err != nil {
+			w.t.Fatal(err)
+		}
+		w.run(0, "-a")
+		if err := os.RemoveAll(w.path("home/Mail")); err != nil {
+			w.t.Fatal(err)
+		}
+		if err := os.Mkdir(w.path("home/Mail"), 0o700); err != nil {
+			w.t.Fatal(err)
+		}
+		w.run(1, "-a")
+	}},
 	{"UIDNEXT went back", func(w *mistakeWorld) {
 		w.run(0, "-a")
 		states, err := filepath.Glob(filepath.Join(w.dir, "home", "Mail", "Archive", "2024", ".mbsyncstate"))

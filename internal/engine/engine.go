@@ -138,6 +138,9 @@ type Result struct {
 	// Fingerprint is not empty if there was nothing to do, nothing to tell, and
 	// there will be nothing as long as the pair has the same fingerprint.
 	Fingerprint string
+	// Gone is not nil if one mailbox does not exist any more, and the other one is kept.
+	// Unless the other one would be removed if it was empty, it is the error as well.
+	Gone *GoneError
 	// Plan is what would be done, and Closing what would be trashed and
 	// expunged then; only in a dry run.
 	Plan    *plan.Plan

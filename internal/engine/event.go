@@ -71,8 +71,8 @@ type Event struct {
 	Err     error
 }
 
-// ErrReported is wrapped by errors of pairs that tell nothing new: the store
-// has failed, and that was told already.
+// ErrReported is wrapped by errors of pairs that tell nothing new: the store has
+// failed, and that was told already; or it is told together with others of its kind.
 var ErrReported = errors.New("reported before")
 
 // Observer is told what happens. Progress display, logs and summaries all feed

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"slices"
 
-	"isync/internal/mail"
 	"isync/internal/store"
 	"isync/internal/syncstate"
 )
@@ -97,7 +95,7 @@ func (s *session) openLocked(ctx context.Context, files *stateFiles) (done bool,
 		if missing[syncstate.Near] {
 			gone = syncstate.Near
 		}
-		return true, s.removeOther(ctx, files, gone)
+		return true, s.removeOther(ctx, files, state, gone)
 	}
 	if s.isUnchanged() {
 		return true, nil
@@ -203,10 +201,11 @@ func (s *session) bothMissing(files *stateFiles, hasState bool) error {
 		s.emit(Event{Kind: Notice, Text: "both mailboxes are gone; their sync state would be removed"})
 		return nil
 	}
-	// An interrupted deletion: what is left is the state.
+	// Perhaps an interrupted deletion: what is left is the state.
 	if err := files.acquire(); err != nil {
 		return err
 	}
+	s.emit(Event{Kind: Notice, Text: "both mailboxes are gone; their sync state is removed"})
 	return joinErrors(files.remove(), files.release())
 }
 
@@ -230,74 +229,6 @@ func (s *session) create(ctx context.Context, t syncstate.Side) error {
 	s.boxes[t] = b
 	s.control(int(t))
 	return nil
-}
-
-// removeOther propagates the deletion of the mailbox on side gone.
-func (s *session) removeOther(ctx context.Context, files *stateFiles, gone syncstate.Side) error {
-	t := gone.Other()
-	if s.Known[gone] == Absent && !s.DryRun {
-		// That was found out before the lock was taken.
-		there, err := s.exists(ctx, gone)
-		if err != nil {
-			return err
-		}
-		if there {
-			return errOutdated
-		}
-	}
-	if !s.Remove[t] {
-		return fmt.Errorf("%w: %s side mailbox '%s' cannot be opened any more", ErrBoxMissing, gone, s.Box[gone])
-	}
-	list, err := s.boxes[t].Scan(ctx, store.Need{UIDs: everything})
-	if err != nil {
-		return s.where(t, "looking for messages", err)
-	}
-	if len(list.Messages) > 0 {
-		s.emit(Event{Kind: Warning, Side: t, Text: fmt.Sprintf(
-			"%s side mailbox '%s' is gone, but %s side mailbox '%s' is not empty; it is not removed", gone, s.Box[gone], t, s.Box[t])})
-		return nil
-	}
-	if s.DryRun {
-		s.emit(Event{Kind: Notice, Side: t, Text: fmt.Sprintf("%s side mailbox '%s' would be removed", t, s.Box[t])})
-		return nil
-	}
-	if err := files.acquire(); err != nil {
-		return err
-	}
-	err = s.boxes[t].Close(ctx)
-	s.boxes[t] = nil
-	if err == nil {
-		err = s.Store[t].Delete(ctx, s.Box[t])
-	}
-	if err != nil {
-		return joinErrors(s.where(t, fmt.Sprintf("removing %s side", t), err), files.release())
-	}
-	s.steps().operation()
-	return joinErrors(files.remove(), files.release())
-}
-
-// exists asks the store of side t whether the mailbox exists now.
-func (s *session) exists(ctx context.Context, t syncstate.Side) (bool, error) {
-	inbox := mail.IsInbox(s.Box[t])
-	boxes, err := s.Store[t].List(ctx, store.ListRequest{Inbox: inbox, Others: !inbox})
-	if err != nil {
-		return false, s.where(t, fmt.Sprintf("listing the mailboxes of the %s side", t), err)
-	}
-	if slices.ContainsFunc(boxes, func(b store.Box) bool { return b.Name == s.Box[t] }) {
-		return true, nil
-	}
-	if _, local := store.As[store.Local](s.Store[t]); !local {
-		return false, nil
-	}
-	// The listing of a file system leaves out directories that cannot be accessed.
-	b, err := s.Store[t].Open(ctx, s.Box[t], store.OpenRequest{ReadOnly: true})
-	switch {
-	case errors.Is(err, store.ErrNoBox):
-		return false, nil
-	case err != nil:
-		return false, s.where(t, fmt.Sprintf("opening %s side", t), err)
-	}
-	return true, b.Close(ctx)
 }
 
 // loadState loads the state, which is locked, and replays the journal of an

@@ -233,7 +233,7 @@ var closingScenarios = []scenario{
 	},
 	{
 		name: "removed mailbox and no Remove", rules: "sync create-far",
-		far: "!", near: "", state: "pulled=1 pushed=1", wantErr: "far side mailbox 'box' cannot be opened any more",
+		far: "!", near: "", state: "pulled=1 pushed=1", wantErr: "far side mailbox 'box' does not exist any more, but near side mailbox 'box' holds 0 message(s)",
 		wantFar: "!", wantNear: "", wantState: "pulled=1 pushed=1",
 	},
 }

@@ -35,7 +35,7 @@ type Problem struct {
 	// Place, if not empty, is where in a file it is, as "file:line".
 	Place string
 	Text  string
-	// Hint is advice, if there is any.
+	// Hint is advice, if there is any; each line is a piece of its own.
 	Hint string
 }
 
@@ -161,7 +161,9 @@ func (p *Printer) Problem(pr Problem) {
 func (p *Printer) problem(severity string, pr Problem) {
 	p.message(pr.Place, severity, pr.Text)
 	if pr.Hint != "" {
-		p.hint(pr.Hint)
+		for h := range strings.SplitSeq(pr.Hint, "\n") {
+			p.hint(h)
+		}
 	}
 }
 

@@ -357,6 +357,18 @@ func Load(ctx context.Context, fsys vfs.FS, dir string, old *Map) (*Map, error) 
 	return m, nil
 }
 
+// Peek reads all but the UIDs, without a lock. It writes nothing.
+func Peek(ctx context.Context, fsys vfs.FS, dir string) (*Map, error) {
+	var m *Map
+	err := withDB(ctx, fsys, filepath.Join(dir, FileName), access{flag: os.O_RDONLY}, func(db *bolt.DB) error {
+		return db.View(func(tx *bolt.Tx) (err error) {
+			m, _, err = header(tx)
+			return err
+		})
+	})
+	return m, err
+}
+
 // header reads all but the UIDs.
 func header(tx *bolt.Tx) (*Map, *bolt.Bucket, error) {
 	box, uids := tx.Bucket(boxBucket), tx.Bucket(uidsBucket)

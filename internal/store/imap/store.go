@@ -100,6 +100,8 @@ type Store struct {
 	caps    *store.Caps // once known
 	closed  bool
 	leftOut map[string]bool // names on the server, see leaveOut
+
+	survey survey // see Trace
 }
 
 var _ store.Store = (*Store)(nil)

@@ -173,7 +173,7 @@ func (w *walker) listPath() error {
 	root := &place{path: dir}
 	names, err := w.s.fs.ReadNames(dir)
 	if isMissing(err) {
-		return fmt.Errorf("cannot open Path: %w; create it (mkdir -p '%s') if this is not a typo", err, filepath.Clean(dir))
+		return fmt.Errorf("cannot open Path: %w; create it (mkdir -p '%s') unless this is a typo, or a file system has to be mounted", err, filepath.Clean(dir))
 	}
 	if err != nil {
 		return fmt.Errorf("cannot list Path: %w", err)

@@ -67,6 +67,7 @@ const (
 	OpClose     Kind = "close"
 	OpMarks     Kind = "marks"
 	OpRenew     Kind = "renew"
+	OpTrace     Kind = "trace"
 	OpFetchItem Kind = "fetch-item"
 	OpPutItem   Kind = "put-item"
 	OpFlagItem  Kind = "flag-item"
