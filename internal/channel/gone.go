@@ -67,9 +67,7 @@ func (e *GoneError) Error() string {
 	o := e.Side.Other()
 	first := &e.Boxes[0]
 	if len(e.Boxes) == 1 {
-		text := fmt.Sprintf("%s side mailbox '%s' does not exist any more, but %s side mailbox '%s' holds %d message(s)",
-			e.Side, first.Pair.Box[e.Side], o, first.Pair.Box[o], first.Messages)
-		return text + first.whereabouts(e)
+		return first.GoneError.Error() + first.whereabouts()
 	}
 	const most = 3
 	var names, moves []string
@@ -82,8 +80,11 @@ func (e *GoneError) Error() string {
 			moves = append(moves, fmt.Sprintf("'%s' to '%s'", b.Pair.Box[e.Side], b.Renames[0].Box))
 		}
 	}
-	text := fmt.Sprintf("%d %s side mailboxes do not exist any more, but their %s side mailboxes hold %d message(s): %s",
-		len(names), e.Side, o, sum, some(names, most))
+	text := fmt.Sprintf("%d %s side mailboxes do not exist any more, but their %s side mailboxes hold %d message(s): ", len(names), e.Side, o, sum)
+	if sum < 0 {
+		text = fmt.Sprintf("%d %s side mailboxes do not exist any more, which were synchronized with the %s side: ", len(names), e.Side, o)
+	}
+	text += some(names, most)
 	switch void := e.Void(); {
 	case void != "":
 		text += "; " + voidText(void)
@@ -93,6 +94,21 @@ func (e *GoneError) Error() string {
 		text += "; they may have been renamed, " + some(moves, most) + ", because of the same UIDVALIDITY"
 	}
 	return text
+}
+
+// Each returns an error for each mailbox; the error itself if the mailboxes are gone for
+// a common reason.
+func (e *GoneError) Each() []*GoneError {
+	if e.All || e.Void() != "" {
+		return []*GoneError{e}
+	}
+	out := make([]*GoneError, len(e.Boxes))
+	for i := range e.Boxes {
+		one := *e
+		one.Boxes = e.Boxes[i : i+1]
+		out[i] = &one
+	}
+	return out
 }
 
 // some joins the first few texts.
@@ -125,7 +141,7 @@ func (e *GoneError) Void() string {
 }
 
 // whereabouts tells what was found of the mailbox, to be appended to a sentence.
-func (b *GoneBox) whereabouts(e *GoneError) string {
+func (b *GoneBox) whereabouts() string {
 	const same = "the same UIDVALIDITY"
 	switch {
 	case b.Trace.Remains == store.RemainsUnsubscribed:
@@ -200,8 +216,19 @@ func (g *goneBoxes) add(p engine.PairName, e *engine.GoneError) {
 // tellGone tells which mailboxes are gone, those of a side together: if a folder was
 // renamed, all the mailboxes below it are gone.
 func (r *runner) tellGone(ctx context.Context, s Selection, g *goneBoxes, jobs []job) {
+	for _, e := range r.goneErrors(ctx, s, g, jobs) {
+		kind := engine.Problem
+		if e.Boxes[0].Removes {
+			kind = engine.Warning
+		}
+		r.Observer.Observe(engine.Event{Kind: kind, Channel: s.Channel.Name, Text: e.Error(), Err: e})
+	}
+}
+
+// goneErrors makes an error for each side.
+func (r *runner) goneErrors(ctx context.Context, s Selection, g *goneBoxes, jobs []job) (out []*GoneError) {
 	if len(g.boxes) == 0 {
-		return
+		return nil
 	}
 	order := make(map[string]int, len(jobs))
 	for i, j := range jobs {
@@ -216,17 +243,13 @@ func (r *runner) tellGone(ctx context.Context, s Selection, g *goneBoxes, jobs [
 					e.Boxes = append(e.Boxes, b)
 				}
 			}
-			if len(e.Boxes) == 0 {
-				continue
+			if len(e.Boxes) > 0 {
+				r.investigate(ctx, e, g, jobs)
+				out = append(out, e)
 			}
-			r.investigate(ctx, e, g, jobs)
-			kind := engine.Problem
-			if removes {
-				kind = engine.Warning
-			}
-			r.Observer.Observe(engine.Event{Kind: kind, Channel: s.Channel.Name, Text: e.Error(), Err: e})
 		}
 	}
+	return out
 }
 
 // investigate completes an error.

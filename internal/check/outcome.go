@@ -69,6 +69,10 @@ func (c *checker) events(l *link) {
 		if _, ok := errors.AsType[*channel.PatternError](e.Err); ok && l.unseen != [2]bool{} {
 			continue // it may be there
 		}
+		if gone, ok := errors.AsType[*channel.GoneError](e.Err); ok {
+			c.gone(l, e.Kind, gone)
+			continue
+		}
 		problems := []Problem{{Text: e.Text}}
 		if e.Err != nil {
 			problems = c.Explain(e.Err)
@@ -83,6 +87,23 @@ func (c *checker) events(l *link) {
 		}
 	}
 }
+
+// gone tells of mailboxes that do not exist any more, with the commands for each.
+func (c *checker) gone(l *link, kind engine.EventKind, all *channel.GoneError) {
+	for _, e := range all.Each() {
+		for _, p := range c.Explain(e) {
+			if kind != engine.Problem || l.uncertain(e.Boxes[0].GoneError) {
+				c.note(p.Hint, "%s", c.tildes(p.Text))
+			} else {
+				c.fail(p.Hint, "%s", c.tildes(p.Text))
+			}
+		}
+	}
+}
+
+// uncertain reports whether the other mailbox may be gone as well, on a server that is not
+// asked. Then a run would not look at the pair any more.
+func (l *link) uncertain(e *engine.GoneError) bool { return e.Messages < 0 && len(l.Patterns) > 0 }
 
 // isCreation reports whether an event is that a mailbox would be created, which is
 // told for all of them at once.
@@ -100,17 +121,17 @@ func isCreation(l *link, e engine.Event) bool {
 // a side.
 func (c *checker) missing(l *link) {
 	type key struct {
-		absent   [2]bool
-		hasState bool
+		absent  [2]bool
+		renamed bool // perhaps
 	}
 	var order []key
 	boxes := map[key][]*pairResult{}
 	for i := range l.pairs {
 		p := &l.pairs[i]
-		if !errors.Is(p.err, engine.ErrBoxMissing) {
+		if !errors.Is(p.err, engine.ErrBoxMissing) || p.Gone != nil {
 			continue
 		}
-		k := key{p.Absent, p.HasState}
+		k := key{p.Absent, errors.Is(p.err, channel.ErrPerhapsRenamed)}
 		if boxes[k] == nil {
 			order = append(order, k)
 		}
@@ -128,17 +149,14 @@ func (c *checker) missing(l *link) {
 		}
 		what := c.boxesText(l, ps, side)
 		verb := pick(len(ps), "does", "do")
-		if k.hasState {
-			c.fail(fmt.Sprintf("Remove %s, or -R%s, removes the other side as well, if it is empty; to synchronize it anew, remove its sync state: %s",
-				titled(side.Other()), side.Other().String()[:1], c.shellPath(l.prev.Pair(ps[0].Name).StatePath)),
-				"%s %s not exist on the %s side any more, and there is no Remove for the %s side", what, verb, side, side.Other())
-			continue
-		}
 		hint := fmt.Sprintf("Create %s (or Both), or -C%s, creates %s", titled(side), side.String()[:1], pick(len(ps), "it", "them"))
 		if len(l.Patterns) > 0 && l.named == nil {
 			hint += "; Patterns can exclude " + pick(len(ps), "it", "them")
 		} else if s := l.End(side).Store; s.IMAP != nil {
 			hint += "; if it should be there, check its name: mbsync -ls " + shellQuote(s.Name) + " lists what there is"
+		}
+		if k.renamed {
+			hint = "if this is the new name of a mailbox that does not exist any more, see what is said about that one; else " + hint
 		}
 		c.fail(hint, "%s %s not exist on the %s side, and there is no Create for the %s side", what, verb, side, side)
 	}
@@ -205,7 +223,9 @@ func briefly(l *link) string {
 			away++
 		}
 		if p.err != nil {
-			bad++
+			if p.Gone == nil || !l.uncertain(p.Gone) {
+				bad++
+			}
 			continue
 		}
 		if p.HasState {

@@ -49,7 +49,7 @@ func (h *rehearsal) PairDone(n engine.PairName, r engine.Result, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	i := slices.IndexFunc(h.pairs, func(p pairResult) bool { return p.PairName == n })
-	if i >= 0 && !errors.Is(err, engine.ErrReported) {
+	if i >= 0 && (r.Gone != nil || !errors.Is(err, engine.ErrReported)) {
 		h.pairs[i].Result, h.pairs[i].err = r, err
 		return
 	}
@@ -125,6 +125,12 @@ func (c *checker) mirror(ctx context.Context, l *link, from config.Side) (boxes 
 	names, err := l.prev.Side(ctx, from)
 	if err != nil {
 		return nil // the run tells
+	}
+	for _, n := range l.prev.Synchronized(c.FS) {
+		// Else it would be missed that a mailbox does not exist any more.
+		if v := l.prev.Pair(n); v.Err == nil && !slices.Contains(names, n) {
+			boxes = append(boxes, v.Box[1-from])
+		}
 	}
 	for _, n := range names {
 		v := l.prev.Pair(n)

@@ -60,6 +60,9 @@ func (b unseenBox) Info() store.Info {
 	return store.Info{UIDValidity: b.validity, UIDNext: mail.MaxUID, UIDNextGuessed: true, Flags: mail.AllFlags}
 }
 
+// Count implements store.Counter: nobody knows.
+func (unseenBox) Count() int { return -1 }
+
 func (unseenBox) Scan(context.Context, store.Need) (*store.Listing, error) {
 	return &store.Listing{}, nil
 }

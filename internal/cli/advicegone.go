@@ -30,9 +30,9 @@ func (r *run) aboutGone(e *channel.GoneError) []string {
 	}
 	lines := append(r.aboutRenamed(e, first), r.aboutRestoring(e, first), r.aboutRemoving(e, first))
 	if len(e.Boxes) > 1 {
-		check := []string{"--check", e.Channel.Name}
+		check := []string{"--check", "-V", e.Channel.Name}
 		if e.Channel.Far.Store.IMAP != nil || e.Channel.Near.Store.IMAP != nil {
-			check = []string{"--check", "--online", e.Channel.Name}
+			check = []string{"--check", "-V", "--online", e.Channel.Name}
 		}
 		lines = append(lines, "this is about the first one; "+r.command(check...)+" shows the commands for each")
 	}
@@ -184,8 +184,8 @@ func (r *run) aboutRestoring(e *channel.GoneError, b *channel.GoneBox) string {
 	if !e.Ops.On[e.Side].Has(config.OpNew) {
 		args = append(args, op)
 	}
-	return fmt.Sprintf("to make it anew on the %s side, with the %d message(s) of the %s side: %s && %s",
-		e.Side, b.Messages, e.Side.Other(), strings.Join(words, " "), r.command(append(args, pairArg(b.Pair))...))
+	return fmt.Sprintf("to make it anew on the %s side, with the %s of the %s side: %s && %s",
+		e.Side, messages(b), e.Side.Other(), strings.Join(words, " "), r.command(append(args, pairArg(b.Pair))...))
 }
 
 // aboutRemoving tells how to remove the other mailbox as well, which has to be empty.
@@ -193,8 +193,8 @@ func (r *run) aboutRemoving(e *channel.GoneError, b *channel.GoneBox) string {
 	o := e.Side.Other()
 	remove := r.command("-R"+strings.ToLower(keywordOf(o)[:1]), pairArg(b.Pair))
 	what := fmt.Sprintf("to remove '%s' from the %s side, too", b.Pair.Box[o], o)
-	if b.Messages > 0 {
-		what += fmt.Sprintf(", with its %d message(s), for good", b.Messages)
+	if b.Messages != 0 {
+		what += ", with its " + messages(b) + ", for good"
 	}
 	switch dir := b.Dirs[o]; {
 	case b.Messages == 0:
@@ -203,4 +203,12 @@ func (r *run) aboutRemoving(e *channel.GoneError, b *channel.GoneBox) string {
 		return fmt.Sprintf("%s: find %s %s -type f -delete && %s", what, shellQuote(filepath.Join(dir, "cur")), shellQuote(filepath.Join(dir, "new")), remove)
 	}
 	return fmt.Sprintf("%s: delete these messages in %s with a mail program, then: %s", what, e.Channel.End(o).Store.Label(), remove)
+}
+
+// messages says how many messages the other mailbox holds, as far as that is known.
+func messages(b *channel.GoneBox) string {
+	if b.Messages < 0 {
+		return "message(s)"
+	}
+	return fmt.Sprintf("%d message(s)", b.Messages)
 }

@@ -419,7 +419,7 @@ func TestGoneOdd(t *testing.T) {
 			t.Errorf("%d errors, %d hints:\n%s", n, len(g.hints()), g.err.String())
 		}
 		g.says(&g.err, "22 far side mailboxes do not exist any more, but their near side mailboxes hold 26 message(s): 'Work', 'Work/00', 'Work/01', ...; they may have been renamed, 'Work' to 'Projects', ",
-			"hint: this is about the first one; mbsync -c rc --check --online d shows the commands for each\n")
+			"hint: this is about the first one; mbsync -c rc --check -V --online d shows the commands for each\n")
 	})
 	t.Run("not mounted", func(t *testing.T) {
 		for _, remove := range []func(dir string) error{
@@ -453,6 +453,66 @@ func TestGoneOdd(t *testing.T) {
 		g.says(&g.err, "notice: channel 'd', mailbox 'Work': both mailboxes are gone; their sync state is removed\n")
 		g.run(1, "d:Work")
 		g.says(&g.err, "neither far side mailbox 'Work' nor near side mailbox 'Work' can be opened")
+	})
+}
+
+// TestGoneCheck: the check of a configuration says the same as a run, for each mailbox;
+// without asking servers, what is missing in the file system.
+func TestGoneCheck(t *testing.T) {
+	srv := testkit.StartDovecot(t, testkit.DovecotConfig{})
+	report := func(g *goneWorld) string { return strings.Join(strings.Fields(g.out.String()), " ") }
+	for _, state := range []string{"SyncState state/", "SyncState state/d-", ""} {
+		t.Run("near renamed, "+state, func(t *testing.T) {
+			t.Parallel()
+			g := newGoneWorld(t, srv, verbatim, "Patterns *\n"+state)
+			g.run(0, "--check", "d")
+			g.run(0, "--check", "--online", "d")
+			g.renameNear(verbatim, "Work", "Projects")
+			const renamed = " it may have been renamed to 'Projects/sub', which has the same UIDVALIDITY hint: if 'Work/sub' was renamed to 'Projects/sub', do so on the far side: rename 'Work/sub' to 'Projects/sub' in IMAPStore \"far\" with a mail program, then: mv -n "
+			g.run(0, "--check", "-V", "d") // the server may have lost them as well
+			offline := report(g)
+			g.run(1, "--check", "-V", "--online", "d")
+			for report, want := range map[string]string{
+				offline:   "note near side mailbox 'Work/sub' does not exist any more; it was synchronized with far side mailbox 'Work/sub';" + renamed,
+				report(g): "FAIL near side mailbox 'Work/sub' does not exist any more, but far side mailbox 'Work/sub' holds 3 message(s);" + renamed,
+			} {
+				for _, want := range []string{want, strings.ReplaceAll(want, "/sub", "")} {
+					if !strings.Contains(report, want) {
+						t.Errorf("%q is not in:\n%s", want, report)
+					}
+				}
+			}
+			if want := "hint: if this is the new name of a mailbox that does not exist any more, see what is said about that one; else Create Far"; !strings.Contains(report(g), want) {
+				t.Errorf("%q is not in:\n%s", want, report(g))
+			}
+			g.renameNear(verbatim, "Projects", "Work")
+			g.run(0, "-e", "d") // nothing has changed
+		})
+	}
+	t.Run("far renamed", func(t *testing.T) {
+		t.Parallel()
+		g := newGoneWorld(t, srv, verbatim, "Patterns *\nSyncState *")
+		g.renameFar("Other", "Projects")
+		g.run(0, "--check", "d")
+		g.run(1, "--check", "-V", "--online", "d")
+		if text := report(g); !strings.Contains(text, "FAIL far side mailbox 'Other' does not exist any more, but near side mailbox 'Other' holds 3 message(s); it may have been renamed to 'Projects', which has the same UIDVALIDITY hint: if 'Other' was renamed to 'Projects', do so on the near side: mv -n ") {
+			t.Error(g.out.String())
+		}
+	})
+	t.Run("channel of one pair", func(t *testing.T) {
+		t.Parallel()
+		g := newGoneWorld(t, srv, verbatim, "Patterns *\nSyncState state/\n\nChannel e\nFar :far:Other\nNear :near2:elsewhere\nCreate Near\nSyncState state/e-")
+		g.run(0, "e")
+		if err := os.RemoveAll(filepath.Join(g.dir, "mail", "elsewhere")); err != nil {
+			t.Fatal(err)
+		}
+		for _, args := range [][]string{{"--check", "-V", "e"}, {"--check", "-V", "--online", "e"}} {
+			g.run(1, args...)
+			if text := report(g); strings.Contains(text, "will be created") || !strings.Contains(text, "FAIL near side mailbox 'elsewhere' does not exist any more") ||
+				!strings.Contains(text, "hint: to make it anew on the near side, with the ") {
+				t.Error(g.out.String())
+			}
+		}
 	})
 }
 

@@ -16,7 +16,7 @@ import (
 type GoneError struct {
 	Side syncstate.Side // whose mailbox is gone
 	Box  [2]string
-	// Messages is the number of messages that the other mailbox holds.
+	// Messages is the number of messages that the other mailbox holds; -1: unknown.
 	Messages int
 	// Removes: the other mailbox would be removed if it was empty.
 	Removes bool
@@ -27,6 +27,10 @@ type GoneError struct {
 }
 
 func (e *GoneError) Error() string {
+	if e.Messages < 0 {
+		return fmt.Sprintf("%s side mailbox '%s' does not exist any more; it was synchronized with %s side mailbox '%s'",
+			e.Side, e.Box[e.Side], e.Side.Other(), e.Box[e.Side.Other()])
+	}
 	return fmt.Sprintf("%s side mailbox '%s' does not exist any more, but %s side mailbox '%s' holds %d message(s)",
 		e.Side, e.Box[e.Side], e.Side.Other(), e.Box[e.Side.Other()], e.Messages)
 }
@@ -51,7 +55,7 @@ func (s *session) removeOther(ctx context.Context, files *stateFiles, begun func
 	if err != nil {
 		return err
 	}
-	if !s.Remove[t] || n > 0 {
+	if !s.Remove[t] || n != 0 {
 		e := &GoneError{Side: gone, Box: s.Box, Messages: n, Removes: s.Remove[t], StatePath: s.StatePath}
 		if e.Trace, err = s.trace(ctx, files, begun, gone); err != nil {
 			return err
@@ -84,8 +88,10 @@ func (s *session) removeOther(ctx context.Context, files *stateFiles, begun func
 // messages counts the messages of the mailbox of side t. If it may be removed, they are
 // listed; else what the store knows is enough.
 func (s *session) messages(ctx context.Context, t syncstate.Side) (int, error) {
-	if c, ok := store.As[store.Counter](s.boxes[t]); ok && !s.Remove[t] {
-		return c.Count(), nil
+	if c, ok := store.As[store.Counter](s.boxes[t]); ok {
+		if n := c.Count(); n < 0 || !s.Remove[t] {
+			return n, nil
+		}
 	}
 	list, err := s.boxes[t].Scan(ctx, store.Need{UIDs: everything})
 	if err != nil {

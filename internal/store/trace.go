@@ -60,6 +60,6 @@ const (
 // Counter is implemented by mailboxes that know how many messages they hold without
 // listing them.
 type Counter interface {
-	// Count returns the number of messages when the mailbox was opened.
+	// Count returns the number of messages when the mailbox was opened; -1: unknown.
 	Count() int
 }
