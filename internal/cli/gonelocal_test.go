@@ -50,6 +50,13 @@ func TestGoneSameValidity(t *testing.T) {
 		"they may have been renamed, 'Work' to 'Projects', 'Work/a' to 'Projects/a', 'Work/b' to 'Projects/b', because of the same UIDVALIDITY\n"+
 		"hint: if 'Work' was renamed to 'Projects', do so on the near side: ")
 
+	w = newLocalGoneWorld(t, "Patterns *", "Other", "Work")
+	w.rename("far/Work", "far/Projects")
+	for _, args := range [][]string{{"d"}, {"-y", "-Cn", "d"}, {"d:Work"}} {
+		w.run(1, args...)
+		w.says(&w.err, "far side mailbox 'Work' does not exist any more, but near side mailbox 'Work' holds 2 message(s); it may have been renamed to 'Projects', which has the same UIDVALIDITY\n")
+	}
+
 	w = newLocalGoneWorld(t, "Patterns *", "Other", "Work", "Play")
 	w.rename("far/Work", "far/Projects")
 	w.rename("far/Play", "far/Games")
