@@ -126,7 +126,7 @@ func (c *checker) mirror(ctx context.Context, l *link, from config.Side) (boxes 
 	if err != nil {
 		return nil // the run tells
 	}
-	for _, n := range l.prev.Synchronized(c.FS) {
+	for _, n := range l.prev.Known(ctx, c.FS) {
 		// Else it would be missed that a mailbox does not exist any more.
 		if v := l.prev.Pair(n); v.Err == nil && !slices.Contains(names, n) {
 			boxes = append(boxes, v.Box[1-from])
