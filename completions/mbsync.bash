@@ -4,6 +4,32 @@
 #
 # What can be completed is known to mbsync itself: see the option --complete.
 
+# _mbsync_quote sets REPLY to a word as it is to stand on the line behind what was typed
+# of it, which may have begun a quotation. It fails if that is not possible.
+_mbsync_quote() {
+    local special= i c
+    case $1 in
+    \"*) special='\"$`' ;;
+    \'*) special=\' ;;
+    *)
+        printf -v REPLY %q "$2"
+        return
+        ;;
+    esac
+    [[ $2 == *[[:cntrl:]]* ]] && return 1
+    REPLY=
+    for ((i = 0; i < ${#2}; i++)); do
+        c=${2:i:1}
+        if [[ $special != *"$c"* ]]; then
+            REPLY+=$c
+        elif [[ $c == \' ]]; then
+            REPLY+="'\\''"
+        else
+            REPLY+=\\$c
+        fi
+    done
+}
+
 _mbsync() {
     # Bash takes words apart at "=" and ":" too, for which mbsync does not care:
     # put those together again that touch each other on the line.
@@ -44,12 +70,15 @@ _mbsync() {
     *[=:]*)
         head=${cur%"${cur##*[=:]}"}
         [[ $COMP_WORDBREAKS == *"${head:${#head}-1}"* ]] || head=
+        # Within quotes it does not take them apart.
+        [[ $raw == [\'\"]*[=:]* ]] && head=
         ;;
     esac
 
+    # Line by line: names may hold what bash would expand.
     local IFS=$'\n' reply
     COMPREPLY=()
-    for reply in $("$1" --complete=word "${words[@]:1}" 2>/dev/null); do
+    while read -r reply; do
         word=${reply%%$'\t'*}
         if [[ $word == :files ]]; then
             compopt -o filenames 2>/dev/null
@@ -59,10 +88,8 @@ _mbsync() {
             return
         fi
         word=${word#"$head"}
-        # Within quotes nothing is to be quoted again.
-        [[ $raw == [\'\"]* ]] || printf -v word %q "$word"
-        COMPREPLY+=("$word")
-    done
+        _mbsync_quote "$raw" "$word" && COMPREPLY+=("$REPLY")
+    done < <("$1" --complete=word "${words[@]:1}" 2>/dev/null)
     compopt -o nosort 2>/dev/null
 }
 
