@@ -47,7 +47,7 @@ func TestReadmeConfiguration(t *testing.T) {
 		if len(cfg.Channels) != 1 || len(cfg.Stores) != 2 {
 			t.Errorf("got %d channels and %d stores, want 1 and 2", len(cfg.Channels), len(cfg.Stores))
 		}
-		// What a reader may have to change is there to be changed.
+		// The example contains the keywords that a reader may have to change.
 		for _, keyword := range []string{"Host", "TLSType", "User", "PassCmd"} {
 			if a := cfg.Stores[0].IMAP.Account; !a.Pos(keyword).IsSet() {
 				t.Errorf("%s is not given", keyword)

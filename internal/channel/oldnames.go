@@ -51,7 +51,7 @@ func refuseOldNames(c *config.Channel, targets []target) {
 					old.Box[t], e.Store.Label(), now.Box[t])
 			}
 			if now.err == nil {
-				now.err = refuse("left alone as long as mailbox '%s' of %s has the name that versions before 1.5 gave it", old.Box[t], e.Store.Label())
+				now.err = refuse("not synchronized until mailbox '%s' of %s, named by a version before 1.5, is renamed", old.Box[t], e.Store.Label())
 			}
 		}
 	}

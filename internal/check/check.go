@@ -9,9 +9,9 @@
 // the report.
 //
 // What is found about a channel comes from a dry run of it, up to the point where
-// messages would be listed. Thus what is reported as a failure fails in a run, for
-// the same reason, and the other way round. Of a server that is not asked it is
-// assumed that it holds what it should.
+// messages would be listed. So the report has a failure exactly if a run fails, and
+// for the same reason. A server that is not asked is assumed to hold the mailboxes
+// that it should have.
 //
 // The report is plain text, at most Options.Columns wide as far as its words
 // allow: a summary that fits on a screen, or everything (Options.Verbose).
@@ -59,7 +59,7 @@ type Options struct {
 	Windows bool
 	// Columns is the width of the report; 0: 80.
 	Columns int
-	// Verbose: everything is told, section by section, instead of a summary.
+	// Verbose: the report has all details, section by section, instead of a summary.
 	Verbose bool
 	// Line takes the lines of the report.
 	Line func(string)
@@ -230,17 +230,17 @@ func (c *checker) secrets() {
 
 // verdict is the end of the report.
 func (c *checker) verdict(problems, notes int) string {
-	unasked := ""
+	if problems > 0 {
+		return count(problems, "problem") + " found (marked " + markFail + "), " + count(notes, "note") + "."
+	}
+	text := "No problems found"
+	if notes > 0 {
+		text += ", but " + count(notes, "note")
+	}
 	if c.leavesUnasked() {
-		unasked = ", as far as can be told without asking a server (--online)"
+		text += ". No server was contacted: mbsync --check --online does that"
 	}
-	switch {
-	case problems == 0 && notes == 0:
-		return "No problems found" + unasked + "."
-	case problems == 0:
-		return "No problems found" + unasked + "; " + count(notes, "note") + " above."
-	}
-	return count(problems, "problem") + " found (marked " + markFail + "), and " + count(notes, "note") + "."
+	return text + "."
 }
 
 // leavesUnasked reports whether there are servers that were not asked.

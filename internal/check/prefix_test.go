@@ -18,16 +18,16 @@ func TestPathPrefix(t *testing.T) {
 		{"Mail/", []string{"Mail"}, ""},
 		{"Mail/", nil, ""},
 		{"", nil, ""},
-		{"E", []string{"E/Archive"}, "E does not end in a slash: mailboxes are not in this directory, but beside it, as E"},
-		{"E", nil, "E does not end in a slash: mailboxes are made as EArchive, "},
-		{"E", []string{"E2"}, "E does not end in a slash"}, // no mailbox
+		{"E", []string{"E/Archive"}, "E has no slash at the end: mailboxes are not in this directory, but beside it: E"},
+		{"E", nil, "E has no slash at the end: mailboxes are created as EArchive, "},
+		{"E", []string{"E2"}, "E has no slash at the end"}, // no mailbox
 		{"E", []string{"EArchive/cur"}, ""},
-		{"E", []string{"E", "EArchive/cur"}, "beside it, as EArchive, "},
-		{"Mail/work", []string{"Mail/home/cur"}, "Mail/work does not end in a slash"},
+		{"E", []string{"E", "EArchive/cur"}, "beside it: EArchive, "},
+		{"Mail/work", []string{"Mail/home/cur"}, "Mail/work has no slash at the end"},
 		{"Mail/work-", []string{"Mail"}, ""},
 		{"Mail/work-", []string{"Mail/work-"}, "not in this directory"},
 		{"Mail/.", []string{"Mail"}, ""},
-		{"missing/work", nil, "missing/work does not end in a slash"},
+		{"missing/work", nil, "missing/work has no slash at the end"},
 	} {
 		dir := t.TempDir() + "/"
 		for _, d := range test.dirs {
@@ -40,7 +40,7 @@ func TestPathPrefix(t *testing.T) {
 		if (text != "") != (test.want != "") || !strings.Contains(text, test.want) {
 			t.Errorf("%q with %q: %q, want %q", test.path, test.dirs, text, test.want)
 		}
-		if text != "" && hint != "write: Path "+dir+test.path+"/" {
+		if text != "" && hint != "if that is not intended, write: Path "+dir+test.path+"/" {
 			t.Errorf("%q: hint %q", test.path, hint)
 		}
 	}

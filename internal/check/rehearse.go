@@ -53,7 +53,7 @@ func (h *rehearsal) PairDone(n engine.PairName, r engine.Result, err error) {
 		h.pairs[i].Result, h.pairs[i].err = r, err
 		return
 	}
-	// The failure of the store was told with another pair.
+	// The failure of the store was reported with another pair.
 	h.pairs = slices.DeleteFunc(h.pairs, func(p pairResult) bool { return p.PairName == n })
 }
 
@@ -99,7 +99,7 @@ func (c *checker) rehearse(ctx context.Context, l *link) *rehearsal {
 	return h
 }
 
-// mayHalt reports whether it depends on the messages if a channel fails as a whole.
+// mayHalt reports whether a channel may fail as a whole because of its messages.
 func mayHalt(ch *config.Channel) bool { return ch.MaxMessages > 0 && ch.ExpireUnread == config.Unset }
 
 // namesInbox reports whether the inbox of a server is among the mailboxes that a
@@ -124,7 +124,7 @@ func (c *checker) mirror(ctx context.Context, l *link, from config.Side) (boxes 
 	}
 	names, err := l.prev.Side(ctx, from)
 	if err != nil {
-		return nil // the run tells
+		return nil // the rehearsal reports the error
 	}
 	for _, n := range l.prev.Known(ctx, c.FS) {
 		// Else it would be missed that a mailbox does not exist any more.

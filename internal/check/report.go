@@ -27,9 +27,9 @@ type report struct {
 	columns int
 	home    string
 	begun   bool
-	// subject is what is being told about.
+	// subject is the section that is being reported about.
 	subject subject
-	// lenient: the subject takes no part in a run, which so does not fail for it.
+	// lenient: no run uses the subject, so its problems are only notes.
 	lenient  bool
 	findings []finding
 	problems int
@@ -97,7 +97,7 @@ func (r *report) note(hint, format string, args ...any) {
 	r.found(markNote, fmt.Sprintf(format, args...), hint)
 }
 
-// fail tells what makes a run fail.
+// fail reports what makes a run fail.
 func (r *report) fail(hint, format string, args ...any) {
 	if r.lenient {
 		r.note(hint, format, args...)
@@ -107,7 +107,7 @@ func (r *report) fail(hint, format string, args ...any) {
 	r.found(markFail, fmt.Sprintf(format, args...), hint)
 }
 
-// found tells and keeps a finding.
+// found reports and keeps a finding.
 func (r *report) found(mark, text, hint string) {
 	hint = r.tildesInHint(hint)
 	f := finding{mark: mark, what: r.subject.what, text: text, hint: hint}
@@ -173,8 +173,8 @@ func (r *report) tildes(text string) string {
 	return strings.ReplaceAll(text, r.home+"/", "~/")
 }
 
-// tildesInHint does that to the paths in advice, but for those in quotes, which are
-// for a shell.
+// tildesInHint does that to the paths in a hint, except for those in quotes, which
+// are for a shell.
 func (r *report) tildesInHint(hint string) string {
 	if r.home == "" || r.home == "/" {
 		return hint

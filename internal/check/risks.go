@@ -17,7 +17,7 @@ func (c *checker) risks(l *link) {
 	}
 	c.deletions(l)
 	if either.Has(config.OpRemove) {
-		c.note("", "Remove: a mailbox that vanishes from one side, for whatever reason, is removed from the other if it holds no messages")
+		c.note("", "Remove: if a mailbox no longer exists on one side, for whatever reason, it is removed from the other side if it holds no messages")
 	}
 	c.expiry(l)
 	for t, e := range []config.End{l.Far, l.Near} {
@@ -46,7 +46,7 @@ func (c *checker) deletions(l *link) {
 		if len(bare) > 1 {
 			where = "both sides"
 		}
-		c.note("Trash, in the store, keeps a copy", "what is marked as deleted is removed from %s for good: there is no Trash", where)
+		c.note("to keep a copy of them, set Trash in the store", "messages marked as deleted are removed from %s permanently: Trash is not set", where)
 	}
 	if l.ops.On[config.Far].Any(expunge) != l.ops.On[config.Near].Any(expunge) {
 		kept := config.Far
@@ -66,7 +66,7 @@ func (c *checker) expiry(l *link) {
 		c.note("", "MaxMessages without Expunge on the %s side: expired messages are only marked as deleted there", l.ExpireSide)
 	}
 	if l.ExpireUnread == config.Unset {
-		c.note("ExpireUnread yes lets unread messages expire, no keeps them", "ExpireUnread is not set: more unread messages than half of MaxMessages in excess of it are an error")
+		c.note("set ExpireUnread yes (unread messages expire, too) or no (they stay)", "ExpireUnread is not set: a run fails if the unread messages in excess of MaxMessages are more than half of MaxMessages")
 	}
 }
 
@@ -82,15 +82,15 @@ func (c *checker) patterns(l *link) {
 		}
 		selects = true
 		if hidden := l.hiddenBy(i); hidden != "" {
-			c.note("patterns that exclude go last, those that bring back behind them", "pattern %s selects nothing: !%s behind it excludes the same", p.Text, hidden)
+			c.note("the last pattern that matches decides: write the excluding pattern first", "pattern %s selects nothing: the pattern !%s after it excludes the same mailboxes", p.Text, hidden)
 		}
 	}
 	if !selects {
-		c.note("put a pattern in front that selects, such as *", "the patterns only exclude: no mailbox is selected")
+		c.note("add a pattern that selects mailboxes, such as *, before them", "all patterns exclude mailboxes: no mailbox is selected")
 		return
 	}
 	if l.unseen == [2]bool{} && l.err == nil && len(l.pairs) == 0 {
-		c.note("mbsync -ls "+shellQuote(l.Far.Store.Name)+" "+shellQuote(l.Near.Store.Name)+" lists what there is", "the patterns match no mailbox of either side")
+		c.note("mbsync -ls "+shellQuote(l.Far.Store.Name)+" "+shellQuote(l.Near.Store.Name)+" lists the mailboxes", "the patterns match no mailbox of either side")
 	}
 }
 
@@ -167,8 +167,8 @@ func (o *overlaps) state(c *checker, l *link, v channel.Preview, told map[string
 		o.states[path] = claim{channel: l.Name, pair: v.PairName}
 	case was.channel != l.Name && (was.pair.Store != v.Store || was.pair.Box != v.Box) && !told[was.channel]:
 		told[was.channel] = true
-		c.fail("give one of the two another SyncState, or leave it out",
-			"%s would have the same sync state as %s of channel %s: %s", thePair(v.Name), thePair(was.pair.Name), quoted(was.channel), c.tilde(path))
+		c.fail("set another SyncState in one of the two channels, or remove the line",
+			"%s would use the same sync state as %s of channel %s: %s", thePair(v.Name), thePair(was.pair.Name), quoted(was.channel), c.tilde(path))
 	}
 }
 
@@ -184,11 +184,11 @@ func (o *overlaps) box(c *checker, l *link, v channel.Preview, t config.Side, id
 	}
 	switch {
 	case was.other != id[1-t]:
-		c.note("", "mailbox %s of the %s side is also synchronized by channel %s, with another mailbox: what arrives in one comes to all of them",
+		c.note("", "mailbox %s of the %s side is also synchronized by channel %s, with another mailbox: new messages in one of them are copied to all of them",
 			quoted(v.Box[t]), t, quoted(was.channel))
 	case was.state != v.StatePath:
-		c.note("let only one of the channels have these mailboxes (Patterns), or give both the same SyncState",
-			"%s is also synchronized by channel %s, which remembers it elsewhere: each takes for new what the other has copied, and messages double",
+		c.note("select these mailboxes in only one of the channels (Patterns), or set the same SyncState in both",
+			"%s is also synchronized by channel %s, with another sync state: each channel copies the messages of the other again, as duplicates",
 			thePair(v.Name), quoted(was.channel))
 	default:
 		return

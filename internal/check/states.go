@@ -7,8 +7,7 @@ import (
 	"isync/internal/engine"
 )
 
-// state tells where the state of synchronization is, and tests whether it can be
-// there.
+// state shows where the sync state is, and tests whether it can be written.
 func (c *checker) state(l *link) {
 	i := 0
 	for i < len(l.pairs) && l.prev.Pair(l.pairs[i].Name).StatePath == "" {
@@ -38,7 +37,7 @@ func (c *checker) state(l *link) {
 		case p.exists:
 			c.ok("sync states can be written to %s", c.tilde(dir))
 		default:
-			c.ok("%s is not there yet, and can be made in %s", c.tilde(dir), c.tilde(p.at))
+			c.ok("%s does not exist yet, and can be created in %s", c.tilde(dir), c.tilde(p.at))
 		}
 	}
 	c.stateFiles(l)
@@ -78,11 +77,11 @@ func (c *checker) stateFiles(l *link) {
 		case busy:
 			c.note("", "%s is being synchronized by another process at this moment", quoted(l.label(&l.pairs[i])))
 		case tried && err != nil:
-			c.fail("the file system must support fcntl locks; keep sync states elsewhere (SyncState)", "cannot lock %s: %v", c.tilde(path+engine.LockSuffix), err)
+			c.fail("the file system must support fcntl locks; if it does not, set SyncState to a directory on another file system", "cannot lock %s: %v", c.tilde(path+engine.LockSuffix), err)
 		}
 	}
 	if interrupted > 0 {
-		c.note("", "%s interrupted; the next one goes on from there", wereThey(interrupted, "run"))
+		c.note("", "%s interrupted; the next run continues", wereThey(interrupted, "run"))
 	}
 	if held > 0 {
 		c.note("", "%s not copied so far; each run tries again and reports the failures", wereThey(held, "message"))

@@ -17,8 +17,8 @@ import (
 	"isync/internal/store"
 )
 
-// begin makes a store the subject of what follows. What is wrong with it is wrong
-// with all channels that use it.
+// begin makes a store the subject of the next findings. A problem of the store is a
+// problem of all channels that use it.
 func (c *checker) begin(s *config.Store) {
 	name := strconv.Quote(s.Name)
 	users := c.users(s)
@@ -65,7 +65,7 @@ func (c *checker) store(ctx context.Context, s *config.Store) {
 	problems := c.problems
 	a := s.IMAP.Account
 	if a.User == "" && a.UserCmd == "" && a.Tunnel == "" && a.ClientCertificate == "" {
-		c.fail("add User, or UserCmd, to "+a.Label()+" ("+a.At.String()+")", "there is no user to log in as")
+		c.fail("add User, or UserCmd, to "+a.Label()+" ("+a.At.String()+")", "no user name is set")
 	}
 	if a.TLS == config.TLSNone && a.Tunnel == "" && !loopback(a.Host) {
 		c.note("use TLSType IMAPS (port 993) or STARTTLS", "the connection is not encrypted (%s): anybody on the way can read mail and password", a.Pos("TLSType"))
@@ -268,8 +268,8 @@ func (c *checker) trash(s *config.Store) {
 	c.field("trash", text)
 }
 
-// maildir tells which directories of a store there are. Whether that is a problem
-// depends on the channels.
+// maildir reports which directories of a store exist. Whether a missing one is a
+// problem depends on the channels.
 func (c *checker) maildir(ctx context.Context, s *config.Store) {
 	m := s.Maildir
 	problems := c.problems
@@ -281,12 +281,12 @@ func (c *checker) maildir(ctx context.Context, s *config.Store) {
 	case p.err != nil:
 		c.field("", "the inbox "+c.tilde(m.Inbox)+" cannot be used")
 	case !p.exists:
-		c.field("", "the inbox "+c.tilde(m.Inbox)+" is not there yet")
+		c.field("", "the inbox "+c.tilde(m.Inbox)+" does not exist yet")
 	default:
 		c.inbox(m.Inbox)
 	}
 	if foldsCase(c.FS, p.at) {
-		c.note("", "this file system does not tell upper from lower case: mailboxes whose names differ in nothing else would be one")
+		c.note("", "this file system ignores case: mailboxes whose names differ only in case would be in the same directory")
 	}
 	text := c.tilde(m.Inbox)
 	if s.HasPath && m.SubFolders != config.SubFoldersMaildirPP {
@@ -295,14 +295,14 @@ func (c *checker) maildir(ctx context.Context, s *config.Store) {
 	if st := c.open(s); st != nil {
 		if boxes, err := st.List(ctx, c.everything(s)); err == nil {
 			text += "; " + count(len(boxes), "mailbox")
-			c.ok("%s", count(len(boxes), "mailbox")+pick(len(boxes), " is there", " are there"))
+			c.ok("%s", count(len(boxes), "mailbox")+" found")
 		}
 	}
 	c.brief(c.problems > problems, text)
 }
 
-// path tells about the directory of Path. Channels that list the mailboxes in
-// there fail without it, and tell so themselves.
+// path reports about the directory of Path. If it does not exist, channels that list
+// its mailboxes fail, and the rehearsal reports that.
 func (c *checker) path(s *config.Store) {
 	dir := s.Path
 	if !strings.HasSuffix(dir, "/") {
@@ -322,9 +322,9 @@ func (c *checker) path(s *config.Store) {
 	case listed:
 		c.field("", "Path "+c.tilde(dir)+" cannot be used")
 	case p.err != nil:
-		c.note("see what it is, and who may use it: ls -ld "+c.shellPath(p.at), "Path %s cannot be used: %v", c.tilde(dir), p.err)
+		c.note("check its type and permissions: ls -ld "+c.shellPath(p.at), "Path %s cannot be used: %v", c.tilde(dir), p.err)
 	default:
-		c.note("if it is no typing error: mkdir -p "+c.shellPath(filepath.Clean(dir)), "Path %s does not exist", c.tilde(dir))
+		c.note("if the name is right, create it: mkdir -p "+c.shellPath(filepath.Clean(dir)), "Path %s does not exist", c.tilde(dir))
 	}
 }
 
@@ -342,7 +342,7 @@ func (c *checker) pathHint(err error, hint string) string {
 		return hint
 	}
 	path := examine(c.FS, pe.Path).at
-	return "see what it is, and who may use it: ls -ld " + c.shellPath(path)
+	return "check its type and permissions: ls -ld " + c.shellPath(path)
 }
 
 // inbox tests whether a directory is a Maildir.

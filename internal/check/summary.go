@@ -29,7 +29,7 @@ func (c *checker) brief(failed bool, text string) {
 	c.briefs = append(c.briefs, brief{c.subject.what, c.subject.name, text, failed})
 }
 
-// summary tells all that matters on one screen.
+// summary shows what matters on one screen.
 func (c *checker) summary() {
 	cfg := c.Config
 	found := merge(c.findings)
@@ -46,7 +46,7 @@ func (c *checker) summary() {
 	head = append(head, c.sections()...)
 	tail := c.lines(func(r *report) {
 		r.blank()
-		r.text("", c.verdict(problems, len(found)-problems)+" mbsync --check -V tells everything.")
+		r.text("", c.verdict(problems, len(found)-problems)+" mbsync --check -V shows all details.")
 	})
 	findings := c.foundLines(found, screen-len(head)-len(tail)-1)
 	if len(findings) > 0 {
@@ -117,8 +117,8 @@ func nameSome(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// merge makes one of findings that say the same of several sections. Of many
-// that only differ in a name, the first is kept, with the number of the others.
+// merge makes one finding of those that say the same about several sections. Of
+// many that differ only in a name, it keeps the first, with the number of the others.
 // Problems come first.
 func merge(all []finding) (out []finding) {
 	for _, f := range all {
@@ -174,8 +174,8 @@ func (f finding) String() string {
 	return f.what + " " + strings.Join(f.names, "") + ": " + f.text
 }
 
-// foundLines returns the lines of as many findings as there is room for: without
-// the advice of notes, or some of the notes, if need be.
+// foundLines returns the lines of as many findings as fit into the room. If the room
+// is too small, it leaves out the hints of notes, then some of the notes.
 func (c *checker) foundLines(found []finding, room int) []string {
 	render := func(f finding, hint bool) []string {
 		if !hint {

@@ -36,12 +36,12 @@ func TestSummaryFits(t *testing.T) {
 			}
 			text := strings.Join(lines, "\n")
 			if count := strings.Count(text, "what all have in common"); count > 1 || n > 0 && problems < 2 && n <= 12 && count == 0 {
-				t.Errorf("%d channels, %d problems: the common note is told %d times\n%s", n, problems, count, text)
+				t.Errorf("%d channels, %d problems: the common note is shown %d times\n%s", n, problems, count, text)
 			}
 			if got := strings.Contains(text, "  FAIL  "); got != (n*problems > 0) {
 				t.Errorf("%d channels with %d problems:\n%s", n, problems, text)
 			}
-			if !strings.Contains(strings.Join(strings.Fields(text), " "), "mbsync --check -V tells everything.") {
+			if !strings.Contains(strings.Join(strings.Fields(text), " "), "mbsync --check -V shows all details.") {
 				t.Errorf("no end:\n%s", text)
 			}
 		}

@@ -10,8 +10,8 @@ import (
 
 // unseen stands for the store of a server that is not asked. It is taken to hold
 // the mailboxes that the other side of the channel would have there, and the
-// inbox, which every server has. All of them can be opened. What fails against it
-// fails whatever the server holds.
+// inbox, which every server has. All of them can be opened. So what fails with it also
+// fails with the real server.
 type unseen struct {
 	store.Store
 	boxes []string

@@ -268,7 +268,7 @@ func (a *adviser) refusedCertificate() string {
 		return trust + show
 	}
 	if conn, ok := errors.AsType[*imapclient.ConnectionError](a.err); ok && conn.Malformed() {
-		return "the certificate does not follow the rules for certificates; the administrator of the server must replace it"
+		return "no client can use this certificate; the administrator of the server must replace it"
 	}
 	return ""
 }

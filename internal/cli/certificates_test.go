@@ -32,8 +32,8 @@ func (b *badCertificate) server(t *testing.T) string {
 	return port
 }
 
-// A certificate that is refused is called that, never a lost connection. What helps
-// depends on what is wrong with it: it is not suggested to trust one whose time is over.
+// A refused certificate is reported as refused, never as a lost connection. The hint
+// depends on the fault: it does not suggest to trust a certificate that has expired.
 func TestRefusedCertificates(t *testing.T) {
 	ca := testkit.NewCA(t)
 	now := time.Now()
@@ -51,7 +51,7 @@ func TestRefusedCertificates(t *testing.T) {
 	}
 	broken := ca.Issue(t, testkit.CertConfig{}).TLS()
 	broken.Certificate = [][]byte{broken.Certificate[0][:len(broken.Certificate[0])-1]}
-	malformed := verdict{"x509: malformed certificate", "the certificate does not follow the rules for certificates; the administrator of the server must replace it\n"}
+	malformed := verdict{"x509: malformed certificate", "no client can use this certificate; the administrator of the server must replace it\n"}
 	wrongHost := verdict{"x509: cannot validate certificate for 127.0.0.1", "the certificate is for other.example.org: use one of these names in Host (rc:2); if you know that it is the right one, save it in a file and name that with CertificateFile"}
 	for _, b := range []badCertificate{
 		outdated(now.Add(-48*time.Hour), now.Add(-time.Hour), "expired"),

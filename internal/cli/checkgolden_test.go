@@ -126,8 +126,8 @@ func checkedFiles(t *testing.T) []string {
 }
 
 // TestCheckGolden: what --check says about configurations as people publish them,
-// without asking a server, on one screen. UPDATE_SCRIPTS=1 writes it anew, to be
-// looked at before it is believed.
+// without asking a server, on one screen. UPDATE_SCRIPTS=1 writes it anew; review
+// the result.
 func TestCheckGolden(t *testing.T) {
 	for _, path := range checkedFiles(t) {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
@@ -146,7 +146,7 @@ func TestCheckGolden(t *testing.T) {
 			if fails := strings.Contains(got, "\n  FAIL  "); fails != (code != 0) {
 				t.Errorf("exit code %d with\n%s", code, got)
 			}
-			// What is known to fail without asking does so with asking.
+			// What fails without asking a server also fails with asking it.
 			if code != 0 && f.text["fails"] == "" {
 				t.Errorf("it fails, though no channel does:\n%s", got)
 			}

@@ -184,15 +184,15 @@ func (r *run) load() bool {
 	r.cfg = cfg
 	r.warnExposed()
 	if words > 0 {
-		r.printer.Notice(cfg.File, fmt.Sprintf("%s; `%s` shows the new file, and with --write replaces this one",
-			wordsText(words), r.fixCommand()))
+		r.printer.Notice(cfg.File, fmt.Sprintf("%s; `%s` prints the new file, `%s --write` replaces this one",
+			wordsText(words), r.fixCommand(), r.fixCommand()))
 	}
 	r.printer.Debugf(ui.DebugMain, "configuration file %s", cfg.File)
 	return true
 }
 
-// notices tells the notices about the configuration, those of outdated words only
-// if asked to. It returns the number of such words.
+// notices prints the notices about the configuration, those of deprecated words only
+// if outdated is true. It returns the number of such words.
 func (r *run) notices(notices []config.Notice, outdated bool) (words int) {
 	for _, n := range notices {
 		words += n.Outdated

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// A configuration file with a password that others can read is told in each run,
-// with one line and the command that changes it.
+// Each run warns of a configuration file with a password that others can read, with
+// one line and the command that changes the mode.
 func TestExposedPassword(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("file modes mean nothing")

@@ -15,7 +15,7 @@ import (
 )
 
 // fixCommand is the command line that shows the configuration file without
-// outdated words.
+// deprecated words.
 func (r *run) fixCommand() string {
 	command := "mbsync --check --fix-config"
 	if r.c.hasConfig {
@@ -24,18 +24,18 @@ func (r *run) fixCommand() string {
 	return command
 }
 
-// wordsText counts outdated words.
+// wordsText counts deprecated words.
 func wordsText(n int) string {
 	switch n {
 	case 0:
-		return "no outdated words"
+		return "no deprecated words"
 	case 1:
-		return "1 outdated word"
+		return "1 deprecated word"
 	}
-	return fmt.Sprint(n, " outdated words")
+	return fmt.Sprint(n, " deprecated words")
 }
 
-// fixConfig replaces the outdated words of the configuration file: in what is
+// fixConfig replaces the deprecated words of the configuration file: in what is
 // printed, or in the file.
 func (r *run) fixConfig() int {
 	f, notices, err := config.LoadFixed(config.Options{File: r.c.config, Env: r.env.Config})
@@ -43,7 +43,7 @@ func (r *run) fixConfig() int {
 	if err != nil {
 		r.printer.Error(err)
 		if _, ok := errors.AsType[config.ErrorList](err); ok {
-			r.printer.Problem(ui.Problem{Text: "only a configuration file without errors can be fixed", Hint: "correct them first"})
+			r.printer.Problem(ui.Problem{Text: "the file was not fixed, because it has errors", Hint: "correct the errors first, then run the command again"})
 		}
 		return exitFailure
 	}
@@ -53,21 +53,21 @@ func (r *run) fixConfig() int {
 	return r.printFixed(f)
 }
 
-// printFixed prints the new file. Nothing is left out, not even passwords: it is
-// to be stored as a file again.
+// printFixed prints the new file. It is complete, passwords included, because the
+// user stores the output as a file.
 func (r *run) printFixed(f *config.Fixed) int {
 	for _, a := range f.Config.Accounts {
 		if a.Pass.IsSet() {
 			r.printer.Caution(ui.Problem{
-				Place: a.Pos("Pass").String(), Text: "the output holds the password, as the file does",
-				Hint: "--write replaces the file itself, and keeps its mode",
+				Place: a.Pos("Pass").String(), Text: "the output contains the password of the file",
+				Hint: fmt.Sprintf("`%s --write` replaces the file instead, and keeps its mode", r.fixCommand()),
 			})
 			break
 		}
 	}
 	text := wordsText(f.Words)
 	if f.Words > 0 {
-		text += " replaced in the output; with --write the file is replaced"
+		text += fmt.Sprintf(" replaced in the output; `%s --write` replaces the file", r.fixCommand())
 	}
 	r.printer.Notice(f.Config.File, text)
 	if _, err := r.env.Stdout.Write(f.New); err != nil {
@@ -80,7 +80,7 @@ func (r *run) printFixed(f *config.Fixed) int {
 // writeFixed replaces the file.
 func (r *run) writeFixed(f *config.Fixed) int {
 	if f.Words == 0 {
-		r.printer.Notice(f.Config.File, wordsText(0)+"; the file stays as it is")
+		r.printer.Notice(f.Config.File, wordsText(0)+"; the file was not changed")
 		return exitOK
 	}
 	file := f.Config.File
@@ -94,7 +94,7 @@ func (r *run) writeFixed(f *config.Fixed) int {
 		backup, err = replaceFile(r.env.FS, real, f.Old, f.New)
 	}
 	if err != nil {
-		hint := fmt.Sprintf("`%s > NEWFILE` writes another file", r.fixCommand())
+		hint := fmt.Sprintf("`%s > NEWFILE` writes the new configuration to another file", r.fixCommand())
 		if errors.Is(err, errChanged) {
 			hint = "run the command again"
 		}
@@ -105,19 +105,19 @@ func (r *run) writeFixed(f *config.Fixed) int {
 		return exitFailure
 	}
 	if r.c.quiet == 0 {
-		r.printer.Println(fmt.Sprintf("%s: %s replaced; the former file is %s", file, wordsText(f.Words),
+		r.printer.Println(fmt.Sprintf("%s: %s replaced; the old file is %s", file, wordsText(f.Words),
 			filepath.Join(filepath.Dir(file), filepath.Base(backup))))
 	}
 	return exitOK
 }
 
-var errChanged = errors.New("the file was changed by somebody else in the meantime")
+var errChanged = errors.New("another program has changed the file in the meantime")
 
 // replaceFile replaces the contents of a file, which must still be the old ones.
-// They are kept under the name that is returned: that of the file with .bak behind
-// it, and a number if there is such a file. All is durable when the function
-// returns, and before, a power cut leaves the old file or the new one. With an error the
-// file is as it was, and there is no backup, unless its name is returned.
+// It keeps them in the backup, whose name it returns: the name of the file with .bak
+// behind it, and a number if that exists. When the function returns, all is durable.
+// A power cut before that leaves the old file or the new one. If there is an error and
+// no name of a backup, the file is unchanged and there is no backup.
 func replaceFile(fsys vfs.FS, name string, old, contents []byte) (backup string, err error) {
 	fi, err := fsys.Stat(name)
 	if err != nil {
@@ -147,7 +147,7 @@ func replaceFile(fsys vfs.FS, name string, old, contents []byte) (backup string,
 		return "", err
 	}
 	if err := fsys.SyncDir(filepath.Dir(name)); err != nil {
-		return backup, fmt.Errorf("the file was replaced (the former one is %s), but a power cut may undo that: %w", backup, err)
+		return backup, fmt.Errorf("the file was replaced (the old one is %s), but a power cut may undo that: %w", backup, err)
 	}
 	return backup, nil
 }
@@ -165,7 +165,7 @@ func makeBackup(fsys vfs.FS, name string, old []byte, like fs.FileInfo) (string,
 			continue
 		}
 		if err == nil {
-			// As in the file that it was.
+			// The backup has the time of the old file.
 			_ = fsys.Chtimes(backup, like.ModTime(), like.ModTime())
 			if err = fsys.SyncDir(filepath.Dir(name)); err != nil {
 				_ = fsys.Remove(backup)

@@ -15,7 +15,7 @@ import (
 	"isync/internal/vfs"
 )
 
-// oldFar is a store with two outdated words, and a password.
+// oldFar is a store with two deprecated words, and a password.
 const oldFar = "IMAPStore far\nHost h # imaps:h\nPass \"swordfish\"\n  UseIMAPS   yes # c\nUseTLSv1 no\n"
 
 const newFar = "IMAPStore far\nHost h # imaps:h\nPass \"swordfish\"\n  TLSType   IMAPS # c\n"
@@ -48,7 +48,7 @@ func TestFixConfigPrints(t *testing.T) {
 	if w.out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", &w.out, want)
 	}
-	w.says(&w.err, "rc:3: warning: the output holds the password", "rc: notice: 2 outdated words replaced in the output; with --write ")
+	w.says(&w.err, "rc:3: warning: the output contains the password of the file", "rc: notice: 2 deprecated words replaced in the output; `mbsync --check --fix-config -c rc --write` replaces the file")
 	if strings.Contains(w.err.String(), "swordfish") {
 		t.Error("the password shows")
 	}
@@ -63,7 +63,7 @@ func TestFixConfigPrints(t *testing.T) {
 	}
 	w.write("rc", strings.Replace(want, "Pass \"swordfish\"", "PassCmd x", 1))
 	w.run(0, "--check", "--fix-config")
-	if w.err.String() != "rc: notice: no outdated words\n" || w.out.String() != w.read("rc") {
+	if w.err.String() != "rc: notice: no deprecated words\n" || w.out.String() != w.read("rc") {
 		t.Errorf("got\n%s\n%s", &w.out, &w.err)
 	}
 
@@ -83,7 +83,7 @@ func TestFixConfigWrites(t *testing.T) {
 	want := strings.Replace(old, oldFar, newFar, 1)
 	w.write("rc.bak", "another")
 	w.run(0, "--check", "--fix-config", "--write")
-	if w.out.String() != "rc: 2 outdated words replaced; the former file is rc.bak.1\n" || w.err.Len() > 0 {
+	if w.out.String() != "rc: 2 deprecated words replaced; the old file is rc.bak.1\n" || w.err.Len() > 0 {
 		t.Errorf("got\n%s\n%s", &w.out, &w.err)
 	}
 	if w.read("rc") != want || w.read("rc.bak") != "another" || w.read("rc.bak.1") != old {
@@ -92,7 +92,7 @@ func TestFixConfigWrites(t *testing.T) {
 	w.listed("rc", "rc", "rc.bak", "rc.bak.1")
 
 	w.run(0, "--check", "--fix-config", "--write")
-	if w.out.Len() > 0 || w.err.String() != "rc: notice: no outdated words; the file stays as it is\n" {
+	if w.out.Len() > 0 || w.err.String() != "rc: notice: no deprecated words; the file was not changed\n" {
 		t.Errorf("got\n%s\n%s", &w.out, &w.err)
 	}
 	w.listed("rc", "rc", "rc.bak", "rc.bak.1")
@@ -132,7 +132,7 @@ func TestFixConfigRefuses(t *testing.T) {
 	// A file with errors.
 	w.write("rc", old+"\nChannel x\nFar :far:\nMaster :nowhere:\n")
 	w.run(1, "--check", "--fix-config", "--write")
-	w.says(&w.err, "rc:19: error: Channel \"x\": unknown store", "error: only a configuration file without errors can be fixed\nhint: ")
+	w.says(&w.err, "rc:19: error: Channel \"x\": unknown store", "error: the file was not fixed, because it has errors\nhint: ")
 	unchanged(old + "\nChannel x\nFar :far:\nMaster :nowhere:\n")
 	w.run(1, "--fix-config")
 	if w.out.Len() > 0 {
@@ -148,7 +148,7 @@ func TestFixConfigRefuses(t *testing.T) {
 		return data, err
 	}
 	w.run(1, "--check", "--fix-config", "--write")
-	w.says(&w.err, "rc: error: nothing was changed: the file was changed by somebody else in the meantime\nhint: run the command again\n")
+	w.says(&w.err, "rc: error: nothing was changed: another program has changed the file in the meantime\nhint: run the command again\n")
 	unchanged(old + "# edited\n")
 	w.env.Config.ReadFile = read
 
@@ -158,7 +158,7 @@ func TestFixConfigRefuses(t *testing.T) {
 	faulty.Inject(vfs.Rule{Ops: vfs.OpCreate, Nth: 1, Every: true, Err: syscall.EROFS})
 	w.env.FS = faulty
 	w.run(1, "--check", "--fix-config", "--write")
-	w.says(&w.err, "rc: error: nothing was changed: open "+filepath.Join(w.dir, "rc.bak")+": read-only file system\nhint: `mbsync --check --fix-config -c rc > NEWFILE` writes another file\n")
+	w.says(&w.err, "rc: error: nothing was changed: open "+filepath.Join(w.dir, "rc.bak")+": read-only file system\nhint: `mbsync --check --fix-config -c rc > NEWFILE` writes the new configuration to another file\n")
 	unchanged(old)
 	w.env.FS = vfs.OS{}
 
@@ -174,14 +174,14 @@ func TestFixConfigRefuses(t *testing.T) {
 	w.run(0, "--fix-config", "-y")
 }
 
-// A run has one line for all outdated words, and with -q none; --check shows each of
+// A run has one line for all deprecated words, and with -q none; --check shows each of
 // them as well.
 func TestOutdatedWordsInARun(t *testing.T) {
 	w := newWorld(t, "IMAPStore far\nTunnel false\nRequireSSL no\nUseSSLv3 no\n\nMaildirStore other\nInbox other\n\nChannel local\nMaster :other:\nSlave :near:\nCreate Both")
 	for _, dir := range []string{"cur", "new", "tmp"} {
 		w.write("other/"+dir+"/.keep", "")
 	}
-	const line = "rc: notice: 4 outdated words; `mbsync --check --fix-config -c rc` shows the new file, and with --write replaces this one\n"
+	const line = "rc: notice: 4 deprecated words; `mbsync --check --fix-config -c rc` shows the new file, and with --write replaces this one\n"
 	for _, args := range []string{"-l local", "local", "-y local", "-V local", "-ls other"} {
 		w.run(0, strings.Fields(args)...)
 		if !strings.HasPrefix(w.err.String(), line) || strings.Contains(w.err.String()[len(line):], "deprecated") {

@@ -136,7 +136,7 @@ func TestManualOptions(t *testing.T) {
 		want     []string
 	}{
 		{".Sh OPTIONS", ".Sh CONFIGURATION", current},
-		{".Ss Old spellings", ".Sh ENVIRONMENT", old},
+		{".Ss Deprecated words and options", ".Sh ENVIRONMENT", old},
 	} {
 		i, j := manualPart(t, lines, part.from, part.to)
 		if *updateManual {

@@ -17,8 +17,8 @@ func TestMechanismNames(t *testing.T) {
 	}
 }
 
-// A misspelled mechanism is told when the file is read, and is the advice if there
-// is no way to log in without it.
+// A misspelled mechanism gets a warning when the file is read. If no other mechanism
+// can be used, the hint of the login error says the same.
 func TestMisspelledMechanism(t *testing.T) {
 	const hello = "S: * OK [CAPABILITY IMAP4rev1 AUTH=SCRAM-SHA-256 AUTH=XOAUTH2 AUTH=PLAIN] hello\n"
 	const meant = `unknown authentication mechanism "XOAUTH", did you mean XOAUTH2?`
@@ -29,7 +29,7 @@ func TestMisspelledMechanism(t *testing.T) {
 		"AuthMechs allows XOAUTH;", "XOAUTH: neither supported nor offered\n",
 		"hint: correct AuthMechs (rc:7): "+meant+"\n")
 
-	// Beside one that is spelled right it costs nothing.
+	// Beside a correct name it does no harm.
 	srv = testkit.NewScriptServer(t, nil, hello+"C: $a AUTHENTICATE PLAIN\nS: + \nC: $x\nS: $a NO [AUTHENTICATIONFAILED] no\nC: $b LOGOUT\nS: * BYE\nS: $b OK\n")
 	w = newWorld(t, far(srv.Port, "TLSType None\nAuthMechs XOAUTH PLAIN"))
 	w.run(1, "-a")

@@ -129,7 +129,7 @@ var options = []option{
 		},
 	},
 	{
-		name: "check", help: "look for problems of the channels, or of those that are named;\n-V: explain everything; nothing is changed",
+		name: "check", help: "look for problems of all channels, or of those that are named,\nwithout changing anything; with -V: show all details",
 		set: func(c *commandLine, _, _ int) { c.check = true },
 	},
 	{
@@ -137,7 +137,7 @@ var options = []option{
 		set: func(c *commandLine, _, _ int) { c.online = true },
 	},
 	{
-		name: "fix-config", help: "print the configuration file with its outdated words replaced",
+		name: "fix-config", help: "print the configuration file with its deprecated words replaced",
 		set: func(c *commandLine, _, _ int) { c.fixConfig = true },
 	},
 	{

@@ -10,9 +10,9 @@ import (
 	"isync/internal/testkit"
 )
 
-// A verbose dry run shows size and subject of what it would do, of a hundred messages at
-// most. It asks for them with one command, marks nothing as seen, and writes nothing. A
-// dry run that is not verbose does not ask.
+// A verbose dry run shows size and subject of at most a hundred messages. It asks for
+// them with one command, marks nothing as seen, and writes nothing. A dry run that is
+// not verbose does not ask.
 func TestPreview(t *testing.T) {
 	srv := testkit.StartDovecot(t, testkit.DovecotConfig{Rawlog: true})
 	var mails []testkit.Mail
@@ -74,7 +74,7 @@ func TestPreview(t *testing.T) {
 	w.says(&w.out, "c: would push near UID 153 (522 B): mine long long long long")
 }
 
-// A server that does not tell headers costs the subjects, not the run.
+// If a server does not send headers, only the subjects are missing.
 func TestPreviewRefused(t *testing.T) {
 	for name, tt := range map[string]struct {
 		out    []string

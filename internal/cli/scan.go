@@ -96,15 +96,15 @@ func scan(words []string) (*commandLine, error) {
 func (c *commandLine) conflict() error {
 	switch {
 	case c.write && !c.fixConfig:
-		return usagef("option '--write' goes with --fix-config only")
+		return usagef("option '--write' needs --fix-config")
 	case c.fixConfig && (c.online || c.list || c.listStores || c.hasGetCert):
-		return usagef("option '--fix-config' goes with no other task")
+		return usagef("option '--fix-config' cannot be combined with --online, --list, --list-stores or --get-cert")
 	case c.fixConfig && len(c.names) > 0:
-		return usagef("option '--fix-config' is about the whole configuration file; '%s' cannot be named", c.names[0])
+		return usagef("option '--fix-config' fixes the whole configuration file; leave out '%s'", c.names[0])
 	case c.write && c.dryRun:
-		return usagef("options '--write' and '--dry-run' contradict each other; --fix-config alone shows the new file")
+		return usagef("options '--write' and '--dry-run' contradict each other; --fix-config alone prints the new file")
 	case c.online && !c.check:
-		return usagef("option '--online' goes with --check only")
+		return usagef("option '--online' needs --check")
 	}
 	return nil
 }

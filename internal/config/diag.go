@@ -110,7 +110,7 @@ type Notice struct {
 	// AlsoAt holds the numbers of further lines of the same file that the
 	// notice applies to: those with the same words and the same replacement.
 	AlsoAt []int
-	// Outdated is how many outdated words the notice is about, in all its lines.
+	// Outdated is how many deprecated words the notice is about, in all its lines.
 	// Fix replaces them.
 	Outdated int
 }

@@ -8,24 +8,23 @@ import (
 	"strings"
 )
 
-// Fixed is a configuration whose outdated words have been replaced.
+// Fixed is a configuration whose deprecated words have been replaced.
 type Fixed struct {
 	Config *Config // what it means: the same as before
 	Old    []byte  // the file as it is
-	New    []byte  // the file without outdated words
+	New    []byte  // the file without deprecated words
 	Words  int     // how many were replaced
 }
 
-// errFix would be an error of this program.
-var errFix = errors.New("internal error: the outdated words cannot be replaced without changing the meaning of the file; " +
-	"nothing was changed; please report this, with the lines that mbsync --check gives notice of")
+// errFix is returned if there is a fault in this program.
+var errFix = errors.New("internal error: the deprecated words cannot be replaced without changing the meaning of the file; " +
+	"nothing was changed; please report this, with the lines that mbsync --check shows")
 
-// Fix replaces the outdated words of a configuration: it means the same then,
-// and gets no notices of outdated words. All that is beside these words stays as it is,
-// byte for byte: comments, white space, quotes, ends of lines. A line that has no
-// effect is removed, except for the comment behind it. The arguments, and the
-// notices, are those of Parse; so are the errors, with which there is nothing to
-// fix.
+// Fix replaces the deprecated words of a configuration. The new file means the same,
+// and gets no notices of deprecated words. Everything else stays as it is, byte for
+// byte: comments, white space, quotes, ends of lines. A line that has no effect is
+// removed, except for the comment behind it. The arguments, the notices and the
+// errors are those of Parse. A configuration with errors is not fixed.
 func Fix(name string, data []byte, env Env) (*Fixed, []Notice, error) {
 	p := newParser(name, env)
 	cfg, notices, err := p.parse(data)
@@ -40,7 +39,7 @@ func Fix(name string, data []byte, env Env) (*Fixed, []Notice, error) {
 	return f, notices, nil
 }
 
-// outdated counts the outdated words that there are notices of.
+// outdated counts the deprecated words that there are notices of.
 func outdated(notices []Notice) (words int) {
 	for _, n := range notices {
 		words += n.Outdated
@@ -95,7 +94,7 @@ func applyFixes(data []byte, fixes []lineFix) []byte {
 	return out
 }
 
-// fixed returns what a whole line becomes; nil if it goes.
+// fixed returns the lines that replace a whole line; nil if it is removed.
 func (f lineFix) fixed(line string) []string {
 	indent, behind := line[:f.start], line[f.end:]
 	lines := f.statements(line)

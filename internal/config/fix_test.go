@@ -13,7 +13,7 @@ import (
 )
 
 // fix fixes a text that must have no errors, and checks what holds for all of
-// them: it means the same, there are no outdated words left, and fixing again
+// them: it means the same, there are no deprecated words left, and fixing again
 // changes nothing.
 func fix(t interface {
 	Helper()

@@ -110,8 +110,8 @@ func (p *parser) finishLegacyType(d *draft) {
 }
 
 // legacyVersions changes TLSVersions by a keyword of former versions, which
-// cannot be mixed with the present one. The lines are applied one after the other,
-// as those with TLSVersions are that take their place.
+// cannot be mixed with the present one. The lines are applied in their order, like
+// the TLSVersions lines that replace them.
 func (st *stmt) legacyVersions(d *draft, v TLSVersions) {
 	if d.legacy.versions == "" {
 		d.legacy.versions, d.legacy.versionsAt = st.kw.Name, st.pos
@@ -124,9 +124,8 @@ func (st *stmt) legacyVersions(d *draft, v TLSVersions) {
 	d.account.TLSVersions = v
 }
 
-// applySSLVersions takes the oldest version of the list for the oldest that is
-// good enough. Most lists are from a time when there was no TLS 1.3, and none
-// was meant to forbid something better.
+// applySSLVersions allows the oldest version of the list and all newer ones. Most
+// lists were written before TLS 1.3 existed, and are not meant to forbid it.
 func (st *stmt) applySSLVersions(d *draft) {
 	var v TLSVersions
 	for _, t := range st.args {
@@ -151,8 +150,8 @@ func (st *stmt) applySSLVersions(d *draft) {
 	st.legacyVersions(d, v.andNewer())
 }
 
-// applyUseTLS takes one version. With an old one, those between it and the
-// present ones are allowed, too, unless they are refused: there can be no gap.
+// applyUseTLS allows or forbids one version. If an old version is allowed, the
+// newer ones are allowed, too, unless a line of their own forbids them.
 func (st *stmt) applyUseTLS(d *draft, v TLSVersions) {
 	use, ok := st.bool()
 	switch {
@@ -181,7 +180,7 @@ func (st *stmt) applyUseSSL(*draft) {
 	}
 }
 
-// lineFix is what has to be done about a line with outdated words.
+// lineFix is the change of a line with deprecated words.
 type lineFix struct {
 	line       int
 	start, end int // the statement, without the comment that may follow

@@ -179,7 +179,7 @@ Near :n:
 `
 	cfg, notices := mustParse(t, text)
 	if got := outdated(notices); got != 17 {
-		t.Errorf("%d outdated words", got)
+		t.Errorf("%d deprecated words", got)
 	}
 	want := []string{
 		"10: notice: \"Master\" is deprecated: write `Far :f:` (also lines 24, 29)",

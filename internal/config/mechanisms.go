@@ -12,8 +12,8 @@ var knownMechanisms = []string{
 	"OAUTHBEARER", "XOAUTH2", "CRAM-MD5", "PLAIN", "LOGIN",
 }
 
-// foreignMechanisms are names that are spelled right, but of mechanisms that this
-// program does not have. Other programs use them with the same file.
+// foreignMechanisms are correct names of mechanisms that this program does not
+// support. Other programs may use them with the same file.
 var foreignMechanisms = []string{
 	"9798-M-DSA-SHA1", "9798-M-ECDSA-SHA1", "9798-M-RSA-SHA1-ENC", "9798-U-DSA-SHA1", "9798-U-ECDSA-SHA1", "9798-U-RSA-SHA1-ENC",
 	"ANONYMOUS", "DIGEST-MD5", "EAP-AES128", "EAP-AES128-PLUS", "ECDH-X25519-CHALLENGE", "ECDSA-NIST256P-CHALLENGE",
@@ -58,11 +58,11 @@ func isMechanism(name string) bool {
 	return slices.Contains(knownMechanisms, name) || slices.Contains(foreignMechanisms, name)
 }
 
-// mechanismsHint tells the names there are.
+// mechanismsHint lists the known names.
 var mechanismsHint = "known are: " + strings.Join(knownMechanisms, ", ") + ", and * for all that are safe"
 
 // meantMechanism guesses what was meant by an unknown name: several known names
-// that were joined, or one that was misspelled. "" if it has no idea.
+// that were joined, or one that was misspelled. "" if there is no guess.
 func meantMechanism(word string) string {
 	word = strings.TrimPrefix(word, "AUTH=") // as servers write it
 	parts := strings.FieldsFunc(word, func(r rune) bool { return strings.ContainsRune(" ,;:|/+&", r) })
@@ -88,8 +88,8 @@ func meantMechanism(word string) string {
 }
 
 // nearestMechanism returns the known mechanism that a name in upper case is most
-// likely a typing error for, or "". Punctuation does not count, and a name that
-// lacks its end is that name.
+// likely a typing error for, or "". Punctuation does not count, and the beginning of
+// a name stands for the name.
 func nearestMechanism(word string) string {
 	if isMechanism(word) {
 		return word

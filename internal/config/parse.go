@@ -44,7 +44,7 @@ type parser struct {
 	cfg     *Config
 	errs    ErrorList
 	notices []Notice
-	noticed map[string]int // index of the notice of outdated words and what to write
+	noticed map[string]int // index of the notice of deprecated words and what to write
 	fixes   []lineFix
 
 	line     int
@@ -74,7 +74,7 @@ func (p *parser) warn(pos Pos, text string) {
 	p.notices = append(p.notices, Notice{Severity: Warning, Pos: pos, Text: text})
 }
 
-// deprecated gives notice of the outdated words of a line: once for all lines
+// deprecated gives notice of the deprecated words of a line: once for all lines
 // with the same words that become the same.
 func (p *parser) deprecated(st *stmt, lines []string) {
 	var words []string

@@ -62,7 +62,7 @@ type stmt struct {
 	args []token // at least one
 
 	failed bool
-	// old holds the outdated words of the line, as they are written. What the line
+	// old holds the deprecated words of the line, as they are written. What the line
 	// should become: it with the edits, and the lines in extra behind it; if gone,
 	// nothing.
 	old   []string
@@ -83,7 +83,7 @@ func (st *stmt) errorf(word, format string, args ...any) *Error {
 // arg returns the first argument.
 func (st *stmt) arg() string { return st.args[0].text }
 
-// rename notes that the token is an outdated spelling of another word.
+// rename notes that the token is a deprecated spelling of another word.
 func (st *stmt) rename(t token, to string) {
 	st.edits = append(st.edits, edit{t.start, t.end, respell(st.line[t.start:t.end], t.text, to)})
 	st.old = append(st.old, t.text)
@@ -104,7 +104,7 @@ func (st *stmt) remove() {
 	st.gone = true
 }
 
-// finish gives notice of outdated words.
+// finish gives notice of deprecated words.
 func (st *stmt) finish() {
 	if st.failed || len(st.old) == 0 {
 		return

@@ -123,8 +123,8 @@ func (e *ConnectionError) Error() string {
 
 func (e *ConnectionError) Unwrap() error { return e.Err }
 
-// Malformed reports whether the server's certificate was refused because it is none
-// that could be good for anybody.
+// Malformed reports whether the server's certificate was refused because no client can
+// accept it.
 func (e *ConnectionError) Malformed() bool {
 	_, verified := errors.AsType[*tls.CertificateVerificationError](e.Err)
 	return !verified && e.certificate() != ""

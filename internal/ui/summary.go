@@ -16,17 +16,17 @@ type Totals struct {
 	Unfinished, NotBegun, NotListed int
 }
 
-// left tells what a run that was told to stop has left.
+// left returns what an interrupted run has not done.
 func (t Totals) left() []string {
 	var boxes []string
 	if t.Unfinished > 0 {
 		boxes = append(boxes, fmt.Sprintf("%d box(es) unfinished", t.Unfinished))
 	}
 	if t.NotBegun > 0 {
-		boxes = append(boxes, fmt.Sprintf("%d box(es) not begun", t.NotBegun))
+		boxes = append(boxes, fmt.Sprintf("%d box(es) not started", t.NotBegun))
 	}
 	if t.NotListed > 0 {
-		boxes = append(boxes, fmt.Sprintf("the box(es) of %d channel(s) not listed", t.NotListed))
+		boxes = append(boxes, fmt.Sprintf("all box(es) of %d channel(s) not started", t.NotListed))
 	}
 	if boxes == nil {
 		return nil

@@ -48,9 +48,9 @@ func CreateLike(fsys FS, name, like string, flag int) (File, error) {
 	return f, nil
 }
 
-// TakeOwner completes what CreateLike does: it gives a file that is written the
-// owner of the other file, as root can, and takes from the owner what the mode of the
-// other file does not allow.
+// TakeOwner completes CreateLike. It gives a file that is written the owner of the
+// other file, if the process is allowed to, and removes the owner's permissions that
+// the mode of the other file does not have.
 func TakeOwner(f File, like fs.FileInfo) {
 	o, ok := f.(owned)
 	if !ok {
@@ -63,7 +63,7 @@ func TakeOwner(f File, like fs.FileInfo) {
 	have, ok1 := userOf(fi)
 	want, ok2 := userOf(like)
 	if ok1 && ok2 && have != want && o.Chown(want, -1) != nil {
-		return // who owns it has to be able to use it
+		return // the present owner must be able to use the file
 	}
 	_ = o.Chmod(fi.Mode().Perm() &^ (0o600 &^ like.Mode().Perm()))
 }

@@ -16,11 +16,11 @@ import (
 
 // sumLines are the numbers in the summary of a run.
 var sumLines = map[string]*regexp.Regexp{
-	"processed":  regexp.MustCompile(`(?m)^Processed (\d+) box\(es\)`),
-	"pulled":     regexp.MustCompile(`(?m)^pulled (\d+) new message\(s\)`),
-	"pushed":     regexp.MustCompile(`(?m)^pushed (\d+) new message\(s\)`),
-	"unfinished": regexp.MustCompile(`(?m)^left (?:.* and )?(\d+) box\(es\) unfinished`),
-	"not begun":  regexp.MustCompile(`(?m)^left (?:.* and )?(\d+) box\(es\) not begun`),
+	"processed":   regexp.MustCompile(`(?m)^Processed (\d+) box\(es\)`),
+	"pulled":      regexp.MustCompile(`(?m)^pulled (\d+) new message\(s\)`),
+	"pushed":      regexp.MustCompile(`(?m)^pushed (\d+) new message\(s\)`),
+	"unfinished":  regexp.MustCompile(`(?m)^left (?:.* and )?(\d+) box\(es\) unfinished`),
+	"not started": regexp.MustCompile(`(?m)^left (?:.* and )?(\d+) box\(es\) not started`),
 }
 
 func summed(r result, what string) int {
@@ -95,8 +95,8 @@ func TestInterruptedSummary(t *testing.T) {
 				if told > 0 && unfinished > 0 {
 					inside++
 				}
-				all := summed(r, "processed") + unfinished + summed(r, "not begun")
-				if all != boxes && !strings.Contains(r.stdout, "left the box(es) of 1 channel(s) not listed.") {
+				all := summed(r, "processed") + unfinished + summed(r, "not started")
+				if all != boxes && !strings.Contains(r.stdout, "all box(es) of 1 channel(s) not started.") {
 					t.Errorf("%d mailboxes in\n%s", all, r.stdout)
 				}
 				t.Logf("%d copied:\n%s%s", made, r.stdout, r.stderr)

@@ -138,7 +138,7 @@ func TestOldNames(t *testing.T) {
 		t.Errorf("exit code %d", r.code)
 	}
 	want := "mailbox '" + old + `' of MaildirStore "near" seems to be '` + name + "' under the name that versions before 1.5 gave it; rename its directory, and its sync state"
-	alone := "mailbox '" + name + "': left alone as long as mailbox '" + old + `' of MaildirStore "near" has the name that versions before 1.5 gave it`
+	alone := "mailbox '" + name + "': not synchronized until mailbox '" + old + `' of MaildirStore "near", named by a version before 1.5, is renamed`
 	for _, c := range complaints(r.stderr) {
 		if !strings.Contains(c, want) && !strings.Contains(c, alone) {
 			t.Errorf("it says %s", c)
