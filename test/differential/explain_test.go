@@ -305,6 +305,14 @@ var knownDifferences = []known{
 		}
 		return names
 	}},
+	{"expired placeholders", "", func(_ round, before, _, _ *shot) (names []string) {
+		for p := range before.pairs() {
+			if (p.placeholderOn(0) || p.placeholderOn(1)) && p.has("~") {
+				names = append(names, p.names()...)
+			}
+		}
+		return names
+	}},
 	{"Old with Flags", "1.5", func(r round, before, _, _ *shot) (names []string) {
 		if r.number("max") > 0 {
 			return nil

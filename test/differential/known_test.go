@@ -307,6 +307,14 @@ var examples = []example{
 		+state record 0: "1 1 >R"`,
 	},
 	{
+		"expired placeholders", "1.5",
+		`f+M0* | pull-new maxsize-near
+		n+M1:S f+M2:S | sync max=1 unread=yes
+		f+M4:S | sync`,
+		`-state record 0: "1 1 ~"
+		+state record 0: "1 1 >~"`,
+	},
+	{
 		"records below the expired ones", "1.5",
 		`f+M1:S | sync
 		n-M1 f+M2:S f+M3:F f+M4:F | sync max=2
