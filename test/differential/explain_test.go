@@ -295,11 +295,12 @@ var knownDifferences = []known{
 		return names
 	}},
 	{"a state that is not written", "1.5", func(_ round, before, theirs, ours *shot) (names []string) {
-		if !slices.Equal(before.state.records, theirs.state.records) || !sameMail(before, theirs, ours) {
+		if !slices.Equal(before.state.records, theirs.state.records) {
 			return nil
 		}
+		same := func(p *pair, side int) bool { return theirs.boxes[side].has(p.uid[side]) == ours.boxes[side].has(p.uid[side]) }
 		for p := range before.pairs() {
-			if !ours.boxes[0].has(p.uid[0]) || !ours.boxes[1].has(p.uid[1]) {
+			if same(p, 0) && same(p, 1) && (!ours.boxes[0].has(p.uid[0]) || !ours.boxes[1].has(p.uid[1])) {
 				names = append(names, p.names()...)
 			}
 		}
