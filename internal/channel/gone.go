@@ -91,7 +91,7 @@ func (e *GoneError) Error() string {
 	case e.All:
 		text += fmt.Sprintf("; the %s side has no mailbox of this channel any more", e.Side)
 	case len(moves) > 0:
-		text += "; they may have been renamed, " + some(moves, most) + ", because of the same UIDVALIDITY"
+		text += "; they may have been renamed, according to UIDVALIDITY: " + some(moves, most)
 	}
 	return text
 }
@@ -161,7 +161,7 @@ func (b *GoneBox) whereabouts() string {
 		}
 		return text
 	case b.Trace.Remains == store.RemainsParent:
-		return `; its name is only that of a parent of other mailboxes now (\Noselect)`
+		return `; only other mailboxes below that name exist (\Noselect)`
 	}
 	return ""
 }
@@ -184,8 +184,8 @@ type goneBoxes struct {
 	before map[string]bool
 }
 
-// lookAtStates notes which pairs have a sync state, if a mailbox seems to be gone: later
-// it cannot be told any more which mailboxes are new in this run.
+// lookAtStates notes which pairs have a sync state, if a mailbox seems to be gone. After
+// the run has created mailboxes, it is not known which ones are new.
 func (r *runner) lookAtStates(g *goneBoxes, jobs []job) {
 	isGone := func(j job) bool {
 		return j.pair != nil && (j.known[0] == engine.Absent || j.known[1] == engine.Absent) && r.hasState(j.pair.StatePath)

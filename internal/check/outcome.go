@@ -153,10 +153,10 @@ func (c *checker) missing(l *link) {
 		if len(l.Patterns) > 0 && l.named == nil {
 			hint += "; Patterns can exclude " + pick(len(ps), "it", "them")
 		} else if s := l.End(side).Store; s.IMAP != nil {
-			hint += "; if it should be there, check its name: mbsync -ls " + shellQuote(s.Name) + " lists what there is"
+			hint += "; if it should be there, check its name: mbsync -ls " + shellQuote(s.Name) + " lists the mailboxes"
 		}
 		if k.renamed {
-			hint = "if this is the new name of a mailbox that does not exist any more, see what is said about that one; else " + hint
+			hint = "if this is the new name of a mailbox that does not exist any more, follow the hints for that mailbox; otherwise, " + hint
 		}
 		c.fail(hint, "%s %s not exist on the %s side, and there is no Create for the %s side", what, verb, side, side)
 	}
@@ -187,7 +187,7 @@ func (c *checker) boxesText(l *link, ps []*pairResult, sides ...config.Side) str
 
 // listing is the command that lists the mailboxes of a channel's stores.
 func listing(l *link) string {
-	return "check the names: mbsync -ls " + shellQuote(l.Far.Store.Name) + " " + shellQuote(l.Near.Store.Name) + " lists what there is"
+	return "check the names: mbsync -ls " + shellQuote(l.Far.Store.Name) + " " + shellQuote(l.Near.Store.Name) + " lists the mailboxes"
 }
 
 // counts sums up the mailboxes that can be synchronized.

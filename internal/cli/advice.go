@@ -45,7 +45,7 @@ func (a *adviser) aboutSync() string {
 	}
 	switch {
 	case a.is(channel.ErrPerhapsRenamed):
-		return "if this is the new name of a mailbox that does not exist any more, see what is said about that one; else Create (-C) makes what is missing"
+		return "if this is the new name of a mailbox that does not exist any more, follow the hints for that mailbox; otherwise, Create (-C) creates missing mailboxes"
 	case a.is(engine.ErrBoxMissing):
 		return "with Create (-C) missing mailboxes are created"
 	case a.is(engine.ErrLocked):

@@ -23,7 +23,7 @@ func (r *run) aboutGone(e *channel.GoneError) []string {
 	case void != "":
 		return []string{fmt.Sprintf("if a file system belongs to '%s', mount it and run mbsync again; change nothing before. If the mailboxes were removed on purpose, %s", void, goneSection)}
 	case e.All:
-		return []string{fmt.Sprintf("%s lists what there is; if the mailboxes have other names now, Path%s or %s%s may have to change. Change nothing before you know. If they were removed on purpose, %s",
+		return []string{fmt.Sprintf("list the mailboxes: %s; if they have other names now, correct Path%s or %s%s. Change nothing before you know the reason. If the mailboxes were removed on purpose, %s",
 			r.command("-ls", side.Name), at(side, "Path"), keywordOf(e.Side), pos(e.Channel.Pos(keywordOf(e.Side))), goneSection)}
 	case first.Trace.Remains == store.RemainsUnsubscribed:
 		return []string{"subscribe to it with a mail program, or remove SubscribedOnly" + at(side, "SubscribedOnly")}
@@ -34,7 +34,7 @@ func (r *run) aboutGone(e *channel.GoneError) []string {
 		if e.Channel.Far.Store.IMAP != nil || e.Channel.Near.Store.IMAP != nil {
 			check = []string{"--check", "-V", "--online", e.Channel.Name}
 		}
-		lines = append(lines, "this is about the first one; "+r.command(check...)+" shows the commands for each")
+		lines = append(lines, "these commands are for the first mailbox; "+r.command(check...)+" shows them for each mailbox")
 	}
 	return lines
 }
@@ -79,7 +79,7 @@ func (r *run) aboutRenamed(e *channel.GoneError, b *channel.GoneBox) []string {
 		return nil
 	}
 	if n.Copied {
-		return []string{fmt.Sprintf("if '%s' was renamed to '%s': %s side mailbox '%s' is a new copy of it, and '%s' the old one; compare both, then remove the old one as shown below",
+		return []string{fmt.Sprintf("if '%s' was renamed to '%s': %s side mailbox '%s' is a new copy of it, and '%s' is the old copy; compare them, then remove the old copy as shown below",
 			old[e.Side], n.Box, o, n.Pair.Box[o], old[o])}
 	}
 	if len(e.Channel.Patterns) == 0 {
@@ -114,12 +114,12 @@ func (r *run) aboutRenamed(e *channel.GoneError, b *channel.GoneBox) []string {
 // aboutTakingBack tells how to undo a renaming.
 func (r *run) aboutTakingBack(e *channel.GoneError, b *channel.GoneBox, n *channel.Rename, known bool) []string {
 	if known && n.Dirs[e.Side] != "" {
-		return []string{fmt.Sprintf("to take the renaming back: %s", strings.Join(r.moveBox(n.Dirs[e.Side], b.Dirs[e.Side], false), " && "))}
+		return []string{fmt.Sprintf("to undo the renaming: %s", strings.Join(r.moveBox(n.Dirs[e.Side], b.Dirs[e.Side], false), " && "))}
 	}
 	if known && e.Channel.SyncState.Kind == config.StateInBox {
 		// The state has moved with the near mailbox, so that it seems to be the far one
 		// that has another name now.
-		return []string{fmt.Sprintf("if it is the near side mailbox '%s' that was renamed to '%s': rename '%s' to '%s' in %s with a mail program",
+		return []string{fmt.Sprintf("if the near side mailbox '%s' was renamed to '%s': rename '%s' to '%s' in %s with a mail program",
 			n.Pair.Box[config.Near], b.Pair.Box[config.Near], n.Box, b.Pair.Box[config.Far], e.Channel.Far.Store.Label())}
 	}
 	return nil
@@ -184,7 +184,7 @@ func (r *run) aboutRestoring(e *channel.GoneError, b *channel.GoneBox) string {
 	if !e.Ops.On[e.Side].Has(config.OpNew) {
 		args = append(args, op)
 	}
-	return fmt.Sprintf("to make it anew on the %s side, with the %s of the %s side: %s && %s",
+	return fmt.Sprintf("to create it again on the %s side, with the %s of the %s side: %s && %s",
 		e.Side, messages(b), e.Side.Other(), strings.Join(words, " "), r.command(append(args, pairArg(b.Pair))...))
 }
 
@@ -194,7 +194,7 @@ func (r *run) aboutRemoving(e *channel.GoneError, b *channel.GoneBox) string {
 	remove := r.command("-R"+strings.ToLower(keywordOf(o)[:1]), pairArg(b.Pair))
 	what := fmt.Sprintf("to remove '%s' from the %s side, too", b.Pair.Box[o], o)
 	if b.Messages != 0 {
-		what += ", with its " + messages(b) + ", for good"
+		what += ", with its " + messages(b) + ", permanently"
 	}
 	switch dir := b.Dirs[o]; {
 	case b.Messages == 0:

@@ -59,7 +59,7 @@ func advisePatterns(e *channel.PatternError) string {
 	case e.Line != nil:
 		return "if blanks are part of a name, write: " + line
 	}
-	text := "mbsync -ls " + e.Channel.Far.Store.Name + " " + e.Channel.Near.Store.Name + " lists what there is"
+	text := "mbsync -ls " + e.Channel.Far.Store.Name + " " + e.Channel.Near.Store.Name + " lists the mailboxes"
 	for _, s := range []*config.Store{e.Channel.Far.Store, e.Channel.Near.Store} {
 		if s.IMAP != nil && s.IMAP.SubscribedOnly {
 			text += "; because of SubscribedOnly" + at(s, "SubscribedOnly") + " that is only what you have subscribed to"

@@ -230,7 +230,7 @@ func TestGoneAdvice(t *testing.T) {
 					g.renameFar("Work", "Projects")
 					g.run(1, "d")
 					g.says(&g.err, "2 far side mailboxes do not exist any more, but their near side mailboxes hold 6 message(s): 'Work', 'Work/sub'; "+
-						"they may have been renamed, 'Work' to 'Projects', 'Work/sub' to 'Projects/sub', because of the same UIDVALIDITY")
+						"they may have been renamed, according to UIDVALIDITY: 'Work' to 'Projects', 'Work/sub' to 'Projects/sub'")
 					g.settle("if 'Work' was renamed to 'Projects', do so", "if 'Work/sub' was renamed to 'Projects/sub', do so")
 					g.same(layout, "Projects")
 				})
@@ -238,7 +238,7 @@ func TestGoneAdvice(t *testing.T) {
 					g := world(t)
 					g.deleteFar("Work/sub", "Work")
 					g.run(1, "d")
-					g.settle("to make it anew on the far side, with the 3 message(s)")
+					g.settle("to create it again on the far side, with the 3 message(s)")
 					g.same(layout, "Work")
 				})
 				t.Run("far deleted on purpose", func(t *testing.T) {
@@ -247,7 +247,7 @@ func TestGoneAdvice(t *testing.T) {
 					g.run(0, "-R", "d") // which does not remove what is not empty
 					g.says(&g.err, "warning: channel 'd': 2 far side mailboxes do not exist any more, but their near side mailboxes hold 6 message(s)")
 					g.run(1, "d")
-					g.settle("to remove 'Work' from the near side, too, with its 3 message(s), for good", "to remove 'Work/sub' from the near side, too")
+					g.settle("to remove 'Work' from the near side, too, with its 3 message(s), permanently", "to remove 'Work/sub' from the near side, too")
 					g.same(layout, "")
 				})
 				if state == "SyncState *" {
@@ -255,7 +255,7 @@ func TestGoneAdvice(t *testing.T) {
 						g := world(t)
 						g.renameNear(layout, "Work", "Projects")
 						g.run(1, "d")
-						g.says(&g.err, "'Projects' to 'Work'", "hint: if it is the near side mailbox 'Work' that was renamed to 'Projects': rename 'Work' to 'Projects' in IMAPStore \"far\" with a mail program\n")
+						g.says(&g.err, "'Projects' to 'Work'", "hint: if the near side mailbox 'Work' was renamed to 'Projects': rename 'Work' to 'Projects' in IMAPStore \"far\" with a mail program\n")
 						g.renameFar("Work", "Projects")
 						g.run(0, "d")
 						g.same(layout, "Projects")
@@ -267,7 +267,7 @@ func TestGoneAdvice(t *testing.T) {
 					g.renameNear(layout, "Work", "Projects")
 					g.run(1, "d")
 					g.says(&g.err, "2 near side mailboxes do not exist any more, but their far side mailboxes hold 6 message(s): 'Work', 'Work/sub'; "+
-						"they may have been renamed, 'Work' to 'Projects', 'Work/sub' to 'Projects/sub', because of the same UIDVALIDITY")
+						"they may have been renamed, according to UIDVALIDITY: 'Work' to 'Projects', 'Work/sub' to 'Projects/sub'")
 					g.renameFar("Work", "Projects")
 					g.settleStates()
 					g.same(layout, "Projects")
@@ -276,21 +276,21 @@ func TestGoneAdvice(t *testing.T) {
 					g := world(t)
 					g.renameNear(layout, "Work", "Projects")
 					g.run(1, "d")
-					g.settle("to take the renaming back")
+					g.settle("to undo the renaming")
 					g.same(layout, "Work")
 				})
 				t.Run("near deleted, wanted back", func(t *testing.T) {
 					g := world(t)
 					g.deleteNear(layout)
 					g.run(1, "d")
-					g.settle("to make it anew on the near side, with the 3 message(s)")
+					g.settle("to create it again on the near side, with the 3 message(s)")
 					g.same(layout, "Work")
 				})
 				t.Run("near deleted on purpose", func(t *testing.T) {
 					g := world(t)
 					g.deleteNear(layout)
 					g.run(1, "d")
-					g.says(&g.err, "hint: to remove 'Work' from the far side, too, with its 3 message(s), for good: delete these messages in IMAPStore \"far\" with a mail program, then: mbsync -c rc -Rf d:Work\n")
+					g.says(&g.err, "hint: to remove 'Work' from the far side, too, with its 3 message(s), permanently: delete these messages in IMAPStore \"far\" with a mail program, then: mbsync -c rc -Rf d:Work\n")
 					g.srv.Doveadm(t, "", "expunge", "-u", g.user, "mailbox", "Work", "all")
 					g.srv.Doveadm(t, "", "expunge", "-u", g.user, "mailbox", "Work/sub", "all")
 					g.settle("to remove 'Work/sub'", "to remove 'Work'")
@@ -330,8 +330,8 @@ func TestGoneOdd(t *testing.T) {
 		g := world(t, inDir)
 		g.deleteFar("Work")
 		g.run(1, "d")
-		g.says(&g.err, `channel 'd': far side mailbox 'Work' does not exist any more, but near side mailbox 'Work' holds 3 message(s); its name is only that of a parent of other mailboxes now (\Noselect)`)
-		g.settle("to make it anew on the far side")
+		g.says(&g.err, `channel 'd': far side mailbox 'Work' does not exist any more, but near side mailbox 'Work' holds 3 message(s); only other mailboxes below that name exist (\Noselect)`)
+		g.settle("to create it again on the far side")
 		g.same(verbatim, "Work")
 	})
 	t.Run("without LIST-STATUS, a UID map", func(t *testing.T) {
@@ -347,7 +347,7 @@ func TestGoneOdd(t *testing.T) {
 		g.run(1, "d")
 		g.says(&g.err, "far side mailbox 'Other' does not exist any more, but near side mailbox 'Other' holds 3 message(s); it may have been renamed to 'Projects', which has the same UIDVALIDITY\n",
 			"near side mailbox 'Work/sub' does not exist any more, but far side mailbox 'Work/sub' holds 3 message(s); it may have been renamed to 'Sub', which has the same UIDVALIDITY\n",
-			"hint: if this is the new name of a mailbox that does not exist any more, see what is said about that one; else Create (-C) makes what is missing\n")
+			"hint: if this is the new name of a mailbox that does not exist any more, follow the hints for that mailbox; otherwise, Create (-C) creates missing mailboxes\n")
 		g.mustFollow("if 'Other' was renamed to 'Projects', do so on the near side: ")
 	})
 	t.Run("not subscribed", func(t *testing.T) {
@@ -393,7 +393,7 @@ func TestGoneOdd(t *testing.T) {
 		for range 2 { // in the second run, it has a state of its own
 			g.run(1, "d:Projects,Work")
 			g.says(&g.err, "it may have been renamed to 'Projects', which has the same UIDVALIDITY and is synchronized as another mailbox\n",
-				"hint: if 'Work' was renamed to 'Projects': near side mailbox 'Projects' is a new copy of it, and 'Work' the old one")
+				"hint: if 'Work' was renamed to 'Projects': near side mailbox 'Projects' is a new copy of it, and 'Work' is the old copy")
 		}
 		g.settle("to remove 'Work' from", "to remove 'Work/sub' from")
 		g.same(verbatim, "Projects")
@@ -418,8 +418,8 @@ func TestGoneOdd(t *testing.T) {
 		if n := strings.Count(g.err.String(), "error: "); n != 1 || len(g.hints()) > 5 {
 			t.Errorf("%d errors, %d hints:\n%s", n, len(g.hints()), g.err.String())
 		}
-		g.says(&g.err, "22 far side mailboxes do not exist any more, but their near side mailboxes hold 26 message(s): 'Work', 'Work/00', 'Work/01', ...; they may have been renamed, 'Work' to 'Projects', ",
-			"hint: this is about the first one; mbsync -c rc --check -V --online d shows the commands for each\n")
+		g.says(&g.err, "22 far side mailboxes do not exist any more, but their near side mailboxes hold 26 message(s): 'Work', 'Work/00', 'Work/01', ...; they may have been renamed, according to UIDVALIDITY: 'Work' to 'Projects', ",
+			"hint: these commands are for the first mailbox; mbsync -c rc --check -V --online d shows them for each mailbox\n")
 	})
 	t.Run("not mounted", func(t *testing.T) {
 		for _, remove := range []func(dir string) error{
@@ -482,7 +482,7 @@ func TestGoneCheck(t *testing.T) {
 					}
 				}
 			}
-			if want := "hint: if this is the new name of a mailbox that does not exist any more, see what is said about that one; else Create Far"; !strings.Contains(report(g), want) {
+			if want := "hint: if this is the new name of a mailbox that does not exist any more, follow the hints for that mailbox; otherwise, Create Far"; !strings.Contains(report(g), want) {
 				t.Errorf("%q is not in:\n%s", want, report(g))
 			}
 			g.renameNear(verbatim, "Projects", "Work")
@@ -509,7 +509,7 @@ func TestGoneCheck(t *testing.T) {
 		for _, args := range [][]string{{"--check", "-V", "e"}, {"--check", "-V", "--online", "e"}} {
 			g.run(1, args...)
 			if text := report(g); strings.Contains(text, "will be created") || !strings.Contains(text, "FAIL near side mailbox 'elsewhere' does not exist any more") ||
-				!strings.Contains(text, "hint: to make it anew on the near side, with the ") {
+				!strings.Contains(text, "hint: to create it again on the near side, with the ") {
 				t.Error(g.out.String())
 			}
 		}

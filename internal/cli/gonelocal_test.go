@@ -47,7 +47,7 @@ func TestGoneSameValidity(t *testing.T) {
 	w.rename("far/Work", "far/Projects")
 	w.run(1, "d")
 	w.says(&w.err, "3 far side mailboxes do not exist any more, but their near side mailboxes hold 6 message(s): 'Work', 'Work/a', 'Work/b'; "+
-		"they may have been renamed, 'Work' to 'Projects', 'Work/a' to 'Projects/a', 'Work/b' to 'Projects/b', because of the same UIDVALIDITY\n"+
+		"they may have been renamed, according to UIDVALIDITY: 'Work' to 'Projects', 'Work/a' to 'Projects/a', 'Work/b' to 'Projects/b'\n"+
 		"hint: if 'Work' was renamed to 'Projects', do so on the near side: ")
 
 	w = newLocalGoneWorld(t, "Patterns *", "Other", "Work")
