@@ -298,7 +298,9 @@ var knownDifferences = []known{
 		if !slices.Equal(before.state.records, theirs.state.records) {
 			return nil
 		}
-		same := func(p *pair, side int) bool { return theirs.boxes[side].has(p.uid[side]) == ours.boxes[side].has(p.uid[side]) }
+		same := func(p *pair, side int) bool {
+			return theirs.boxes[side].has(p.uid[side]) == ours.boxes[side].has(p.uid[side])
+		}
 		for p := range before.pairs() {
 			if same(p, 0) && same(p, 1) && (!ours.boxes[0].has(p.uid[0]) || !ours.boxes[1].has(p.uid[1])) {
 				names = append(names, p.names()...)
