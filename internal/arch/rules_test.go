@@ -39,8 +39,9 @@ var rooms = map[string]room{
 	"internal/vfs":    {libs: true},
 	"internal/auth":   {libs: true},
 
+	"internal/transport": {libs: true},
 	"internal/imapclient": {
-		imports: []string{"internal/mail", "internal/imapwire", "internal/auth"},
+		imports: []string{"internal/mail", "internal/imapwire", "internal/auth", "internal/transport"},
 		libs:    true,
 	},
 
@@ -50,7 +51,7 @@ var rooms = map[string]room{
 	"internal/store/imap": {
 		imports: []string{
 			"internal/mail", "internal/store", "internal/imapwire",
-			"internal/imapclient", "internal/listcache",
+			"internal/imapclient", "internal/listcache", "internal/transport",
 		},
 		libs: true,
 	},

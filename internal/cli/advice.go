@@ -20,6 +20,7 @@ import (
 	"isync/internal/store"
 	"isync/internal/store/imap"
 	"isync/internal/store/maildir"
+	"isync/internal/transport"
 	"isync/internal/uidmap"
 )
 
@@ -198,7 +199,7 @@ const (
 
 // aboutTLS advises about encryption and certificates.
 func (a *adviser) aboutTLS() string {
-	if e, ok := errors.AsType[*imapclient.CipherError](a.err); ok {
+	if e, ok := errors.AsType[*transport.CipherError](a.err); ok {
 		return aboutCiphers(e)
 	}
 	if a.account == nil {
@@ -295,7 +296,7 @@ func (a *adviser) aboutNetwork() string {
 	if a.account == nil {
 		return ""
 	}
-	if _, ok := errors.AsType[*imapclient.TunnelError](a.err); ok {
+	if _, ok := errors.AsType[*transport.TunnelError](a.err); ok {
 		return "try by hand what " + a.keyword("Tunnel") + " does: it is run by sh -c and must show the greeting of an IMAP server"
 	}
 	if dns, ok := errors.AsType[*net.DNSError](a.err); ok {

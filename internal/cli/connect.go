@@ -7,6 +7,7 @@ import (
 	"isync/internal/config"
 	"isync/internal/imapclient"
 	"isync/internal/imapwire"
+	"isync/internal/transport"
 	"isync/internal/ui"
 )
 
@@ -52,7 +53,7 @@ func (w *workshop) client(s *config.Store) (imapclient.Options, error) {
 		o.Compression = imapclient.CompressNever
 	}
 	if a.Tunnel != "" {
-		o.Dial = (&imapclient.Tunnel{Command: a.Tunnel, Stderr: w.env.Stderr}).Dial
+		o.Dial = (&transport.Tunnel{Command: a.Tunnel, Stderr: w.env.Stderr}).Dial
 	}
 	w.traceNet(s.Name, &o.Hooks)
 	switch a.TLS {

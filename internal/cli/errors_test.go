@@ -17,6 +17,7 @@ import (
 	"isync/internal/imapclient"
 	"isync/internal/imapwire"
 	"isync/internal/store"
+	"isync/internal/transport"
 	"isync/internal/ui"
 	"isync/internal/vfs"
 )
@@ -45,8 +46,8 @@ func TestExplain(t *testing.T) {
 		{at(&net.DNSError{Err: "no such host", Name: "h", IsNotFound: true}), "no such host", "check Host (rc:2) for typing errors"},
 		{at(&net.DNSError{Err: "server misbehaving", Name: "h"}), "misbehaving", "names cannot be resolved: is there a network connection?"},
 		{at(&net.OpError{Op: "dial", Err: syscall.ENETUNREACH}), "unreachable", "is there a network connection?"},
-		{conn("the greeting", &imapclient.TimeoutError{After: 20}), "nothing for", "port 993 usually wants TLSType IMAPS"},
-		{conn("UID FETCH", &imapclient.TimeoutError{After: 20}), "nothing for", "the server does not answer; if it is merely slow, raise Timeout of IMAPStore \"far\" (rc:1)"},
+		{conn("the greeting", &transport.TimeoutError{After: 20}), "nothing for", "port 993 usually wants TLSType IMAPS"},
+		{conn("UID FETCH", &transport.TimeoutError{After: 20}), "nothing for", "the server does not answer; if it is merely slow, raise Timeout of IMAPStore \"far\" (rc:1)"},
 		{conn("UID FETCH", errors.New("reset")), "reset", "nothing is lost: run mbsync again, and it goes on from here"},
 		{at(&imapclient.ResponseError{Command: "APPEND", Status: imapwire.StatusNo, Code: imapwire.Code{Name: "OVERQUOTA"}}), "OVERQUOTA", "the account on the server is full: delete something there, then run mbsync again"},
 		{path(syscall.EACCES), "mailbox 'INBOX': open /mail/tmp/x: permission denied", "check who may use it: ls -ld '/mail/tmp/x' and the directories above"},

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"isync/internal/imapclient"
+	"isync/internal/transport"
 	"isync/internal/ui"
 )
 
@@ -263,7 +264,7 @@ func printable(s string) string {
 
 // systemVerdict tells what the system's authorities have to say.
 func systemVerdict(host string, cs tls.ConnectionState) string {
-	cfg, err := imapclient.TLSOptions{ServerName: host, SystemCerts: true}.Config()
+	cfg, err := transport.TLSOptions{ServerName: host, SystemCerts: true}.Config()
 	if err == nil {
 		err = cfg.VerifyConnection(cs)
 	}

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"isync/internal/config"
-	"isync/internal/imapclient"
+	"isync/internal/transport"
 )
 
 // placedError is an error with a place in the configuration.
@@ -30,7 +30,7 @@ func (w *workshop) tlsConfig(a *config.Account) (*tls.Config, error) {
 	if a.Host == "" && len(a.Certificates) == 0 {
 		return nil, &placedError{a.Pos("TLSType"), errors.New("TLSType with Tunnel needs Host, the name that the server's certificate must have, or CertificateFile with that very certificate")}
 	}
-	o := imapclient.TLSOptions{
+	o := transport.TLSOptions{
 		ServerName:  a.Host,
 		SystemCerts: a.SystemCertificates,
 		MinVersion:  lo, MaxVersion: hi,
@@ -43,7 +43,7 @@ func (w *workshop) tlsConfig(a *config.Account) (*tls.Config, error) {
 	}
 	for _, f := range a.Certificates {
 		// Each by itself first, so that an error can name the file.
-		if _, err := (imapclient.TLSOptions{PEM: append(slices.Clip(f.Data), '\n')}).Config(); err != nil {
+		if _, err := (transport.TLSOptions{PEM: append(slices.Clip(f.Data), '\n')}).Config(); err != nil {
 			return nil, &placedError{f.Pos, fmt.Errorf("CertificateFile '%s': %w", f.Path, err)}
 		}
 		o.PEM = append(append(o.PEM, f.Data...), '\n')
@@ -68,7 +68,7 @@ func (w *workshop) tlsConfig(a *config.Account) (*tls.Config, error) {
 // ciphers returns what CipherString allows, which is of no effect from TLS 1.3
 // on.
 func (w *workshop) ciphers(a *config.Account, lo, hi uint16) ([]uint16, error) {
-	list, err := imapclient.ParseCiphers(a.CipherString)
+	list, err := transport.ParseCiphers(a.CipherString)
 	if err != nil {
 		return nil, fmt.Errorf("CipherString '%s': %w", a.CipherString, err)
 	}
@@ -97,8 +97,8 @@ func (w *workshop) warnOnce(pos config.Pos, text string) {
 }
 
 // aboutCiphers advises about cipher lists.
-func aboutCiphers(e *imapclient.CipherError) string {
-	names, groups := imapclient.CipherNames()
+func aboutCiphers(e *transport.CipherError) string {
+	names, groups := transport.CipherNames()
 	if e.Word == "" {
 		return "known are groups (" + strings.Join(groups, ", ") + ") and single ones, such as " + names[0] + "; mbsync(1) tells how they combine"
 	}
@@ -137,8 +137,8 @@ func (w *workshop) keyPair(a *config.Account) (tls.Certificate, error) {
 			return fail(at, "ClientKey", err)
 		}
 	}
-	pair, err := imapclient.ClientCertificate(cert, key)
-	if e, ok := errors.AsType[*imapclient.KeyError](err); ok {
+	pair, err := transport.ClientCertificate(cert, key)
+	if e, ok := errors.AsType[*transport.KeyError](err); ok {
 		return fail(at, "the private key for ClientCertificate", e.Err)
 	}
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/emersion/go-sasl"
 
 	"isync/internal/imapwire"
+	"isync/internal/transport"
 )
 
 // deaf is in the greetings of servers that throw away what they have received when
@@ -109,7 +110,7 @@ func (c *Client) Confirm(ctx context.Context) error {
 	c.mu.Unlock()
 	for _, cmd := range checks {
 		if cmd.done == nil {
-			return c.lost(cmd.verb, ErrClosed) // it was not even sent
+			return c.lost(cmd.verb, transport.ErrClosed) // it was not even sent
 		}
 		// What was refused has been compared as well.
 		if err := tolerate(c.wait(ctx, cmd)); err != nil {

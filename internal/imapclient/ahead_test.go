@@ -16,6 +16,7 @@ import (
 
 	"isync/internal/imapwire"
 	"isync/internal/testkit"
+	"isync/internal/transport"
 )
 
 // past is what the servers of these tests are expected to tell: that of hello.
@@ -323,7 +324,7 @@ func newTLSPeer(t *testing.T, serve func(p *peer)) Options {
 	t.Helper()
 	ca := testkit.NewCA(t)
 	cert := ca.Issue(t, testkit.CertConfig{}).TLS()
-	cfg, err := TLSOptions{ServerName: "127.0.0.1", PEM: ca.PEM()}.Config()
+	cfg, err := transport.TLSOptions{ServerName: "127.0.0.1", PEM: ca.PEM()}.Config()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"unicode/utf8"
 
 	"isync/internal/imapwire"
+	"isync/internal/transport"
 )
 
 // logoutGrace is how long Logout waits for the server.
@@ -27,8 +28,8 @@ const logoutGrace = 3 * time.Second
 type Client struct {
 	opts     Options
 	disabled Caps
-	link     *link
-	out      *outbox
+	link     *transport.Link
+	out      *transport.Outbox
 
 	slots   chan struct{} // holds one token per command under way
 	sending chan struct{} // holds a token while a command is being sent
@@ -92,13 +93,13 @@ func Dial(ctx context.Context, opts Options) (*Client, error) {
 		return nil, err
 	}
 	c := newClient(conn, opts)
-	c.link.expect()
+	c.link.Expect()
 	if opts.Security == ImplicitTLS {
-		t := tls.Client(c.link, opts.TLS)
 		start := time.Now()
-		if err := c.link.handshake(func() error { return t.HandshakeContext(ctx) }); err != nil {
-			hangUp(conn)
-			return nil, c.lost("the TLS handshake", noEOF(err))
+		t, err := c.link.StartTLS(ctx, opts.TLS)
+		if err != nil {
+			transport.HangUp(conn)
+			return nil, c.lost("the TLS handshake", err)
 		}
 		c.noteRTT(time.Since(start))
 		c.stream = t
@@ -112,7 +113,7 @@ func Dial(ctx context.Context, opts Options) (*Client, error) {
 	if opts.Hooks.Trace != nil {
 		c.dec.SetTrace(c.traceReceived)
 	}
-	c.out = newOutbox(c.stream)
+	c.out = transport.NewOutbox(c.stream)
 
 	greeting := &command{verb: "the greeting", greeting: true, done: make(chan struct{})}
 	c.queue.Store(&[]*command{greeting})
@@ -120,7 +121,7 @@ func Dial(ctx context.Context, opts Options) (*Client, error) {
 	go c.read()
 	go func() {
 		defer close(c.writerDone)
-		c.out.run(c.dead, c.link.expectEnd)
+		c.out.Run(c.dead, c.link.ExpectEnd)
 	}()
 	if err := c.begin(ctx, greeting); err != nil {
 		_ = c.Close()
@@ -149,15 +150,7 @@ func dial(ctx context.Context, opts *Options) (net.Conn, error) {
 	if opts.Dial != nil {
 		return opts.Dial(ctx)
 	}
-	return dialTCP(ctx, opts.Host, opts.Port, opts.Timeout)
-}
-
-// hangUp closes a connection and waits for what is behind it.
-func hangUp(conn net.Conn) {
-	_ = conn.Close()
-	if w, ok := conn.(interface{ Wait() }); ok {
-		w.Wait()
-	}
+	return transport.DialTCP(ctx, opts.Host, opts.Port, opts.Timeout)
 }
 
 func newClient(conn net.Conn, opts Options) *Client {
@@ -168,7 +161,7 @@ func newClient(conn net.Conn, opts Options) *Client {
 	c := &Client{
 		opts:       opts,
 		disabled:   Caps{},
-		link:       &link{Conn: conn, timeout: opts.Timeout},
+		link:       transport.NewLink(conn, opts.Timeout),
 		slots:      make(chan struct{}, depth),
 		sending:    make(chan struct{}, 1),
 		dead:       make(chan struct{}),
@@ -192,10 +185,10 @@ func newClient(conn net.Conn, opts Options) *Client {
 // ended, and the command of a tunnel, too, which may take a few seconds. It may
 // be called more than once.
 func (c *Client) Close() error {
-	c.fail(ErrClosed)
+	c.fail(transport.ErrClosed)
 	<-c.readerDone
 	<-c.writerDone
-	hangUp(c.link.Conn)
+	transport.HangUp(c.link.Conn)
 	return nil
 }
 
@@ -207,7 +200,7 @@ func (c *Client) Logout(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, logoutGrace)
 	defer cancel()
 	err := c.simple(ctx, imapwire.NewCommand("LOGOUT"))
-	if _, ok := errors.AsType[*ByeError](err); ok || errors.Is(err, errPeerClosed) {
+	if _, ok := errors.AsType[*ByeError](err); ok || errors.Is(err, transport.ErrPeerClosed) {
 		return nil // some servers leave it at that
 	}
 	return err
@@ -228,7 +221,7 @@ func (c *Client) Leave(ctx context.Context) error {
 	if err := c.start(ctx, new(command), imapwire.NewCommand("LOGOUT")); err != nil {
 		return err
 	}
-	if err := c.out.drain(ctx, c.dead); err != nil {
+	if err := c.out.Drain(ctx, c.dead); err != nil {
 		return err
 	}
 	if t := c.tlsConn.Load(); t != nil {
@@ -305,14 +298,6 @@ func (c *Client) lost(waiting string, err error) error {
 		return e
 	}
 	return &ConnectionError{Host: c.opts.Host, Waiting: waiting, Err: err}
-}
-
-// noEOF names the end of the stream.
-func noEOF(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return errPeerClosed
-	}
-	return err
 }
 
 // A command is one that is to be sent, or waits for its completion.
@@ -497,7 +482,7 @@ func (c *Client) enqueue(cmd *command) error {
 	queue := append(make([]*command, 0, len(old)+1), old...)
 	queue = append(queue, cmd)
 	c.queue.Store(&queue)
-	c.link.expect()
+	c.link.Expect()
 	return nil
 }
 

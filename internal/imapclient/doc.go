@@ -1,5 +1,5 @@
-// Package imapclient is the client side of one IMAP connection: dialling, TLS,
-// login, and commands that may be pipelined.
+// Package imapclient is the client side of one IMAP connection: the greeting, STARTTLS,
+// login, and commands that may be pipelined. Package transport opens the connection.
 //
 // # Goroutines
 //
@@ -25,7 +25,7 @@
 // A command that the server refuses fails with *ResponseError, and the
 // connection goes on. Everything that ends the connection is a
 // *ConnectionError, also for all commands still under way; it wraps *ByeError,
-// *TimeoutError, the context's error, or what the network said.
+// *transport.TimeoutError, the context's error, or what the network said.
 //
 // Cancelling the context of a command that has begun closes the connection:
 // there is no other way to stop a server from answering.

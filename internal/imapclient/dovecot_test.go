@@ -15,13 +15,14 @@ import (
 	"isync/internal/imapwire"
 	"isync/internal/mail"
 	"isync/internal/testkit"
+	"isync/internal/transport"
 )
 
 // TestDovecot runs most commands against a real server, in plain text, under
 // TLS of both kinds, and compressed.
 func TestDovecot(t *testing.T) {
 	d := testkit.StartDovecot(t, testkit.DovecotConfig{Users: []string{"a", "b", "c", "d"}, Compress: true})
-	cfg, err := TLSOptions{ServerName: d.Host, PEM: d.CA.PEM()}.Config()
+	cfg, err := transport.TLSOptions{ServerName: d.Host, PEM: d.CA.PEM()}.Config()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,13 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"isync/internal/imapwire"
 )
-
-// ErrClosed is why commands fail after Close.
-var ErrClosed = errors.New("connection is closed")
 
 // errNoMessages is why an APPEND of nothing fails.
 var errNoMessages = errors.New("nothing to append")
@@ -21,9 +17,6 @@ var errFoundTooMany = errors.New("it lists more messages than the mailbox has")
 
 // errHalfSent is why a connection was given up.
 var errHalfSent = errors.New("a message could not be sent completely")
-
-// errPeerClosed is how the end of the stream is told.
-var errPeerClosed = errors.New("the server closed the connection")
 
 // ResponseError is a command's NO or BAD.
 type ResponseError struct {
@@ -66,31 +59,6 @@ func (e *ByeError) Error() string {
 	}
 	return s
 }
-
-// TimeoutError says that the connection made no progress for too long.
-type TimeoutError struct {
-	// Sending: the server took no more data. Else it sent none.
-	Sending bool
-	// Talking: it has sent only unsolicited data.
-	Talking bool
-	After   time.Duration
-}
-
-func (e *TimeoutError) Error() string {
-	if e.Sending {
-		return fmt.Sprintf("server has taken no data for %v", e.After)
-	}
-	if e.Talking {
-		return fmt.Sprintf("server has sent only unsolicited data for %v", e.After)
-	}
-	return fmt.Sprintf("server has sent nothing for %v", e.After)
-}
-
-// Timeout implements net.Error's method.
-func (e *TimeoutError) Timeout() bool { return true }
-
-// Temporary implements net.Error's method.
-func (e *TimeoutError) Temporary() bool { return true }
 
 // ConnectionError says that the connection is lost.
 type ConnectionError struct {

@@ -235,13 +235,13 @@ func (c *Client) body(m *imapwire.Fetch, s imapwire.Section, lit *imapwire.Liter
 				f.remove(held)
 			}
 			c.cur.delivered, c.cur.sink = true, f
-			c.link.use(func() { f.deliver(&whole, lit, lit.Size()) })
-			c.link.progress()
+			c.link.Use(func() { f.deliver(&whole, lit, lit.Size()) })
+			c.link.Progress()
 			return
 		}
 		c.cur.kind = f.req.Body
 		c.cur.body = newSpool(c.opts.Spool)
-		c.link.use(func() { c.cur.body.fill(lit) })
+		c.link.Use(func() { c.cur.body.fill(lit) })
 		return
 	}
 }
@@ -264,7 +264,7 @@ func (c *Client) fetched(r *imapwire.Response) {
 	if m.Has&imapwire.ItemUID != 0 && m.UID != 0 {
 		if f := c.recipient(queue, m, body); f != nil {
 			c.took(&f.taken, maxFetched)
-			c.link.use(func() { f.take(m, body) })
+			c.link.Use(func() { f.take(m, body) })
 			return
 		}
 	}

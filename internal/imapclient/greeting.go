@@ -7,6 +7,8 @@ import (
 	"io"
 	"regexp"
 	"strings"
+
+	"isync/internal/transport"
 )
 
 // ProtocolError says that a server has sent something other than an IMAP greeting.
@@ -98,7 +100,7 @@ func (g *greetingReader) judge(end error) error {
 			return e
 		}
 	}
-	if end != nil && !errors.Is(end, ErrClosed) {
+	if end != nil && !errors.Is(end, transport.ErrClosed) {
 		return e
 	}
 	if len(g.head) > 4*maxFirstLine {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"isync/internal/testkit"
+	"isync/internal/transport"
 )
 
 // silentServer greets, and then only listens. It returns what one client has
@@ -47,7 +48,7 @@ func silentServer(t *testing.T, cfg *tls.Config) (port int, heard <-chan string,
 // end, at once.
 func TestLeave(t *testing.T) {
 	ca := testkit.NewCA(t)
-	client, err := TLSOptions{ServerName: "127.0.0.1", PEM: ca.PEM()}.Config()
+	client, err := transport.TLSOptions{ServerName: "127.0.0.1", PEM: ca.PEM()}.Config()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"isync/internal/imapwire"
 	"isync/internal/mail"
+	"isync/internal/transport"
 )
 
 // waitingFor returns what a lost connection was waiting for.
@@ -27,7 +28,7 @@ func waitingFor(err error) string {
 
 func wantTimeout(t *testing.T, err error, waiting string, after time.Duration) {
 	t.Helper()
-	e, ok := errors.AsType[*TimeoutError](err)
+	e, ok := errors.AsType[*transport.TimeoutError](err)
 	if !ok || e.After != after || waitingFor(err) != waiting {
 		t.Errorf("error %v (waiting for %q)", err, waitingFor(err))
 	}
@@ -61,7 +62,7 @@ func TestStalledGreeting(t *testing.T) {
 
 // TestStalledHandshake has a server that takes nothing, or says nothing.
 func TestStalledHandshake(t *testing.T) {
-	cfg, err := TLSOptions{ServerName: "x"}.Config()
+	cfg, err := transport.TLSOptions{ServerName: "x"}.Config()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,10 +94,10 @@ func TestSlowProgress(t *testing.T) {
 			}
 			p.send(")\n%s OK\n", tag)
 			// Now the other way round.
-			p.expect(fmt.Sprintf(`APPEND "x" {%d+}`, 20*sendChunk))
+			p.expect(fmt.Sprintf(`APPEND "x" {%d+}`, 20*transport.SendChunk))
 			for range 20 {
 				time.Sleep(timeout - time.Second)
-				p.bytes(sendChunk)
+				p.bytes(transport.SendChunk)
 			}
 			p.line()
 			p.send("A2 OK\n")
@@ -111,7 +112,7 @@ func TestSlowProgress(t *testing.T) {
 		if err != nil || n != 60 {
 			t.Error(err, n)
 		}
-		body := bytes.Repeat([]byte{'a'}, 20*sendChunk)
+		body := bytes.Repeat([]byte{'a'}, 20*transport.SendChunk)
 		if _, err := c.Append(t.Context(), "x", AppendMessage{Size: int64(len(body)), Body: bytes.NewReader(body)}); err != nil {
 			t.Error(err)
 		}
@@ -124,7 +125,7 @@ func TestSendStall(t *testing.T) {
 			p.line()
 			time.Sleep(time.Hour) // takes nothing
 		})
-		body := bytes.Repeat([]byte{'a'}, 20*sendChunk)
+		body := bytes.Repeat([]byte{'a'}, 20*transport.SendChunk)
 		_, err := c.Append(t.Context(), "x", AppendMessage{Size: int64(len(body)), Body: bytes.NewReader(body)})
 		wantTimeout(t, err, "APPEND", timeout)
 	})
@@ -139,8 +140,8 @@ func TestSlowSink(t *testing.T) {
 			p.send("* 1 FETCH (UID 1 BODY[] {200000}\n")
 			p.send("%s", strings.Repeat("x", 200000)) // blocks until the sink reads
 			p.send(")\n%s OK\n", tag)
-			p.expect(fmt.Sprintf(`APPEND "x" {%d+}`, 20*sendChunk))
-			p.bytes(20 * sendChunk)
+			p.expect(fmt.Sprintf(`APPEND "x" {%d+}`, 20*transport.SendChunk))
+			p.bytes(20 * transport.SendChunk)
 			p.line()
 			p.send("A2 OK\n")
 			p.idle()
@@ -153,7 +154,7 @@ func TestSlowSink(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		body := bytes.Repeat([]byte{'a'}, 20*sendChunk)
+		body := bytes.Repeat([]byte{'a'}, 20*transport.SendChunk)
 		if _, err := c.Append(t.Context(), "x", AppendMessage{Size: int64(len(body)), Body: bytes.NewReader(body)}); err != nil {
 			t.Error(err)
 		}
@@ -373,7 +374,7 @@ func TestCutAnywhere(t *testing.T) {
 		go func() { serveTranscript(server); server.Close() }()
 		_, err := play(testContext(t), &shortConn{client, 1000, cut})
 		e, ok := errors.AsType[*ConnectionError](err)
-		if !ok || !errors.Is(e, errPeerClosed) {
+		if !ok || !errors.Is(e, transport.ErrPeerClosed) {
 			t.Errorf("cut after %d bytes: %v", cut, err)
 		}
 	}

@@ -3,7 +3,6 @@ package imapclient
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -49,9 +48,9 @@ func (c *Client) startTLS(ctx context.Context) error {
 		if n := len(c.dec.Buffered()); n > 0 {
 			return c.lost("STARTTLS", fmt.Errorf("the server sent %d bytes of plain text behind its answer, which looks like an attack", n))
 		}
-		t := tls.Client(c.link, c.opts.TLS)
-		if err := c.link.handshake(func() error { return t.HandshakeContext(ctx) }); err != nil {
-			return c.lost("the TLS handshake", noEOF(err))
+		t, err := c.link.StartTLS(ctx, c.opts.TLS)
+		if err != nil {
+			return c.lost("the TLS handshake", err)
 		}
 		c.replace(t, t)
 		c.secured(t)
@@ -73,7 +72,7 @@ func (c *Client) startTLS(ctx context.Context) error {
 func (c *Client) replace(rw io.ReadWriter, w io.Writer) {
 	c.stream = rw
 	c.dec.Reset(rw)
-	c.out.swap(w)
+	c.out.Swap(w)
 }
 
 // Compress turns on COMPRESS=DEFLATE (RFC 4978), once everything under way is
@@ -308,7 +307,7 @@ func (c *Client) authLine(ctx context.Context, line string) error {
 	if c.opts.Hooks.Trace != nil {
 		c.opts.Hooks.Trace(Sent, shown)
 	}
-	if err := c.out.put(ctx, c.dead, []byte(line+"\r\n")); err != nil {
+	if err := c.out.Put(ctx, c.dead, []byte(line+"\r\n")); err != nil {
 		c.fail(c.lost("AUTHENTICATE", err))
 		return c.lost("AUTHENTICATE", c.Err())
 	}

@@ -27,6 +27,7 @@ import (
 
 	"isync/internal/imapwire"
 	"isync/internal/mail"
+	"isync/internal/transport"
 )
 
 // A tracer keeps what a trace is shown.
@@ -210,7 +211,7 @@ func TestAuthenticateProven(t *testing.T) {
 func TestTLSState(t *testing.T) {
 	ca := newCert(t, "ca", true, time.Now().Add(time.Hour), nil)
 	cert := newCert(t, "mail.example", false, time.Now().Add(time.Hour), ca)
-	cfg, err := TLSOptions{ServerName: "mail.example", PEM: ca.pem}.Config()
+	cfg, err := transport.TLSOptions{ServerName: "mail.example", PEM: ca.pem}.Config()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -357,7 +358,7 @@ func TestCertificates(t *testing.T) {
 		{"another one is pinned", selfGood, "other.example", self.pem, false, new(x509.UnknownAuthorityError)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			cfg, err := TLSOptions{ServerName: tt.host, PEM: tt.pem}.Config()
+			cfg, err := transport.TLSOptions{ServerName: tt.host, PEM: tt.pem}.Config()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -384,7 +385,7 @@ func TestCertificates(t *testing.T) {
 			}
 		})
 	}
-	if _, err := (TLSOptions{PEM: []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")}).Config(); err == nil {
+	if _, err := (transport.TLSOptions{PEM: []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")}).Config(); err == nil {
 		t.Error("nonsense is taken for a certificate")
 	}
 	if _, err := Dial(t.Context(), Options{Security: StartTLS}); err == nil {
@@ -397,7 +398,7 @@ func TestCertificates(t *testing.T) {
 func TestResumption(t *testing.T) {
 	ca := newCert(t, "ca", true, time.Now().Add(time.Hour), nil)
 	cert := newCert(t, "mail.example", false, time.Now().Add(time.Hour), ca)
-	cfg, err := TLSOptions{ServerName: "mail.example", PEM: ca.pem}.Config()
+	cfg, err := transport.TLSOptions{ServerName: "mail.example", PEM: ca.pem}.Config()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -424,7 +425,7 @@ func TestClientCertificate(t *testing.T) {
 	ca := newCert(t, "ca", true, time.Now().Add(time.Hour), nil)
 	cert := newCert(t, "mail.example", false, time.Now().Add(time.Hour), ca)
 	mine := newCert(t, "me", false, time.Now().Add(time.Hour), ca)
-	cfg, err := TLSOptions{ServerName: "mail.example", PEM: ca.pem, ClientCert: &mine.tls}.Config()
+	cfg, err := transport.TLSOptions{ServerName: "mail.example", PEM: ca.pem, ClientCert: &mine.tls}.Config()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -449,7 +450,7 @@ func TestClientCertificate(t *testing.T) {
 func TestStartTLS(t *testing.T) {
 	ca := newCert(t, "ca", true, time.Now().Add(time.Hour), nil)
 	cert := newCert(t, "mail.example", false, time.Now().Add(time.Hour), ca)
-	cfg, err := TLSOptions{ServerName: "mail.example", PEM: ca.pem}.Config()
+	cfg, err := transport.TLSOptions{ServerName: "mail.example", PEM: ca.pem}.Config()
 	if err != nil {
 		t.Fatal(err)
 	}

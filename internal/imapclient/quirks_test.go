@@ -7,13 +7,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"isync/internal/transport"
 )
 
 // TestNoCloseNotify has servers that end TLS without saying so.
 func TestNoCloseNotify(t *testing.T) {
 	ca := newCert(t, "ca", true, time.Now().Add(time.Hour), nil)
 	cert := newCert(t, "mail.example", false, time.Now().Add(time.Hour), ca)
-	cfg, err := TLSOptions{ServerName: "mail.example", PEM: ca.pem}.Config()
+	cfg, err := transport.TLSOptions{ServerName: "mail.example", PEM: ca.pem}.Config()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +40,7 @@ func TestNoCloseNotify(t *testing.T) {
 		}
 	}
 	err = dial("").Noop(testContext(t))
-	if !errors.Is(err, errPeerClosed) || waitingFor(err) != "NOOP" {
+	if !errors.Is(err, transport.ErrPeerClosed) || waitingFor(err) != "NOOP" {
 		t.Error(err)
 	}
 	// What comes before counts.
@@ -128,7 +130,7 @@ func TestRewrittenCapabilities(t *testing.T) {
 
 // TestStartTLSDisabled: to disable STARTTLS is not to do without TLS.
 func TestStartTLSDisabled(t *testing.T) {
-	cfg, err := TLSOptions{ServerName: "x"}.Config()
+	cfg, err := transport.TLSOptions{ServerName: "x"}.Config()
 	if err != nil {
 		t.Fatal(err)
 	}

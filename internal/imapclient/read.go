@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"isync/internal/imapwire"
+	"isync/internal/transport"
 )
 
 // read is the reader goroutine.
@@ -49,7 +50,7 @@ func (c *Client) end(err error) {
 		// Whatever came after it is of no interest.
 		err = c.bye
 	}
-	c.fail(c.lost(waiting, noEOF(err)))
+	c.fail(c.lost(waiting, transport.NameEnd(err)))
 
 	c.mu.Lock()
 	c.closed = true
@@ -74,7 +75,7 @@ func (c *Client) finish(cmd *command, err error) {
 	if cmd.ended != nil {
 		cmd.ended()
 	}
-	c.link.done()
+	c.link.Done()
 	close(cmd.done)
 	<-c.slots
 }
@@ -161,7 +162,7 @@ func (c *Client) took(t *tally, usual uint64) {
 	t.n++
 	t.most = max(t.most, usual, 4*uint64(c.exists.Load()))
 	if t.n <= t.most {
-		c.link.progress()
+		c.link.Progress()
 	}
 }
 
@@ -255,7 +256,7 @@ func (c *Client) untaggedStatus(r *imapwire.Response) error {
 	switch r.Status {
 	case imapwire.StatusBye:
 		c.bye = c.farewell(r)
-		c.link.expectEnd(c.bye)
+		c.link.ExpectEnd(c.bye)
 		return nil
 	case imapwire.StatusPreauth:
 		return nil

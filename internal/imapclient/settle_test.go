@@ -13,6 +13,7 @@ import (
 	"isync/internal/imapwire"
 	"isync/internal/mail"
 	"isync/internal/testkit"
+	"isync/internal/transport"
 )
 
 // TestSettle has servers that offer this and that, and refuse it.
@@ -133,7 +134,7 @@ func relay(t *testing.T, addr string, delay time.Duration) net.Addr {
 // TestCompressAuto compresses over a slow line, and only there.
 func TestCompressAuto(t *testing.T) {
 	d := testkit.StartDovecot(t, testkit.DovecotConfig{Compress: true})
-	cfg, err := TLSOptions{ServerName: d.Host, PEM: d.CA.PEM()}.Config()
+	cfg, err := transport.TLSOptions{ServerName: d.Host, PEM: d.CA.PEM()}.Config()
 	if err != nil {
 		t.Fatal(err)
 	}

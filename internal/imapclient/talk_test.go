@@ -10,6 +10,7 @@ import (
 
 	"isync/internal/imapwire"
 	"isync/internal/mail"
+	"isync/internal/transport"
 )
 
 // TestTalk: a server that goes on to talk, but sends nothing that was asked for, is
@@ -31,11 +32,11 @@ func TestTalk(t *testing.T) {
 				begin := time.Now()
 				err := c.Fetch(t.Context(), FetchRequest{UIDs: mail.UIDsFrom(1000), Items: imapwire.ItemFlags}, func(*Message) error { return nil })
 				cancel()
-				var te *TimeoutError
+				var te *transport.TimeoutError
 				if !errors.As(err, &te) || !te.Talking {
 					t.Errorf("Fetch = %v", err)
 				}
-				if d := time.Since(begin); d < talkLimit*timeout || d > (talkLimit+1)*timeout {
+				if d := time.Since(begin); d < transport.TalkLimit*timeout || d > (transport.TalkLimit+1)*timeout {
 					t.Errorf("given up after %v", d)
 				}
 			})

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"isync/internal/imapwire"
+	"isync/internal/transport"
 )
 
 // errRefused says that the server refused a command before all of it was sent.
@@ -38,25 +39,25 @@ func (s *sender) Write(p []byte) (int, error) {
 }
 
 func (s *sender) put(p []byte) error {
-	if len(s.held)+len(p) < sendChunk {
+	if len(s.held)+len(p) < transport.SendChunk {
 		s.held = append(s.held, p...)
 		return nil
 	}
 	if err := s.flush(); err != nil {
 		return err
 	}
-	if len(p) < sendChunk/2 {
+	if len(p) < transport.SendChunk/2 {
 		s.held = append(s.held, p...)
 		return nil
 	}
-	return s.c.out.put(s.ctx, s.c.dead, p)
+	return s.c.out.Put(s.ctx, s.c.dead, p)
 }
 
 func (s *sender) flush() error {
 	if len(s.held) == 0 {
 		return nil
 	}
-	err := s.c.out.put(s.ctx, s.c.dead, s.held)
+	err := s.c.out.Put(s.ctx, s.c.dead, s.held)
 	s.held = s.held[:0]
 	return err
 }
@@ -121,8 +122,8 @@ func (s *sender) announce(cmd *command, size int64, prefix string) error {
 	if err := s.flush(); err != nil {
 		return err
 	}
-	s.c.link.hurry(1)
-	defer s.c.link.hurry(-1)
+	s.c.link.Hurry(1)
+	defer s.c.link.Hurry(-1)
 	select {
 	case <-cmd.cont:
 		return nil

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+
+	"isync/internal/transport"
 )
 
 // askTunnel, in the environment, makes the test a program that connects through
@@ -23,7 +25,7 @@ func init() {
 		return
 	}
 	var greeting string
-	tun := &Tunnel{
+	tun := &transport.Tunnel{
 		Command: `printf 'word? ' >/dev/tty; read word </dev/tty; printf '* PREAUTH [CAPABILITY IMAP4rev1] %s\r\n' "$word"; cat >/dev/null`,
 		Stderr:  os.Stderr,
 	}

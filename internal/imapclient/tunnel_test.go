@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -16,12 +15,13 @@ import (
 
 	"isync/internal/mail"
 	"isync/internal/testkit"
+	"isync/internal/transport"
 )
 
 // tunnel connects through a command.
 func tunnel(t *testing.T, command string, stderr *bytes.Buffer) (*Client, error) {
 	t.Helper()
-	tun := &Tunnel{Command: command}
+	tun := &transport.Tunnel{Command: command}
 	if stderr != nil {
 		tun.Stderr = stderr
 	}
@@ -103,8 +103,8 @@ func TestTunnelClose(t *testing.T) {
 		atLeast, most time.Duration
 	}{
 		{"obedient", `cat >/dev/null`, 0, 2 * time.Second},
-		{"deaf", `sleep 1000 & echo $! >$F; wait`, tunnelGrace, tunnelGrace + 2*time.Second},
-		{"stubborn", `trap '' TERM; (trap '' TERM; echo $(exec sh -c 'echo $PPID') >$F; while :; do sleep 1000; done) & wait; wait; sleep 1000`, tunnelGrace + tunnelTerm, tunnelGrace + tunnelTerm + 2*time.Second},
+		{"deaf", `sleep 1000 & echo $! >$F; wait`, transport.TunnelGrace, transport.TunnelGrace + 2*time.Second},
+		{"stubborn", `trap '' TERM; (trap '' TERM; echo $(exec sh -c 'echo $PPID') >$F; while :; do sleep 1000; done) & wait; wait; sleep 1000`, transport.TunnelGrace + transport.TunnelTerm, transport.TunnelGrace + transport.TunnelTerm + 2*time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -145,11 +145,17 @@ func TestTunnelClose(t *testing.T) {
 	}
 }
 
-func hasTerminal() bool { return !separate(exec.Command("true")) }
+func hasTerminal() bool {
+	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err == nil {
+		_ = tty.Close()
+	}
+	return err == nil
+}
 
 // TestTunnelProgress checks that the timeout of a tunnel is about progress.
 func TestTunnelProgress(t *testing.T) {
-	tun := &Tunnel{Command: `printf '* OK [CAPABILITY IMAP4rev1] hi\r\n'; read tag x
+	tun := &transport.Tunnel{Command: `printf '* OK [CAPABILITY IMAP4rev1] hi\r\n'; read tag x
 		printf '* 1 FETCH (UID 1 BODY[] {10}\r\n'
 		for i in 1 2 3 4 5 6 7 8 9 0; do sleep 0.15; printf $i; done
 		printf ')\r\n%s OK\r\n' $tag
@@ -180,12 +186,12 @@ func TestTunnelTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := TLSOptions{ServerName: d.Host, PEM: d.CA.PEM()}.Config()
+	cfg, err := transport.TLSOptions{ServerName: d.Host, PEM: d.CA.PEM()}.Config()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for security, addr := range map[Security]string{StartTLS: d.Addr(), ImplicitTLS: d.TLSAddr()} {
-		tun := &Tunnel{Command: "exec env " + pipeTo + "=" + addr + " " + self, Stderr: os.Stderr}
+		tun := &transport.Tunnel{Command: "exec env " + pipeTo + "=" + addr + " " + self, Stderr: os.Stderr}
 		c, err := Dial(testContext(t), Options{Dial: tun.Dial, Security: security, TLS: cfg, Timeout: 10 * time.Second})
 		if err != nil {
 			t.Fatal(err)

@@ -10,12 +10,13 @@ import (
 
 	"isync/internal/imapwire"
 	"isync/internal/mail"
+	"isync/internal/transport"
 )
 
 // TestTalkOfWork: what a server tells of the work that a command has given it is not
 // taken for talk about other things.
 func TestTalkOfWork(t *testing.T) {
-	const n = 50 // of timeout/2 each, more than talkLimit allows
+	const n = 50 // of timeout/2 each, more than transport.TalkLimit allows
 	for _, c := range []struct {
 		name string
 		run  func(ctx context.Context, c *Client) error
@@ -86,7 +87,7 @@ func TestSlowSinkIsNoTalk(t *testing.T) {
 					p.idle()
 				})
 				err := cl.Fetch(t.Context(), req, func(*Message) error {
-					time.Sleep(2 * talkLimit * timeout)
+					time.Sleep(2 * transport.TalkLimit * timeout)
 					return nil
 				})
 				if err != nil {
@@ -100,7 +101,7 @@ func TestSlowSinkIsNoTalk(t *testing.T) {
 // TestBodiesOfNobody: bodies of which it is never told whose they are do not count.
 func TestBodiesOfNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 3*talkLimit*timeout)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*transport.TalkLimit*timeout)
 		defer cancel()
 		c := connect(t, Options{Timeout: timeout}, "", func(p *peer) {
 			p.line()
@@ -109,7 +110,7 @@ func TestBodiesOfNobody(t *testing.T) {
 			}
 		})
 		err := c.Fetch(ctx, FetchRequest{UIDs: mail.NewUIDSet(1), Body: FullBody}, func(*Message) error { return nil })
-		if te, ok := errors.AsType[*TimeoutError](err); !ok || !te.Talking {
+		if te, ok := errors.AsType[*transport.TimeoutError](err); !ok || !te.Talking {
 			t.Errorf("Fetch = %v", err)
 		}
 	})
@@ -118,7 +119,7 @@ func TestBodiesOfNobody(t *testing.T) {
 // TestFlood: a server that talks so fast that we never wait for it is given up, too.
 func TestFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 3*talkLimit*timeout)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*transport.TalkLimit*timeout)
 		defer cancel()
 		opts := Options{Timeout: timeout}
 		// It is the client that is slow; the server sends whenever it can.
@@ -129,7 +130,7 @@ func TestFlood(t *testing.T) {
 			}
 		})
 		err := c.Fetch(ctx, FetchRequest{UIDs: mail.NewUIDSet(1)}, func(*Message) error { return nil })
-		if te, ok := errors.AsType[*TimeoutError](err); !ok || !te.Talking {
+		if te, ok := errors.AsType[*transport.TimeoutError](err); !ok || !te.Talking {
 			t.Errorf("Fetch = %v", err)
 		}
 	})
@@ -138,7 +139,7 @@ func TestFlood(t *testing.T) {
 // TestCountingUp: a server that answers a SELECT with ever more messages is given up.
 func TestCountingUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 3*talkLimit*timeout)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*transport.TalkLimit*timeout)
 		defer cancel()
 		c := connect(t, Options{Timeout: timeout}, "", func(p *peer) {
 			p.line()
@@ -147,7 +148,7 @@ func TestCountingUp(t *testing.T) {
 			}
 		})
 		_, err := c.Select(ctx, "x", SelectOptions{})
-		if te, ok := errors.AsType[*TimeoutError](err); !ok || !te.Talking {
+		if te, ok := errors.AsType[*transport.TimeoutError](err); !ok || !te.Talking {
 			t.Errorf("Select = %v", err)
 		}
 	})

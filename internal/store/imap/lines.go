@@ -8,6 +8,7 @@ import (
 	"isync/internal/imapclient"
 	"isync/internal/imapwire"
 	"isync/internal/mail"
+	"isync/internal/transport"
 )
 
 // The bounds of the length of a set of UIDs in a command, in bytes. Some servers
@@ -79,7 +80,7 @@ func refusesLine(err error) bool {
 // saysNothing reports whether the server has closed the connection, and not this
 // program.
 func saysNothing(err error) bool {
-	if !isLost(err) || errors.Is(err, imapclient.ErrClosed) || errors.Is(err, context.Canceled) {
+	if !isLost(err) || errors.Is(err, transport.ErrClosed) || errors.Is(err, context.Canceled) {
 		return false
 	}
 	if t, ok := errors.AsType[net.Error](err); ok && t.Timeout() {

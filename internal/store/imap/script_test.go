@@ -17,6 +17,7 @@ import (
 	"isync/internal/store"
 	"isync/internal/store/imap"
 	"isync/internal/testkit"
+	"isync/internal/transport"
 )
 
 // scripted returns a store whose server plays one script for each connection,
@@ -679,7 +680,7 @@ func TestStall(t *testing.T) {
 	m := open(t, s)
 	defer m.Close(t.Context())
 	_, err := m.Scan(t.Context(), everything)
-	if _, ok := asType[*imapclient.TimeoutError](err); !ok || !isStoreError(err) {
+	if _, ok := asType[*transport.TimeoutError](err); !ok || !isStoreError(err) {
 		t.Errorf("Scan = %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package imapclient
+package transport
 
 import (
 	"context"
@@ -223,13 +223,13 @@ func TestDialAddress(t *testing.T) {
 			}
 			defer l.Close()
 			port := l.Addr().(*net.TCPAddr).Port
-			conn, err := dialTCP(testContext(t), tt.host, port, 5*time.Second)
+			conn, err := DialTCP(t.Context(), tt.host, port, 5*time.Second)
 			if err != nil {
 				t.Fatal(err)
 			}
 			_ = conn.Close()
 			_ = l.Close()
-			_, err = dialTCP(testContext(t), tt.host, port, 5*time.Second)
+			_, err = DialTCP(t.Context(), tt.host, port, 5*time.Second)
 			e, ok := errors.AsType[*DialError](err)
 			if !ok || !errors.Is(err, syscall.ECONNREFUSED) || strings.Contains(e.Error(), "[[") {
 				t.Error(err)

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package imapclient
+package transport
 
 import "net"
 

@@ -1,4 +1,4 @@
-package imapclient
+package transport
 
 import (
 	"context"
@@ -14,8 +14,8 @@ import (
 // How long the command of a tunnel may take to end by itself after its input
 // has been closed, and then after it was asked to end.
 const (
-	tunnelGrace = 3 * time.Second
-	tunnelTerm  = 2 * time.Second
+	TunnelGrace = 3 * time.Second
+	TunnelTerm  = 2 * time.Second
 )
 
 // tunnelStderrGrace is how long the standard error of a command that has ended
@@ -48,7 +48,7 @@ func (e *TunnelError) Error() string {
 func (e *TunnelError) Unwrap() error { return e.Err }
 
 // Is tells that a regular end of the command is the end of the connection.
-func (e *TunnelError) Is(target error) bool { return target == errPeerClosed && e.Err == nil }
+func (e *TunnelError) Is(target error) bool { return target == ErrPeerClosed && e.Err == nil }
 
 // Dial runs the command and returns the connection to it. Close lets the
 // command end by itself if it does so in time, else ends it and, with it, all
@@ -153,9 +153,9 @@ func (c *tunnelConn) Close() error {
 	c.closing.Do(func() {
 		close(c.closed)
 		err = c.Conn.Close()
-		c.endAfter(tunnelGrace, func() {
+		c.endAfter(TunnelGrace, func() {
 			endProcess(c.cmd, c.group, false)
-			c.endAfter(tunnelTerm, func() { endProcess(c.cmd, c.group, true) })
+			c.endAfter(TunnelTerm, func() { endProcess(c.cmd, c.group, true) })
 		})
 	})
 	return err

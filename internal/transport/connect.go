@@ -1,4 +1,4 @@
-package imapclient
+package transport
 
 import (
 	"context"
@@ -97,9 +97,9 @@ type dialer struct {
 	dial    func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
-// dialTCP connects to one of the addresses of a host, which may be an address
+// DialTCP connects to one of the addresses of a host, which may be an address
 // itself, in brackets or not.
-func dialTCP(ctx context.Context, host string, port int, timeout time.Duration) (net.Conn, error) {
+func DialTCP(ctx context.Context, host string, port int, timeout time.Duration) (net.Conn, error) {
 	d := dialer{timeout: timeout, lookup: net.DefaultResolver.LookupNetIP, dial: new(net.Dialer).DialContext}
 	return d.connect(ctx, host, port)
 }

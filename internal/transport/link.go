@@ -1,6 +1,8 @@
-package imapclient
+package transport
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"os"
@@ -8,9 +10,9 @@ import (
 	"time"
 )
 
-// sendChunk is how much is written to a connection at once, so that even a slow
+// SendChunk is how much is written to a connection at once, so that even a slow
 // line shows progress now and then.
-const sendChunk = 32 << 10
+const SendChunk = 32 << 10
 
 // hangupGrace is how long the reader goes on without progress after the writer
 // has failed, to find the server's parting words, or after those.
@@ -24,10 +26,10 @@ const hangupGrace = time.Second
 // of it than smallSegment bytes.
 const smallSegment = 1200
 
-// A link is a connection whose reads and writes fail when there is no progress
+// A Link is a connection whose reads and writes fail when there is no progress
 // for too long while something is waited for. Progress is a byte in either
 // direction; a reader that is busy elsewhere counts as progress.
-type link struct {
+type Link struct {
 	net.Conn
 	timeout time.Duration
 
@@ -47,23 +49,27 @@ type link struct {
 	using  bool
 }
 
-// talkLimit is the number of timeouts for which a server may send only unsolicited
-// data.
-const talkLimit = 10
+// NewLink makes a link of a connection. timeout is how long there may be no progress; 0
+// means for ever.
+func NewLink(conn net.Conn, timeout time.Duration) *Link { return &Link{Conn: conn, timeout: timeout} }
 
-// progress notes that requested data was received.
-func (l *link) progress() {
+// TalkLimit is the number of timeouts for which a server may send only unsolicited
+// data.
+const TalkLimit = 10
+
+// Progress notes that requested data was received.
+func (l *Link) Progress() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.quiet()
 }
 
 // quiet is progress with l.mu held.
-func (l *link) quiet() { l.talked, l.since = 0, time.Now() }
+func (l *Link) quiet() { l.talked, l.since = 0, time.Now() }
 
-// use calls f, which receives or processes requested data. The time that f takes does not
+// Use calls f, which receives or processes requested data. The time that f takes does not
 // count.
-func (l *link) use(f func()) {
+func (l *Link) Use(f func()) {
 	set := func(using bool) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -76,7 +82,7 @@ func (l *link) use(f func()) {
 }
 
 // count adds the time since the last call to talked. l.mu is held.
-func (l *link) count(now time.Time) {
+func (l *Link) count(now time.Time) {
 	if l.waiting > 0 && !l.sole && !l.using {
 		l.talked += now.Sub(l.since)
 	}
@@ -85,14 +91,14 @@ func (l *link) count(now time.Time) {
 
 // idleTalk reports whether the server has sent only unsolicited data for too long. l.mu
 // is held.
-func (l *link) idleTalk(now time.Time) bool {
+func (l *Link) idleTalk(now time.Time) bool {
 	l.count(now)
-	return l.timeout > 0 && l.talked > talkLimit*l.timeout
+	return l.timeout > 0 && l.talked > TalkLimit*l.timeout
 }
 
-// expect notes that something is waited for from now on, and done that it is
-// not any more. done may only be called while no Read is under way.
-func (l *link) expect() {
+// Expect notes that something is waited for from now on, and Done that it is
+// not any more. Done may only be called while no Read is under way.
+func (l *Link) Expect() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.waiting++
@@ -105,16 +111,16 @@ func (l *link) expect() {
 	}
 }
 
-func (l *link) done() {
+func (l *Link) Done() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.waiting--
 	l.quiet()
 }
 
-// hurry notes that the next bytes received are (1) or are no longer (-1) what
+// Hurry notes that the next bytes received are (1) or are no longer (-1) what
 // everything waits for.
-func (l *link) hurry(n int) {
+func (l *Link) Hurry(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.haste += n
@@ -123,8 +129,9 @@ func (l *link) hurry(n int) {
 	}
 }
 
-// handshake runs f, which reads and writes, with nobody else doing so.
-func (l *link) handshake(f func() error) error {
+// StartTLS encrypts the connection from now on. Until it returns, nothing else may read
+// or write. The returned connection reads from the link and writes to it.
+func (l *Link) StartTLS(ctx context.Context, cfg *tls.Config) (*tls.Conn, error) {
 	set := func(sole bool) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -132,12 +139,16 @@ func (l *link) handshake(f func() error) error {
 	}
 	set(true)
 	defer set(false)
-	return f()
+	t := tls.Client(l, cfg)
+	if err := t.HandshakeContext(ctx); err != nil {
+		return nil, NameEnd(err)
+	}
+	return t, nil
 }
 
 // arm sets the read deadline. Failing to is no problem of its own: the
 // connection is closed then.
-func (l *link) arm() {
+func (l *Link) arm() {
 	switch {
 	case l.hangup != nil:
 		_ = l.SetReadDeadline(time.Now().Add(hangupGrace))
@@ -149,8 +160,8 @@ func (l *link) arm() {
 	}
 }
 
-// expectEnd makes reads end soon, with err unless they meet another end.
-func (l *link) expectEnd(err error) {
+// ExpectEnd makes reads end soon, with err unless they meet another end.
+func (l *Link) ExpectEnd(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.hangup == nil {
@@ -159,7 +170,7 @@ func (l *link) expectEnd(err error) {
 	}
 }
 
-func (l *link) Read(p []byte) (int, error) {
+func (l *Link) Read(p []byte) (int, error) {
 	l.mu.Lock()
 	l.last = time.Now()
 	l.reading = true
@@ -172,7 +183,7 @@ func (l *link) Read(p []byte) (int, error) {
 		if l.idleTalk(now) && n > 0 {
 			l.reading = false
 			l.mu.Unlock()
-			return 0, &TimeoutError{After: talkLimit * l.timeout, Talking: true}
+			return 0, &TimeoutError{After: TalkLimit * l.timeout, Talking: true}
 		}
 		if n > 0 {
 			l.last = now
@@ -198,7 +209,7 @@ func (l *link) Read(p []byte) (int, error) {
 
 // drained tells whether the kernel has got rid of some of what was written
 // since it was last asked, which is progress too.
-func (l *link) drained() bool {
+func (l *Link) drained() bool {
 	n := sendQueue(l.Conn)
 	moved := n > 0 && n != l.queued
 	l.queued = n
@@ -208,7 +219,7 @@ func (l *link) drained() bool {
 	return moved
 }
 
-func (l *link) Write(p []byte) (written int, err error) {
+func (l *Link) Write(p []byte) (written int, err error) {
 	l.mu.Lock()
 	if l.sole {
 		l.last = time.Now()
@@ -218,7 +229,7 @@ func (l *link) Write(p []byte) (written int, err error) {
 		if l.timeout > 0 {
 			_ = l.SetWriteDeadline(time.Now().Add(l.timeout))
 		}
-		n, err := l.Conn.Write(p[:min(len(p), sendChunk)])
+		n, err := l.Conn.Write(p[:min(len(p), SendChunk)])
 		written += n
 		p = p[n:]
 		now := time.Now()
@@ -240,4 +251,12 @@ func (l *link) Write(p []byte) (written int, err error) {
 		}
 	}
 	return written, nil
+}
+
+// HangUp closes a connection and waits until the command of a tunnel has ended.
+func HangUp(conn net.Conn) {
+	_ = conn.Close()
+	if w, ok := conn.(interface{ Wait() }); ok {
+		w.Wait()
+	}
 }

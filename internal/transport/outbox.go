@@ -1,4 +1,4 @@
-package imapclient
+package transport
 
 import (
 	"context"
@@ -9,10 +9,10 @@ import (
 // outboxSize is how much may wait to be sent; whoever wants to send more waits.
 const outboxSize = 128 << 10
 
-// An outbox is a bounded buffer between those who send commands, one at a time,
+// An Outbox is a bounded buffer between those who send commands, one at a time,
 // and the writer goroutine. Everything that gathers while a write is under way
 // goes out with the next one.
-type outbox struct {
+type Outbox struct {
 	wake chan struct{} // there is something to write
 	room chan struct{} // there is room again
 	idle chan struct{} // all may have been written
@@ -29,12 +29,13 @@ type flushWriter interface {
 	Flush() error
 }
 
-func newOutbox(w io.Writer) *outbox {
-	return &outbox{wake: make(chan struct{}, 1), room: make(chan struct{}, 1), idle: make(chan struct{}, 1), w: w}
+// NewOutbox returns one that writes to w.
+func NewOutbox(w io.Writer) *Outbox {
+	return &Outbox{wake: make(chan struct{}, 1), room: make(chan struct{}, 1), idle: make(chan struct{}, 1), w: w}
 }
 
-// put hands p to the writer. dead is closed when the connection is lost.
-func (o *outbox) put(ctx context.Context, dead <-chan struct{}, p []byte) error {
+// Put hands p to the writer. dead is closed when the connection is lost.
+func (o *Outbox) Put(ctx context.Context, dead <-chan struct{}, p []byte) error {
 	for {
 		o.mu.Lock()
 		n := min(len(p), outboxSize-len(o.buf))
@@ -55,17 +56,17 @@ func (o *outbox) put(ctx context.Context, dead <-chan struct{}, p []byte) error 
 	}
 }
 
-// swap makes the writer write to w from now on. Nothing may be waiting to be
+// Swap makes the writer write to w from now on. Nothing may be waiting to be
 // written.
-func (o *outbox) swap(w io.Writer) {
+func (o *Outbox) Swap(w io.Writer) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.w = w
 }
 
-// run writes until dead is closed. After an error, which is told to failed, it
+// Run writes until dead is closed. After an error, which is told to failed, it
 // throws away what it gets.
-func (o *outbox) run(dead <-chan struct{}, failed func(error)) {
+func (o *Outbox) Run(dead <-chan struct{}, failed func(error)) {
 	var spare []byte
 	var broken bool
 	for {
@@ -98,9 +99,9 @@ func (o *outbox) run(dead <-chan struct{}, failed func(error)) {
 	}
 }
 
-// drain waits until all that was put has been written. Only one goroutine may
+// Drain waits until all that was put has been written. Only one goroutine may
 // wait, and nothing may be put meanwhile.
-func (o *outbox) drain(ctx context.Context, dead <-chan struct{}) error {
+func (o *Outbox) Drain(ctx context.Context, dead <-chan struct{}) error {
 	for {
 		o.mu.Lock()
 		empty := len(o.buf) == 0 && !o.writing

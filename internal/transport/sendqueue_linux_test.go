@@ -1,14 +1,27 @@
-package imapclient
+package transport
 
 import (
+	"net"
 	"testing"
 	"time"
 )
 
 // TestSendQueue checks that what the peer has not taken is seen.
 func TestSendQueue(t *testing.T) {
-	client, server := pipe(t, true)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	client, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer client.Close()
+	server, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer server.Close()
 	if n := sendQueue(client); n != 0 {
 		t.Errorf("%d bytes queued before anything was sent", n)
@@ -22,7 +35,7 @@ func TestSendQueue(t *testing.T) {
 	if sendQueue(client) == 0 {
 		t.Error("nothing queued")
 	}
-	l := &link{Conn: client}
+	l := &Link{Conn: client}
 	if !l.drained() || l.drained() {
 		t.Error("progress is not told from standstill")
 	}

@@ -1,6 +1,6 @@
 //go:build unix
 
-package imapclient
+package transport
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-package imapclient
+package transport
 
 import (
 	"context"
@@ -241,11 +241,12 @@ func TestOldTLS(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
-			c, err := Dial(ctx, Options{Host: host, Port: port, Security: ImplicitTLS, TLS: cfg})
-			if c != nil {
-				_ = c.Close()
+			conn, err := DialTCP(ctx, host, port, time.Second)
+			if err != nil {
+				t.Fatal(err)
 			}
-			if (err == nil) != tt.ok {
+			defer conn.Close()
+			if _, err = NewLink(conn, 0).StartTLS(ctx, cfg); (err == nil) != tt.ok {
 				t.Error(err)
 			}
 		})
