@@ -100,6 +100,8 @@ var rooms = map[string]room{
 		libs:    true,
 	},
 
+	"internal/vfs/vfstest": {imports: []string{"internal/vfs"}, libs: true, tests: true},
+
 	"internal/testkit": {imports: []string{"*"}, tests: true},
 	"internal/arch":    {tests: true},
 	"changelog":        {mayExit: true},

@@ -15,14 +15,14 @@ import (
 	"isync/internal/mail"
 	"isync/internal/store"
 	"isync/internal/store/mem"
-	"isync/internal/vfs"
+	"isync/internal/vfs/vfstest"
 )
 
 // world is a configuration whose stores are in memory.
 type world struct {
 	tb   testing.TB
 	cfg  *config.Config
-	fs   *vfs.Mem
+	fs   *vfstest.Mem
 	obs  *recorder
 	dry  bool
 	disk map[string]*mem.Disk // by the name of the store
@@ -66,7 +66,7 @@ func newWorld(tb testing.TB, rc string) *world {
 		tb.Fatal(err)
 	}
 	w := &world{
-		tb: tb, cfg: cfg, fs: vfs.NewMem(nil), obs: &recorder{},
+		tb: tb, cfg: cfg, fs: vfstest.NewMem(nil), obs: &recorder{},
 		disk: map[string]*mem.Disk{}, hook: map[string]func(mem.Op) error{},
 		holder: map[string]bool{}, folds: map[string]bool{}, local: map[string]bool{}, openErr: map[string]error{},
 	}

@@ -23,6 +23,7 @@ import (
 	"isync/internal/store/maildir"
 	"isync/internal/store/mem"
 	"isync/internal/vfs"
+	"isync/internal/vfs/vfstest"
 )
 
 // Two runs over the same pairs may meet at any point. These tests stop a run
@@ -54,7 +55,7 @@ type place struct {
 	terms
 	cfg  *config.Config
 	disk map[string]*mem.Disk
-	fs   *vfs.Mem
+	fs   *vfstest.Mem
 	tick func() time.Time
 }
 
@@ -65,7 +66,7 @@ func newPlace(tb testing.TB, c terms) *place {
 	// changed need not be waited for.
 	var ticks atomic.Int64
 	tick := func() time.Time { return time.Unix(1_700_000_000, 1+ticks.Add(int64(20*time.Millisecond))) }
-	p := &place{terms: c, cfg: w.cfg, disk: w.disk, fs: vfs.NewMem(tick), tick: tick}
+	p := &place{terms: c, cfg: w.cfg, disk: w.disk, fs: vfstest.NewMem(tick), tick: tick}
 	if c.files {
 		delete(p.disk, "near")
 		p.must(p.fs.Mkdir("/near", 0o700))
@@ -212,9 +213,9 @@ const lockStep = "before locking "
 
 // watchedFS is the file system, each operation of which is a step.
 func (p *process) watchedFS() vfs.FS {
-	f := vfs.NewFault(p.fs)
-	f.Before(func(op vfs.Op, name string) {
-		if op == vfs.OpLock {
+	f := vfstest.NewFault(p.fs)
+	f.Before(func(op vfstest.Op, name string) {
+		if op == vfstest.OpLock {
 			p.step(lockStep + name)
 			return
 		}

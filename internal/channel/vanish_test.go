@@ -18,6 +18,7 @@ import (
 	"isync/internal/store/mem"
 	"isync/internal/syncstate"
 	"isync/internal/vfs"
+	"isync/internal/vfs/vfstest"
 )
 
 // vanishing is a pair of a server and a Maildir to which something happens before a
@@ -50,8 +51,8 @@ func (v *vanishing) step() {
 func (v *vanishing) run(at int) error {
 	v.seed++
 	v.count, v.at = 0, at
-	fsys := vfs.NewFault(vfs.OS{})
-	fsys.Before(func(vfs.Op, string) { v.step() })
+	fsys := vfstest.NewFault(vfs.OS{})
+	fsys.Before(func(vfstest.Op, string) { v.step() })
 	near, err := maildir.New(maildir.Options{
 		Name: "near", Path: v.dir + "/near/", Inbox: v.dir + "/inbox", FS: fsys, NoDelay: true, AltMap: v.alt, Pid: int(v.seed), Host: "h",
 	})

@@ -20,6 +20,7 @@ import (
 	"isync/internal/transport"
 	"isync/internal/ui"
 	"isync/internal/vfs"
+	"isync/internal/vfs/vfstest"
 )
 
 // Errors that a test cannot have for real.
@@ -110,9 +111,9 @@ func localWorld(tb testing.TB) *world {
 // A disk that is full costs a run, and nothing else: the next one completes it.
 func TestFullDisk(t *testing.T) {
 	w := localWorld(t)
-	fault := vfs.NewFault(vfs.OS{})
+	fault := vfstest.NewFault(vfs.OS{})
 	w.env.FS = fault
-	fault.Inject(vfs.Rule{Ops: vfs.OpWrite, Nth: 3, Err: syscall.ENOSPC, Every: true})
+	fault.Inject(vfstest.Rule{Ops: vfstest.OpWrite, Nth: 3, Err: syscall.ENOSPC, Every: true})
 	w.run(1, "-a")
 	w.says(&w.err, "no space left on device", "hint: the disk is full.")
 	if len(w.hints()) != 1 {

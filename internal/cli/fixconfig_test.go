@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"isync/internal/vfs"
+	"isync/internal/vfs/vfstest"
 )
 
 // oldFar is a store with two deprecated words, and a password.
@@ -154,8 +155,8 @@ func TestFixConfigRefuses(t *testing.T) {
 
 	// A directory that cannot be written to.
 	w.write("rc", old)
-	faulty := vfs.NewFault(vfs.OS{})
-	faulty.Inject(vfs.Rule{Ops: vfs.OpCreate, Nth: 1, Every: true, Err: syscall.EROFS})
+	faulty := vfstest.NewFault(vfs.OS{})
+	faulty.Inject(vfstest.Rule{Ops: vfstest.OpCreate, Nth: 1, Every: true, Err: syscall.EROFS})
 	w.env.FS = faulty
 	w.run(1, "--check", "--fix-config", "--write")
 	w.says(&w.err, "rc: error: nothing was changed: open "+filepath.Join(w.dir, "rc.bak")+": read-only file system\nhint: `mbsync --check --fix-config -c rc > NEWFILE` writes the new configuration to another file\n")
@@ -209,10 +210,10 @@ rc:4: notice: "UseSSLv3" is deprecated and has no effect here: delete the line
 // the old one beside it.
 func TestReplaceFilePower(t *testing.T) {
 	for _, percent := range []int{0, 50, 100} {
-		m := vfs.NewMem(time.Now)
-		f := vfs.NewFault(m)
+		m := vfstest.NewMem(time.Now)
+		f := vfstest.NewFault(m)
 		startFile(t, m)
-		check := func(when string, after *vfs.Mem, done bool) {
+		check := func(when string, after *vfstest.Mem, done bool) {
 			t.Helper()
 			switch got := memFile(t, after, "/etc/rc"); {
 			case got == "old" && !done:
@@ -221,7 +222,7 @@ func TestReplaceFilePower(t *testing.T) {
 				t.Errorf("%d%%, %s: %q", percent, when, got)
 			}
 		}
-		f.Before(func(op vfs.Op, name string) {
+		f.Before(func(op vfstest.Op, name string) {
 			for seed := range uint64(20) {
 				check(fmt.Sprint("before ", op, " of ", name), m.CrashClone(percent, rand.New(rand.NewPCG(1, seed))), false)
 			}
@@ -237,10 +238,10 @@ func TestReplaceFilePower(t *testing.T) {
 // which; nothing is left behind.
 func TestReplaceFileFaults(t *testing.T) {
 	for n := 1; ; n++ {
-		m := vfs.NewMem(time.Now)
+		m := vfstest.NewMem(time.Now)
 		startFile(t, m)
-		f := vfs.NewFault(m)
-		f.Inject(vfs.Rule{Ops: vfs.OpAll &^ vfs.OpRemove, Nth: n, Err: syscall.ENOSPC})
+		f := vfstest.NewFault(m)
+		f.Inject(vfstest.Rule{Ops: vfstest.OpAll &^ vfstest.OpRemove, Nth: n, Err: syscall.ENOSPC})
 		backup, err := replaceFile(f, "/etc/rc", []byte("old"), []byte("new"))
 		if f.Fired() == 0 {
 			if err != nil || n < 10 {
@@ -259,7 +260,7 @@ func TestReplaceFileFaults(t *testing.T) {
 	}
 }
 
-func startFile(t *testing.T, m *vfs.Mem) {
+func startFile(t *testing.T, m *vfstest.Mem) {
 	t.Helper()
 	if err := m.Mkdir("/etc", 0o700); err != nil {
 		t.Fatal(err)
@@ -270,7 +271,7 @@ func startFile(t *testing.T, m *vfs.Mem) {
 	m.SyncAll()
 }
 
-func memFile(t *testing.T, m *vfs.Mem, name string) string {
+func memFile(t *testing.T, m *vfstest.Mem, name string) string {
 	t.Helper()
 	data, err := vfs.ReadFile(m, name)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -9,7 +9,7 @@ import (
 
 	"isync/internal/engine"
 	"isync/internal/store"
-	"isync/internal/vfs"
+	"isync/internal/vfs/vfstest"
 )
 
 // slowStore does not let anybody in before ready says so.
@@ -46,9 +46,9 @@ func (b preparedBox) Prepare(context.Context) { b.prepared <- "near" }
 // watched makes the pair tell when its state is read, and its near side prepared.
 func watched(w *world, told chan<- string) func(*engine.Pair) {
 	return func(p *engine.Pair) {
-		f := vfs.NewFault(w.fs)
-		f.Before(func(op vfs.Op, name string) {
-			if op == vfs.OpOpen && name == statePath {
+		f := vfstest.NewFault(w.fs)
+		f.Before(func(op vfstest.Op, name string) {
+			if op == vfstest.OpOpen && name == statePath {
 				told <- "state"
 			}
 		})

@@ -9,7 +9,7 @@ import (
 
 	"isync/internal/engine"
 	"isync/internal/syncstate"
-	"isync/internal/vfs"
+	"isync/internal/vfs/vfstest"
 )
 
 // allScenarios are those that end well.
@@ -171,8 +171,8 @@ func TestDryRun(t *testing.T) {
 			before := w.text(c.xside)
 			dry := func(p *engine.Pair) { p.DryRun, p.Preview = true, true }
 			foreseen, _, err := w.run(c, modes[0], &killer{}, 1, dry, func(p *engine.Pair) {
-				fault := p.FS.(*vfs.Fault)
-				fault.Inject(vfs.Rule{Ops: vfs.OpChanges | vfs.OpLock, Nth: 1, Every: true, Err: syscall.EROFS})
+				fault := p.FS.(*vfstest.Fault)
+				fault.Inject(vfstest.Rule{Ops: vfstest.OpChanges | vfstest.OpLock, Nth: 1, Every: true, Err: syscall.EROFS})
 			})
 			if err != nil {
 				t.Fatal(err)

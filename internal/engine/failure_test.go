@@ -11,15 +11,15 @@ import (
 	"isync/internal/mail"
 	"isync/internal/store"
 	"isync/internal/store/mem"
-	"isync/internal/vfs"
+	"isync/internal/vfs/vfstest"
 )
 
 // dieAt makes everything fail from the first operation on that matches.
-func dieAt(w *world, ops vfs.Op, match func(name string) bool) func(*engine.Pair) {
+func dieAt(w *world, ops vfstest.Op, match func(name string) bool) func(*engine.Pair) {
 	return func(p *engine.Pair) {
-		f := vfs.NewFault(w.fs)
+		f := vfstest.NewFault(w.fs)
 		dead := false
-		f.Inject(vfs.Rule{Nth: 1, Every: true, Err: syscall.EIO, Match: func(op vfs.Op, name string) bool {
+		f.Inject(vfstest.Rule{Nth: 1, Every: true, Err: syscall.EIO, Match: func(op vfstest.Op, name string) bool {
 			dead = dead || op&ops != 0 && match(name)
 			return dead
 		}})
@@ -35,7 +35,7 @@ func TestStaleJournalStaysDead(t *testing.T) {
 	c := parseRules(t, "pull-new")
 	w := sc.setup(t, c)
 	removals := 0
-	_, _, err := w.run(c, modes[0], &killer{}, 1, dieAt(w, vfs.OpRemove, func(name string) bool {
+	_, _, err := w.run(c, modes[0], &killer{}, 1, dieAt(w, vfstest.OpRemove, func(name string) bool {
 		if strings.HasSuffix(name, ".journal") {
 			removals++
 		}
@@ -45,7 +45,7 @@ func TestStaleJournalStaysDead(t *testing.T) {
 		t.Fatalf("no stale journal: %v, %v", err, w.leftovers())
 	}
 	c = parseRules(t, "expunge-far expunge-near")
-	if _, _, err := w.run(c, modes[0], &killer{}, 2, dieAt(w, vfs.OpRename, func(string) bool { return true })); err == nil {
+	if _, _, err := w.run(c, modes[0], &killer{}, 2, dieAt(w, vfstest.OpRename, func(string) bool { return true })); err == nil {
 		t.Fatal("the second run was not killed")
 	}
 	if _, _, err := w.run(c, modes[0], &killer{}, 3); err != nil {
@@ -162,12 +162,12 @@ func TestNothingIsReadForNothing(t *testing.T) {
 		w := manyMessages(t, 1000)
 		puts, synced := 0, false
 		_, _, err := w.run(c, modes[0], &killer{}, 1, func(p *engine.Pair) {
-			f := vfs.NewFault(w.fs)
-			f.Inject(vfs.Rule{Nth: 1, Every: true, Err: syscall.ENOSPC, Match: func(op vfs.Op, name string) bool {
-				if op == vfs.OpSync && strings.HasSuffix(name, ".journal") {
+			f := vfstest.NewFault(w.fs)
+			f.Inject(vfstest.Rule{Nth: 1, Every: true, Err: syscall.ENOSPC, Match: func(op vfstest.Op, name string) bool {
+				if op == vfstest.OpSync && strings.HasSuffix(name, ".journal") {
 					synced = true
 				}
-				return synced && op == vfs.OpWrite
+				return synced && op == vfstest.OpWrite
 			}})
 			p.FS = f
 		}, setNear(w, mem.Options{Caps: mem.MaildirCaps, Hook: func(op mem.Op) error {

@@ -8,7 +8,7 @@ import (
 
 	"isync/internal/engine"
 	"isync/internal/store/mem"
-	"isync/internal/vfs"
+	"isync/internal/vfs/vfstest"
 )
 
 // heldNotes are notes of a far message that could not be copied.
@@ -47,9 +47,9 @@ func TestUnreadNotes(t *testing.T) {
 		return nil
 	}})
 	_, _, err := w.run(c, modes[0], &killer{}, 1, refuse, func(p *engine.Pair) {
-		f := vfs.NewFault(w.fs)
-		f.Inject(vfs.Rule{Nth: 1, Err: syscall.EIO, Match: func(op vfs.Op, name string) bool {
-			return op == vfs.OpOpen && strings.HasSuffix(name, engine.NotesSuffix)
+		f := vfstest.NewFault(w.fs)
+		f.Inject(vfstest.Rule{Nth: 1, Err: syscall.EIO, Match: func(op vfstest.Op, name string) bool {
+			return op == vfstest.OpOpen && strings.HasSuffix(name, engine.NotesSuffix)
 		}})
 		p.FS = f
 	})

@@ -9,13 +9,13 @@ import (
 	"time"
 
 	"isync/internal/syncstate"
-	"isync/internal/vfs"
+	"isync/internal/vfs/vfstest"
 )
 
 // TestJournalGroups: bindings that became fact together are written together,
 // and none of them waits for anything but the last of its group.
 func TestJournalGroups(t *testing.T) {
-	fs := vfs.NewMem(time.Now)
+	fs := vfstest.NewMem(time.Now)
 	if err := fs.Mkdir("/state", 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestJournalGroups(t *testing.T) {
 
 // TestRemoveState: all files beside a state go with it, but the lock, which is held.
 func TestRemoveState(t *testing.T) {
-	fs := vfs.NewMem(time.Now)
+	fs := vfstest.NewMem(time.Now)
 	if err := fs.Mkdir("/state", 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 	"isync/internal/engine"
 	"isync/internal/store"
 	"isync/internal/store/mem"
-	"isync/internal/vfs"
+	"isync/internal/vfs/vfstest"
 )
 
 // inBox makes the state live within the near mailbox.
@@ -64,9 +64,9 @@ func TestLockComesFirst(t *testing.T) {
 			w := sc.setup(t, c)
 			var locked atomic.Bool
 			_, _, err := w.run(c, modes[0], &killer{}, 1, tt.setup, func(p *engine.Pair) {
-				f := vfs.NewFault(w.fs)
-				f.Before(func(op vfs.Op, _ string) {
-					if op == vfs.OpLock {
+				f := vfstest.NewFault(w.fs)
+				f.Before(func(op vfstest.Op, _ string) {
+					if op == vfstest.OpLock {
 						locked.Store(true)
 					}
 				})

@@ -15,7 +15,7 @@ import (
 	"isync/internal/mail"
 	"isync/internal/store/mem"
 	"isync/internal/syncstate"
-	"isync/internal/vfs"
+	"isync/internal/vfs/vfstest"
 )
 
 // history is a world that lives through several rounds of changes and runs,
@@ -32,7 +32,7 @@ type history struct {
 }
 
 func newHistory(t *rapid.T) *history {
-	h := &history{world: &world{mem.NewDisk(), mem.NewDisk(), vfs.NewMem(nil)}, deleted: map[string]bool{}}
+	h := &history{world: &world{mem.NewDisk(), mem.NewDisk(), vfstest.NewMem(nil)}, deleted: map[string]bool{}}
 	h.far.Set("box", mem.BoxState{UIDValidity: farValidity})
 	h.near.Set("box", mem.BoxState{UIDValidity: nearValidity})
 	if err := h.fs.Mkdir("/state", 0o700); err != nil {

@@ -9,7 +9,7 @@ import (
 
 	"isync/internal/engine"
 	"isync/internal/store"
-	"isync/internal/vfs"
+	"isync/internal/vfs/vfstest"
 )
 
 // rememberingStore notes which of its mailboxes are told to remember.
@@ -52,7 +52,7 @@ func TestRemember(t *testing.T) {
 		{"dry run", func(_ *world, p *engine.Pair) { p.DryRun = true }, "far closes; near closes", false},
 		{
 			"the state cannot be written",
-			func(w *world, p *engine.Pair) { dieAt(w, vfs.OpRename, func(string) bool { return true })(p) },
+			func(w *world, p *engine.Pair) { dieAt(w, vfstest.OpRename, func(string) bool { return true })(p) },
 			"far closes; near closes", true,
 		},
 		{
@@ -71,9 +71,9 @@ func TestRemember(t *testing.T) {
 				if c.change != nil {
 					c.change(w, p)
 				} else {
-					f := vfs.NewFault(p.FS)
-					f.Before(func(op vfs.Op, name string) {
-						if op == vfs.OpRename && strings.HasSuffix(name, ".new") {
+					f := vfstest.NewFault(p.FS)
+					f.Before(func(op vfstest.Op, name string) {
+						if op == vfstest.OpRename && strings.HasSuffix(name, ".new") {
 							notes = append(notes, stateWritten)
 						}
 					})

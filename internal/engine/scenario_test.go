@@ -22,6 +22,7 @@ import (
 	"isync/internal/store/mem"
 	"isync/internal/syncstate"
 	"isync/internal/vfs"
+	"isync/internal/vfs/vfstest"
 )
 
 // scenario is one case of synchronization in a compact notation.
@@ -49,7 +50,7 @@ type scenario struct {
 // world is what a run works on, and what survives it.
 type world struct {
 	far, near *mem.Disk
-	fs        *vfs.Mem
+	fs        *vfstest.Mem
 }
 
 const statePath = "/state/pair"
@@ -357,9 +358,9 @@ func (w *world) run(c config, m mode, k *killer, seed uint64, opts ...func(*engi
 	if m.noUIDs {
 		farCaps.ReportsUIDs, nearCaps.ReportsUIDs = false, false
 	}
-	fault := vfs.NewFault(w.fs)
-	fault.Inject(vfs.Rule{Nth: 1, Every: true, Err: syscall.EIO, Match: func(op vfs.Op, _ string) bool {
-		return k.step(op&vfs.OpChanges != 0)
+	fault := vfstest.NewFault(w.fs)
+	fault.Inject(vfstest.Rule{Nth: 1, Every: true, Err: syscall.EIO, Match: func(op vfstest.Op, _ string) bool {
+		return k.step(op&vfstest.OpChanges != 0)
 	}})
 	r := rand.New(rand.NewPCG(seed, 7))
 	p := &engine.Pair{
@@ -426,7 +427,7 @@ func trashText(d *mem.Disk) string {
 
 func (sc *scenario) setup(t testing.TB, c config) *world {
 	t.Helper()
-	w := &world{mem.NewDisk(), mem.NewDisk(), vfs.NewMem(nil)}
+	w := &world{mem.NewDisk(), mem.NewDisk(), vfstest.NewMem(nil)}
 	setSide(t, w.far, "box", sc.far, farValidity, "\r\n")
 	setSide(t, w.near, "box", sc.near, nearValidity, "\n")
 	if err := w.fs.Mkdir(filepath.Dir(statePath), 0o700); err != nil {
@@ -547,7 +548,7 @@ func checkErr(t *testing.T, err error, want string) bool {
 func idempotent(t *testing.T, w *world, c config, m mode, want string) {
 	t.Helper()
 	again := &killer{}
-	writes := vfs.NewFault(w.fs)
+	writes := vfstest.NewFault(w.fs)
 	res, _, err := w.run(c, m, again, 3, func(p *engine.Pair) {
 		p.FS = writes
 	})
@@ -557,7 +558,7 @@ func idempotent(t *testing.T, w *world, c config, m mode, want string) {
 	if got := w.text(c.xside); got != want {
 		t.Errorf("second run changed something:\n%swas:\n%s", got, want)
 	}
-	if n := writes.Count(vfs.OpWrite | vfs.OpRename | vfs.OpSync); n > 0 {
+	if n := writes.Count(vfstest.OpWrite | vfstest.OpRename | vfstest.OpSync); n > 0 {
 		t.Errorf("second run wrote %d times", n)
 	}
 	if res.Counts != [2]engine.Counts{} {

@@ -18,6 +18,7 @@ import (
 
 	"isync/internal/mail"
 	"isync/internal/vfs"
+	"isync/internal/vfs/vfstest"
 )
 
 // numbered returns a listing that is recognized by its size.
@@ -178,8 +179,8 @@ func TestTogether(t *testing.T) {
 // new one, or none.
 func TestPowerCut(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	fresh := func() (*vfs.Mem, *Dir) {
-		m := vfs.NewMem(nil)
+	fresh := func() (*vfstest.Mem, *Dir) {
+		m := vfstest.NewMem(nil)
 		d := NewDir(m, "/cache/isync")
 		if err := d.Save(testKey, numbered(100).Encode(testKey)); err != nil {
 			t.Fatal(err)
@@ -188,7 +189,7 @@ func TestPowerCut(t *testing.T) {
 		return m, d
 	}
 	found := map[string]int{}
-	look := func(m *vfs.Mem) {
+	look := func(m *vfstest.Mem) {
 		for _, percent := range []int{0, 30, 70, 100} {
 			clone := m.CrashClone(percent, rng)
 			l, _, err := NewDir(clone, "/cache/isync").Load(testKey)
@@ -208,8 +209,8 @@ func TestPowerCut(t *testing.T) {
 	}
 	for range 20 {
 		m, _ := fresh()
-		f := vfs.NewFault(m)
-		f.Before(func(vfs.Op, string) { look(m) })
+		f := vfstest.NewFault(m)
+		f.Before(func(vfstest.Op, string) { look(m) })
 		if err := NewDir(f, "/cache/isync").Save(testKey, numbered(300).Encode(testKey)); err != nil {
 			t.Fatal(err)
 		}
@@ -225,12 +226,12 @@ func TestPowerCut(t *testing.T) {
 func TestFaults(t *testing.T) {
 	for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.EIO, syscall.EACCES} {
 		for n := 1; ; n++ {
-			m := vfs.NewMem(nil)
+			m := vfstest.NewMem(nil)
 			if err := NewDir(m, "/cache").Save(testKey, numbered(10).Encode(testKey)); err != nil {
 				t.Fatal(err)
 			}
-			f := vfs.NewFault(m)
-			f.Inject(vfs.Rule{Nth: n, Err: errno})
+			f := vfstest.NewFault(m)
+			f.Inject(vfstest.Rule{Nth: n, Err: errno})
 			d := NewDir(f, "/cache")
 			err := d.Save(testKey, numbered(20).Encode(testKey))
 			if f.Fired() == 0 {

@@ -16,6 +16,7 @@ import (
 	"isync/internal/mail"
 	"isync/internal/uidmap"
 	"isync/internal/vfs"
+	"isync/internal/vfs/vfstest"
 )
 
 // TestFlippedBytes damages the file in one byte, everywhere. There is an answer
@@ -78,7 +79,7 @@ func FuzzLoad(f *testing.F) {
 		}
 		file = append([]byte(nil), file...)
 		file[off] = c
-		mem := vfs.NewMem(nil)
+		mem := vfstest.NewMem(nil)
 		check(t, mem.Mkdir("/b", 0o700))
 		w, err := mem.OpenFile("/b/"+uidmap.FileName, os.O_WRONLY|os.O_CREATE, 0o600)
 		check(t, err)

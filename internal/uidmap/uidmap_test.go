@@ -16,6 +16,7 @@ import (
 	"isync/internal/testkit"
 	"isync/internal/uidmap"
 	"isync/internal/vfs"
+	"isync/internal/vfs/vfstest"
 )
 
 func check(t testing.TB, err error) {
@@ -43,7 +44,7 @@ func TestKey(t *testing.T) {
 // the map what Update does to the file.
 func TestChanges(t *testing.T) {
 	ctx := context.Background()
-	mem := vfs.NewMem(nil)
+	mem := vfstest.NewMem(nil)
 	check(t, mem.Mkdir("/box", 0o700))
 	for _, c := range []struct {
 		fsys vfs.FS

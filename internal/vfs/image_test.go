@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"isync/internal/vfs"
+	"isync/internal/vfs/vfstest"
 )
 
 // An image in the real file system is the file.
@@ -35,8 +36,8 @@ func TestImageOS(t *testing.T) {
 // In memory it is a copy, and what was written comes in order: the body is
 // durable before the head is touched.
 func TestImageMem(t *testing.T) {
-	mem := vfs.NewMem(nil)
-	fault := vfs.NewFault(mem)
+	mem := vfstest.NewMem(nil)
+	fault := vfstest.NewFault(mem)
 	f, err := mem.OpenFile("/f", os.O_WRONLY|os.O_CREATE, 0o600)
 	if err != nil {
 		t.Fatal(err)
@@ -60,10 +61,10 @@ func TestImageMem(t *testing.T) {
 		t.Errorf("changed before Settle: %v", err)
 	}
 	// The third change: two blocks of the body, then the flush of them.
-	fault.Inject(vfs.Rule{Ops: vfs.OpWrite, Match: func(_ vfs.Op, n string) bool { return n == "/f" }, Nth: 100, Err: syscall.EIO})
-	var ops []vfs.Op
-	fault.Before(func(op vfs.Op, _ string) {
-		if op&vfs.OpChanges == 0 {
+	fault.Inject(vfstest.Rule{Ops: vfstest.OpWrite, Match: func(_ vfstest.Op, n string) bool { return n == "/f" }, Nth: 100, Err: syscall.EIO})
+	var ops []vfstest.Op
+	fault.Before(func(op vfstest.Op, _ string) {
+		if op&vfstest.OpChanges == 0 {
 			return
 		}
 		ops = append(ops, op)
@@ -77,7 +78,7 @@ func TestImageMem(t *testing.T) {
 		t.Fatal(err)
 	}
 	fault.Before(nil)
-	if n := len(ops); n < 5 || ops[n-1] != vfs.OpSync || ops[n-2] != vfs.OpWrite || ops[n-3] != vfs.OpSync {
+	if n := len(ops); n < 5 || ops[n-1] != vfstest.OpSync || ops[n-2] != vfstest.OpWrite || ops[n-3] != vfstest.OpSync {
 		t.Errorf("%v", ops)
 	}
 	b, err := vfs.ReadFile(mem.CrashClone(0, nil), "/f")

@@ -9,6 +9,14 @@ import (
 	"time"
 )
 
+// InodeInfo is what FileInfo.Sys returns in a file system that is not that of the
+// operating system.
+type InodeInfo struct {
+	FS         FS
+	Inode      uint64 // within FS
+	ChangeTime time.Time
+}
+
 // ChangeTime returns the time of the last change of a file's status (ctime),
 // or the modification time where the file system keeps none. The change time
 // of a directory moves with each of its entries and, unlike the modification
@@ -23,7 +31,7 @@ func ChangeTime(fi fs.FileInfo) time.Time {
 // StatusChange returns the time of the last change of a file's status (ctime), if the
 // file system keeps it.
 func StatusChange(fi fs.FileInfo) (time.Time, bool) {
-	if m, ok := fi.Sys().(*MemInfo); ok {
+	if m, ok := fi.Sys().(*InodeInfo); ok {
 		return m.ChangeTime, true
 	}
 	return sysChangeTime(fi)
@@ -32,10 +40,10 @@ func StatusChange(fi fs.FileInfo) (time.Time, bool) {
 // SameFile reports whether both describe the same file, as os.SameFile does,
 // for files of every implementation.
 func SameFile(a, b fs.FileInfo) bool {
-	ma, ok1 := a.Sys().(*MemInfo)
-	mb, ok2 := b.Sys().(*MemInfo)
+	ma, ok1 := a.Sys().(*InodeInfo)
+	mb, ok2 := b.Sys().(*InodeInfo)
 	if ok1 || ok2 {
-		return ok1 && ok2 && ma.fs == mb.fs && ma.Inode == mb.Inode
+		return ok1 && ok2 && ma.FS == mb.FS && ma.Inode == mb.Inode
 	}
 	return os.SameFile(a, b)
 }

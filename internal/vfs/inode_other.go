@@ -15,7 +15,7 @@ func userOf(fs.FileInfo) (uid int, ok bool) { return 0, false }
 
 // inode identifies a file as well as the system can.
 func inode(fi fs.FileInfo) string {
-	if m, ok := fi.Sys().(*MemInfo); ok {
+	if m, ok := fi.Sys().(*InodeInfo); ok {
 		return fmt.Sprint(m.Inode)
 	}
 	return ""

@@ -29,7 +29,7 @@ func userOf(fi fs.FileInfo) (uid int, ok bool) {
 // inode identifies a file as well as the system can.
 func inode(fi fs.FileInfo) string {
 	switch st := fi.Sys().(type) {
-	case *MemInfo:
+	case *InodeInfo:
 		return fmt.Sprint(st.Inode)
 	case *syscall.Stat_t:
 		return fmt.Sprintf("%d:%d", st.Dev, st.Ino)

@@ -12,13 +12,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"isync/internal/vfs"
+	"isync/internal/vfs/vfstest"
 )
 
 func rng(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0)) }
 
 func TestCrashKeepsOnlyWhatWasFlushed(t *testing.T) {
-	m := vfs.NewMem(nil)
+	m := vfstest.NewMem(nil)
 	check(t, m.Mkdir("/d", 0o700))
 	check(t, m.SyncDir("/"))
 	write(t, m, "/d/synced", "bytes", true)
@@ -53,7 +53,7 @@ func TestCrashKeepsOnlyWhatWasFlushed(t *testing.T) {
 }
 
 func TestCrashAndRename(t *testing.T) {
-	m := vfs.NewMem(nil)
+	m := vfstest.NewMem(nil)
 	check(t, m.Mkdir("/a", 0o700))
 	check(t, m.Mkdir("/b", 0o700))
 	write(t, m, "/a/1", "one", true)
@@ -93,7 +93,7 @@ func TestCrashAndRename(t *testing.T) {
 }
 
 func TestCrashTearsFiles(t *testing.T) {
-	m := vfs.NewMem(nil)
+	m := vfstest.NewMem(nil)
 	write(t, m, "/f", "0123", true)
 	m.SyncAll()
 	f, err := m.OpenFile("/f", os.O_WRONLY, 0)
@@ -128,7 +128,7 @@ func TestCrashTearsFiles(t *testing.T) {
 }
 
 func TestFault(t *testing.T) {
-	f := vfs.NewFault(vfs.NewMem(nil))
+	f := vfstest.NewFault(vfstest.NewMem(nil))
 	work := func() error {
 		file, err := f.OpenFile("/x", os.O_WRONLY|os.O_CREATE, 0o600)
 		if err != nil {
@@ -138,13 +138,13 @@ func TestFault(t *testing.T) {
 		return errors.Join(err, file.Sync(), file.Close(), f.Rename("/x", "/y"), f.SyncDir("/"))
 	}
 	check(t, work())
-	total := f.Count(vfs.OpAll)
-	if total != 6 || f.Count(vfs.OpWrite|vfs.OpSync) != 2 {
-		t.Errorf("%d operations, %d writes and syncs", total, f.Count(vfs.OpWrite|vfs.OpSync))
+	total := f.Count(vfstest.OpAll)
+	if total != 6 || f.Count(vfstest.OpWrite|vfstest.OpSync) != 2 {
+		t.Errorf("%d operations, %d writes and syncs", total, f.Count(vfstest.OpWrite|vfstest.OpSync))
 	}
 	n := 1
 	for ; ; n++ {
-		f.Inject(vfs.Rule{Nth: n, Err: syscall.EIO})
+		f.Inject(vfstest.Rule{Nth: n, Err: syscall.EIO})
 		err := work()
 		if f.Fired() == 0 {
 			check(t, err)
@@ -163,7 +163,7 @@ func TestFault(t *testing.T) {
 		t.Errorf("%d operations failed, of %d", n-1, total)
 	}
 
-	f.Inject(vfs.Rule{Ops: vfs.OpWrite, Nth: 2, Every: true, Err: syscall.ENOSPC})
+	f.Inject(vfstest.Rule{Ops: vfstest.OpWrite, Nth: 2, Every: true, Err: syscall.ENOSPC})
 	file, err := f.OpenFile("/z", os.O_WRONLY|os.O_CREATE, 0o600)
 	check(t, err)
 	for i, want := range []int{8, 4, 4} {
@@ -174,14 +174,14 @@ func TestFault(t *testing.T) {
 	}
 	check(t, file.Close())
 
-	var ops []vfs.Op
-	f.Inject(vfs.Rule{})
-	f.Before(func(op vfs.Op, _ string) { ops = append(ops, op) })
+	var ops []vfstest.Op
+	f.Inject(vfstest.Rule{})
+	f.Before(func(op vfstest.Op, _ string) { ops = append(ops, op) })
 	r, err := f.OpenFile("/z", os.O_RDONLY, 0)
 	check(t, err)
 	_, err = io.ReadAll(r)
 	check(t, err)
-	if d := cmp.Diff([]vfs.Op{vfs.OpOpen, vfs.OpRead, vfs.OpRead}, ops); d != "" {
+	if d := cmp.Diff([]vfstest.Op{vfstest.OpOpen, vfstest.OpRead, vfstest.OpRead}, ops); d != "" {
 		t.Error(d)
 	}
 }

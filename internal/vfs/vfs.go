@@ -1,8 +1,6 @@
 // Package vfs is the small piece of a file system that the stores and the
-// engine work through, so that tests can put a crashable or a failing one
-// underneath: OS is the real one, Mem a memory file system that models what
-// survives a power cut (unsynced bytes and unsynced directory entries may be
-// gone), Fault a wrapper that makes the n-th operation fail.
+// engine work through, so that tests can put another one underneath. OS is the real
+// one. Those for tests are in package vfstest.
 //
 // Names are ordinary operating-system paths. Errors are *fs.PathError (or
 // *os.LinkError) wrapping a syscall.Errno, so errors.Is(err, fs.ErrNotExist)

@@ -15,17 +15,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"isync/internal/vfs"
+	"isync/internal/vfs/vfstest"
 )
 
 // implementations are what the tests of common behaviour run on.
 func implementations(t *testing.T, test func(t *testing.T, fsys vfs.FS, dir string)) {
 	t.Run("os", func(t *testing.T) { test(t, vfs.OS{}, t.TempDir()) })
 	t.Run("mem", func(t *testing.T) {
-		m := vfs.NewMem(nil)
+		m := vfstest.NewMem(nil)
 		check(t, m.Mkdir("/d", 0o700))
 		test(t, m, "/d")
 	})
-	t.Run("fault", func(t *testing.T) { test(t, vfs.NewFault(vfs.OS{}), t.TempDir()) })
+	t.Run("fault", func(t *testing.T) { test(t, vfstest.NewFault(vfs.OS{}), t.TempDir()) })
 }
 
 func check(t testing.TB, err error) {

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"isync/internal/testkit"
-	"isync/internal/vfs"
+	"isync/internal/vfs/vfstest"
 )
 
 // serverScenarios are those in which a server is the far side: all, and some in
@@ -90,7 +90,7 @@ func (o *office) undisturbed(t *testing.T, sc scenario) expected {
 	t.Helper()
 	w := o.world(t, sc)
 	o.proxy.inject(0, "")
-	files := vfs.NewFault(w.Mem)
+	files := vfstest.NewFault(w.Mem)
 	if l, err := w.run(t, parseRules(t, sc.rules), files, 1); l.text(err) != "" {
 		t.Fatalf("%s, %s: %s", o.variant.Name, sc.name, l.text(err))
 	}
@@ -98,7 +98,7 @@ func (o *office) undisturbed(t *testing.T, sc scenario) expected {
 	if err := s.consistent(); err != nil {
 		t.Fatalf("%s, %s: %v", o.variant.Name, sc.name, err)
 	}
-	return expected{s.text(), o.proxy.seen(), files.Count(vfs.OpAll)}
+	return expected{s.text(), o.proxy.seen(), files.Count(vfstest.OpAll)}
 }
 
 // disturb runs with a failure. It reports whether there was one, and where, and
@@ -130,10 +130,10 @@ func (w *place) disturb(t *testing.T, c rules, pt point) (l *log, happened bool,
 // more, while the server has done what it was told, and still has it.
 func (w *place) disturbLocally(t *testing.T, c rules, pt point) (l *log, happened bool, where string, err error) {
 	t.Helper()
-	fault := vfs.NewFault(w.Mem)
-	fault.Inject(vfs.Rule{Nth: pt.nth, Every: pt.how != failOnce, Err: syscall.EIO})
+	fault := vfstest.NewFault(w.Mem)
+	fault.Inject(vfstest.Rule{Nth: pt.nth, Every: pt.how != failOnce, Err: syscall.EIO})
 	var first atomic.Pointer[string]
-	fault.Before(func(op vfs.Op, name string) {
+	fault.Before(func(op vfstest.Op, name string) {
 		if fault.Fired() == 0 {
 			return
 		}

@@ -15,6 +15,7 @@ import (
 	"isync/internal/store/mem"
 	"isync/internal/syncstate"
 	"isync/internal/vfs"
+	"isync/internal/vfs/vfstest"
 )
 
 // world has a far side in memory and a near Maildir.
@@ -84,11 +85,11 @@ func (f failure) String() string {
 // what the user is told about it.
 func (w *world) fail(t *testing.T, c rules, f failure, seed uint64) (l *log, happened bool, where string, err error) {
 	t.Helper()
-	fault := vfs.NewFault(w.Mem)
-	fault.Inject(vfs.Rule{Nth: f.nth, Every: f.every, Err: f.errno})
+	fault := vfstest.NewFault(w.Mem)
+	fault.Inject(vfstest.Rule{Nth: f.nth, Every: f.every, Err: f.errno})
 	first := ""
 	var mu sync.Mutex // both sides are at work at the same time
-	fault.Before(func(op vfs.Op, name string) {
+	fault.Before(func(op vfstest.Op, name string) {
 		mu.Lock()
 		defer mu.Unlock()
 		if fault.Fired() > 0 && first == "" {

@@ -13,6 +13,7 @@ import (
 	"isync/internal/store"
 	"isync/internal/syncstate"
 	"isync/internal/vfs"
+	"isync/internal/vfs/vfstest"
 )
 
 // local has Maildirs on both sides, and so a power cut concerns everything.
@@ -57,7 +58,7 @@ func (w local) look(t testing.TB) *shot {
 // crash is what a power cut leaves.
 type crash struct {
 	where string
-	disk  *vfs.Mem
+	disk  *vfstest.Mem
 }
 
 // cut runs a scenario and cuts the power before each operation that changes
@@ -68,7 +69,7 @@ func (sc *scenario) cut(t *testing.T, chances []int, seed uint64) (crashes []cra
 	t.Helper()
 	c = parseRules(t, sc.rules)
 	done := sc.local(t)
-	fault := vfs.NewFault(done.Mem)
+	fault := vfstest.NewFault(done.Mem)
 	cut := func(where string) {
 		for i, percent := range chances {
 			rng := rand.New(rand.NewPCG(seed, uint64(len(crashes))))
@@ -79,10 +80,10 @@ func (sc *scenario) cut(t *testing.T, chances []int, seed uint64) (crashes []cra
 	}
 	n := 0
 	var mu sync.Mutex // both sides are at work at the same time
-	fault.Before(func(op vfs.Op, name string) {
+	fault.Before(func(op vfstest.Op, name string) {
 		mu.Lock()
 		defer mu.Unlock()
-		if op&vfs.OpChanges != 0 {
+		if op&vfstest.OpChanges != 0 {
 			n++
 			cut(fmt.Sprintf("before operation %d (%b of %s)", n, op, name))
 		}
@@ -143,8 +144,8 @@ func failResuming(t *testing.T, sc scenario, errno syscall.Errno, stride int) (p
 	for i, k := range crashes {
 		for n := 1 + i%stride; !t.Failed(); n += stride {
 			w := local{disk{k.disk.CrashClone(100, nil)}}
-			fault := vfs.NewFault(w.Mem)
-			fault.Inject(vfs.Rule{Nth: n, Err: errno})
+			fault := vfstest.NewFault(w.Mem)
+			fault.Inject(vfstest.Rule{Nth: n, Err: errno})
 			l, err := w.run(t, c, fault, 2)
 			if fault.Fired() == 0 {
 				break

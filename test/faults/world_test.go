@@ -23,6 +23,7 @@ import (
 	"isync/internal/store/mem"
 	"isync/internal/syncstate"
 	"isync/internal/vfs"
+	"isync/internal/vfs/vfstest"
 )
 
 // scenario is what a run begins with, and its rules.
@@ -225,14 +226,14 @@ func stateFile(text string, validity [2]uint32) string {
 
 // disk holds everything local: the near Maildir (and perhaps the far one), its
 // trash, and the state.
-type disk struct{ *vfs.Mem }
+type disk struct{ *vfstest.Mem }
 
 // roots are the directories of the stores; the mailbox is "box" in there.
 var roots = [2]string{"/far", "/near"}
 
 func newDisk(t testing.TB) disk {
 	t.Helper()
-	d := disk{vfs.NewMem(nil)}
+	d := disk{vfstest.NewMem(nil)}
 	for _, dir := range []string{"/far", "/near", "/state"} {
 		if err := d.Mkdir(dir, 0o700); err != nil {
 			t.Fatal(err)

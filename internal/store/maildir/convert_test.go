@@ -19,6 +19,7 @@ import (
 	"isync/internal/store/maildir"
 	"isync/internal/uidmap"
 	"isync/internal/vfs"
+	"isync/internal/vfs/vfstest"
 )
 
 // convert converts the box of a world, durably.
@@ -33,18 +34,18 @@ func (w *world) convert(fsys vfs.FS, alt bool) error {
 var conversions = []struct {
 	name    string
 	alt     bool
-	prepare func(w *world, m *vfs.Mem)
+	prepare func(w *world, m *vfstest.Mem)
 }{
-	{"names to map", true, func(w *world, m *vfs.Mem) {
+	{"names to map", true, func(w *world, m *vfstest.Mem) {
 		numbered(w, m, 6, 9)
 		delivered(w, m, 3)
 	}},
-	{"names to map, with outdated maps about", true, func(w *world, m *vfs.Mem) {
+	{"names to map, with outdated maps about", true, func(w *world, m *vfstest.Mem) {
 		numbered(w, m, 4, 9)
 		put(w.t, m, "/mail/Inbox/"+uidmap.ForeignName, string(foreignMap(w.validity, 4, "100.1_3.h", "100.1_2.h", "100.1_1.h")))
 		mapped(w.t, m, &uidmap.Map{Validity: w.validity, Highest: 4, UIDs: map[string]mail.UID{"100.1_1.h": 4}})
 	}},
-	{"map to names", false, func(w *world, m *vfs.Mem) {
+	{"map to names", false, func(w *world, m *vfstest.Mem) {
 		w.alt = true
 		numbered(w, m, 6, 12)
 		delivered(w, m, 3)
@@ -53,11 +54,11 @@ var conversions = []struct {
 		put(w.t, m, "/mail/Inbox/cur/300.1_1.h,U=3:2,S", text)
 		w.present[text], w.possible[text] = true, true
 	}},
-	{"foreign map to names", false, func(w *world, m *vfs.Mem) {
+	{"foreign map to names", false, func(w *world, m *vfstest.Mem) {
 		w.alt = true
 		takeOver.prepare(w, m)
 	}},
-	{"foreign map to map", true, func(w *world, m *vfs.Mem) {
+	{"foreign map to map", true, func(w *world, m *vfstest.Mem) {
 		w.alt = true
 		takeOver.prepare(w, m)
 	}},
@@ -94,14 +95,14 @@ func TestConvertPowerCut(t *testing.T) {
 			w, m, f := scenario{prepare: c.prepare}.start(t, false)
 			steps := 0
 			want := w.expect()
-			f.Before(func(op vfs.Op, name string) {
-				if op&vfs.OpChanges == 0 {
+			f.Before(func(op vfstest.Op, name string) {
+				if op&vfstest.OpChanges == 0 {
 					return
 				}
 				steps++
 				for seed := range uint64(5) {
 					percent := []int{0, 50, 50, 85, 100}[seed]
-					cut := func() *vfs.Mem { return m.CrashClone(percent, rand.New(rand.NewPCG(uint64(steps), seed))) }
+					cut := func() *vfstest.Mem { return m.CrashClone(percent, rand.New(rand.NewPCG(uint64(steps), seed))) }
 					what := fmt.Sprintf("power cut before change %d (%#x of %s), %d percent survive", steps, op, name, percent)
 					if err := w.verify(cut(), want, true); err != nil {
 						t.Errorf("%s: %v", what, err)
@@ -156,18 +157,18 @@ func TestConvertFailures(t *testing.T) {
 					want := w.expect()
 					var what string
 					var once sync.Once
-					f.Before(func(op vfs.Op, name string) {
+					f.Before(func(op vfstest.Op, name string) {
 						if f.Fired() > 0 {
 							once.Do(func() { what = fmt.Sprintf("%#x of %s", op, name) })
 						}
 					})
-					f.Inject(vfs.Rule{Nth: n, Err: errno, Ops: vfs.OpAll &^ vfs.OpClose})
+					f.Inject(vfstest.Rule{Nth: n, Err: errno, Ops: vfstest.OpAll &^ vfstest.OpClose})
 					err := w.convert(f, c.alt)
 					if f.Fired() == 0 {
 						check(t, err)
 						break
 					}
-					f.Inject(vfs.Rule{})
+					f.Inject(vfstest.Rule{})
 					if err == nil && strings.HasSuffix(what, ".new") {
 						continue // removing what is not there, or not needed
 					}

@@ -22,6 +22,7 @@ import (
 	"isync/internal/store/maildir"
 	"isync/internal/uidmap"
 	"isync/internal/vfs"
+	"isync/internal/vfs/vfstest"
 )
 
 // world is a mailbox with its trash, and what must hold of them.
@@ -68,7 +69,7 @@ func (w *world) store(fsys vfs.FS, later time.Duration) *maildir.Store {
 }
 
 // put places a file as another program would, durably.
-func put(t testing.TB, m *vfs.Mem, name, text string) {
+func put(t testing.TB, m *vfstest.Mem, name, text string) {
 	t.Helper()
 	f, err := m.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	check(t, err)
@@ -414,13 +415,13 @@ func rawInvariant(fsys vfs.FS, dir string) error {
 // from, run does it.
 type scenario struct {
 	name    string
-	prepare func(w *world, m *vfs.Mem)
+	prepare func(w *world, m *vfstest.Mem)
 	run     func(w *world)
 	alt     bool // with the UIDs in a database
 }
 
 // numbered places n messages with UIDs, half of them in new, and notes them.
-func numbered(w *world, m *vfs.Mem, n int, highest mail.UID) {
+func numbered(w *world, m *vfstest.Mem, n int, highest mail.UID) {
 	check(w.t, vfs.MkdirAll(m, "/mail/Inbox/cur", 0o700, false))
 	check(w.t, vfs.MkdirAll(m, "/mail/Inbox/new", 0o700, false))
 	check(w.t, vfs.MkdirAll(m, "/mail/Inbox/tmp", 0o700, false))
@@ -458,7 +459,7 @@ func mapped(t testing.TB, fsys vfs.FS, m *uidmap.Map) {
 }
 
 // delivered places messages without UIDs.
-func delivered(w *world, m *vfs.Mem, n int) {
+func delivered(w *world, m *vfstest.Mem, n int) {
 	for i := range n {
 		text := w.text()
 		name := fmt.Sprintf("/mail/Inbox/new/200.1_%d.h", i)
@@ -471,13 +472,13 @@ func delivered(w *world, m *vfs.Mem, n int) {
 }
 
 var scenarios = []scenario{
-	{"create and append", func(w *world, m *vfs.Mem) {}, func(w *world) {
+	{"create and append", func(w *world, m *vfstest.Mem) {}, func(w *world) {
 		if m := w.open(); m != nil {
 			w.append(m, 3, 0)
 			w.append(m, 2, mail.FlagSeen)
 		}
 	}, false},
-	{"append", func(w *world, m *vfs.Mem) { numbered(w, m, 4, 7) }, func(w *world) {
+	{"append", func(w *world, m *vfstest.Mem) { numbered(w, m, 4, 7) }, func(w *world) {
 		if m := w.open(); m != nil {
 			w.append(m, 2, 0)
 			w.append(m, 5, mail.FlagSeen|mail.FlagFlagged) // to two digits
@@ -485,7 +486,7 @@ var scenarios = []scenario{
 			w.append(m, 1, 0)
 		}
 	}, false},
-	{"number", func(w *world, m *vfs.Mem) {
+	{"number", func(w *world, m *vfstest.Mem) {
 		numbered(w, m, 2, 8)
 		delivered(w, m, 5)
 	}, func(w *world) {
@@ -493,14 +494,14 @@ var scenarios = []scenario{
 			w.scan(m)
 		}
 	}, false},
-	{"flags", func(w *world, m *vfs.Mem) { numbered(w, m, 6, 6) }, func(w *world) {
+	{"flags", func(w *world, m *vfstest.Mem) { numbered(w, m, 6, 6) }, func(w *world) {
 		if m := w.open(); m != nil {
 			w.setFlags(m, mail.FlagSeen|mail.FlagAnswered, mail.FlagFlagged, 1, 2, 3, 4)
 			w.scan(m)
 			w.setFlags(m, 0, mail.FlagSeen, 2, 5)
 		}
 	}, false},
-	{"trash and remove", func(w *world, m *vfs.Mem) { numbered(w, m, 6, 6) }, func(w *world) {
+	{"trash and remove", func(w *world, m *vfstest.Mem) { numbered(w, m, 6, 6) }, func(w *world) {
 		if m := w.open(); m != nil {
 			w.setFlags(m, mail.FlagDeleted, mail.FlagSeen, 1, 2, 3, 4, 6)
 			w.trash(m, 1, 2)
@@ -508,7 +509,7 @@ var scenarios = []scenario{
 			w.trash(m, 6)
 		}
 	}, false},
-	{"new UIDVALIDITY", func(w *world, m *vfs.Mem) {
+	{"new UIDVALIDITY", func(w *world, m *vfstest.Mem) {
 		numbered(w, m, 4, 4)
 		delivered(w, m, 2)
 		// Two that claim the same UID, and one with an absurd one.
@@ -528,7 +529,7 @@ var scenarios = []scenario{
 
 // takeOver is about a database of the C program: it is taken over, and kept from
 // being used again.
-var takeOver = scenario{"take over", func(w *world, m *vfs.Mem) {
+var takeOver = scenario{"take over", func(w *world, m *vfstest.Mem) {
 	numbered(w, m, 4, 4)
 	check(w.t, m.Remove("/mail/Inbox/"+uidmap.FileName))
 	names := make([]string, 4)
@@ -559,10 +560,10 @@ func everyScenario() []scenario {
 }
 
 // start prepares a scenario on a fresh file system.
-func (s scenario) start(t testing.TB, alt bool) (*world, *vfs.Mem, *vfs.Fault) {
-	m := vfs.NewMem(nil)
+func (s scenario) start(t testing.TB, alt bool) (*world, *vfstest.Mem, *vfstest.Fault) {
+	m := vfstest.NewMem(nil)
 	check(t, m.Mkdir("/mail", 0o700))
-	f := vfs.NewFault(m)
+	f := vfstest.NewFault(m)
 	w := newWorld(t, f)
 	w.alt = alt
 	s.prepare(w, m)
@@ -578,8 +579,8 @@ func TestPowerCut(t *testing.T) {
 			w, m, f := s.start(t, s.alt)
 			var mu sync.Mutex // the files of a group are flushed concurrently
 			step := 0
-			f.Before(func(op vfs.Op, name string) {
-				if op&vfs.OpChanges == 0 {
+			f.Before(func(op vfstest.Op, name string) {
+				if op&vfstest.OpChanges == 0 {
 					return
 				}
 				mu.Lock()
@@ -620,20 +621,20 @@ func TestFailures(t *testing.T) {
 						n++
 						w, m, f := s.start(t, s.alt)
 						w.sync = fsync
-						rule := vfs.Rule{Nth: n, Err: errno, Ops: vfs.OpAll &^ vfs.OpClose}
+						rule := vfstest.Rule{Nth: n, Err: errno, Ops: vfstest.OpAll &^ vfstest.OpClose}
 						if errno == syscall.EMFILE {
-							rule.Ops = vfs.OpOpen | vfs.OpCreate | vfs.OpReadNames | vfs.OpSyncDir
+							rule.Ops = vfstest.OpOpen | vfstest.OpCreate | vfstest.OpReadNames | vfstest.OpSyncDir
 						}
 						var what string
 						var silent bool
 						var once sync.Once
-						f.Before(func(op vfs.Op, name string) {
+						f.Before(func(op vfstest.Op, name string) {
 							if f.Fired() > 0 {
 								once.Do(func() {
 									what = fmt.Sprintf("%#x of %s", op, name)
 									// A new directory that cannot be given to its group stays private.
 									fi, err := m.Stat(name)
-									silent = op == vfs.OpOpen && err == nil && fi.IsDir()
+									silent = op == vfstest.OpOpen && err == nil && fi.IsDir()
 								})
 							}
 						})

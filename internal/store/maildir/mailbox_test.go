@@ -23,13 +23,14 @@ import (
 	"isync/internal/store"
 	"isync/internal/store/maildir"
 	"isync/internal/vfs"
+	"isync/internal/vfs/vfstest"
 )
 
 // fixture is a store on a memory file system with INBOX in /in.
 type fixture struct {
 	t       *testing.T
-	mem     *vfs.Mem
-	fault   *vfs.Fault
+	mem     *vfstest.Mem
+	fault   *vfstest.Fault
 	opts    maildir.Options
 	mu      sync.Mutex
 	now     time.Time
@@ -40,8 +41,8 @@ type fixture struct {
 // directories.
 func newFixture(t *testing.T, files ...string) *fixture {
 	x := &fixture{t: t, now: time.Unix(1_700_000_000, 500)}
-	x.mem = vfs.NewMem(x.clock)
-	x.fault = vfs.NewFault(x.mem)
+	x.mem = vfstest.NewMem(x.clock)
+	x.fault = vfstest.NewFault(x.mem)
 	for _, d := range []string{"/in", "/in/cur", "/in/new", "/in/tmp"} {
 		check(t, x.mem.Mkdir(d, 0o700))
 	}
@@ -185,10 +186,10 @@ func TestNumbering(t *testing.T) {
 		t.Errorf("Info %+v", i)
 	}
 	// Once more: nothing to do.
-	x.fault.Inject(vfs.Rule{})
+	x.fault.Inject(vfstest.Rule{})
 	wantScan(t, m, map[mail.UID]string{4: "FS", 10: "", 11: "S", 12: "", 13: ""})
 	wantScan(t, x.mustOpen(), map[mail.UID]string{4: "FS", 10: "", 11: "S", 12: "", 13: ""})
-	if n := x.fault.Count(vfs.OpChanges &^ vfs.OpCreate); n != 0 {
+	if n := x.fault.Count(vfstest.OpChanges &^ vfstest.OpCreate); n != 0 {
 		t.Errorf("%d changes when there was nothing to do", n)
 	}
 }
@@ -253,7 +254,7 @@ func TestReadOnly(t *testing.T) {
 		if text, ok := strings.CutPrefix(files[len(files)-1], ".uidvalidity|"); ok && text != "" {
 			x.place(files[len(files)-1])
 		}
-		x.fault.Inject(vfs.Rule{Ops: vfs.OpChanges | vfs.OpLock, Nth: 1, Every: true, Err: syscall.EROFS})
+		x.fault.Inject(vfstest.Rule{Ops: vfstest.OpChanges | vfstest.OpLock, Nth: 1, Every: true, Err: syscall.EROFS})
 		m, err := x.open(store.OpenRequest{ReadOnly: true})
 		check(t, err)
 		got := scanned(t, m)
@@ -275,7 +276,7 @@ func TestReadOnly(t *testing.T) {
 			t.Errorf("%d writing operations", n)
 		}
 		// What really happens is the same.
-		x.fault.Inject(vfs.Rule{})
+		x.fault.Inject(vfstest.Rule{})
 		rw := x.mustOpen()
 		wantScan(t, rw, got)
 		really, _, err := contents(ctx, rw)
@@ -312,8 +313,8 @@ func TestStaleFilesInTmp(t *testing.T) {
 }
 
 // during calls f once, at the n-th operation of the kind.
-func (x *fixture) during(kind vfs.Op, n int, f func()) {
-	x.fault.Before(func(op vfs.Op, _ string) {
+func (x *fixture) during(kind vfstest.Op, n int, f func()) {
+	x.fault.Before(func(op vfstest.Op, _ string) {
 		if op&kind == 0 {
 			return
 		}
@@ -378,7 +379,7 @@ func TestRenamedMeanwhile(t *testing.T) {
 				scanned(t, m)
 				x.pass(time.Hour)
 				fired := false
-				x.during(vfs.OpAll, n, func() {
+				x.during(vfstest.OpAll, n, func() {
 					fired = true
 					x.pass(time.Second)
 					rename := func(uid mail.UID, to func(dir, name string) string) {
@@ -440,7 +441,7 @@ func TestVanishedMeanwhile(t *testing.T) {
 		scanned(t, m)
 		x.pass(time.Hour)
 		fired := false
-		x.during(vfs.OpAll, n, func() {
+		x.during(vfstest.OpAll, n, func() {
 			fired = true
 			x.pass(time.Second)
 			for _, d := range []string{"new", "cur"} {
@@ -542,7 +543,7 @@ func TestGroupCommit(t *testing.T) {
 			done++
 		})
 		check(x.t, err)
-		x.fault.Inject(vfs.Rule{})
+		x.fault.Inject(vfstest.Rule{})
 		for range n {
 			check(x.t, a.Put(ctx, &store.Outgoing{Size: -1, Body: text(make([]byte, size))}))
 			completed = append(completed, done)
@@ -554,7 +555,7 @@ func TestGroupCommit(t *testing.T) {
 	t.Run("count", func(t *testing.T) {
 		x := newFixture(t, ".uidvalidity|123\n1000\n")
 		got := put(x, 640, 0, 10)
-		if n := x.fault.Count(vfs.OpSync | vfs.OpSyncDir); n > 640+640/16 {
+		if n := x.fault.Count(vfstest.OpSync | vfstest.OpSyncDir); n > 640+640/16 {
 			t.Errorf("%d flushes for 640 messages", n)
 		}
 		if got[62] != 0 || got[63] != 64 || got[640] != 640 {
@@ -580,7 +581,7 @@ func TestGroupCommit(t *testing.T) {
 		if got[14] != 0 || got[15] != 16 || got[30] != 16 || got[31] != 32 || got[39] != 32 || got[40] != 40 {
 			t.Errorf("completed %v", got)
 		}
-		if n := x.fault.Count(vfs.OpSync | vfs.OpSyncDir); n > 0 {
+		if n := x.fault.Count(vfstest.OpSync | vfstest.OpSyncDir); n > 0 {
 			t.Errorf("%d flushes", n)
 		}
 	})
@@ -598,9 +599,9 @@ func TestFullDisk(t *testing.T) {
 			stored = append(stored, r.UID)
 		})
 		check(t, err)
-		x.fault.Inject(vfs.Rule{
-			Ops: vfs.OpWrite, Nth: 3, Every: true, Err: syscall.ENOSPC,
-			Match: func(_ vfs.Op, name string) bool { return strings.Contains(name, "/tmp/") },
+		x.fault.Inject(vfstest.Rule{
+			Ops: vfstest.OpWrite, Nth: 3, Every: true, Err: syscall.ENOSPC,
+			Match: func(_ vfstest.Op, name string) bool { return strings.Contains(name, "/tmp/") },
 		})
 		body := text(strings.Repeat("x", 100))
 		check(t, a.Put(ctx, &store.Outgoing{Size: -1, Body: body}))
@@ -625,19 +626,19 @@ func TestFullDisk(t *testing.T) {
 // is not stored is not completed.
 func TestAppendFails(t *testing.T) {
 	ctx := context.Background()
-	in := func(part string) func(vfs.Op, string) bool {
-		return func(_ vfs.Op, name string) bool { return strings.Contains(name, part) }
+	in := func(part string) func(vfstest.Op, string) bool {
+		return func(_ vfstest.Op, name string) bool { return strings.Contains(name, part) }
 	}
 	for _, c := range []struct {
 		name   string
-		rule   vfs.Rule
+		rule   vfstest.Rule
 		stored int
 	}{
-		{"flush", vfs.Rule{Ops: vfs.OpSync, Match: in("/tmp/")}, 0},
-		{"rename", vfs.Rule{Ops: vfs.OpRename, Match: in("/tmp/")}, 0},
-		{"one rename", vfs.Rule{Ops: vfs.OpRename, Match: in("/tmp/"), Nth: 2}, 2},
-		{"UIDs", vfs.Rule{Ops: vfs.OpWrite, Match: in("uidvalidity")}, 0},
-		{"directory", vfs.Rule{Ops: vfs.OpSyncDir}, 0},
+		{"flush", vfstest.Rule{Ops: vfstest.OpSync, Match: in("/tmp/")}, 0},
+		{"rename", vfstest.Rule{Ops: vfstest.OpRename, Match: in("/tmp/")}, 0},
+		{"one rename", vfstest.Rule{Ops: vfstest.OpRename, Match: in("/tmp/"), Nth: 2}, 2},
+		{"UIDs", vfstest.Rule{Ops: vfstest.OpWrite, Match: in("uidvalidity")}, 0},
+		{"directory", vfstest.Rule{Ops: vfstest.OpSyncDir}, 0},
 	} {
 		for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EIO, syscall.EROFS, syscall.EACCES} {
 			t.Run(c.name+"/"+errno.Error(), func(t *testing.T) {
@@ -669,7 +670,7 @@ func TestAppendFails(t *testing.T) {
 				if err := a.Put(ctx, &store.Outgoing{Size: -1, Body: text("x")}); !errors.Is(err, errno) {
 					t.Errorf("Put afterwards: %v", err)
 				}
-				x.fault.Inject(vfs.Rule{})
+				x.fault.Inject(vfstest.Rule{})
 				if names, err := x.mem.ReadNames("/in/tmp"); err != nil || len(names) != 0 {
 					t.Errorf("left in tmp: %q, %v", names, err)
 				}
@@ -686,9 +687,9 @@ func TestTrash(t *testing.T) {
 		check(t, x.mem.Chtimes("/in/cur/b,U=2,S=3:2,zSTa", date, date))
 		m := x.mustOpen()
 		if far {
-			x.fault.Inject(vfs.Rule{
-				Ops: vfs.OpRename, Nth: 1, Every: true, Err: syscall.EXDEV,
-				Match: func(_ vfs.Op, name string) bool { return strings.HasPrefix(name, "/in/") },
+			x.fault.Inject(vfstest.Rule{
+				Ops: vfstest.OpRename, Nth: 1, Every: true, Err: syscall.EXDEV,
+				Match: func(_ vfstest.Op, name string) bool { return strings.HasPrefix(name, "/in/") },
 			})
 		}
 		results := map[int]error{}
@@ -696,7 +697,7 @@ func TestTrash(t *testing.T) {
 		if d := cmp.Diff(map[int]error{0: nil, 1: nil, 2: store.ErrGone}, results, cmp.Comparer(func(a, b error) bool { return errors.Is(a, b) })); d != "" {
 			t.Error(d)
 		}
-		x.fault.Inject(vfs.Rule{})
+		x.fault.Inject(vfstest.Rule{})
 		left := map[mail.UID]string{3: "T"}
 		if far {
 			left = map[mail.UID]string{1: "T", 2: "ST", 3: "T"}
@@ -802,7 +803,7 @@ func TestMailboxVanishes(t *testing.T) {
 func TestMovedBack(t *testing.T) {
 	x := newFixture(t, ".uidvalidity|123\n2\n", "cur/a,U=1:2,S", "cur/b,U=2:2,S")
 	m := x.mustOpen()
-	x.during(vfs.OpReadNames, 2, func() {
+	x.during(vfstest.OpReadNames, 2, func() {
 		x.pass(time.Second)
 		x.move("cur/a,U=1:2,S", "new/a,U=1")
 	})
@@ -822,7 +823,7 @@ func TestUndeletedMeanwhile(t *testing.T) {
 			}
 			x.pass(time.Hour)
 			fired := false
-			x.during(vfs.OpAll, n, func() {
+			x.during(vfstest.OpAll, n, func() {
 				if _, err := x.mem.Stat("/in/cur/a,U=1:2,ST"); err == nil {
 					fired = true
 					x.pass(time.Second)
@@ -858,9 +859,9 @@ func TestRemoveListsNothing(t *testing.T) {
 	check(t, m.SetFlags(context.Background(), []store.FlagChange{{UID: 1, Add: mail.FlagDeleted}}, func(_ int, err error) { check(t, err) }))
 	x.pass(time.Second)
 	x.place("new/d")
-	x.fault.Inject(vfs.Rule{})
+	x.fault.Inject(vfstest.Rule{})
 	check(t, m.Remove(context.Background(), store.RemoveRequest{UIDs: mail.NewUIDSet(1, 2)}))
-	if n := x.fault.Count(vfs.OpReadNames); n > 0 {
+	if n := x.fault.Count(vfstest.OpReadNames); n > 0 {
 		t.Errorf("%d listings", n)
 	}
 	wantScan(t, m, map[mail.UID]string{3: "", 4: ""})
@@ -879,7 +880,7 @@ func TestGoneIsCheap(t *testing.T) {
 	scanned(t, m)
 	x.pass(time.Second)
 	x.place("new/b")
-	x.fault.Inject(vfs.Rule{})
+	x.fault.Inject(vfstest.Rule{})
 	var items []store.FetchItem
 	for u := range mail.UID(999) {
 		items = append(items, store.FetchItem{UID: u + 1})
@@ -888,7 +889,7 @@ func TestGoneIsCheap(t *testing.T) {
 		t.Errorf("there is a message %d", in.UID)
 		return nil
 	}))
-	if n := x.fault.Count(vfs.OpAll); n > 0 {
+	if n := x.fault.Count(vfstest.OpAll); n > 0 {
 		t.Errorf("%d operations", n)
 	}
 }

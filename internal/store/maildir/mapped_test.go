@@ -15,7 +15,7 @@ import (
 	"isync/internal/store"
 	"isync/internal/store/maildir"
 	"isync/internal/uidmap"
-	"isync/internal/vfs"
+	"isync/internal/vfs/vfstest"
 )
 
 // exists tells whether there is a file in a mailbox.
@@ -139,7 +139,7 @@ func TestMappedSameName(t *testing.T) {
 // TestMappedForgets: the UID of a message that is gone is forgotten, though not
 // at once.
 func TestMappedForgets(t *testing.T) {
-	fsys := vfs.NewMem(nil)
+	fsys := vfstest.NewMem(nil)
 	for _, d := range []string{"/i", "/i/cur", "/i/new", "/i/tmp"} {
 		check(t, fsys.Mkdir(d, 0o700))
 	}

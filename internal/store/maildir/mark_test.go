@@ -15,6 +15,7 @@ import (
 	"isync/internal/mail"
 	"isync/internal/store/maildir"
 	"isync/internal/vfs"
+	"isync/internal/vfs/vfstest"
 )
 
 // marked is a mailbox that changes while its marks are taken.
@@ -174,7 +175,7 @@ func TestMarksLate(t *testing.T) {
 	for _, step := range []time.Duration{time.Nanosecond, 4 * time.Millisecond, 50 * time.Millisecond, 240 * time.Millisecond} {
 		t.Run(step.String(), func(t *testing.T) {
 			now := time.Unix(1700000000, 0)
-			fsys := vfs.NewMem(func() time.Time { return now.Truncate(step).Add(1234567) })
+			fsys := vfstest.NewMem(func() time.Time { return now.Truncate(step).Add(1234567) })
 			// The file system never is ahead.
 			m := newMarked(t, fsys, "/box", 1, func() time.Time { return now.Add(1234567) })
 			for range 3000 {
@@ -195,7 +196,7 @@ func TestMarksLate(t *testing.T) {
 // are: they are those of file systems where they can be set back.
 func TestMarksCoarse(t *testing.T) {
 	now := time.Unix(1700000000, 0)
-	fsys := vfs.NewMem(func() time.Time { return now.Truncate(2 * time.Second) })
+	fsys := vfstest.NewMem(func() time.Time { return now.Truncate(2 * time.Second) })
 	m := newMarked(t, fsys, "/box", 1, func() time.Time { return now })
 	m.change()
 	now = now.Add(time.Hour)

@@ -13,6 +13,7 @@ import (
 	"isync/internal/store"
 	"isync/internal/store/maildir"
 	"isync/internal/vfs"
+	"isync/internal/vfs/vfstest"
 )
 
 // foldFS is a file system that keeps names as they are, but does not tell
@@ -64,7 +65,7 @@ const (
 // system takes their names for the same.
 func TestFoldedNames(t *testing.T) {
 	ctx := context.Background()
-	mem := vfs.NewMem(nil)
+	mem := vfstest.NewMem(nil)
 	check(t, vfs.MkdirAll(mem, "/mail", 0o700, false))
 	newStore := func() *maildir.Store {
 		s, err := maildir.New(maildir.Options{
@@ -109,7 +110,7 @@ func TestFoldedNames(t *testing.T) {
 func TestUnfoldedNames(t *testing.T) {
 	ctx := context.Background()
 	for _, rules := range []*maildir.NameRules{nil, maildir.NameRulesOf("linux"), {FoldCase: true}} {
-		mem := vfs.NewMem(nil)
+		mem := vfstest.NewMem(nil)
 		check(t, vfs.MkdirAll(mem, "/mail", 0o700, false))
 		s, err := maildir.New(maildir.Options{Name: "local", Path: "/mail/", Inbox: "/inbox", FS: mem, Names: rules})
 		check(t, err)

@@ -7,6 +7,7 @@ import (
 	"isync/internal/store"
 	"isync/internal/store/maildir"
 	"isync/internal/vfs"
+	"isync/internal/vfs/vfstest"
 )
 
 // TestReservedNames: no mailbox gets a directory where a Maildir has files of its
@@ -40,7 +41,7 @@ func TestReservedNames(t *testing.T) {
 		},
 		{plusPlus, "", false, []string{"new", "cur", "INBOX/mbsyncstate"}, []string{"mbsyncstate", "uidvalidity", "isyncuidmap", "mbsyncstate/lock", "isyncuidmap/db"}},
 	} {
-		mem := vfs.NewMem(nil)
+		mem := vfstest.NewMem(nil)
 		check(t, vfs.MkdirAll(mem, "/mail", 0o700, false))
 		opts := maildir.Options{Name: "local", Path: c.path, Inbox: "/inbox", SubFolders: c.style, FS: mem}
 		if c.fold {

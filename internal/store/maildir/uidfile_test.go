@@ -11,6 +11,7 @@ import (
 
 	"isync/internal/mail"
 	"isync/internal/vfs"
+	"isync/internal/vfs/vfstest"
 )
 
 func TestParseUIDs(t *testing.T) {
@@ -67,8 +68,8 @@ func FuzzParseUIDs(f *testing.F) {
 // file does not name a lower UID than before.
 func TestRaiseIsNeverTorn(t *testing.T) {
 	for _, c := range [][2]mail.UID{{0, 1}, {8, 9}, {9, 10}, {9, 11}, {19, 20}, {95, 100}, {99, 100}, {7, 1234}, {99999, 100000}, {1999, 2000}} {
-		m := vfs.NewMem(nil)
-		f := vfs.NewFault(m)
+		m := vfstest.NewMem(nil)
+		f := vfstest.NewFault(m)
 		s, err := New(Options{Name: "local", Inbox: "/box", FSync: true, FS: f})
 		if err != nil {
 			t.Fatal(err)
@@ -98,8 +99,8 @@ func TestRaiseIsNeverTorn(t *testing.T) {
 			}
 			before = after
 		}
-		f.Before(func(op vfs.Op, _ string) {
-			if op == vfs.OpSync {
+		f.Before(func(op vfstest.Op, _ string) {
+			if op == vfstest.OpSync {
 				crash()
 			}
 		})
@@ -126,7 +127,7 @@ func read(t *testing.T, fsys vfs.FS) string {
 }
 
 func TestWaitingForTheLockEnds(t *testing.T) {
-	m := vfs.NewMem(nil)
+	m := vfstest.NewMem(nil)
 	s, err := New(Options{Name: "local", Inbox: "/box", FS: m})
 	if err != nil {
 		t.Fatal(err)

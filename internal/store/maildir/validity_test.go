@@ -9,7 +9,7 @@ import (
 	"isync/internal/store"
 	"isync/internal/store/maildir"
 	"isync/internal/uidmap"
-	"isync/internal/vfs"
+	"isync/internal/vfs/vfstest"
 )
 
 // TestValidityNeverTwice: what is lost and made again, in the same second or after
@@ -60,7 +60,7 @@ func TestValidityOfTheState(t *testing.T) {
 func TestValidityOfTheNext(t *testing.T) {
 	for _, alt := range []bool{false, true} {
 		now := time.Unix(1700000000, 0)
-		fsys := vfs.NewMem(nil)
+		fsys := vfstest.NewMem(nil)
 		check(t, fsys.Mkdir("/mail", 0o700))
 		s, err := maildir.New(maildir.Options{Name: "s", Path: "/mail/", Inbox: "/mail/in", AltMap: alt, FS: fsys, Clock: func() time.Time { return now }, NoDelay: true})
 		check(t, err)

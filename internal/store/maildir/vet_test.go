@@ -13,7 +13,7 @@ import (
 
 	"isync/internal/mail"
 	"isync/internal/store"
-	"isync/internal/vfs"
+	"isync/internal/vfs/vfstest"
 )
 
 // TestForeignUIDs: a message with a UID that is another one's, or was never assigned in
@@ -142,7 +142,7 @@ func TestRestoredUIDValidity(t *testing.T) {
 func TestForeignUIDsCut(t *testing.T) {
 	for nth := 1; nth <= 8; nth++ {
 		x := newFixture(t, ".uidvalidity|123\n5\n", "cur/1.1_1.h,U=3:2,|a", "cur/2.1_1.h,U=3:2,S|b", "cur/3.1_1.h,U=3:2,F|c")
-		x.fault.Inject(vfs.Rule{Ops: vfs.OpRename, Nth: nth, Err: syscall.EIO})
+		x.fault.Inject(vfstest.Rule{Ops: vfstest.OpRename, Nth: nth, Err: syscall.EIO})
 		m := x.mustOpen()
 		recall := func(m store.Mailbox) {
 			check(t, m.(store.Recaller).Recall(t.Context(), func() store.Paired { return store.Paired{UIDs: mail.NewUIDSet(3)} }))

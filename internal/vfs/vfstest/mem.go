@@ -1,4 +1,4 @@
-package vfs
+package vfstest
 
 import (
 	"hash/fnv"
@@ -11,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"isync/internal/vfs"
 )
 
 // Mem is a file system in memory that knows what would survive a power cut:
@@ -32,14 +34,7 @@ type Mem struct {
 	unlocked *sync.Cond
 }
 
-var _ FS = (*Mem)(nil)
-
-// MemInfo is the Sys value of the FileInfos of a Mem.
-type MemInfo struct {
-	Inode      uint64
-	ChangeTime time.Time
-	fs         *Mem
-}
+var _ vfs.FS = (*Mem)(nil)
 
 // memNode is a file or a directory.
 type memNode struct {
@@ -188,7 +183,7 @@ func pathError(op, name string, err error) error {
 	return &fs.PathError{Op: op, Path: name, Err: err}
 }
 
-func (m *Mem) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
+func (m *Mem) OpenFile(name string, flag int, perm fs.FileMode) (vfs.File, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	n, err := m.find(name)
@@ -377,7 +372,7 @@ func (m *Mem) SyncAll() {
 	walk(m.root)
 }
 
-func (m *Mem) Lock(f File, wait bool) error {
+func (m *Mem) Lock(f vfs.File, wait bool) error {
 	mf, ok := f.(*memFile)
 	if !ok {
 		return pathError("lock", f.Name(), fs.ErrInvalid)
@@ -386,7 +381,7 @@ func (m *Mem) Lock(f File, wait bool) error {
 	defer m.mu.Unlock()
 	for mf.node.lock != nil && mf.node.lock != mf {
 		if !wait {
-			return ErrLocked
+			return vfs.ErrLocked
 		}
 		m.unlocked.Wait()
 	}
@@ -403,11 +398,11 @@ type memFileInfo struct {
 	size  int64
 	mode  fs.FileMode
 	mtime time.Time
-	sys   MemInfo
+	sys   vfs.InodeInfo
 }
 
 func (m *Mem) info(n *memNode, name string) fs.FileInfo {
-	return &memFileInfo{name, int64(len(n.data)), n.mode, n.mtime, MemInfo{n.inode, n.ctime, m}}
+	return &memFileInfo{name, int64(len(n.data)), n.mode, n.mtime, vfs.InodeInfo{FS: m, Inode: n.inode, ChangeTime: n.ctime}}
 }
 
 func (i *memFileInfo) Name() string       { return i.name }

@@ -1,4 +1,4 @@
-package vfs
+package vfstest
 
 import (
 	"errors"
@@ -7,6 +7,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"isync/internal/vfs"
 )
 
 // Op is a kind of file system operation, or a set of them.
@@ -56,7 +58,7 @@ type Rule struct {
 // makes fail. The operation that fails is not carried out, except that a file
 // whose Close fails is closed all the same.
 type Fault struct {
-	fs FS
+	fs vfs.FS
 
 	mu     sync.Mutex
 	rule   Rule
@@ -66,10 +68,10 @@ type Fault struct {
 	before func(op Op, name string)
 }
 
-var _ FS = (*Fault)(nil)
+var _ vfs.FS = (*Fault)(nil)
 
 // NewFault returns a Fault without a rule.
-func NewFault(fs FS) *Fault { return &Fault{fs: fs, counts: make(map[Op]int)} }
+func NewFault(fs vfs.FS) *Fault { return &Fault{fs: fs, counts: make(map[Op]int)} }
 
 // Inject sets the rule, and starts all counts anew.
 func (f *Fault) Inject(r Rule) {
@@ -132,7 +134,7 @@ func (f *Fault) check(op Op, name string) error {
 	return err
 }
 
-func (f *Fault) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
+func (f *Fault) OpenFile(name string, flag int, perm fs.FileMode) (vfs.File, error) {
 	op := OpOpen
 	if flag&os.O_CREATE != 0 {
 		op = OpCreate
@@ -196,7 +198,7 @@ func (f *Fault) SyncDir(dir string) error {
 	return f.fs.SyncDir(dir)
 }
 
-func (f *Fault) Lock(file File, wait bool) error {
+func (f *Fault) Lock(file vfs.File, wait bool) error {
 	if err := f.check(OpLock, file.Name()); err != nil {
 		return pathError("lock", file.Name(), err)
 	}
@@ -208,7 +210,7 @@ func (f *Fault) Lock(file File, wait bool) error {
 
 // faultFile is an open file of a Fault.
 type faultFile struct {
-	File
+	vfs.File
 	fs *Fault
 }
 
