@@ -127,7 +127,7 @@ var knownDifferences = []known{
 			return nil
 		}
 		const limit = "MaxExpiredFarUid"
-		if ours.refused && !theirs.refused || ours.state.number(limit) != theirs.state.number(limit) {
+		if ours.refused && !theirs.refused || farMissing && theirs.refused && !ours.refused || ours.state.number(limit) != theirs.state.number(limit) {
 			return []string{anything}
 		}
 		was := make(map[[2]uint32]bool)
