@@ -182,7 +182,7 @@ func TestOutdatedWordsInARun(t *testing.T) {
 	for _, dir := range []string{"cur", "new", "tmp"} {
 		w.write("other/"+dir+"/.keep", "")
 	}
-	const line = "rc: notice: 4 deprecated words; `mbsync --check --fix-config -c rc` shows the new file, and with --write replaces this one\n"
+	const line = "rc: notice: 4 deprecated words; `mbsync --check --fix-config -c rc` prints the new file, `mbsync --check --fix-config -c rc --write` replaces this one\n"
 	for _, args := range []string{"-l local", "local", "-y local", "-V local", "-ls other"} {
 		w.run(0, strings.Fields(args)...)
 		if !strings.HasPrefix(w.err.String(), line) || strings.Contains(w.err.String()[len(line):], "deprecated") {

@@ -143,7 +143,7 @@ func (c *loginConn) serve() {
 			continue
 		case "CAPABILITY":
 			c.say("* CAPABILITY IMAP4rev1 %s", c.srv.caps)
-		case "SELECT":
+		case "SELECT", "EXAMINE":
 			c.say("* FLAGS (\\Seen)\r\n* 0 EXISTS\r\n* OK [UIDVALIDITY 1] x\r\n* OK [UIDNEXT 1] x")
 		case "LOGOUT":
 			c.say("* BYE\r\n%s OK", tag)

@@ -182,7 +182,7 @@ func (w *world) accountLines(tlsType string) []string {
 // harmless are lines that say nothing but what every run here is told to do:
 // old spellings, no encryption, mailboxes that were not there before.
 var harmless = regexp.MustCompile(`^(Processed \d+ box|(pull|push|expung)ed \d+ |moved \d+ ` +
-	`|.*: notice: 1 deprecated word; ` +
+	`|.*: notice: \d+ deprecated words?; ` +
 	`|.*: warning: .*the password is sent in clear text over an unencrypted connection$` +
 	`|mbsync: notice: .* has no UIDVALIDITY, creating a new one$` +
 	`|\*\*\* IMAP Warning \*\*\* Password is being sent in the clear$` +
