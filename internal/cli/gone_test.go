@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -218,6 +219,9 @@ func TestGoneAdvice(t *testing.T) {
 		for _, state := range []string{"SyncState *", "SyncState state/", "SyncState state/d-"} {
 			if layout != verbatim && state == "SyncState state/" || layout == verbatim && state == "SyncState state/d-" {
 				continue
+			}
+			if os.Getenv("ISYNC_SWEEP") == "" && rand.IntN(2) == 0 {
+				continue // half of them by chance: over time, all come up
 			}
 			world := func(t *testing.T) *goneWorld {
 				t.Helper()
