@@ -345,9 +345,12 @@ func (c *copier) describe(i int, in *store.Incoming) (mail.Flags, mail.Conversio
 			return 0, mail.Conversion{}, err
 		}
 	}
-	if h := s.notes.Find(c.to.Other(), c.copies[i].UID); h != nil && h.Whole && !r.Upgrading && !c.copies[i].Placeholder {
-		// Not in the record: to it, these are changes of the copy.
-		flags = (flags | h.Add) &^ h.Del & s.found[c.to].Flags
+	// The notes are searched for retried messages only: there may be many of them.
+	if from, u := c.to.Other(), c.copies[i].UID; s.before[from].Contains(u) && !r.Upgrading && !c.copies[i].Placeholder {
+		if h := s.notes.Find(from, u); h != nil && h.Whole {
+			// Not in the record: to it, these are changes of the copy.
+			flags = (flags | h.Add) &^ h.Del & s.found[c.to].Flags
+		}
 	}
 	conv := mail.Conversion{
 		FromCRLF: s.caps[c.to.Other()].CRLF,

@@ -21,8 +21,9 @@ type Plan struct {
 	// Copies are the messages to be copied *to* each side, ascending by the
 	// UID of the source.
 	Copies [2][]Copy
-	// Postponed are upgrades that were interrupted and are tried after everything else.
-	// Their records stay pending until Input.Whole is durable for the next run.
+	// Postponed are interrupted upgrades of held messages (Input.Held). Their records stay
+	// pending: they may be dropped only when it is durable that the message is wanted
+	// whole (Input.Whole).
 	Postponed []Copy
 	// MaxUID are the candidates for the highest propagated UIDs, before any
 	// copy is confirmed.
