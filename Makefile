@@ -9,12 +9,19 @@ PACKAGES ?= ./...
 FUZZTIME ?= 30s
 # How long each of the long sweeps may go on.
 SWEEP    ?= 2m
+# How long make soak goes on.
+SOAK     ?= 30m
+# What make soak is to do again; by chance if it is empty.
+SEED     ?=
 DEMOFLAGS ?=
 TESTFLAGS ?=
 
 # What is tested is what is shipped: a static binary. Only the race detector
 # needs cgo.
 export CGO_ENABLED := 0
+
+# The manifests for Kubernetes are tested with its own types. This takes a module of its own.
+MANIFESTS := packaging/fleet/kubernetes
 
 # Where make install puts things. DESTDIR is put before all of it.
 PREFIX   ?= /usr/local
@@ -33,13 +40,14 @@ PROGRAMS  = $(notdir $(wildcard cmd/*))
 # The systems that the program is for.
 SYSTEMS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 freebsd/amd64 windows/amd64
 
-.PHONY: build test race check lint fmt vet demo bench gobench crash fuzz servers generate changelog clean help dist cross install uninstall
+.PHONY: build test race check lint fmt vet demo bench gobench crash soak fuzz servers generate changelog clean help dist cross install uninstall
 
 build: ## build bin/mbsync, static, with the version from git
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
 
 test: servers fmt-check vet ## install the servers the tests use (Debian, root), check format, vet, run all tests
 	ISYNC_TEST_APT=1 $(GO) test $(TESTFLAGS) $(PACKAGES)
+	$(if $(filter ./...,$(PACKAGES)),cd $(MANIFESTS) && $(GO) vet ./... && $(GO) test $(TESTFLAGS) ./...)
 
 race: ## run all tests with the race detector (needs a C compiler)
 	@command -v cc >/dev/null || { echo 'make race: the race detector needs a C compiler (apt-get install gcc libc6-dev)' >&2; exit 1; }
@@ -47,6 +55,7 @@ race: ## run all tests with the race detector (needs a C compiler)
 
 lint: $(BIN)/golangci-lint ## run the linters
 	$(BIN)/golangci-lint run $(PACKAGES)
+	$(if $(filter ./...,$(PACKAGES)),cd $(MANIFESTS) && $(CURDIR)/$(BIN)/golangci-lint run ./...)
 
 fmt: $(BIN)/gofumpt ## format all Go files
 	$(BIN)/gofumpt -w .
@@ -75,6 +84,9 @@ gobench: ## run the Go benchmarks of the hot paths
 crash: servers ## run the long crash sweeps, each for SWEEP (default 2m)
 	@GO='$(GO)' ISYNC_TEST_APT=1 ISYNC_SWEEP=$(SWEEP) tools/crash.sh
 
+soak: servers ## synchronize for SOAK (default 30m) while lines break, servers restart and runs are killed (SEED=n: as before)
+	ISYNC_TEST_APT=1 ISYNC_SWEEP=$(SOAK) ISYNC_STRESS_SEED=$(SEED) $(GO) test -count=1 -timeout 0 -run '^TestSweepSoak$$' -v ./test/e2e
+
 fuzz: ## run every fuzz target for FUZZTIME (default 30s)
 	GO='$(GO)' FUZZTIME='$(FUZZTIME)' tools/fuzz.sh $(PACKAGES)
 
@@ -96,25 +108,30 @@ dist: $(BIN)/nfpm ## make archives, .deb and .rpm for all systems in dist/
 
 install: ## install what make build has built, below PREFIX (default /usr/local)
 	@[ -x $(BIN)/mbsync ] || { echo 'make install: run make build first' >&2; exit 1; }
-	$(INSTALL) -d '$(DESTDIR)$(bindir)' '$(DESTDIR)$(mandir)/man1' '$(DESTDIR)$(docdir)/examples' '$(DESTDIR)$(bashcompdir)' \
+	$(INSTALL) -d '$(DESTDIR)$(bindir)' '$(DESTDIR)$(mandir)/man1' '$(DESTDIR)$(docdir)/examples/fleet/systemd' \
+	  '$(DESTDIR)$(docdir)/examples/fleet/kubernetes' '$(DESTDIR)$(bashcompdir)' \
 	  '$(DESTDIR)$(zshcompdir)' '$(DESTDIR)$(fishcompdir)' '$(DESTDIR)$(unitdir)'
 	for p in $(PROGRAMS); do $(INSTALL) -m 755 $(BIN)/$$p '$(DESTDIR)$(bindir)/' || exit 1; done
 	$(INSTALL) -m 644 docs/man/*.1 '$(DESTDIR)$(mandir)/man1/'
 	$(INSTALL) -m 644 README.md LICENSE CHANGELOG.md docs/*.md '$(DESTDIR)$(docdir)/'
 	$(INSTALL) -m 644 docs/examples/* '$(DESTDIR)$(docdir)/examples/'
+	$(INSTALL) -m 644 packaging/fleet/mbsyncrc '$(DESTDIR)$(docdir)/examples/fleet/'
+	$(INSTALL) -m 644 packaging/fleet/systemd/* '$(DESTDIR)$(docdir)/examples/fleet/systemd/'
+	$(INSTALL) -m 644 $(MANIFESTS)/*.sh $(MANIFESTS)/*.yaml '$(DESTDIR)$(docdir)/examples/fleet/kubernetes/'
 	for p in $(PROGRAMS); do \
 	  $(INSTALL) -m 644 completions/$$p.bash '$(DESTDIR)$(bashcompdir)/'$$p && \
 	  $(INSTALL) -m 644 completions/_$$p '$(DESTDIR)$(zshcompdir)/_'$$p && \
 	  $(INSTALL) -m 644 completions/$$p.fish '$(DESTDIR)$(fishcompdir)/'$$p.fish || exit 1; done
-	sed 's|/usr/bin/mbsync|"$(bindir)/mbsync"|' packaging/systemd/mbsync.service >'$(DESTDIR)$(unitdir)/mbsync.service'
-	chmod 644 '$(DESTDIR)$(unitdir)/mbsync.service'
+	for s in mbsync mbsync-watch; do \
+	  sed 's|/usr/bin/mbsync|"$(bindir)/mbsync"|' packaging/systemd/$$s.service >'$(DESTDIR)$(unitdir)/'$$s.service && \
+	  chmod 644 '$(DESTDIR)$(unitdir)/'$$s.service || exit 1; done
 	$(INSTALL) -m 644 packaging/systemd/mbsync.timer '$(DESTDIR)$(unitdir)/'
 
 uninstall: ## remove what make install has installed there
 	rm -f $(foreach p,$(PROGRAMS),'$(DESTDIR)$(bindir)/$(p)' '$(DESTDIR)$(bashcompdir)/$(p)' \
 	  '$(DESTDIR)$(zshcompdir)/_$(p)' '$(DESTDIR)$(fishcompdir)/$(p).fish') \
 	  $(foreach m,$(notdir $(wildcard docs/man/*.1)),'$(DESTDIR)$(mandir)/man1/$(m)') \
-	  '$(DESTDIR)$(unitdir)/mbsync.service' '$(DESTDIR)$(unitdir)/mbsync.timer'
+	  '$(DESTDIR)$(unitdir)/mbsync.service' '$(DESTDIR)$(unitdir)/mbsync.timer' '$(DESTDIR)$(unitdir)/mbsync-watch.service'
 	rm -rf '$(DESTDIR)$(docdir)'
 
 clean: ## remove what was built

@@ -19,6 +19,7 @@
 //	                  last of which pulls once, and nothing else); none: only ours
 //	ROUNDS=3          how often each is run; the median counts
 //	MBSYNC=PATH       our binary (default: it is built)
+//	BEFORE=PATH       our binary as it was before a change, as one more peer
 //	JSON=FILE         where the results are written as JSON as well
 //	DISK=DIR          a directory on a real disk, for S1d
 //

@@ -56,6 +56,9 @@ const ours = "ours"
 // findPeers returns those of the programs that are there.
 func findPeers(t *testing.T, wanted []string) []peer {
 	found := []peer{{name: ours, prepare: prepareMbsync("TLSType"), program: findOurs(t), maildir: true}}
+	if path := os.Getenv("BEFORE"); path != "" {
+		found = append(found, peer{name: "before", prepare: prepareMbsync("TLSType"), program: path, maildir: true})
+	}
 	for _, c := range []struct {
 		peer
 		binary, pkg string

@@ -30,7 +30,7 @@ const (
 // file is one of those that are handed out. Its contents are either in memory or on disk.
 type file struct {
 	kind   kind
-	name   string // with slashes; for documents relative to docs, else just a name
+	name   string // with slashes; for documents and examples relative to their directory, else just a name
 	source string // path; "" if data is given
 	data   []byte
 }
@@ -42,19 +42,50 @@ func (f file) read() ([]byte, error) {
 	return os.ReadFile(f.source)
 }
 
-// sources are files of the repository, by pattern. Each pattern must match
-// something: what vanishes must not vanish from the packages silently.
-var sources = []struct {
+// source is files of the repository that match a pattern.
+type source struct {
 	kind    kind
 	pattern string
-}{
-	{manual, "docs/man/*.1"},
-	{completion, "completions/*"},
-	{unit, "packaging/systemd/mbsync.*"},
-	{example, "docs/examples/*"},
-	{document, "docs/*.md"},
-	{readme, "README.md"},
-	{license, "LICENSE"},
+	// below is the directory that names are relative to; "" if they are just names.
+	below string
+}
+
+// sources are all of them. Each pattern must match something: what vanishes must not
+// vanish from the packages silently.
+var sources = []source{
+	{manual, "docs/man/*.1", ""},
+	{completion, "completions/*", ""},
+	{unit, "packaging/systemd/mbsync*", ""},
+	{example, "docs/examples/*", ""},
+	{example, "packaging/fleet/mbsyncrc", "packaging"},
+	{example, "packaging/fleet/systemd/*", "packaging"},
+	// But not the module that tests them.
+	{example, "packaging/fleet/kubernetes/*.sh", "packaging"},
+	{example, "packaging/fleet/kubernetes/*.yaml", "packaging"},
+	{document, "docs/*.md", ""},
+	{readme, "README.md", ""},
+	{license, "LICENSE", ""},
+}
+
+// find finds the files.
+func (s source) find() (files []file, err error) {
+	found, err := filepath.Glob(s.pattern)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("there is no file '%s'; is this the root of the repository?", s.pattern)
+	}
+	for _, path := range found {
+		name := filepath.Base(path)
+		if s.below != "" {
+			if name, err = filepath.Rel(s.below, path); err != nil {
+				return nil, err
+			}
+		}
+		files = append(files, file{kind: s.kind, name: filepath.ToSlash(name), source: path})
+	}
+	return files, nil
 }
 
 // collect builds the programs into the directory work, and finds the other files.
@@ -64,16 +95,11 @@ func collect(ctx context.Context, rel release, t target, work string) ([]file, e
 		return nil, err
 	}
 	for _, s := range sources {
-		found, err := filepath.Glob(s.pattern)
+		found, err := s.find()
 		if err != nil {
 			return nil, err
 		}
-		if len(found) == 0 {
-			return nil, fmt.Errorf("there is no file '%s'; is this the root of the repository?", s.pattern)
-		}
-		for _, name := range found {
-			files = append(files, file{kind: s.kind, name: filepath.Base(name), source: name})
-		}
+		files = append(files, found...)
 	}
 	news, err := changelog(ctx)
 	if err != nil {

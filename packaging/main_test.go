@@ -91,16 +91,11 @@ func TestPlaces(t *testing.T) {
 	t.Chdir("..")
 	files := []file{{kind: program, name: "mbsync"}, {kind: attribution, name: "THIRD-PARTY-LICENSES"}}
 	for _, s := range sources {
-		found, err := filepath.Glob(s.pattern)
+		found, err := s.find()
 		if err != nil {
-			t.Fatal(err)
+			t.Error(err)
 		}
-		if len(found) == 0 {
-			t.Errorf("nothing matches %s", s.pattern)
-		}
-		for _, name := range found {
-			files = append(files, file{kind: s.kind, name: filepath.Base(name), source: name})
-		}
+		files = append(files, found...)
 	}
 	news, err := changelog(t.Context())
 	if err != nil {
@@ -128,12 +123,22 @@ func TestPlaces(t *testing.T) {
 	}
 	for _, want := range []string{
 		"deb /usr/bin/mbsync", "deb /usr/share/man/man1/mbsync.1.gz",
-		"deb /usr/lib/systemd/user/mbsync.service", "rpm /usr/lib/systemd/user/mbsync.timer",
+		"deb /usr/lib/systemd/user/mbsync.service", "rpm /usr/lib/systemd/user/mbsync.timer", "deb /usr/lib/systemd/user/mbsync-watch.service",
 		"deb /usr/share/doc/isync-go/copyright", "archive docs/migrating.md",
+		"archive docs/examples/fleet/systemd/mbsync@.service", "deb /usr/share/doc/isync-go/examples/fleet/kubernetes/account.yaml",
+		"rpm /usr/share/doc/isync-go/examples/fleet/mbsyncrc",
 	} {
 		if !seen[want] {
 			t.Errorf("nothing is at %s", want)
 		}
+	}
+	for place := range seen {
+		if strings.Contains(place, "go.mod") || strings.Contains(place, "_test.go") {
+			t.Errorf("%s is of use here only", place)
+		}
+	}
+	if dirs := documentDirs("deb", files); !slices.Contains(dirs, docDir) || !slices.Contains(dirs, docDir+"/examples/fleet/systemd") || len(dirs) != 5 {
+		t.Errorf("the directories are %q", dirs)
 	}
 }
 

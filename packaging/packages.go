@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -164,12 +165,24 @@ func writePackage(ctx context.Context, rel release, t target, files []file, p pa
 	return name, nil
 }
 
+// documentDirs returns the directories of the documents, which are ours alone.
+func documentDirs(kind string, files []file) (dirs []string) {
+	for _, f := range files {
+		name, _ := f.packagePath(kind)
+		for dir := path.Dir(name); strings.HasPrefix(dir+"/", docDir+"/"); dir = path.Dir(dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	slices.Sort(dirs)
+	return slices.Compact(dirs)
+}
+
 // stage lays out the files that go into the package. Their modes do not depend on
 // the umask, nor their times on the clock.
 func (p packager) stage(rel release, files []file) ([]installed, error) {
 	when := rel.time.Format(time.RFC3339)
 	var out []installed
-	for _, dir := range []string{docDir, docDir + "/examples"} {
+	for _, dir := range documentDirs(p.kind, files) {
 		out = append(out, installed{Dst: dir, Type: "dir", Info: fileInfo{Mode: 0o755, Owner: "root", Group: "root", MTime: when}})
 	}
 	for i, f := range files {

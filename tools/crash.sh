@@ -17,7 +17,7 @@ for dir in $dirs; do
 	echo "== $dir"
 	# One package at a time: they are timed.
 	if "$GO" test -count=1 -timeout 6h -run '^TestSweep' -v "$dir" >"$log" 2>&1 </dev/null; then
-		grep -E 'interruption points|power cuts|histories|rounds|faults|commands|met at' "$log" | sed 's/^ *[a-z_]*\.go:[0-9]*: //; s/^/  /'
+		grep -E 'interruption points|power cuts|histories|rounds|faults|commands|met at|a minute' "$log" | sed 's/^ *[a-z_]*\.go:[0-9]*: //; s/^/  /'
 		grep -E '^ok|^--- SKIP' "$log" | sed 's/^/  /'
 	else
 		cat "$log"

@@ -49,3 +49,26 @@ func TestAbilitiesThroughWrappers(t *testing.T) {
 		t.Error("the check finds nothing", err)
 	}
 }
+
+// TestChannelKnowsNoKinds: channel asks a store what it must know (store.Place and the
+// optional interfaces) and does not look at the kind of its section.
+func TestChannelKnowsNoKinds(t *testing.T) {
+	fset := token.NewFileSet()
+	for _, p := range listPackages(t) {
+		if name, ok := p.ours(); !ok || name != "internal/channel" {
+			continue
+		}
+		for _, file := range p.GoFiles {
+			f, err := parser.ParseFile(fset, filepath.Join(p.Dir, file), nil, parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ast.Inspect(f, func(n ast.Node) bool {
+				if sel, ok := n.(*ast.SelectorExpr); ok && (sel.Sel.Name == "IMAP" || sel.Sel.Name == "Maildir") {
+					t.Errorf("%s: ask the store instead of looking at its kind", fset.Position(sel.Pos()))
+				}
+				return true
+			})
+		}
+	}
+}

@@ -31,6 +31,8 @@ type pkg struct {
 	GoFiles      []string
 	CgoFiles     []string
 	IgnoredFiles []string `json:"IgnoredGoFiles"`
+	TestGoFiles  []string
+	XTestGoFiles []string
 	Imports      []string
 	Module       *struct{ Path string }
 }
@@ -51,7 +53,7 @@ func listPackages(t *testing.T) map[string]*pkg {
 	t.Helper()
 	watchTree(t)
 	cmd := exec.Command("go", "list", "-deps",
-		"-json=ImportPath,Name,Dir,Standard,GoFiles,CgoFiles,IgnoredGoFiles,Imports,TestImports,XTestImports,Module",
+		"-json=ImportPath,Name,Dir,Standard,GoFiles,CgoFiles,IgnoredGoFiles,TestGoFiles,XTestGoFiles,Imports,TestImports,XTestImports,Module",
 		module+"/...")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -133,6 +135,8 @@ func checkImports(name string, r room, imports []string, all map[string]*pkg) []
 			default:
 				say("%s must not import %s; it may import %s", name, target, orNothing(r.imports))
 			}
+		case !r.tests && under(imp, testingPackages):
+			say("%s must not import %s: what is for tests belongs in a room for tests", name, imp)
 		case dep != nil && dep.Standard || imp == "C" || imp == "unsafe":
 			if r.pure && (under(imp, impurePackages) || imp == "C" || imp == "unsafe") {
 				say("%s must not import %s: it is a pure package, the same input always gives the same output", name, imp)
@@ -238,6 +242,16 @@ func TestCalls(t *testing.T) {
 					t.Errorf("%s: %s is not for a pure package; take the value as a parameter", u.pos, u.what)
 				}
 			}
+			if !r.tests && !slices.Contains(seamRooms, name) {
+				for _, u := range findUses(fset, f, seams) {
+					t.Errorf("%s: %s is for the test controls; only %s may use it", u.pos, u.what, strings.Join(seamRooms, " and "))
+				}
+			}
+			if !r.tests {
+				for _, u := range findDoubles(fset, f) {
+					t.Errorf("%s: type %s is a test double; it belongs in a room for tests", u.pos, u.what)
+				}
+			}
 			if !r.mayExit {
 				for _, u := range findUses(fset, f, exits) {
 					t.Errorf("%s: %s: only the main packages and internal/cli end the process; return an error", u.pos, u.what)
@@ -281,6 +295,17 @@ func findUses(fset *token.FileSet, f *ast.File, funcs map[string][]string) []use
 			if imp := local[id.Name]; imp != "" && slices.Contains(funcs[imp], sel.Sel.Name) {
 				found = append(found, use{fset.Position(sel.Pos()), imp + "." + sel.Sel.Name})
 			}
+		}
+		return true
+	})
+	return found
+}
+
+// findDoubles returns the types of a file that are test doubles, by their names.
+func findDoubles(fset *token.FileSet, f *ast.File) (found []use) {
+	ast.Inspect(f, func(n ast.Node) bool {
+		if spec, ok := n.(*ast.TypeSpec); ok && testDouble.MatchString(spec.Name.Name) {
+			found = append(found, use{fset.Position(spec.Pos()), spec.Name.Name})
 		}
 		return true
 	})
@@ -333,9 +358,11 @@ func TestRulesBite(t *testing.T) {
 		{"internal/cli", "isync/internal/testkit", "tests only"},
 		{"internal/cli", "isync/internal/testkit/imaptest", "tests only"},
 		{"internal/imapclient", "github.com/emersion/go-imap/v2", "tests and the demo"},
-		{"internal/store/mem", "golang.org/x/sync/errgroup", "allows no libraries"},
+		{"internal/memo", "golang.org/x/sync/errgroup", "allows no libraries"},
 		{"cmd/mbsync", "isync/internal/config", "must not import internal/config"},
 		{"demo", "isync/internal/cli", "must not import internal/cli"},
+		{"internal/vfs", "testing/fstest", "for tests"},
+		{"internal/cli", "isync/internal/store/mem", "tests only"},
 
 		{"internal/plan", "strings", ""},
 		{"internal/plan", "time", ""},
@@ -360,7 +387,8 @@ func TestRulesBite(t *testing.T) {
 	}
 
 	const src = `package p
-import ("fmt"; clock "time"; "os")
+import ("fmt"; clock "time"; "os"; "isync/internal/engine")
+type fakeClock struct{ c *engine.Controls; p engine.Pair }
 var t clock.Time
 func f() { _ = clock.Now(); g := clock.Since; _ = g; fmt.Println(); _ = fmt.Sprint(); os.Exit(1) }`
 	fset := token.NewFileSet()
@@ -369,10 +397,10 @@ func f() { _ = clock.Now(); g := clock.Since; _ = g; fmt.Println(); _ = fmt.Spri
 		t.Fatal(err)
 	}
 	var got []string
-	for _, u := range slices.Concat(findUses(fset, f, impureCalls), findUses(fset, f, exits)) {
+	for _, u := range slices.Concat(findUses(fset, f, impureCalls), findUses(fset, f, exits), findUses(fset, f, seams), findDoubles(fset, f)) {
 		got = append(got, u.what)
 	}
-	want := []string{"time.Now", "time.Since", "fmt.Println", "os.Exit"}
+	want := []string{"time.Now", "time.Since", "fmt.Println", "os.Exit", "isync/internal/engine.Controls", "fakeClock"}
 	if !slices.Equal(got, want) {
 		t.Errorf("uses found: %q, want %q", got, want)
 	}

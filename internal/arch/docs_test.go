@@ -42,7 +42,7 @@ func TestReadmeConfiguration(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, n := range notices {
-			t.Errorf("notice: %s", n)
+			t.Errorf("notice: %+v", n)
 		}
 		if len(cfg.Channels) != 1 || len(cfg.Stores) != 2 {
 			t.Errorf("got %d channels and %d stores, want 1 and 2", len(cfg.Channels), len(cfg.Stores))
@@ -121,9 +121,44 @@ func TestSampleConfiguration(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, n := range notices {
-		t.Errorf("notice: %s", n)
+		t.Errorf("notice: %+v", n)
 	}
 	if len(cfg.Channels) != 6 || len(cfg.Groups) != 1 {
 		t.Errorf("got %d channels and %d groups, want 6 and 1", len(cfg.Channels), len(cfg.Groups))
+	}
+}
+
+// goFile matches files of the program in the map, such as `plan/new.go` or `starttls.go`.
+var goFile = regexp.MustCompile("`([a-z0-9_/*]+\\.go)`")
+
+// TestMapNamesFiles: the files that docs/ARCHITECTURE.md names exist. A name without a
+// directory belongs to the directory of the name before it in the line.
+func TestMapNamesFiles(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "ARCHITECTURE.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for line := range strings.Lines(string(text)) {
+		if !strings.HasPrefix(line, "|") {
+			continue
+		}
+		dir := ""
+		for _, m := range goFile.FindAllStringSubmatch(line, -1) {
+			name := strings.TrimPrefix(m[1], "internal/")
+			if strings.Contains(name, "/") {
+				dir = path.Dir(name)
+			} else {
+				name = path.Join(dir, name)
+			}
+			files, _ := filepath.Glob(filepath.Join("..", filepath.FromSlash(name)))
+			if len(files) == 0 {
+				t.Errorf("docs/ARCHITECTURE.md names internal/%s, which does not exist", name)
+			}
+			found++
+		}
+	}
+	if found < 30 {
+		t.Errorf("only %d files are named", found)
 	}
 }

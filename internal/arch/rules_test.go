@@ -1,5 +1,7 @@
 package arch
 
+import "regexp"
+
 // room is what one package of the module may do. The zero value allows the
 // standard library and nothing else.
 type room struct {
@@ -31,13 +33,14 @@ var rooms = map[string]room{
 	"internal/mail":      {pure: true},
 	"internal/imapwire":  {pure: true, imports: []string{"internal/mail"}},
 	"internal/syncstate": {pure: true, imports: []string{"internal/mail"}},
-	"internal/plan":      {pure: true, imports: []string{"internal/mail", "internal/syncstate"}},
+	"internal/event":     {pure: true, imports: []string{"internal/mail", "internal/syncstate"}},
+	"internal/plan":      {pure: true, imports: []string{"internal/mail", "internal/syncstate", "internal/event"}},
 
 	"internal/bdbhash": {pure: true},
 
-	"internal/config": {imports: []string{"internal/mail"}, libs: true},
+	"internal/config": {imports: []string{"internal/mail", "internal/event"}, libs: true},
 	"internal/vfs":    {libs: true},
-	"internal/auth":   {libs: true},
+	"internal/auth":   {imports: []string{"internal/event"}, libs: true},
 
 	"internal/transport": {libs: true},
 	"internal/imapclient": {
@@ -45,25 +48,45 @@ var rooms = map[string]room{
 		libs:    true,
 	},
 
-	"internal/listcache": {imports: []string{"internal/mail", "internal/vfs"}},
+	"internal/memo": {imports: []string{"internal/mail", "internal/vfs"}},
 
 	"internal/store": {imports: []string{"internal/mail"}},
 	"internal/store/imap": {
 		imports: []string{
-			"internal/mail", "internal/store", "internal/imapwire",
-			"internal/imapclient", "internal/listcache", "internal/transport",
+			"internal/mail", "internal/store", "internal/event", "internal/imapwire", "internal/auth",
+			"internal/imapclient", "internal/memo", "internal/transport",
+			"internal/store/imap/listing", "internal/store/imap/session", "internal/store/imap/watching",
 		},
 		libs: true,
+	},
+	// It evaluates responses of the server, and sends no commands.
+	"internal/store/imap/listing": {
+		imports: []string{
+			"internal/mail", "internal/store", "internal/imapwire", "internal/imapclient",
+			"internal/memo",
+		},
+	},
+	"internal/store/imap/session": {
+		imports: []string{
+			"internal/mail", "internal/store", "internal/imapwire", "internal/auth",
+			"internal/imapclient", "internal/memo",
+		},
+	},
+	"internal/store/imap/watching": {
+		imports: []string{
+			"internal/mail", "internal/store", "internal/imapwire", "internal/auth",
+			"internal/imapclient", "internal/transport", "internal/store/imap/session",
+		},
 	},
 	"internal/uidmap": {
 		imports: []string{"internal/mail", "internal/bdbhash", "internal/vfs"},
 		libs:    true,
 	},
 	"internal/store/maildir": {
-		imports: []string{"internal/mail", "internal/store", "internal/uidmap", "internal/vfs"},
+		imports: []string{"internal/mail", "internal/store", "internal/event", "internal/uidmap", "internal/vfs"},
 		libs:    true,
 	},
-	"internal/store/mem": {imports: []string{"internal/mail", "internal/store"}},
+	"internal/store/mem": {imports: []string{"internal/mail", "internal/store"}, tests: true},
 	"internal/store/storetest": {
 		imports: []string{"internal/mail", "internal/store"},
 		tests:   true,
@@ -72,31 +95,32 @@ var rooms = map[string]room{
 	"internal/engine": {
 		imports: []string{
 			"internal/mail", "internal/store", "internal/syncstate",
-			"internal/plan", "internal/vfs",
+			"internal/plan", "internal/event", "internal/vfs",
 		},
 		libs: true,
 	},
 	"internal/channel": {
 		imports: []string{
 			"internal/mail", "internal/config", "internal/store",
-			"internal/syncstate", "internal/plan", "internal/engine", "internal/vfs",
+			"internal/syncstate", "internal/plan", "internal/engine", "internal/event", "internal/memo", "internal/vfs",
 			"internal/imapwire", // only to recognize names of old
 		},
 		libs: true,
 	},
 	"internal/check": {
 		imports: []string{
-			"internal/mail", "internal/config", "internal/store",
-			"internal/engine", "internal/channel", "internal/vfs",
+			"internal/mail", "internal/config", "internal/store", "internal/syncstate",
+			"internal/engine", "internal/event", "internal/channel", "internal/vfs",
 		},
 		libs: true,
 	},
+	"internal/hook": {imports: []string{"internal/event", "internal/ui"}},
 	"internal/watch": {
-		imports: []string{"internal/mail", "internal/store", "internal/channel"},
+		imports: []string{"internal/mail", "internal/event", "internal/store", "internal/channel"},
 		libs:    true,
 	},
 	"internal/ui": {
-		imports: []string{"internal/mail", "internal/engine"},
+		imports: []string{"internal/mail", "internal/event"},
 		libs:    true,
 	},
 
@@ -123,7 +147,9 @@ var testLibs = []string{
 	"github.com/emersion/go-imap",
 	"github.com/emersion/go-message",
 	"github.com/google/go-cmp",
+	"github.com/prometheus",
 	"github.com/rogpeppe/go-internal",
+	"github.com/santhosh-tekuri/jsonschema",
 	"go.uber.org/goleak",
 	"pgregory.net/rapid",
 }
@@ -143,6 +169,23 @@ var impureCalls = map[string][]string{
 	},
 	"fmt": {"Print", "Printf", "Println", "Scan", "Scanf", "Scanln"},
 }
+
+// testingPackages of the standard library are closed to the program, with everything
+// below them.
+var testingPackages = []string{"net/http/httptest", "testing"}
+
+// seams are parts of the program that only its test controls (-T) use. They are the one
+// way for a test into the program, and only these rooms may mention them.
+var (
+	seams = map[string][]string{
+		module + "/internal/engine": {"Controls", "Steps"},
+	}
+	seamRooms = []string{"internal/cli", "internal/channel"}
+)
+
+// testDouble matches names of types that replace another type in tests. They belong in
+// packages for tests.
+var testDouble = regexp.MustCompile(`(?i)^(fake|mock|stub|dummy|faulty)|(fake|mock|stub|dummy)$`)
 
 // exits end the process, which only the rooms that say so may do: everybody
 // else returns an error, so that state is closed and goroutines are waited for.

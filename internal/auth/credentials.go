@@ -5,15 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 )
 
 // ErrNoUser is returned if an account has neither a user name nor a command
 // that prints one, and there is nobody to ask.
 var ErrNoUser = errors.New("no user name is configured")
 
-// Source tells where user name and password of an account come from. Of User
-// and UserCmd at most one is set, and likewise of Pass, PassCmd and Keychain;
-// what there is none of is asked for on the terminal.
+// Source says where the user name and password of an account come from. At most one of
+// User and UserCmd is set, and at most one of Pass, PassCmd, Keychain and Tokens. If
+// none is set, the user is asked on the terminal.
 type Source struct {
 	// Account names the account in errors.
 	Account string
@@ -28,17 +29,29 @@ type Source struct {
 	PassCmd string
 	// Keychain, if not nil, finds the password of a user.
 	Keychain func(ctx context.Context, user string) (string, error)
+	// Tokens, if not nil, returns the secret.
+	Tokens TokenSource
+	// AskUser and AskPass ask the user for what is not configured. Several Credentials
+	// of the account may share them, and so the answers. nil: new ones.
+	AskUser, AskPass *Prompt
 	// Terminal is shared by all accounts; nil: an idle one.
 	Terminal *Terminal
+	// Now returns the time, to find expired tokens; nil: time.Now.
+	Now func() time.Time
 }
 
-// Credentials yields the user name and the password of an account. Commands are
-// run, and questions asked, at most once, when the value is first needed, and
-// failures are remembered just like successes, so that several connections to
-// one account neither ask twice nor hammer a broken command. Only if the caller
-// gave up is the next one free to try again. It is safe for concurrent use.
+// Credentials returns the user name and the password of an account in one run. It runs
+// each command, and asks each question, at most once, when the value is first needed.
+// It remembers failures as well as successes, so that several connections to one
+// account do not ask twice or run a failing command again and again. A call that was
+// canceled is not remembered. A secret that expires is replaced. It is safe for
+// concurrent use.
+//
+// What is remembered ends with the Credentials: each run makes its own. Only a
+// TokenSource and a Prompt may live longer.
 type Credentials struct {
 	src        Source
+	tokens     TokenSource
 	user, pass once
 }
 
@@ -50,7 +63,40 @@ func NewCredentials(src Source) *Credentials {
 	if src.Question == "" {
 		src.Question = src.Account
 	}
-	return &Credentials{src: src, user: newOnce(), pass: newOnce()}
+	if src.AskUser == nil {
+		src.AskUser = UserPrompt(src.Terminal, src.Question)
+	}
+	if src.AskPass == nil {
+		src.AskPass = PasswordPrompt(src.Terminal, src.Question)
+	}
+	if src.Now == nil {
+		src.Now = time.Now
+	}
+	c := &Credentials{src: src, user: newOnce(), pass: newOnce()}
+	c.tokens = c.tokenSource()
+	return c
+}
+
+// tokenSource returns where the password comes from.
+func (c *Credentials) tokenSource() TokenSource {
+	wrap := func(s string, err error) (string, error) { return s, c.wrap("password", err) }
+	switch {
+	case c.src.Tokens != nil:
+		return c.src.Tokens
+	case c.src.PassCmd != "":
+		return tokenFunc(func(ctx context.Context) (string, error) { return wrap(c.src.Terminal.run(ctx, c.src.PassCmd)) })
+	case c.src.Pass != nil:
+		return tokenFunc(func(context.Context) (string, error) { return c.src.Pass(), nil })
+	case c.src.Keychain != nil:
+		return tokenFunc(func(ctx context.Context) (string, error) {
+			user, err := c.User(ctx)
+			if err != nil {
+				return "", err
+			}
+			return wrap(c.src.Keychain(ctx, user))
+		})
+	}
+	return c.src.AskPass
 }
 
 // HasUser tells whether there is a user name without asking for one.
@@ -58,7 +104,8 @@ func (c *Credentials) HasUser() bool { return c.src.User != "" || c.src.UserCmd 
 
 // HasPassword tells whether there is a password without asking for one.
 func (c *Credentials) HasPassword() bool {
-	return c.src.Pass != nil || c.src.PassCmd != "" || c.src.Keychain != nil
+	_, asks := c.tokens.(*Prompt)
+	return !asks
 }
 
 // Format writes the account only, whatever the verb.
@@ -68,49 +115,45 @@ func (c *Credentials) Format(f fmt.State, _ rune) {
 
 // User returns the user name.
 func (c *Credentials) User(ctx context.Context) (string, error) {
-	return c.user.get(ctx, func() (string, error) {
+	t, err := c.user.get(ctx, c.src.Now, func() (Token, error) {
 		switch {
 		case c.src.UserCmd != "":
 			user, err := c.src.Terminal.run(ctx, c.src.UserCmd)
-			return user, c.wrap("user name", err)
+			return Token{Secret: user}, c.wrap("user name", err)
 		case c.src.User != "":
-			return c.src.User, nil
+			return Token{Secret: c.src.User}, nil
 		}
-		user, err := c.src.Terminal.ask(ctx, "User name ("+c.src.Question+"): ", true)
+		user, err := c.src.AskUser.Token(ctx)
 		if errors.Is(err, ErrNoPrompt) {
 			err = ErrNoUser
 		}
-		if err == nil && user == "" {
-			err = errors.New("none was entered")
-		}
 		return user, c.wrap("user name", err)
 	})
+	return t.Secret, err
 }
 
 // Password returns the password. The result must not find its way into any
 // output.
 func (c *Credentials) Password(ctx context.Context) (string, error) {
-	return c.pass.get(ctx, func() (string, error) {
-		switch {
-		case c.src.PassCmd != "":
-			pass, err := c.src.Terminal.run(ctx, c.src.PassCmd)
-			return pass, c.wrap("password", err)
-		case c.src.Pass != nil:
-			return c.src.Pass(), nil
-		case c.src.Keychain != nil:
-			user, err := c.User(ctx)
-			if err != nil {
-				return "", err
-			}
-			pass, err := c.src.Keychain(ctx, user)
-			return pass, c.wrap("password", err)
+	t, err := c.pass.get(ctx, c.src.Now, func() (Token, error) {
+		t, err := c.tokens.Token(ctx)
+		if _, asks := c.tokens.(*Prompt); asks {
+			err = c.wrap("password", err)
 		}
-		pass, err := c.src.Terminal.ask(ctx, "Password ("+c.src.Question+"): ", false)
-		if err == nil && pass == "" {
-			err = errors.New("none was entered")
-		}
-		return pass, c.wrap("password", err)
+		return t, err
 	})
+	return t.Secret, err
+}
+
+// Refused notes that the server has refused a password. It reports whether Password can
+// return another one without asking the user.
+func (c *Credentials) Refused(password string) (renewed bool) {
+	// The user name may have been mistyped, too.
+	c.src.AskUser.forget()
+	if !c.tokens.Invalidate(password) {
+		return false
+	}
+	return c.pass.drop(password)
 }
 
 func (c *Credentials) wrap(what string, err error) error {
@@ -120,14 +163,15 @@ func (c *Credentials) wrap(what string, err error) error {
 	return fmt.Errorf("cannot get the %s of %s: %w", what, c.src.Account, err)
 }
 
-// once holds the result of something that is done once.
+// once holds the result of an operation that is done once, and again after the result
+// has expired.
 type once struct {
 	turn chan struct{} // holds one token while somebody is at it
 	done *outcome      // guarded by turn
 }
 
 type outcome struct {
-	value string
+	value Token
 	err   error
 }
 
@@ -135,26 +179,37 @@ func newOnce() once { return once{turn: make(chan struct{}, 1)} }
 
 // get returns the result, doing what is to be done if nobody has, or waiting for
 // whoever is at it. A failure after ctx has ended is not kept.
-func (o *once) get(ctx context.Context, do func() (string, error)) (string, error) {
+func (o *once) get(ctx context.Context, now func() time.Time, do func() (Token, error)) (Token, error) {
 	select {
 	case o.turn <- struct{}{}:
 	case <-ctx.Done():
-		return "", context.Cause(ctx)
+		return Token{}, context.Cause(ctx)
 	}
 	defer func() { <-o.turn }()
-	if o.done != nil {
+	if o.done != nil && (o.done.value.Expires.IsZero() || now().Before(o.done.value.Expires)) {
 		return o.done.value, o.done.err
 	}
 	if ctx.Err() != nil {
-		return "", context.Cause(ctx)
+		return Token{}, context.Cause(ctx)
 	}
 	value, err := do()
 	if err != nil {
-		value = ""
+		value = Token{}
 		if ctx.Err() != nil {
-			return "", err
+			return value, err
 		}
 	}
 	o.done = &outcome{value, err}
 	return value, err
+}
+
+// drop forgets a result, unless it has been replaced meanwhile. It reports whether
+// another attempt may return a different result.
+func (o *once) drop(secret string) bool {
+	o.turn <- struct{}{}
+	defer func() { <-o.turn }()
+	if o.done != nil && o.done.err == nil && o.done.value.Secret == secret {
+		o.done = nil
+	}
+	return o.done == nil || o.done.err == nil
 }

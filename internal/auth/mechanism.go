@@ -6,6 +6,8 @@ import (
 
 	"github.com/emersion/go-sasl"
 	"github.com/xdg-go/scram"
+
+	"isync/internal/event"
 )
 
 // Mechanism is a way to log in.
@@ -86,8 +88,8 @@ type Choice struct {
 	Mechanism
 	// Command: it is the LOGIN command of IMAP, for which there is no client.
 	Command bool
-	// Warning, if not empty, is to be shown to the user.
-	Warning string
+	// Warning, if not nil, is to be shown to the user.
+	Warning event.Fact
 
 	binding gs2
 }

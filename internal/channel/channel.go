@@ -1,26 +1,27 @@
-// Package channel turns the channels that were selected into pairs of
-// mailboxes and has the engine synchronize them: it lists both stores, applies
-// patterns and name mappings, finds out which mailboxes exist where, and adds
-// up what was done.
+// Package channel turns the selected channels into pairs of mailboxes, and calls the
+// engine to synchronize them. It lists both stores, applies patterns and name mappings,
+// finds out which mailboxes exist on which side, and adds up the results.
 //
-// Channels, and the pairs of a channel, are worked on at the same time, as far
-// as the accounts allow it (config.Account.Connections). The outcome does not
-// depend on how they are scheduled: no mailbox and no sync state is ever worked
-// on by two at once, and the pairs of a channel are begun in order.
+// Channels, and the pairs of a channel, are synchronized at the same time, as far as
+// the accounts allow it (config.Account.Connections). The result does not depend on how
+// they are scheduled: a mailbox or sync state is never used by two pairs at the same
+// time, and the pairs of a channel are begun in order.
 //
-// A mailbox that fails does not keep the others from being synchronized; a
-// store that fails ends the channels that use it. All failures are told to the
-// observer as they happen.
+// If a mailbox fails, the others are synchronized all the same. If a store fails, the
+// channels that use it end. All failures are reported to the sink of events as they
+// happen.
 package channel
 
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"isync/internal/config"
 	"isync/internal/engine"
+	"isync/internal/event"
 	"isync/internal/plan"
 	"isync/internal/store"
 	"isync/internal/syncstate"
@@ -35,56 +36,67 @@ type Selection struct {
 	Boxes []string
 	// Ops is what may be done, the command line included.
 	Ops config.Ops
+	// Deletions says for which pairs deletions are treated in another way than usual.
+	Deletions DeletionScope
+}
+
+// DeletionScope says what is done about deletions in some pairs of a channel.
+type DeletionScope struct {
+	What plan.Deletions
+	// All: in all pairs; else in those whose name is one of Boxes.
+	All   bool
+	Boxes []string
+}
+
+// of returns what is done about deletions in a pair.
+func (d *DeletionScope) of(p event.Pair) plan.Deletions {
+	if d.All || slices.Contains(d.Boxes, p.Name) {
+		return d.What
+	}
+	return plan.Limited
 }
 
 // Options are what all channels of a run share.
 type Options struct {
 	// Global options of the configuration.
 	Global config.Global
-	// Open returns the store for a section of the configuration. It is called
-	// once per store.
+	// Open returns the store for a section of the configuration. It is called once per
+	// store, and again in the next run if it has failed.
 	Open func(*config.Store) (store.Store, error)
-	FS   vfs.FS
+	// BeginRun, if not nil, is called at the beginning of each run. It replaces what
+	// stores share and what is valid for one run only.
+	BeginRun func()
+	FS       vfs.FS
 	// DryRun: decide, but change nothing.
 	DryRun bool
-	// Peek, if not nil, returns for which channels a dry run only looks whether the
-	// pairs can be synchronized (engine.Pair.Peek).
-	Peek func(*config.Channel) bool
+	// AdoptCopy: ambiguous messages are copied (engine.AdoptCopy).
+	AdoptCopy bool
+	// Peek, if not nil, returns for which pairs of a channel a dry run only looks whether
+	// they can be synchronized (engine.Pair.Peek).
+	Peek func(*config.Channel) engine.Peek
 	// Preview: a dry run describes each message (engine.Result.Foreseen).
 	Preview bool
-	// Explain: the observer is told what was selected (engine.Selected), and why
-	// everything is done (engine.Debug).
+	// Details: what happens to each message is reported (engine.Pair.Details).
+	Details bool
+	// Explain: the reasons of all decisions are reported as event.Trace.
 	Explain bool
 	// LogImplied and Controls are test controls of the engine.
 	LogImplied bool
 	Controls   *engine.Controls
 	// TUIDs yields the random bits of temporary ids.
-	TUIDs    io.Reader
-	Observer Observer
+	TUIDs  io.Reader
+	Events event.Sink
 	// Memory is a directory in which is remembered which pairs had nothing to do;
 	// "": nowhere. MemoryKey, together with the name of a channel, tells it from
 	// all others.
 	Memory, MemoryKey string
 	// Now tells the time; nil: time.Now.
 	Now func() time.Time
+	// Retries returns how a store is tried again; nil: no store is.
+	Retries func(*config.Store) Retries
 	// Parallel is how many pairs may be worked on at a time, whatever their
 	// stores allow; 0: a default. 1: one after the other, in order.
 	Parallel int
-}
-
-// Observer is told about the run as a whole and, as an engine.Observer, about
-// each pair. It is called from several goroutines at once.
-type Observer interface {
-	engine.Observer
-	// ChannelStarted: the channel has so many pairs of mailboxes.
-	ChannelStarted(channel string, pairs int)
-	// PairStarted and PairDone enclose the events of a pair. An error that
-	// wraps engine.ErrReported is one of a store that has been told already.
-	PairStarted(engine.PairName)
-	PairDone(engine.PairName, engine.Result, error)
-	// ChannelFailed: the channel, or what is left of it, cannot be
-	// synchronized.
-	ChannelFailed(channel string, err error)
 }
 
 // Summary is what a run did.
@@ -92,7 +104,11 @@ type Summary struct {
 	// Channels were begun, and Boxes of theirs brought to an end, good or bad.
 	Channels, Boxes int
 	// Counts are the changes made, those in pairs that were interrupted included.
-	Counts [2]engine.Counts
+	Counts [2]event.Counts
+	// Bytes of new messages that were stored on each side.
+	Bytes [2]int64
+	// FailedMessages could not be propagated, and HeldDeletions were not (event.Outcome).
+	FailedMessages, HeldDeletions int
 	// Unfinished pairs were interrupted, because the run was told to stop. NotBegun
 	// are those behind them. NotListed are channels whose pairs are not known.
 	Unfinished, NotBegun, NotListed int
@@ -101,18 +117,28 @@ type Summary struct {
 }
 
 // enginePair describes the pair to the engine.
-func (r *runner) enginePair(s Selection, t target) (*engine.Pair, error) {
+func (r *run) enginePair(s Selection, t target) (*engine.Pair, error) {
 	c := s.Channel
 	p := &engine.Pair{
-		Channel: c.Name, Store: t.stores, Box: t.Box, Known: t.known,
+		Channel: c.Name, Name: t.Name, Store: t.stores, Box: t.Box, Known: t.known,
 		ExpireSide:      syncstate.Side(c.ExpireSide),
 		CopyArrivalDate: c.CopyArrivalDate,
 		FS:              r.FS, FSync: r.Global.FSync, BufferLimit: r.Global.BufferLimit,
-		LogImplied: r.LogImplied, Controls: r.Controls, DryRun: r.DryRun, Preview: r.Preview, Explain: r.Explain, TUIDs: r.TUIDs, Observer: r.Observer,
+		LogImplied: r.LogImplied, Controls: r.Controls, DryRun: r.DryRun, Preview: r.Preview, Explain: r.Explain, Details: r.Details, TUIDs: r.TUIDs, Events: r.Events,
 	}
-	p.Peek = r.Peek != nil && r.Peek(c)
+	if r.Peek != nil {
+		p.Peek = r.Peek(c)
+	}
 	if r.Controls == nil {
 		p.LateWait = lateWait
+	}
+	p.Deletions = s.Deletions.of(t.Pair)
+	p.Rules.MaxDelete = deleteLimit(c, t)
+	switch {
+	case c.Adopt && r.AdoptCopy:
+		p.Adopt = engine.AdoptCopy
+	case c.Adopt:
+		p.Adopt = engine.AdoptYes
 	}
 	p.Rules.MaxMessages = c.MaxMessages
 	switch c.ExpireUnread {
@@ -150,7 +176,7 @@ const lateWait = 250 * time.Millisecond
 // mailboxes "a/b" and "a!b" do, or channels with the same SyncState, and that no
 // state is a file beside another one. A pair may come up again, though, in another
 // channel.
-func (r *runner) claimState(path string, t target) error {
+func (r *run) claimState(path string, t target) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	owner, ok := r.states[path]
@@ -166,7 +192,7 @@ func (r *runner) claimState(path string, t target) error {
 		return fmt.Errorf("its sync state '%s' and the sync state '%s' of :%s:%s and :%s:%s in channel '%s' would share a file; give one of the two another SyncState, or exclude it",
 			path, state, owner.Store[0], owner.Box[0], owner.Store[1], owner.Box[1], owner.Channel)
 	case !ok:
-		r.states[path] = t.PairName
+		r.states[path] = t.Pair
 	case owner.Store != t.Store || owner.Box != t.Box:
 		return fmt.Errorf("its sync state '%s' is also the one of :%s:%s and :%s:%s in channel '%s'; give one of the two another SyncState, or exclude it",
 			path, owner.Store[0], owner.Box[0], owner.Store[1], owner.Box[1], owner.Channel)
@@ -175,7 +201,7 @@ func (r *runner) claimState(path string, t target) error {
 }
 
 // statePath returns the path of the pair's state file (docs/format.md).
-func (r *runner) statePath(c *config.Channel, t target) (string, error) {
+func (r *run) statePath(c *config.Channel, t target) (string, error) {
 	flat := func(box string) string { return strings.ReplaceAll(box, "/", "!") }
 	st := c.SyncState
 	switch st.Kind {

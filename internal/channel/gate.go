@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"isync/internal/config"
-	"isync/internal/engine"
+	"isync/internal/event"
 	"isync/internal/store"
 )
 
@@ -15,52 +16,94 @@ import (
 type claim struct {
 	// accounts are those of its stores, one for each session it needs: an
 	// account is there twice if both mailboxes are in it.
-	accounts []*config.Account
+	accounts []store.Sessions
 	// boxes are its mailboxes, whatever the stores call them; trash are those it
 	// may put messages into, which others may do as well.
 	boxes, trash []string
 	// alone: nobody else may use the accounts at the same time.
 	alone bool
+	// delay, if not nil, returns how long the pair must still wait.
+	delay func() time.Duration
+	// again: the pair is tried again. Pairs of its accounts that were not tried yet go
+	// first.
+	again bool
+	// left: the claim was given back before the pair had ended.
+	left bool
 }
 
 // gate lets pairs in as long as there is what they need. All of it is taken at
 // once, so that no two can wait for one another.
 type gate struct {
 	mu      sync.Mutex
-	limit   int // of pairs
-	pairs   int // that are in
-	used    map[*config.Account]int
+	limit   int            // of pairs
+	pairs   int            // that are in
+	used    map[any]int    // sessions in use, by account
 	busy    map[string]int // how many put messages into a mailbox; -1: it is worked on
-	changed chan struct{}  // closed, and replaced, when somebody leaves
+	waiting map[any]int    // pairs that wait to be worked on for the first time, by account
+	changed chan struct{}  // closed, and replaced, when somebody leaves, or stops waiting
 }
 
 func newGate(limit int) *gate {
 	return &gate{
-		limit: limit, used: map[*config.Account]int{}, busy: map[string]int{},
+		limit: limit, used: map[any]int{}, busy: map[string]int{}, waiting: map[any]int{},
 		changed: make(chan struct{}),
 	}
 }
 
 // enter waits until there is everything a pair needs, and takes it.
 func (g *gate) enter(ctx context.Context, c claim) error {
+	if !c.again {
+		g.queue(c, 1)
+		defer g.queue(c, -1)
+	}
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		var delay time.Duration
+		var over <-chan time.Time // nil: there is no delay
+		if c.delay != nil {
+			delay = c.delay()
+		}
 		g.mu.Lock()
-		if g.fits(c) {
+		if delay <= 0 && g.fits(c) {
 			g.take(c, 1)
 			g.mu.Unlock()
 			return nil
 		}
 		changed := g.changed
 		g.mu.Unlock()
+		if delay > 0 {
+			over = time.After(delay)
+		}
 		select {
 		case <-changed:
+		case <-over:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
+}
+
+// queue counts the pairs that wait for their first try: n is 1 when one begins to wait, and
+// -1 when it stops.
+func (g *gate) queue(c claim, n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, a := range c.accounts {
+		if g.waiting[a.Of] += n; g.waiting[a.Of] == 0 {
+			delete(g.waiting, a.Of)
+		}
+	}
+	if n < 0 {
+		g.wake()
+	}
+}
+
+// wake wakes all waiting callers, so that they check their conditions again; g.mu is held.
+func (g *gate) wake() {
+	close(g.changed)
+	g.changed = make(chan struct{})
 }
 
 // leave gives back what enter has taken.
@@ -68,8 +111,7 @@ func (g *gate) leave(c claim) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.take(c, -1)
-	close(g.changed)
-	g.changed = make(chan struct{})
+	g.wake()
 }
 
 // fits reports whether there is what a pair needs; g.mu is held.
@@ -88,6 +130,9 @@ func (g *gate) fits(c claim) bool {
 		}
 	}
 	for i, a := range c.accounts {
+		if c.again && g.waiting[a.Of] > 0 {
+			return false
+		}
 		if slices.Contains(c.accounts[:i], a) {
 			continue
 		}
@@ -98,7 +143,7 @@ func (g *gate) fits(c claim) bool {
 			}
 		}
 		// Whoever needs more than there is must be alone and try.
-		if used := g.used[a]; used > 0 && (c.alone || used+need > a.Connections) {
+		if used := g.used[a.Of]; used > 0 && (c.alone || used+need > a.Limit) {
 			return false
 		}
 	}
@@ -112,10 +157,10 @@ func (g *gate) take(c claim, sign int) {
 		// Alone, it fills the account.
 		n := 1
 		if c.alone {
-			n = max(1, a.Connections)
+			n = max(1, a.Limit)
 		}
-		if g.used[a] += sign * n; g.used[a] == 0 {
-			delete(g.used, a)
+		if g.used[a.Of] += sign * n; g.used[a.Of] == 0 {
+			delete(g.used, a.Of)
 		}
 	}
 	for _, b := range c.boxes {
@@ -133,16 +178,16 @@ func (g *gate) hold(box string, n int) {
 }
 
 // claimOf tells what a pair needs.
-func (r *runner) claimOf(c *config.Channel, t target) claim {
+func (r *run) claimOf(c *config.Channel, t target) claim {
 	var cl claim
 	if t.err != nil { // nothing will be opened
 		return cl
 	}
-	for i, e := range ends(c) {
-		if e.Store.IMAP != nil {
-			cl.accounts = append(cl.accounts, e.Store.IMAP.Account)
+	for i := range t.stores {
+		if sessions := t.stores[i].Sessions(); sessions.Of != nil {
+			cl.accounts = append(cl.accounts, sessions)
 		}
-		if id := identity(e.Store, t.stores[i], t.Box[i]); !slices.Contains(cl.boxes, id) {
+		if id, _ := t.stores[i].Identity(t.Box[i]); !slices.Contains(cl.boxes, id) {
 			cl.boxes = append(cl.boxes, id)
 		}
 	}
@@ -150,7 +195,7 @@ func (r *runner) claimOf(c *config.Channel, t target) claim {
 		if e.Store.Trash == "" {
 			continue
 		}
-		id := identity(e.Store, t.stores[i], e.Store.Trash)
+		id, _ := t.stores[i].Identity(e.Store.Trash)
 		if !slices.Contains(cl.boxes, id) && !slices.Contains(cl.trash, id) {
 			cl.trash = append(cl.trash, id)
 		}
@@ -161,35 +206,21 @@ func (r *runner) claimOf(c *config.Channel, t target) claim {
 // EnoughConnections refuses a channel whose account may not have as many
 // connections as each pair needs: one for each of its mailboxes. It would wait for
 // the second one in vain.
-func EnoughConnections(c *config.Channel) error {
-	far, near := c.Far.Store.IMAP, c.Near.Store.IMAP
-	if far == nil || near == nil || far.Account != near.Account || far.Account.Connections != 1 {
+func EnoughConnections(stores [2]store.Store) error {
+	far, near := stores[0].Sessions(), stores[1].Sessions()
+	if far.Of == nil || far.Of != near.Of || far.Limit != 1 {
 		return nil
 	}
 	return fmt.Errorf("%w: far and near side are in the same account, which takes two connections at a time, but it may have only one", store.ErrCrowded)
 }
 
-// identity names a mailbox such that two stores that have the same one, be it
-// by different names, give it the same identity.
-func identity(s *config.Store, st store.Store, box string) string {
-	if s.IMAP == nil {
-		if l, ok := store.As[store.Local](st); ok {
-			if dir, err := l.BoxPath(box); err == nil {
-				return dir
-			}
-		}
-		return s.Name + "\x00" + box
-	}
-	return accountKey(s.IMAP.Account) + "\x00" + nameOnServer(s, box)
-}
-
 // lookForOverlap tells, once, that a mailbox is in two channels.
-func (r *runner) lookForOverlap(c *config.Channel, t target, cl claim) {
+func (r *run) lookForOverlap(c *config.Channel, t target, cl claim) {
 	if t.err != nil {
 		return
 	}
 	r.mu.Lock()
-	var event *engine.Event
+	var told *event.Message
 	for i, id := range cl.boxes {
 		owner, ok := r.owners[id]
 		if !ok {
@@ -200,15 +231,17 @@ func (r *runner) lookForOverlap(c *config.Channel, t target, cl claim) {
 			continue
 		}
 		r.warned[[2]string{owner, c.Name}] = true
-		event = &engine.Event{Kind: engine.Notice, Channel: c.Name, Text: fmt.Sprintf(
-			"mailbox '%s' of %s is in channel '%s' as well; they are worked on one after the other", t.Box[i], ends(c)[i].Store.Label(), owner)}
-		if ends(c)[i].Store.IMAP == nil {
+		told = &event.Message{
+			Severity: event.Notice, Pair: event.Pair{Channel: c.Name},
+			Fact: event.BoxInTwoChannels{Box: t.Box[i], Store: ends(c)[i].Store.Label(), Other: owner},
+		}
+		if t.stores[i].Sessions().Of == nil {
 			// What one brings, the other carries on to its own server.
-			event.Kind = engine.Warning
+			told.Severity = event.Warning
 		}
 	}
 	r.mu.Unlock()
-	if event != nil && r.Observer != nil {
-		r.Observer.Observe(*event)
+	if told != nil && r.Events != nil {
+		r.Events.Take(*told)
 	}
 }

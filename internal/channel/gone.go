@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 
 	"isync/internal/config"
 	"isync/internal/engine"
+	"isync/internal/event"
+	"isync/internal/mail"
 	"isync/internal/store"
 )
 
@@ -24,12 +25,15 @@ type GoneError struct {
 	// All: there are several, and the side has no other mailbox of the channel that was
 	// synchronized before.
 	All bool
+	// root is the directory that holds the mailboxes of the side; "": they are not in
+	// the file system.
+	root string
 }
 
 // GoneBox is a pair that has lost one mailbox.
 type GoneBox struct {
 	*engine.GoneError
-	Pair engine.PairName
+	Pair event.Pair
 	// Dirs are the directories of the mailboxes that are in the file system.
 	Dirs [2]string
 	// State are the files of the sync state that exist.
@@ -51,7 +55,7 @@ type Rename struct {
 	Written string // how the configuration names it there
 	// Pair is what it would be called on both sides; Outside: the channel does not
 	// select it.
-	Pair    engine.PairName
+	Pair    event.Pair
 	Outside bool
 	// Copied: it has a sync state of its own, as another mailbox.
 	Copied bool
@@ -69,14 +73,25 @@ func (e *GoneError) Error() string {
 	if len(e.Boxes) == 1 {
 		return first.GoneError.Error() + first.whereabouts()
 	}
+	if e.Held() && e.Void() == "" {
+		names := make([]string, len(e.Boxes))
+		for i := range e.Boxes {
+			names[i] = "'" + e.Boxes[i].Pair.Box[e.Side] + "'"
+		}
+		return fmt.Sprintf("%d %s side mailboxes do not exist any more, more than half of the channel: %s; the empty mailboxes on the %s side are not removed",
+			len(names), e.Side, some(names, 3), o)
+	}
 	const most = 3
-	var names, moves []string
+	var names, moves, signs []string
 	sum := 0
 	for i := range e.Boxes {
 		b := &e.Boxes[i]
 		names = append(names, "'"+b.Pair.Box[e.Side]+"'")
 		sum += b.Messages
 		if len(b.Renames) == 1 {
+			if sign := b.sign(); !slices.Contains(signs, sign) {
+				signs = append(signs, sign)
+			}
 			moves = append(moves, fmt.Sprintf("'%s' to '%s'", b.Pair.Box[e.Side], b.Renames[0].Box))
 		}
 	}
@@ -91,7 +106,7 @@ func (e *GoneError) Error() string {
 	case e.All:
 		text += fmt.Sprintf("; the %s side has no mailbox of this channel any more", e.Side)
 	case len(moves) > 0:
-		text += "; they may have been renamed, according to UIDVALIDITY: " + some(moves, most)
+		text += "; they may have been renamed, according to " + strings.Join(signs, " and ") + ": " + some(moves, most)
 	}
 	return text
 }
@@ -99,7 +114,7 @@ func (e *GoneError) Error() string {
 // Each returns an error for each mailbox; the error itself if the mailboxes are gone for
 // a common reason.
 func (e *GoneError) Each() []*GoneError {
-	if e.All || e.Void() != "" {
+	if e.All || e.Void() != "" || e.Held() {
 		return []*GoneError{e}
 	}
 	out := make([]*GoneError, len(e.Boxes))
@@ -110,6 +125,10 @@ func (e *GoneError) Each() []*GoneError {
 	}
 	return out
 }
+
+// Held reports whether the empty mailboxes on the other side are kept although Remove is
+// set, because so many are gone (engine.Pair.KeepBoxes).
+func (e *GoneError) Held() bool { return e.Boxes[0].Held }
 
 // some joins the first few texts.
 func some(texts []string, most int) string {
@@ -127,27 +146,32 @@ func voidText(dir string) string {
 // sign of that.
 func (e *GoneError) Void() string {
 	for i := range e.Boxes {
-		if v := e.Boxes[i].Trace.Void; v != "" {
+		if v := e.Boxes[i].Whereabouts.Void; v != "" {
 			return v
 		}
 	}
-	if m := e.Channel.End(e.Side).Store.Maildir; e.All && m != nil {
-		if s := e.Channel.End(e.Side).Store; s.Path != "" {
-			return filepath.Dir(s.Path)
-		}
-		return filepath.Dir(m.Inbox)
+	if e.All {
+		return e.root
 	}
 	return ""
 }
 
+// sign returns what identifies a renamed mailbox: MAILBOXID or UIDVALIDITY.
+func (b *GoneBox) sign() string {
+	if b.Whereabouts.ByID {
+		return "MAILBOXID"
+	}
+	return "UIDVALIDITY"
+}
+
 // whereabouts tells what was found of the mailbox, to be appended to a sentence.
 func (b *GoneBox) whereabouts() string {
-	const same = "the same UIDVALIDITY"
+	same := "the same " + b.sign()
 	switch {
-	case b.Trace.Remains == store.RemainsUnsubscribed:
+	case b.Whereabouts.Remains == store.RemainsUnsubscribed:
 		return "; it exists on the server, but it is not subscribed to"
-	case b.Trace.Void != "":
-		return "; " + voidText(b.Trace.Void)
+	case b.Whereabouts.Void != "":
+		return "; " + voidText(b.Whereabouts.Void)
 	case len(b.Renames) > 1:
 		names := make([]string, len(b.Renames))
 		for i, r := range b.Renames {
@@ -160,7 +184,7 @@ func (b *GoneBox) whereabouts() string {
 			text += " and is synchronized as another mailbox"
 		}
 		return text
-	case b.Trace.Remains == store.RemainsParent:
+	case b.Whereabouts.Remains == store.RemainsParent:
 		return `; only other mailboxes below that name exist (\Noselect)`
 	}
 	return ""
@@ -186,7 +210,7 @@ type goneBoxes struct {
 
 // lookAtStates notes which pairs have a sync state, if a mailbox seems to be gone. After
 // the run has created mailboxes, it is not known which ones are new.
-func (r *runner) lookAtStates(g *goneBoxes, jobs []job) {
+func (r *run) lookAtStates(g *goneBoxes, jobs []job) {
 	isGone := func(j job) bool {
 		return j.pair != nil && (j.known[0] == engine.Absent || j.known[1] == engine.Absent) && r.hasState(j.pair.StatePath)
 	}
@@ -201,13 +225,44 @@ func (r *runner) lookAtStates(g *goneBoxes, jobs []job) {
 	}
 }
 
-func (r *runner) hasState(path string) bool {
+// tooManyGone is how many mailboxes of a channel must at least be gone to look like a mistake.
+// They must also be more than half of all.
+const tooManyGone = 3
+
+// keepBoxes sets KeepBoxes for the pairs that have lost a mailbox, if one side has lost
+// more than half of the mailboxes that were synchronized before. It does so too if a
+// Maildir store has lost all of several: its file system may not be mounted.
+func (g *goneBoxes) keepBoxes(jobs []job) {
+	for t := range 2 {
+		var lost []*engine.Pair
+		local, kept := false, 0
+		for _, j := range jobs {
+			switch {
+			case j.pair == nil || !g.before[j.pair.StatePath] || j.known[1-t] == engine.Absent:
+			case j.known[t] == engine.Absent:
+				lost = append(lost, j.pair)
+				_, local = store.As[store.Local](j.stores[t])
+			case j.Box[t] != mail.Inbox: // which may be somewhere else, or be an empty directory
+				kept++
+			}
+		}
+		unmounted := local && len(lost) > 1 && kept == 0
+		if !unmounted && (len(lost) < tooManyGone || len(lost)*2 <= len(g.before)) {
+			continue
+		}
+		for _, p := range lost {
+			p.KeepBoxes = true
+		}
+	}
+}
+
+func (r *run) hasState(path string) bool {
 	_, err := r.FS.Stat(path)
 	return err == nil
 }
 
 // add takes what the engine has found out about a pair.
-func (g *goneBoxes) add(p engine.PairName, e *engine.GoneError) {
+func (g *goneBoxes) add(p event.Pair, e *engine.GoneError) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.boxes = append(g.boxes, GoneBox{GoneError: e, Pair: p})
@@ -215,18 +270,18 @@ func (g *goneBoxes) add(p engine.PairName, e *engine.GoneError) {
 
 // tellGone tells which mailboxes are gone, those of a side together: if a folder was
 // renamed, all the mailboxes below it are gone.
-func (r *runner) tellGone(ctx context.Context, s Selection, g *goneBoxes, jobs []job) {
+func (r *run) tellGone(ctx context.Context, s Selection, g *goneBoxes, jobs []job) {
 	for _, e := range r.goneErrors(ctx, s, g, jobs) {
-		kind := engine.Problem
-		if e.Boxes[0].Removes {
-			kind = engine.Warning
+		severity := event.Error
+		if e.Boxes[0].Removes && !e.Held() {
+			severity = event.Warning
 		}
-		r.Observer.Observe(engine.Event{Kind: kind, Channel: s.Channel.Name, Text: e.Error(), Err: e})
+		r.Events.Take(event.Message{Severity: severity, Pair: event.Pair{Channel: s.Channel.Name}, Err: e})
 	}
 }
 
 // goneErrors makes an error for each side.
-func (r *runner) goneErrors(ctx context.Context, s Selection, g *goneBoxes, jobs []job) (out []*GoneError) {
+func (r *run) goneErrors(ctx context.Context, s Selection, g *goneBoxes, jobs []job) (out []*GoneError) {
 	if len(g.boxes) == 0 {
 		return nil
 	}
@@ -235,11 +290,14 @@ func (r *runner) goneErrors(ctx context.Context, s Selection, g *goneBoxes, jobs
 		order[j.Name] = i
 	}
 	slices.SortFunc(g.boxes, func(a, b GoneBox) int { return order[a.Pair.Name] - order[b.Pair.Name] })
-	for _, removes := range []bool{false, true} {
+	for _, kind := range []struct{ removes, held bool }{{false, false}, {true, true}, {true, false}} {
 		for _, side := range []config.Side{config.Far, config.Near} {
 			e := &GoneError{Channel: s.Channel, Ops: s.Ops, Side: side}
+			if l, ok := store.As[store.Local](jobs[0].stores[side]); ok {
+				e.root = l.Root()
+			}
 			for _, b := range g.boxes {
-				if config.Side(b.Side) == side && b.Removes == removes {
+				if config.Side(b.Side) == side && b.Removes == kind.removes && b.Held == kind.held {
 					e.Boxes = append(e.Boxes, b)
 				}
 			}
@@ -253,7 +311,7 @@ func (r *runner) goneErrors(ctx context.Context, s Selection, g *goneBoxes, jobs
 }
 
 // investigate completes an error.
-func (r *runner) investigate(ctx context.Context, e *GoneError, g *goneBoxes, jobs []job) {
+func (r *run) investigate(ctx context.Context, e *GoneError, g *goneBoxes, jobs []job) {
 	st := jobs[0].stores
 	e.All = len(e.Boxes) > 1 && g.before != nil && !slices.ContainsFunc(jobs, func(j job) bool {
 		return j.pair != nil && j.known[e.Side] == engine.Present && g.before[j.pair.StatePath]
@@ -322,7 +380,7 @@ func (e *GoneError) narrow() {
 }
 
 // boxesOf lists a store that is in the file system.
-func (r *runner) boxesOf(ctx context.Context, st store.Store) []string {
+func (r *run) boxesOf(ctx context.Context, st store.Store) []string {
 	if _, ok := store.As[store.Local](st); !ok {
 		return nil
 	}
@@ -347,9 +405,9 @@ func dirsOf(st [2]store.Store, box [2]string) (dirs [2]string) {
 // mailbox that was synchronized before, as another one, is not: many mailboxes have the
 // same UIDVALIDITY, since they were made in the same second. But if it is the only one
 // on a server, it may have been renamed and copied in an earlier run.
-func (r *runner) renames(e *GoneError, b *GoneBox, g *goneBoxes, st [2]store.Store) []Rename {
+func (r *run) renames(e *GoneError, b *GoneBox, g *goneBoxes, st [2]store.Store) []Rename {
 	var fresh, known []Rename
-	for _, box := range b.Trace.Boxes {
+	for _, box := range b.Whereabouts.Boxes {
 		n, had, ok := r.rename(e, box, g, st)
 		switch {
 		case !ok:
@@ -368,7 +426,7 @@ func (r *runner) renames(e *GoneError, b *GoneBox, g *goneBoxes, st [2]store.Sto
 
 // rename tells about a mailbox that may be a renamed one. had: it was synchronized before
 // this run.
-func (r *runner) rename(e *GoneError, box string, g *goneBoxes, st [2]store.Store) (n Rename, had, ok bool) {
+func (r *run) rename(e *GoneError, box string, g *goneBoxes, st [2]store.Store) (n Rename, had, ok bool) {
 	c := e.Channel
 	end := c.End(e.Side)
 	n = Rename{Box: box}
@@ -381,7 +439,7 @@ func (r *runner) rename(e *GoneError, box string, g *goneBoxes, st [2]store.Stor
 		// A channel of one pair: only the name of this side changes.
 		n.Pair = e.Boxes[0].Pair
 		n.Pair.Box[e.Side] = box
-		t := target{PairName: n.Pair, named: n.Pair.Box, stores: st}
+		t := target{Pair: n.Pair, named: n.Pair.Box, stores: st}
 		n.Outside = true
 		n.Dirs = dirsOf(st, n.Pair.Box)
 		n.StatePath, err = r.statePath(c, t)
@@ -397,7 +455,7 @@ func (r *runner) rename(e *GoneError, box string, g *goneBoxes, st [2]store.Stor
 	if t.err != nil {
 		return n, false, false
 	}
-	n.Pair, n.Dirs = t.PairName, dirsOf(st, t.Box)
+	n.Pair, n.Dirs = t.Pair, dirsOf(st, t.Box)
 	if n.StatePath, err = r.statePath(c, t); err != nil {
 		return n, false, false
 	}

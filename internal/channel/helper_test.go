@@ -11,10 +11,11 @@ import (
 
 	"isync/internal/channel"
 	"isync/internal/config"
-	"isync/internal/engine"
+	"isync/internal/event"
 	"isync/internal/mail"
 	"isync/internal/store"
 	"isync/internal/store/mem"
+	"isync/internal/ui"
 	"isync/internal/vfs/vfstest"
 )
 
@@ -105,6 +106,15 @@ func (localStore) BoxPath(box string) (string, error) {
 	return "/local/" + box, nil
 }
 
+func (localStore) Root() string { return "/local" }
+
+func (s localStore) Identity(box string) (string, bool) {
+	if dir, err := s.BoxPath(box); err == nil {
+		return dir, true
+	}
+	return s.closing.Identity(box)
+}
+
 type holderStore struct{ *closing }
 
 func (holderStore) InboxAmongOthers(context.Context) (bool, error) { return true, nil }
@@ -141,7 +151,7 @@ func (w *world) open(s *config.Store) (store.Store, error) {
 		return nil, err
 	}
 	st := &closing{Store: mem.New(w.disk[s.Name], mem.Options{
-		Name: s.Name, Caps: mem.MaildirCaps, Trasher: true, Marks: true,
+		Name: s.Name, Caps: mem.MaildirCaps, Trasher: true, Marks: true, Place: channel.PlaceOf(w.tb, s),
 		Hook: func(op mem.Op) error {
 			if h := w.hook[s.Name]; h != nil {
 				return h(op)
@@ -164,7 +174,7 @@ func (w *world) open(s *config.Store) (store.Store, error) {
 func (w *world) options() channel.Options {
 	return channel.Options{
 		Global: w.cfg.Global, Open: w.open, FS: w.fs, DryRun: w.dry,
-		TUIDs: rand.NewChaCha8([32]byte{}), Observer: w.obs, Parallel: 1,
+		TUIDs: rand.NewChaCha8([32]byte{}), Events: w.obs, Parallel: 1,
 	}
 }
 
@@ -239,7 +249,7 @@ func (w *world) list(args ...string) []string {
 	return out
 }
 
-func pairText(p engine.PairName) string {
+func pairText(p event.Pair) string {
 	return fmt.Sprintf("%s: %s = %s", p.Name, p.Box[0], p.Box[1])
 }
 
@@ -254,8 +264,7 @@ func (w *world) states(dir string) []string {
 	return names
 }
 
-// recorder is an Observer that notes what it is told and whether that makes
-// sense.
+// recorder records events, and checks that their order is valid.
 type recorder struct {
 	log      []string // everything but the events of the engine
 	warnings []string
@@ -263,12 +272,25 @@ type recorder struct {
 	done     []string // the same, in the end
 	errs     map[string]error
 	failed   map[string]error // channels
-	results  map[string]engine.Result
+	results  map[string]event.Outcome
 	events   int
 	running  string
 	channel  string
 	broken   string
 	onDone   func()
+	// open are the channels that were begun and have not ended, with the totals of the
+	// pairs so far. ended are the channels that have.
+	open  map[string]*event.ChannelEnded
+	ended map[string]event.ChannelEnded
+}
+
+// textOf returns the text of a notice or a warning.
+func textOf(e event.Message) string {
+	if e.Fact == nil {
+		return e.Err.Error()
+	}
+	text, _ := ui.Text(e.Fact)
+	return text
 }
 
 func (r *recorder) wrong(format string, args ...any) {
@@ -277,11 +299,51 @@ func (r *recorder) wrong(format string, args ...any) {
 	}
 }
 
-func (r *recorder) Observe(e engine.Event) {
-	switch e.Kind {
-	case engine.Warning:
-		r.warnings = append(r.warnings, e.Text)
-	case engine.Notice:
+// Take implements event.Sink.
+func (r *recorder) Take(e event.Event) {
+	switch e := e.(type) {
+	case event.ChannelOpened:
+		r.channelOpened(e.Channel)
+		return
+	case event.ChannelEnded:
+		r.channelEnded(e)
+		return
+	case event.PairSkipped:
+		r.inChannel(e.Pair, func(c *event.ChannelEnded) {
+			c.Skipped++
+			c.Status = max(c.Status, event.StatusSkipped)
+		})
+		return
+	case event.ChannelBegun:
+		r.channelBegun(e.Channel, e.Pairs)
+		return
+	case event.ChannelFailed:
+		r.channelFailed(e.Channel, e.Err)
+		return
+	case event.PairBegun:
+		r.pairBegun(e.Pair)
+		return
+	case event.PairEnded:
+		r.inChannel(e.Pair, func(c *event.ChannelEnded) {
+			c.Boxes++
+			c.Status = max(c.Status, e.Status)
+			for t := range e.Outcome.Counts {
+				c.Outcome.Counts[t].Add(e.Outcome.Counts[t])
+				c.Outcome.Bytes[t] += e.Outcome.Bytes[t]
+			}
+		})
+		if good := e.Status <= event.StatusChanged; good != (e.Err == nil && e.Outcome.Failed+e.Outcome.Problems == 0) {
+			r.wrong("status %s: %+v", e.Status, e)
+		}
+		r.pairEnded(e.Pair, e.Outcome, e.Err)
+		return
+	case event.Message:
+		if e.Severity == event.Warning {
+			r.warnings = append(r.warnings, textOf(e))
+		}
+		if e.Severity == event.Error && r.running == "" {
+			r.wrong("error %v outside of a pair", e)
+		}
 	default:
 		if r.running == "" {
 			r.wrong("event %v outside of a pair", e)
@@ -290,7 +352,42 @@ func (r *recorder) Observe(e engine.Event) {
 	r.events++
 }
 
-func (r *recorder) ChannelStarted(c string, pairs int) {
+func (r *recorder) channelOpened(c string) {
+	if r.open == nil {
+		r.open, r.ended = map[string]*event.ChannelEnded{}, map[string]event.ChannelEnded{}
+	}
+	if r.open[c] != nil {
+		r.wrong("channel %s begun twice", c)
+	}
+	r.open[c] = &event.ChannelEnded{Channel: c}
+}
+
+// inChannel changes the totals of the channel of a pair, which must have begun.
+func (r *recorder) inChannel(p event.Pair, change func(*event.ChannelEnded)) {
+	if c := r.open[p.Channel]; c != nil {
+		change(c)
+		return
+	}
+	r.wrong("%s outside of its channel", pairText(p))
+}
+
+func (r *recorder) channelEnded(e event.ChannelEnded) {
+	want := r.open[e.Channel]
+	if want == nil {
+		r.wrong("channel %s ended without a beginning", e.Channel)
+		return
+	}
+	if r.failed[e.Channel] != nil {
+		want.Status = event.StatusFailed
+	}
+	if e.Boxes != want.Boxes || e.Skipped != want.Skipped || e.Status != want.Status || e.Outcome.Counts != want.Outcome.Counts || e.Outcome.Bytes != want.Outcome.Bytes {
+		r.wrong("totals of channel %s: %+v instead of %+v", e.Channel, e, *want)
+	}
+	delete(r.open, e.Channel)
+	r.ended[e.Channel] = e
+}
+
+func (r *recorder) channelBegun(c string, pairs int) {
 	r.log = append(r.log, fmt.Sprintf("channel %s: %d", c, pairs))
 	if r.running != "" {
 		r.wrong("channel %s started within pair %s", c, r.running)
@@ -298,7 +395,7 @@ func (r *recorder) ChannelStarted(c string, pairs int) {
 	r.channel = c
 }
 
-func (r *recorder) PairStarted(p engine.PairName) {
+func (r *recorder) pairBegun(p event.Pair) {
 	r.log = append(r.log, "start "+pairText(p))
 	if r.running != "" || r.channel != p.Channel {
 		r.wrong("%s started within %q, channel %s", pairText(p), r.running, r.channel)
@@ -307,7 +404,7 @@ func (r *recorder) PairStarted(p engine.PairName) {
 	r.started = append(r.started, r.running)
 }
 
-func (r *recorder) PairDone(p engine.PairName, res engine.Result, err error) {
+func (r *recorder) pairEnded(p event.Pair, res event.Outcome, err error) {
 	r.log = append(r.log, fmt.Sprintf("done %s: %v", pairText(p), err))
 	if r.running != pairText(p) {
 		r.wrong("%s done within %q", pairText(p), r.running)
@@ -315,7 +412,7 @@ func (r *recorder) PairDone(p engine.PairName, res engine.Result, err error) {
 	r.running = ""
 	r.done = append(r.done, pairText(p))
 	if r.errs == nil {
-		r.errs, r.results = map[string]error{}, map[string]engine.Result{}
+		r.errs, r.results = map[string]error{}, map[string]event.Outcome{}
 	}
 	if err != nil {
 		r.errs[p.Name] = err
@@ -326,7 +423,7 @@ func (r *recorder) PairDone(p engine.PairName, res engine.Result, err error) {
 	}
 }
 
-func (r *recorder) ChannelFailed(c string, err error) {
+func (r *recorder) channelFailed(c string, err error) {
 	r.log = append(r.log, fmt.Sprintf("failed %s: %v", c, err))
 	if r.failed == nil {
 		r.failed = map[string]error{}

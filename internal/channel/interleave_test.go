@@ -17,7 +17,7 @@ import (
 
 	"isync/internal/channel"
 	"isync/internal/config"
-	"isync/internal/engine"
+	"isync/internal/event"
 	"isync/internal/mail"
 	"isync/internal/store"
 	"isync/internal/store/maildir"
@@ -227,7 +227,7 @@ func (p *process) watchedFS() vfs.FS {
 func (p *process) run() {
 	o := channel.Options{
 		Global: p.cfg.Global, Open: p.open, FS: p.watchedFS(),
-		TUIDs: rand.NewChaCha8([32]byte{p.seed}), Observer: p, Parallel: p.parallel,
+		TUIDs: rand.NewChaCha8([32]byte{p.seed}), Events: p, Parallel: p.parallel,
 		Now: func() time.Time { return time.Unix(1_700_000_000, 0) },
 	}
 	if p.remember {
@@ -240,20 +240,21 @@ func (p *process) run() {
 	channel.Run(context.Background(), sel, o)
 }
 
-// A process is its own observer. It keeps errors, to be told if the test fails.
-func (p *process) Observe(e engine.Event) {
-	if e.Err != nil {
-		p.fail(e.Err)
+// Take implements event.Sink. A process keeps errors, to show them if the test fails.
+func (p *process) Take(e event.Event) {
+	var err error
+	switch e := e.(type) {
+	case event.Message:
+		err = e.Err
+	case event.PairEnded:
+		err = e.Err
+	case event.ChannelFailed:
+		err = e.Err
 	}
-}
-func (p *process) ChannelStarted(string, int)  {}
-func (p *process) PairStarted(engine.PairName) {}
-func (p *process) PairDone(_ engine.PairName, _ engine.Result, err error) {
 	if err != nil {
 		p.fail(err)
 	}
 }
-func (p *process) ChannelFailed(_ string, err error) { p.fail(err) }
 
 func (p *process) fail(err error) {
 	p.mu.Lock()

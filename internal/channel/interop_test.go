@@ -205,7 +205,7 @@ func runOurs(t *testing.T, home, rc string, fails bool) channel.Summary {
 	}
 	obs := newCrowd()
 	o := channel.Options{
-		Global: cfg.Global, FS: vfs.OS{}, TUIDs: rand.Reader, Observer: obs,
+		Global: cfg.Global, FS: vfs.OS{}, TUIDs: rand.Reader, Events: obs,
 		Open: func(s *config.Store) (store.Store, error) {
 			m := s.Maildir
 			return maildir.New(maildir.Options{
@@ -275,7 +275,7 @@ func tree(t *testing.T, home string) []string {
 			return fs.SkipDir
 		case name == "new" || name == "tmp":
 			return fs.SkipDir
-		case !e.IsDir() && name != "mbsyncrc" && name != ".uidvalidity":
+		case !e.IsDir() && name != "mbsyncrc" && name != ".uidvalidity" && name != ".isyncuidmap.names":
 			out = append(out, rel)
 		}
 		return nil

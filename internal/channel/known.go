@@ -2,13 +2,18 @@ package channel
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"isync/internal/config"
 	"isync/internal/engine"
+	"isync/internal/event"
 	"isync/internal/store"
+	"isync/internal/syncstate"
 	"isync/internal/vfs"
 )
 
@@ -35,7 +40,8 @@ func (p *Previewer) Known(ctx context.Context, fsys vfs.FS) []string {
 			states[v.StatePath] = true
 		}
 	}
-	for path, name := range p.stateNames(fsys) {
+	byState, _ := p.stateNames(fsys)
+	for path, name := range byState {
 		if !states[path] {
 			names = append(names, name)
 		}
@@ -44,20 +50,86 @@ func (p *Previewer) Known(ctx context.Context, fsys vfs.FS) []string {
 	return slices.Compact(names)
 }
 
-// stateNames returns the names of pairs that have a sync state in the channel's
-// directory of sync states, by the path of it.
-func (p *Previewer) stateNames(fsys vfs.FS) map[string]string {
+// Noted returns what is noted about the pairs of the channel, in order; boxes limits it to
+// pairs of these names, unless it is nil. No server is asked, and nothing is written. It
+// fails if it is unknown which pairs there are.
+func (p *Previewer) Noted(ctx context.Context, fsys vfs.FS, boxes []string) ([]Noted, error) {
+	names := boxes
+	var err error
+	switch {
+	case len(p.c.Patterns) == 0:
+		names = []string{""}
+	case boxes == nil:
+		if names, err = p.mayHaveState(ctx, fsys); err != nil {
+			return nil, err
+		}
+	}
+	var out []Noted
+	for _, name := range names {
+		v := p.Pair(name)
+		n := Noted{Pair: v.Pair, StatePath: v.StatePath, Notes: &syncstate.Notes{}, Err: v.Err}
+		if n.Err == nil {
+			n.Notes, n.Err = engine.ReadPending(fsys, v.StatePath, syncstate.Side(p.c.ExpireSide))
+		}
+		out = append(out, n)
+	}
+	return out, nil
+}
+
+// mayHaveState returns the names of all pairs that may have a sync state, in order. Unlike
+// Known, it fails if they cannot be found out.
+func (p *Previewer) mayHaveState(ctx context.Context, fsys vfs.FS) ([]string, error) {
+	if _, err := p.stateNames(fsys); err != nil {
+		return nil, err
+	}
+	names := p.Known(ctx, fsys)
+	if p.c.SyncState.Kind == config.StateInBox {
+		l := p.c.Patterns.Listing(p.c.Near.Box, p.c.Near.Store.Flatten != "")
+		// Whether the patterns mean the inbox may depend on the server.
+		boxes, err := p.stores[config.Near].List(ctx, store.ListRequest{Inbox: true, OthersIfAny: l.Others || l.OthersIfAny})
+		if err != nil {
+			return nil, &listError{p.c.Near.Store.Label(), err}
+		}
+		f := &found{boxes: map[string]*[2]bool{}}
+		for _, b := range boxes {
+			f.add(p.c, int(config.Near), p.c.Near, b.Name, true)
+		}
+		delete(f.boxes, "")
+		names = append(names, f.names()...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// Noted is what is noted about a pair.
+type Noted struct {
+	event.Pair
+	StatePath string           // "": unknown
+	Notes     *syncstate.Notes // never nil
+	// Err is why the notes cannot be read.
+	Err error
+}
+
+// stateNames returns the names of pairs that have a sync state, or notes, in the channel's
+// directory of sync states, by the path of the state. If there is no such directory, there
+// are none.
+func (p *Previewer) stateNames(fsys vfs.FS) (map[string]string, error) {
 	prefix := p.c.SyncState.Prefix
 	if p.c.SyncState.Kind == config.StateInBox || prefix == "" {
-		return nil
+		return nil, nil
 	}
 	dir, base := filepath.Split(prefix)
 	files, err := fsys.ReadNames(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
-		return nil
+		return nil, fmt.Errorf("reading the directory of the sync states: %w", err)
 	}
 	out := map[string]string{}
 	for _, file := range files {
+		// The first run of a pair may have left only these.
+		file = strings.TrimSuffix(file, engine.NotesSuffix)
 		flat, ok := strings.CutPrefix(file, base)
 		if !ok || slices.ContainsFunc(engine.StateSuffixes(), func(s string) bool { return strings.HasSuffix(file, s) }) {
 			continue
@@ -83,5 +155,5 @@ func (p *Previewer) stateNames(fsys vfs.FS) map[string]string {
 			}
 		}
 	}
-	return out
+	return out, nil
 }

@@ -4,35 +4,38 @@ import (
 	"context"
 
 	"isync/internal/engine"
+	"isync/internal/event"
+	"isync/internal/memo"
 	"isync/internal/store"
 )
 
 // Listed are the pairs of mailboxes that a selection is about.
 type Listed struct {
 	Selection Selection
-	Pairs     []engine.PairName // in the order they are worked on
+	Pairs     []event.Pair // in the order they are worked on
 	// Known tells of each pair what the listings say about both sides.
 	Known [][2]engine.Presence
-	// Left are the reasons for which selected mailboxes are left out: Run would
-	// fail for them. The Observer was warned of each.
+	// Left holds the reasons why selected mailboxes are left out: Run would fail for
+	// them. Each was also sent to Events, as a warning.
 	Left []error
 	// Err says why they cannot be told.
 	Err error
 }
 
-// List finds out, for each selection, which pairs Run would synchronize. It
-// looks at no mailbox and changes nothing. Of the options it needs Open only; the
-// Observer, if there is one, is warned of mailboxes that are left out.
+// List returns, for each selection, the pairs that Run would synchronize. It opens no
+// mailbox and changes nothing. It uses only the options Open and Events. Mailboxes that
+// are left out are sent to Events, if it is not nil, as warnings.
 func List(ctx context.Context, sel []Selection, o Options) []Listed {
-	r := newRunner(o)
-	defer r.close()
+	runner := NewRunner(o)
+	defer runner.Close()
+	r := runner.begin()
 	var out []Listed
 	for _, s := range sel {
 		if ctx.Err() != nil {
 			break
 		}
 		l := Listed{Selection: s}
-		targets, err := r.pairs(ctx, s, &quiet{})
+		targets, err := r.pairs(ctx, s, &quiet{Pairs: new(memo.Pairs)})
 		if err != nil {
 			r.note(s.Channel, err)
 			l.Err = err
@@ -43,7 +46,7 @@ func List(ctx context.Context, sel []Selection, o Options) []Listed {
 				l.Left = append(l.Left, t.err)
 				continue
 			}
-			l.Pairs = append(l.Pairs, t.PairName)
+			l.Pairs = append(l.Pairs, t.Pair)
 			l.Known = append(l.Known, t.known)
 		}
 		out = append(out, l)

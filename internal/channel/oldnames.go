@@ -7,6 +7,7 @@ import (
 	"isync/internal/config"
 	"isync/internal/engine"
 	"isync/internal/imapwire"
+	"isync/internal/store"
 )
 
 // RealName returns the name of a mailbox that may have the name that mbsync before
@@ -14,6 +15,12 @@ import (
 func RealName(old string) (name string, ok bool) {
 	name, err := imapwire.DecodeUTF7(old)
 	return name, err == nil && name != old && strings.Contains(old, "&")
+}
+
+// isLocal reports whether the mailboxes of a store are directories.
+func isLocal(st store.Store) bool {
+	_, ok := store.As[store.Local](st)
+	return ok
 }
 
 // refuseOldNames looks for mailboxes that an mbsync before 1.5 has made. It gave
@@ -39,7 +46,7 @@ func refuseOldNames(c *config.Channel, targets []target) {
 		now := &targets[j]
 		for t, e := range ends(c) {
 			o := 1 - t
-			if e.Store.Maildir == nil || ends(c)[o].Store.IMAP == nil || old.known[t] != engine.Present || old.known[o] == engine.Present ||
+			if !isLocal(old.stores[t]) || isLocal(old.stores[o]) || old.known[t] != engine.Present || old.known[o] == engine.Present ||
 				now.known[o] != engine.Present || now.known[t] == engine.Present {
 				continue
 			}

@@ -13,6 +13,7 @@ func TestOldNames(t *testing.T) {
 	const rc = "IMAPStore far\nHost mail.invalid\n\nMaildirStore near\nPath /near/\nInbox /nearbox\n\n" +
 		"Channel c\nFar :far:\nNear :near:\nPatterns *\nCreate Both\n"
 	w := newWorld(t, rc)
+	w.local["near"] = true
 	w.boxes("far", "Entwürfe", "Gelöscht", "plain")
 	w.boxes("near", "Entw&APw-rfe", "Gel&APY-scht", "Gelöscht", "A&AOQ-B", "plain")
 	if sum := w.run(context.Background()); !sum.Failed {

@@ -4,7 +4,8 @@ import (
 	"testing"
 
 	"isync/internal/config"
-	"isync/internal/engine"
+	"isync/internal/event"
+	"isync/internal/store"
 )
 
 const stores = `
@@ -59,6 +60,10 @@ MaildirStore n
 Path /n/
 Inbox /n/in
 
+MaildirStore plus
+Inbox /plus
+SubFolders Maildir++
+
 `
 
 func TestOverlap(t *testing.T) {
@@ -84,6 +89,8 @@ func TestOverlap(t *testing.T) {
 		{"Far :a-work:INBOX/x\nNear :m:x", "Far :a-mail:\nNear :n:\nPatterns *", true},
 		{"Far :a-left:x\nNear :m:x", "Far :a-right:INBOX/left/x\nNear :n:y", true},
 		{"Far :a-left:x\nNear :m:x", "Far :a-right:x\nNear :n:y", false},
+		// Without a Path, mailboxes are below the inbox.
+		{"Far :a:x\nNear :plus:\nPatterns *", "Far :b:y\nNear :plus:y", true},
 		// The same account, written twice; its trash.
 		{"Far :a:x\nNear :m:x", "Far :a-again:x\nNear :n:y", true},
 		{"Far :a:Trash\nNear :m:x", "Far :a-again:x\nNear :n:y", true},
@@ -96,11 +103,15 @@ func TestOverlap(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		one, two := Selection{Channel: cfg.Channel("one")}, Selection{Channel: cfg.Channel("two")}
-		if got := overlap(regions(one), regions(two)); got != tt.want {
+		regionsOf := func(name string) []store.Region {
+			c := cfg.Channel(name)
+			return regions(Selection{Channel: c}, storesOf(t, c))
+		}
+		one, two := regionsOf("one"), regionsOf("two")
+		if got := overlap(one, two); got != tt.want {
 			t.Errorf("%q, %q: %v", tt.one, tt.two, got)
 		}
-		if overlap(regions(one), regions(two)) != overlap(regions(two), regions(one)) {
+		if overlap(one, two) != overlap(two, one) {
 			t.Errorf("%q, %q: depends on the order", tt.one, tt.two)
 		}
 	}
@@ -132,15 +143,15 @@ func TestOnePlaceByName(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := cfg.Channel("c")
-		if got := (target{PairName: engine.PairName{Box: [2]string{c.Far.Box, c.Near.Box}}}).inOnePlace(c); got != tt.want {
+		if got := (target{stores: storesOf(t, c), Pair: event.Pair{Box: [2]string{c.Far.Box, c.Near.Box}}}).inOnePlace(); got != tt.want {
 			t.Errorf("%s and %s: %v", tt.far, tt.near, got)
 		}
 	}
 }
 
 func TestGate(t *testing.T) {
-	a, b := &config.Account{Connections: 2}, &config.Account{Connections: 1}
-	accounts := func(list ...*config.Account) []*config.Account { return list }
+	a, b := store.Sessions{Of: "a", Limit: 2}, store.Sessions{Of: "b", Limit: 1}
+	accounts := func(list ...store.Sessions) []store.Sessions { return list }
 	for _, tt := range []struct {
 		name  string
 		in    []claim

@@ -11,6 +11,7 @@ import (
 
 	"isync/internal/config"
 	"isync/internal/engine"
+	"isync/internal/event"
 	"isync/internal/mail"
 	"isync/internal/store"
 	"isync/internal/syncstate"
@@ -19,7 +20,7 @@ import (
 
 // target is a pair of mailboxes to be synchronized.
 type target struct {
-	engine.PairName
+	event.Pair
 	// named are the mailboxes as the channel names them. The state file is named
 	// after these (docs/format.md).
 	named  [2]string
@@ -36,9 +37,9 @@ func ends(c *config.Channel) [2]config.End { return [2]config.End{c.Far, c.Near}
 
 // pairs returns the pairs that a selection is about, in order. No mailbox is in
 // two of those that have no error.
-func (r *runner) pairs(ctx context.Context, s Selection, q *quiet) ([]target, error) {
+func (r *run) pairs(ctx context.Context, s Selection, q *quiet) ([]target, error) {
 	c := s.Channel
-	st, err := r.open(c)
+	st, err := r.storesOf(c)
 	if err != nil {
 		return nil, err
 	}
@@ -58,11 +59,11 @@ func (r *runner) pairs(ctx context.Context, s Selection, q *quiet) ([]target, er
 		}
 		return r.separate(c, out, true), nil
 	}
-	found, err := list(ctx, c, st, [2]bool{q.mostKnown(0), q.mostKnown(1)})
+	found, err := list(ctx, c, st, [2]bool{q.Most(0), q.Most(1)})
 	if err != nil {
 		return nil, err
 	}
-	q.noteListed(found.listed)
+	q.NoteListed(found.listed)
 	for _, err := range found.unreachable {
 		r.warn(c, err)
 	}
@@ -117,7 +118,7 @@ func newTarget(c *config.Channel, st [2]store.Store, name string) target {
 	case t.err != nil:
 	case mailboxOf(c, t, config.Far) == mailboxOf(c, t, config.Near):
 		t.err = fmt.Errorf("far and near side are the same mailbox '%s' of %s", t.Box[0], c.Far.Store.Label())
-	case t.inOnePlace(c):
+	case t.inOnePlace():
 		t.err = errOnePlace(c, t)
 	}
 	return t
@@ -139,11 +140,10 @@ func (t *target) recognizeInbox() {
 }
 
 // tellInbox tells that recognizeInbox has done so.
-func (r *runner) tellInbox(c *config.Channel, t target) {
+func (r *run) tellInbox(c *config.Channel, t target) {
 	for i, e := range ends(c) {
-		if t.named[i] != t.Box[i] && r.Observer != nil {
-			r.Observer.Observe(engine.Event{Kind: engine.Notice, Channel: c.Name, Text: fmt.Sprintf(
-				"mailbox '%s' of %s is its INBOX: both are the same directory", t.named[i], e.Store.Label())})
+		if t.named[i] != t.Box[i] && r.Events != nil {
+			r.Events.Take(event.Message{Severity: event.Notice, Pair: event.Pair{Channel: c.Name}, Fact: event.BoxIsInbox{Box: t.named[i], Store: e.Store.Label()}})
 		}
 	}
 }
@@ -156,17 +156,15 @@ func errOnePlace(c *config.Channel, t target) error {
 
 // inOnePlace reports whether both stores are certain to call the same mailbox by
 // these names.
-func (t target) inOnePlace(c *config.Channel) bool {
-	far, near := c.Far.Store, c.Near.Store
-	if far.IMAP != nil && near.IMAP != nil && isNamedInFull(far, t.Box[0]) != isNamedInFull(near, t.Box[1]) {
-		return false
-	}
-	return identity(far, t.stores[0], t.Box[0]) == identity(near, t.stores[1], t.Box[1])
+func (t target) inOnePlace() bool {
+	far, certainFar := t.stores[0].Identity(t.Box[0])
+	near, certainNear := t.stores[1].Identity(t.Box[1])
+	return far == near && certainFar == certainNear
 }
 
 // isOneDirectory reports whether both mailboxes are the same directory, by
 // whatever way they are reached.
-func (r *runner) isOneDirectory(t target) bool {
+func (r *run) isOneDirectory(t target) bool {
 	var info [2]fs.FileInfo
 	for i, st := range t.stores {
 		l, ok := store.As[store.Local](st)
@@ -202,19 +200,18 @@ func (t *target) needNames(c *config.Channel) {
 	}
 }
 
-// mailbox is the identity of a mailbox.
+// mailbox identifies a mailbox among all mailboxes of its store.
 type mailbox struct {
 	store *config.Store
-	box   string
+	id    string
 }
 
 func mailboxOf(c *config.Channel, t target, side config.Side) mailbox {
-	m := mailbox{c.End(side).Store, t.Box[side]}
-	if m.store.IMAP != nil {
-		m.box = mail.CanonicalBox(m.box)
-	}
+	m := mailbox{store: c.End(side).Store}
 	if f, ok := store.As[store.Folder](t.stores[side]); ok {
-		m.box = f.Fold(m.box)
+		m.id = f.Fold(t.Box[side])
+	} else {
+		m.id, _ = t.stores[side].Identity(t.Box[side])
 	}
 	return m
 }
@@ -226,7 +223,7 @@ func mailboxOf(c *config.Channel, t target, side config.Side) mailbox {
 // the one by MapInbox, which was asked for expressly. The loser is an error if
 // its other mailbox exists, or may, having been named; else nothing is lost by
 // leaving it out, and a warning will do.
-func (r *runner) separate(c *config.Channel, targets []target, named bool) []target {
+func (r *run) separate(c *config.Channel, targets []target, named bool) []target {
 	order := make([]int, len(targets))
 	for i := range order {
 		order[i] = i
@@ -297,21 +294,18 @@ func inboxRank(t target) int {
 	return 0
 }
 
-// tellUnselected tells the observer which mailboxes the patterns leave out.
-func (r *runner) tellUnselected(c *config.Channel, f *found) {
+// tellUnselected reports which mailboxes the patterns exclude.
+func (r *run) tellUnselected(c *config.Channel, f *found) {
 	for t, names := range f.unselected {
 		sortNames(names)
 		for _, n := range names {
-			r.Observer.Observe(engine.Event{
-				Kind: engine.Selected, Channel: c.Name, Side: syncstate.Side(t),
-				Text: fmt.Sprintf("mailbox '%s' of the %s side is not selected", n, syncstate.Side(t)),
-			})
+			r.trace(event.DebugMain, event.Pair{Channel: c.Name}, fmt.Sprintf("mailbox '%s' of the %s side is not selected", n, syncstate.Side(t)))
 		}
 	}
 }
 
-// tellPair tells the observer what is known about a pair.
-func (r *runner) tellPair(p *engine.Pair) {
+// tellPair reports what is known about a pair.
+func (r *run) tellPair(p *engine.Pair) {
 	var sides string
 	switch {
 	case p.Known == [2]engine.Presence{engine.Present, engine.Present}:
@@ -323,15 +317,17 @@ func (r *runner) tellPair(p *engine.Pair) {
 	default:
 		sides = "not known to be there yet"
 	}
-	r.Observer.Observe(engine.Event{
-		Kind: engine.Selected, Channel: p.Channel, Box: p.Box,
-		Text: fmt.Sprintf("%s; state %s", sides, p.StatePath),
-	})
+	r.trace(event.DebugMain, event.Pair{Channel: p.Channel, Box: p.Box}, fmt.Sprintf("%s; state %s", sides, p.StatePath))
 }
 
-// warn tells the observer about a mailbox that is left out.
-func (r *runner) warn(c *config.Channel, err error) {
-	if r.Observer != nil {
-		r.Observer.Observe(engine.Event{Kind: engine.Warning, Channel: c.Name, Text: err.Error(), Err: err})
+// trace reports a decision, for debug output.
+func (r *run) trace(topic event.Topics, p event.Pair, text string) {
+	r.Events.Take(event.Trace{Topic: topic, Pair: p, Text: text})
+}
+
+// warn reports a mailbox that is left out.
+func (r *run) warn(c *config.Channel, err error) {
+	if r.Events != nil {
+		r.Events.Take(event.Message{Severity: event.Warning, Pair: event.Pair{Channel: c.Name}, Err: err})
 	}
 }

@@ -15,36 +15,46 @@ import (
 
 	"isync/internal/channel"
 	"isync/internal/engine"
+	"isync/internal/event"
 	"isync/internal/store"
 	"isync/internal/store/mem"
 )
 
-// crowd is an observer that notes which pairs are under way at the same time.
+// crowd records which pairs run at the same time.
 type crowd struct {
 	mu       sync.Mutex
 	started  []string
 	running  map[string]bool
 	most     int
 	together map[string]bool // "a+b": pairs that were under way at the same time
-	events   []engine.Event
+	messages []event.Message
 	errs     []error
 }
 
 func newCrowd() *crowd { return &crowd{running: map[string]bool{}, together: map[string]bool{}} }
 
-func (c *crowd) ChannelStarted(string, int) {}
-
-func (c *crowd) Observe(e engine.Event) {
+// Take implements event.Sink.
+func (c *crowd) Take(e event.Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e.Kind == engine.Warning || e.Kind == engine.Notice {
-		c.events = append(c.events, e)
+	switch e := e.(type) {
+	case event.Message:
+		if e.Severity != event.Error {
+			c.messages = append(c.messages, e)
+		}
+	case event.PairBegun:
+		c.begun(e.Pair)
+	case event.PairEnded:
+		delete(c.running, e.Pair.Channel+":"+e.Pair.Name)
+		if e.Err != nil {
+			c.errs = append(c.errs, e.Err)
+		}
+	case event.ChannelFailed:
+		c.errs = append(c.errs, e.Err)
 	}
 }
 
-func (c *crowd) PairStarted(p engine.PairName) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+func (c *crowd) begun(p event.Pair) {
 	name := p.Channel + ":" + p.Name
 	for other := range c.running {
 		both := []string{name, other}
@@ -54,21 +64,6 @@ func (c *crowd) PairStarted(p engine.PairName) {
 	c.running[name] = true
 	c.started = append(c.started, name)
 	c.most = max(c.most, len(c.running))
-}
-
-func (c *crowd) PairDone(p engine.PairName, _ engine.Result, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.running, p.Channel+":"+p.Name)
-	if err != nil {
-		c.errs = append(c.errs, err)
-	}
-}
-
-func (c *crowd) ChannelFailed(_ string, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.errs = append(c.errs, err)
 }
 
 const oneAccount = `
@@ -105,7 +100,7 @@ func TestConnections(t *testing.T) {
 		}
 		obs := newCrowd()
 		o := w.options()
-		o.Parallel, o.Observer = 0, obs
+		o.Parallel, o.Events = 0, obs
 		sum := channel.Run(t.Context(), w.selection(), o)
 		if sum.Failed || sum.Boxes != 9 || obs.most != 2 {
 			t.Errorf("%+v; %d pairs at a time", sum, obs.most)
@@ -129,7 +124,7 @@ func TestSameMailbox(t *testing.T) {
 		w.hook["far"], w.hook["near"], w.hook["third"] = slow, slow, slow
 		obs := newCrowd()
 		o := w.options()
-		o.Parallel, o.Observer = 0, obs
+		o.Parallel, o.Events = 0, obs
 		if sum := channel.Run(t.Context(), w.selection(), o); sum.Failed {
 			t.Errorf("%+v, %v", sum, obs.errs)
 		}
@@ -141,8 +136,8 @@ func TestSameMailbox(t *testing.T) {
 		if obs.most < 2 {
 			t.Error("the pairs of a channel were not worked on at the same time")
 		}
-		if len(obs.events) != 1 || !strings.Contains(obs.events[0].Text, "mailbox 'a' of MaildirStore \"far\" is in channel 'one' as well") {
-			t.Errorf("told %v", obs.events)
+		if len(obs.messages) != 1 || !strings.Contains(textOf(obs.messages[0]), "mailbox 'a' of MaildirStore \"far\" is in channel 'one' as well") {
+			t.Errorf("told %v", obs.messages)
 		}
 	})
 }
@@ -166,7 +161,7 @@ func TestIndependentChannels(t *testing.T) {
 			}
 		}
 		o := w.options()
-		o.Observer = newCrowd()
+		o.Events = newCrowd()
 		begin := time.Now()
 		o.Parallel = 1
 		channel.Run(t.Context(), w.selection("c0"), o)
@@ -205,7 +200,7 @@ func TestCrowded(t *testing.T) {
 		}
 		obs := newCrowd()
 		o := w.options()
-		o.Parallel, o.Observer = 0, obs
+		o.Parallel, o.Events = 0, obs
 		sum := channel.Run(t.Context(), w.selection(), o)
 		if sum.Failed || len(obs.errs) > 0 || sum.Boxes != 4 {
 			t.Errorf("%+v, %v", sum, obs.errs)
@@ -228,7 +223,7 @@ func TestBrokenStoreIsToldOnce(t *testing.T) {
 		}
 		obs := newCrowd()
 		o := w.options()
-		o.Parallel, o.Observer = 0, obs
+		o.Parallel, o.Events = 0, obs
 		sum := channel.Run(t.Context(), w.selection(), o)
 		fresh := 0
 		for _, err := range obs.errs {
@@ -305,7 +300,7 @@ Near :far:extra
 			}
 			o := w.options()
 			obs := newCrowd()
-			o.Parallel, o.Observer = parallel, obs
+			o.Parallel, o.Events = parallel, obs
 			if parallel != 1 {
 				for _, st := range []string{"far", "near", "third"} {
 					w.hook[st] = func(mem.Op) error {

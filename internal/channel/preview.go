@@ -4,13 +4,13 @@ import (
 	"context"
 
 	"isync/internal/config"
-	"isync/internal/engine"
+	"isync/internal/event"
 	"isync/internal/store"
 )
 
 // Preview is what a channel would make of a name.
 type Preview struct {
-	engine.PairName
+	event.Pair
 	// StatePath is the path of the sync state, "" if it cannot be told.
 	StatePath string
 	// Err says why the pair cannot be synchronized.
@@ -21,19 +21,19 @@ type Preview struct {
 type Previewer struct {
 	c      *config.Channel
 	stores [2]store.Store
-	r      *runner
+	r      *run
 }
 
 // NewPreviewer returns the Previewer of a channel, given its stores. Of a store
 // that is not in the file system it asks nothing.
 func NewPreviewer(c *config.Channel, stores [2]store.Store, global config.Global) *Previewer {
-	return &Previewer{c, stores, newRunner(Options{Global: global})}
+	return &Previewer{c, stores, newRun(NewRunner(Options{Global: global}))}
 }
 
 // Pair tells about a name as the channel's patterns know it; "" if it has none.
 func (p *Previewer) Pair(name string) Preview {
 	t := newTarget(p.c, p.stores, name)
-	v := Preview{PairName: t.PairName, Err: t.err}
+	v := Preview{Pair: t.Pair, Err: t.err}
 	if v.Err == nil {
 		v.StatePath, v.Err = p.r.statePath(p.c, t)
 	}
@@ -69,10 +69,4 @@ func (p *Previewer) WithOwnState(names []string) (kept []string, left []error) {
 		kept = append(kept, t.Name)
 	}
 	return kept, left
-}
-
-// Identity names the mailbox on one side of a pair so that different names of
-// the same mailbox, also in different stores in the same place, are equal.
-func Identity(c *config.Channel, st store.Store, side config.Side, box string) string {
-	return identity(c.End(side).Store, st, box)
 }

@@ -273,7 +273,7 @@ func TestMemoryMakesNoDifference(t *testing.T) {
 		q := newQuietWorld(t, rc)
 		q.alter = func(o *channel.Options, _ []channel.Selection) {
 			o.Parallel = []int{1, 0}[seed%2]
-			o.Observer = newCrowd()
+			o.Events = newCrowd()
 			if !memory {
 				o.Memory = ""
 			}

@@ -45,7 +45,7 @@ func stateOwner[T any](path string, owners map[string]T) string {
 
 // withOwnState leaves out mailboxes whose sync state would have the name of a file
 // of another sync state, and returns the reasons.
-func (r *runner) withOwnState(c *config.Channel, targets []target) (kept []target, left []error) {
+func (r *run) withOwnState(c *config.Channel, targets []target) (kept []target, left []error) {
 	if c.SyncState.Kind != config.StatePrefix {
 		return targets, nil // others have a directory or a name of their own
 	}

@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"sync"
 
 	"isync/internal/config"
 	"isync/internal/engine"
+	"isync/internal/event"
+	"isync/internal/plan"
 	"isync/internal/store"
 )
 
@@ -17,59 +18,43 @@ import (
 // other limit: enough for many slow servers, few enough to be bounded in memory.
 const defaultParallel = 16
 
-// runner is one run over several channels.
-type runner struct {
+// run is one run over several channels. Only the stores live longer.
+type run struct {
 	Options
-	gate *gate
+	runner *Runner
+	gate   *gate
 
 	mu     sync.Mutex // guards what follows
-	stores map[*config.Store]store.Store
 	broken map[*config.Store]error
-	states map[string]engine.PairName // whose state is in a file
-	owners map[string]string          // the channel a mailbox was in first
-	warned map[[2]string]bool         // channels that overlap
+	states map[string]event.Pair // whose state is in a file
+	owners map[string]string     // the channel a mailbox was in first
+	warned map[[2]string]bool    // channels that overlap
 	sum    Summary
 	// foreseen are the changes that a dry run has planned for two mailboxes.
-	foreseen map[[2]string][2]engine.Counts
+	foreseen map[[2]string][2]event.Counts
+	// accounts count failures, by Retries.Of.
+	accounts map[any]*account
+	// totals are those of the channels that were begun and have not ended.
+	totals map[*config.Channel]*event.ChannelEnded
 }
 
-func newRunner(o Options) *runner {
-	if o.Parallel == 0 {
-		o.Parallel = defaultParallel
+func newRun(r *Runner) *run {
+	return &run{
+		Options: r.opts, runner: r,
+		gate:   newGate(r.opts.Parallel),
+		broken: map[*config.Store]error{},
+		states: map[string]event.Pair{},
+		owners: map[string]string{},
+		warned: map[[2]string]bool{},
+
+		foreseen: map[[2]string][2]event.Counts{},
+		accounts: map[any]*account{},
+		totals:   map[*config.Channel]*event.ChannelEnded{},
 	}
-	if o.TUIDs != nil {
-		o.TUIDs = &sharedReader{r: o.TUIDs}
-	}
-	return &runner{
-		Options: o,
-		gate:    newGate(o.Parallel),
-		stores:  map[*config.Store]store.Store{},
-		broken:  map[*config.Store]error{},
-		states:  map[string]engine.PairName{},
-		owners:  map[string]string{},
-		warned:  map[[2]string]bool{},
-
-		foreseen: map[[2]string][2]engine.Counts{},
-	}
 }
 
-// sharedReader is a reader for several goroutines.
-type sharedReader struct {
-	mu sync.Mutex
-	r  io.Reader
-}
-
-func (s *sharedReader) Read(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.r.Read(b)
-}
-
-// Run synchronizes the selected channels. It returns when everything that can
-// be done is done, or soon after ctx has ended.
-func Run(ctx context.Context, sel []Selection, o Options) Summary {
-	r := newRunner(o)
-	defer r.close()
+// synchronize synchronizes the selected channels.
+func (r *run) synchronize(ctx context.Context, sel []Selection) Summary {
 	// A place for each channel that is listed or worked on.
 	places := make(chan struct{}, r.Parallel)
 	var wg sync.WaitGroup
@@ -79,17 +64,18 @@ func Run(ctx context.Context, sel []Selection, o Options) Summary {
 			r.interrupted(func(sum *Summary) { sum.NotListed += len(sel) - i })
 			break
 		}
-		r.countChannel()
+		r.beginChannel(s)
 		// What is wrong with the configuration is told in order.
-		if _, err := r.open(s.Channel); err != nil {
+		stores, err := r.storesOf(s.Channel)
+		if err == nil {
+			err = EnoughConnections(stores)
+		}
+		if err != nil {
 			r.channelFailed(s.Channel, err)
+			r.endChannel(s.Channel)
 			continue
 		}
-		if err := EnoughConnections(s.Channel); err != nil {
-			r.channelFailed(s.Channel, err)
-			continue
-		}
-		b := &begun{regions: regions(s), done: make(chan struct{})}
+		b := &begun{regions: regions(s, stores), done: make(chan struct{})}
 		var first []*begun
 		for _, o := range before {
 			if overlap(b.regions, o.regions) {
@@ -104,7 +90,7 @@ func Run(ctx context.Context, sel []Selection, o Options) Summary {
 			}
 			places <- struct{}{}
 			defer func() { <-places }()
-			r.channel(ctx, s)
+			r.channel(ctx, s, stores)
 		})
 		if r.Parallel == 1 {
 			<-b.done
@@ -118,49 +104,39 @@ func Run(ctx context.Context, sel []Selection, o Options) Summary {
 
 // begun is a channel that was begun.
 type begun struct {
-	regions []region
+	regions []store.Region
 	done    chan struct{} // closed when it has ended
 }
 
-// countChannel counts a channel.
-func (r *runner) countChannel() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.sum.Channels++
-}
-
 // failed notes that not everything was successful.
-func (r *runner) failed() {
+func (r *run) failed() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sum.Failed = true
 }
 
 // interrupted notes what was not done because the run was told to stop.
-func (r *runner) interrupted(note func(*Summary)) {
+func (r *run) interrupted(note func(*Summary)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sum.Failed = true
 	note(&r.sum)
 }
 
-// close ends the sessions of all stores at the same time.
-func (r *runner) close() {
-	var wg sync.WaitGroup
-	for _, s := range r.stores {
-		wg.Go(func() { _ = s.Close() })
-	}
-	wg.Wait()
-}
-
 // channel lists the pairs of a channel and begins them in order.
-func (r *runner) channel(ctx context.Context, s Selection) {
-	q := r.quietOf(s.Channel)
-	pairs, err := r.pairs(ctx, s, q)
+func (r *run) channel(ctx context.Context, s Selection, stores [2]store.Store) {
+	defer r.endChannel(s.Channel)
+	q := r.quietOf(s.Channel, stores)
+	a := r.attempts(s.Channel, stores)
+	var pairs []target
 	var jobs []job
+	err := a.repeat(ctx, func() (err error) {
+		pairs, err = r.pairs(ctx, s, q)
+		return err
+	})
 	if err == nil {
 		jobs = r.jobs(s, pairs, q)
-		err = r.lookAround(ctx, q, jobs)
+		err = a.repeat(ctx, func() error { return r.lookAround(ctx, q, jobs) })
 	}
 	if err != nil {
 		if ctx.Err() != nil {
@@ -169,13 +145,14 @@ func (r *runner) channel(ctx context.Context, s Selection) {
 		r.channelFailed(s.Channel, err)
 		return
 	}
-	r.Observer.ChannelStarted(s.Channel.Name, len(pairs))
+	r.Events.Take(event.ChannelBegun{Channel: s.Channel.Name, Pairs: len(pairs)})
 	g := &goneBoxes{}
 	r.lookAtStates(g, jobs)
+	g.keepBoxes(jobs)
 	r.work(ctx, s, jobs, q, g)
 	r.tellGone(ctx, s, g, jobs)
 	if err := q.save(); err != nil {
-		r.Observer.Observe(engine.Event{Kind: engine.Debug, Channel: s.Channel.Name, Text: "what needed nothing is not remembered: " + err.Error()})
+		r.trace(event.DebugSync, event.Pair{Channel: s.Channel.Name}, "what needed nothing is not remembered: "+err.Error())
 	}
 }
 
@@ -188,7 +165,7 @@ type job struct {
 }
 
 // jobs describes the pairs to the engine.
-func (r *runner) jobs(s Selection, pairs []target, q *quiet) []job {
+func (r *run) jobs(s Selection, pairs []target, q *quiet) []job {
 	jobs := make([]job, len(pairs))
 	for i, t := range pairs {
 		j := &jobs[i]
@@ -203,7 +180,8 @@ func (r *runner) jobs(s Selection, pairs []target, q *quiet) []job {
 		if p, j.err = r.enginePair(s, t); j.err != nil {
 			continue
 		}
-		if q.path != "" {
+		// What the user asks for may be more than Ops.
+		if q.on && p.Deletions != plan.Restored {
 			p.Unchanged = func(fingerprint string) bool { return q.unchanged(p, fingerprint, r.now()) }
 			p.MayBeUnchanged = q.knows(p, r.now())
 		}
@@ -213,7 +191,7 @@ func (r *runner) jobs(s Selection, pairs []target, q *quiet) []job {
 }
 
 // work begins the pairs of a channel in order, and waits for them.
-func (r *runner) work(ctx context.Context, s Selection, jobs []job, q *quiet, g *goneBoxes) {
+func (r *run) work(ctx context.Context, s Selection, jobs []job, q *quiet, g *goneBoxes) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	// Into these the pairs begun so far may put messages.
@@ -221,22 +199,25 @@ func (r *runner) work(ctx context.Context, s Selection, jobs []job, q *quiet, g 
 	for i, j := range jobs {
 		t := j.target
 		left := func() {
+			r.skip(s.Channel, jobs[i:])
 			if ctx.Err() != nil {
 				r.interrupted(func(sum *Summary) { sum.NotBegun += len(jobs) - i })
 			}
 		}
+		a := r.attempts(s.Channel, t.stores)
 		c := r.claimOf(s.Channel, t)
+		c.delay = a.delay
 		r.lookForOverlap(s.Channel, t, c)
 		isFilled := slices.ContainsFunc(c.boxes, func(b string) bool { return filled[b] })
 		if j.unchanged && !isFilled && ctx.Err() == nil {
 			if r.Parallel == 1 {
 				wg.Wait() // it takes no place in the gate, but its turn
 			}
-			r.Observer.PairStarted(t.PairName)
+			r.Events.Take(event.PairBegun{Pair: t.Pair})
 			if r.Explain {
-				r.Observer.Observe(engine.Event{Kind: engine.Selected, Channel: t.Channel, Box: t.Box, Text: "unchanged since a run that found nothing to do; not opened"})
+				r.trace(event.DebugMain, t.Pair, "unchanged since a run that found nothing to do; not opened")
 			}
-			r.finish(ctx, s, t, engine.Result{Unchanged: true}, nil)
+			r.finish(ctx, s, t, engine.Result{Outcome: event.Outcome{Unchanged: true, Ambiguous: engine.Ambiguous(j.pair)}}, nil)
 			continue
 		}
 		if err := r.gate.enter(ctx, c); err != nil {
@@ -249,7 +230,7 @@ func (r *runner) work(ctx context.Context, s Selection, jobs []job, q *quiet, g 
 			return
 		}
 		// From here, so that pairs are begun in order.
-		r.Observer.PairStarted(t.PairName)
+		r.Events.Take(event.PairBegun{Pair: t.Pair})
 		if j.pair == nil {
 			r.finish(ctx, s, t, engine.Result{}, j.err)
 			r.gate.leave(c)
@@ -261,23 +242,34 @@ func (r *runner) work(ctx context.Context, s Selection, jobs []job, q *quiet, g 
 		for _, b := range c.trash {
 			filled[b] = true
 		}
-		wg.Go(func() { r.pair(ctx, s, j, q, g, c) })
+		wg.Go(func() { r.pair(ctx, s, j, q, g, c, a) })
 	}
 }
 
-func (r *runner) channelFailed(c *config.Channel, err error) {
+func (r *run) channelFailed(c *config.Channel, err error) {
 	r.failed()
 	r.note(c, err)
-	r.Observer.ChannelFailed(c.Name, err)
+	r.setStatus(c, event.StatusFailed)
+	r.Events.Take(event.ChannelFailed{Channel: c.Name, Err: err})
 }
 
-// note remembers the stores that have failed, so that they are not tried again.
-// It reports whether there are any, and whether all of them were known to have.
-func (r *runner) note(c *config.Channel, err error) (any, known bool) {
+// note remembers the stores that have failed, so that they are not used again. A store
+// has not failed as a whole if other pairs of its account may still succeed. any reports
+// whether stores have failed, and known whether all of them were remembered before.
+func (r *run) note(c *config.Channel, err error) (any, known bool) {
+	hope := map[string]bool{}
+	for _, e := range ends(c) {
+		acc := r.account(e.Store)
+		hope[e.Store.Name] = acc != nil && !acc.exhausted()
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	known = true
-	for _, se := range storeErrors(err) {
+	for _, se := range store.StoreErrors(err) {
+		if kind, _ := store.KindOf(se); !kind.Lasting() && hope[se.Store] && !errors.Is(se, store.ErrCrowded) {
+			known = false
+			continue
+		}
 		any = true
 		for _, e := range ends(c) {
 			if e.Store.Name != se.Store {
@@ -293,72 +285,36 @@ func (r *runner) note(c *config.Channel, err error) (any, known bool) {
 }
 
 // isBroken reports whether a store of the channel has failed.
-func (r *runner) isBroken(c *config.Channel) bool {
+func (r *run) isBroken(c *config.Channel) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.broken[c.Far.Store] != nil || r.broken[c.Near.Store] != nil
 }
 
-// storeErrors returns all failures of stores in the tree of an error: both
-// stores may have failed at the same time.
-func storeErrors(err error) (found []*store.StoreError) {
-	switch e := err.(type) { //nolint:errorlint // it walks the tree itself
-	case *store.StoreError:
-		return []*store.StoreError{e}
-	case interface{ Unwrap() error }:
-		return storeErrors(e.Unwrap())
-	case interface{ Unwrap() []error }:
-		for _, x := range e.Unwrap() {
-			found = append(found, storeErrors(x)...)
-		}
-	}
-	return found
-}
-
-// open returns the channel's stores.
-func (r *runner) open(c *config.Channel) (st [2]store.Store, err error) {
+// storesOf returns the channel's stores.
+func (r *run) storesOf(c *config.Channel) (st [2]store.Store, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for t, e := range ends(c) {
 		if r.broken[e.Store] != nil {
 			return st, fmt.Errorf("skipped, because %s failed before", e.Store.Label())
 		}
-		s := r.stores[e.Store]
-		if s == nil {
-			if s, err = r.Open(e.Store); err != nil {
-				r.broken[e.Store] = err
-				return st, err
-			}
-			r.stores[e.Store] = s
+		if st[t], err = r.runner.open(e.Store); err != nil {
+			r.broken[e.Store] = err
+			return st, err
 		}
-		st[t] = s
 	}
 	return st, nil
 }
 
 // pair synchronizes one pair, and gives back what was claimed for it.
-func (r *runner) pair(ctx context.Context, s Selection, j job, q *quiet, g *goneBoxes, c claim) {
+func (r *run) pair(ctx context.Context, s Selection, j job, q *quiet, g *goneBoxes, c claim, a *attempts) {
 	t, p := j.target, j.pair
-	res, err := engine.Sync(ctx, p)
-	if errors.Is(err, store.ErrCrowded) && ctx.Err() == nil {
-		// The server grants fewer sessions than was thought, and several pairs
-		// have waited for one another. One that is alone does not.
-		r.gate.leave(c)
-		c.alone = true
-		if gerr := r.gate.enter(ctx, c); gerr != nil {
-			r.finish(ctx, s, t, res, gerr)
-			return
-		}
-		before := res.Counts
-		res, err = engine.Sync(ctx, p)
-		for i := range before {
-			res.Counts[i].Add(before[i])
-		}
-	}
+	res, err := r.sync(ctx, t, p, &c, a)
 	q.note(p, res, err, r.now())
 	switch {
 	case res.Gone != nil:
-		g.add(t.PairName, res.Gone)
+		g.add(t.Pair, res.Gone)
 		if err != nil { // it is told with all the others
 			err = fmt.Errorf("%w: %w", engine.ErrReported, err)
 		}
@@ -366,18 +322,97 @@ func (r *runner) pair(ctx context.Context, s Selection, j job, q *quiet, g *gone
 		err = &perhapsRenamed{err}
 	}
 	r.finish(ctx, s, t, res, err)
-	r.gate.leave(c)
+	if !c.left {
+		r.gate.leave(c)
+	}
+}
+
+// sync synchronizes a pair, and tries that again after failures that may pass. The
+// result is that of all tries together.
+func (r *run) sync(ctx context.Context, t target, p *engine.Pair, c *claim, a *attempts) (engine.Result, error) {
+	if n := a.most(); n > 0 && !r.DryRun {
+		p.Attempts = &engine.Attempts{Max: n}
+	}
+	var sum engine.Result // of the tries before
+	best := 0             // the highest number of changes in total
+	for {
+		res, err := r.syncOnce(ctx, p, c)
+		if !r.DryRun {
+			for i := range sum.Counts {
+				res.Counts[i].Add(sum.Counts[i])
+				res.Bytes[i] += sum.Bytes[i]
+			}
+			res.Failed += sum.Failed
+			res.Problems += sum.Problems
+		}
+		n := res.Counts[0].Total() + res.Counts[1].Total()
+		changed := n > best && !r.DryRun || res.Learned
+		best = max(best, n)
+		again := false
+		switch {
+		case err != nil:
+			// A pair that is alone and lacks a session will lack it again.
+			again = !c.left && !errors.Is(err, store.ErrCrowded) && a.again(ctx, err, changed)
+		case res.Again > 0:
+			a.worked()
+			again = a.refused(ctx, t.Pair, res.AgainErr)
+		default:
+			a.worked()
+		}
+		if !again {
+			res.Failed += res.Again
+			return res, err
+		}
+		sum = res
+		// What the listings say is outdated: a try may have created a mailbox.
+		p.Known, p.MayBeUnchanged = [2]engine.Presence{}, false
+		r.Events.Take(event.PairRetried{Pair: t.Pair})
+		r.gate.leave(*c)
+		c.again = true
+		if gerr := r.gate.enter(ctx, *c); gerr != nil {
+			c.left = true
+			return res, gerr
+		}
+		if a.exhausted() {
+			res.Failed += res.Again
+			return res, err
+		}
+	}
+}
+
+// syncOnce synchronizes a pair. c.left is set if its claim was given back.
+func (r *run) syncOnce(ctx context.Context, p *engine.Pair, c *claim) (engine.Result, error) {
+	res, err := engine.Sync(ctx, p)
+	if !errors.Is(err, store.ErrCrowded) || ctx.Err() != nil || c.alone {
+		return res, err
+	}
+	// The server grants fewer sessions than was thought, and several pairs
+	// have waited for one another. One that is alone does not.
+	r.gate.leave(*c)
+	c.alone = true
+	if gerr := r.gate.enter(ctx, *c); gerr != nil {
+		c.left = true
+		return res, gerr
+	}
+	before := res.Outcome
+	p.Known = [2]engine.Presence{}
+	res, err = engine.Sync(ctx, p)
+	for i := range before.Counts {
+		res.Counts[i].Add(before.Counts[i])
+		res.Bytes[i] += before.Bytes[i]
+	}
+	return res, err
 }
 
 // count adds the changes of a pair to the sum; r.mu is held. In a dry run, two
 // channels with the same mailboxes plan the same changes. A real run would make them
 // only once, so they count once, whichever mailbox is the far one.
-func (r *runner) count(s Selection, t target, counts [2]engine.Counts) {
-	var before [2]engine.Counts
+func (r *run) count(s Selection, t target, counts [2]event.Counts) {
+	var before [2]event.Counts
 	if r.DryRun && t.err == nil {
 		var key [2]string
-		for i, e := range ends(s.Channel) {
-			key[i] = identity(e.Store, t.stores[i], t.Box[i])
+		for i, st := range t.stores {
+			key[i], _ = st.Identity(t.Box[i])
 		}
 		mirrored := key[0] > key[1]
 		if mirrored {
@@ -402,7 +437,7 @@ func (r *runner) count(s Selection, t target, counts [2]engine.Counts) {
 }
 
 // finish adds up what was done with a pair, and tells it.
-func (r *runner) finish(ctx context.Context, s Selection, t target, res engine.Result, err error) {
+func (r *run) finish(ctx context.Context, s Selection, t target, res engine.Result, err error) {
 	r.mu.Lock()
 	if err != nil && ctx.Err() != nil {
 		r.sum.Unfinished++
@@ -413,9 +448,19 @@ func (r *runner) finish(ctx context.Context, s Selection, t target, res engine.R
 		r.sum.Failed = true
 	}
 	r.count(s, t, res.Counts)
+	for i, n := range res.Bytes {
+		r.sum.Bytes[i] += n
+	}
+	r.sum.FailedMessages += res.Failed
+	r.sum.HeldDeletions += res.Held
 	r.mu.Unlock()
+	status := statusOf(res, err)
+	r.addTo(s.Channel, status, res.Outcome)
 	if _, known := r.note(s.Channel, err); known {
 		err = fmt.Errorf("%w: %w", engine.ErrReported, err)
 	}
-	r.Observer.PairDone(t.PairName, res, err)
+	r.Events.Take(event.PairEnded{
+		Pair: t.Pair, Status: status, Outcome: res.Outcome, Err: err, Reported: errors.Is(err, engine.ErrReported),
+		Interrupted: err != nil && ctx.Err() != nil,
+	})
 }

@@ -15,6 +15,7 @@ import (
 	"isync/internal/channel"
 	"isync/internal/config"
 	"isync/internal/engine"
+	"isync/internal/event"
 	"isync/internal/mail"
 	"isync/internal/store"
 	"isync/internal/store/mem"
@@ -54,7 +55,7 @@ func TestEvents(t *testing.T) {
 	if d := cmp.Diff(want, w.obs.log); d != "" {
 		t.Errorf("-want +got:\n%s", d)
 	}
-	wantSum := channel.Summary{Channels: 2, Boxes: 6, Counts: [2]engine.Counts{{New: 1}, {New: 5}}}
+	wantSum := channel.Summary{Channels: 2, Boxes: 6, Counts: [2]event.Counts{{New: 1}, {New: 5}}, Bytes: [2]int64{43, 211}}
 	if d := cmp.Diff(wantSum, sum); d != "" {
 		t.Errorf("summary (-want +got):\n%s", d)
 	}
@@ -73,7 +74,7 @@ func TestEvents(t *testing.T) {
 	b.Messages[0].Flags = mail.FlagSeen
 	w.disk["far"].Set("n", b)
 	sum = w.run(t.Context(), "one")
-	wantSum = channel.Summary{Channels: 1, Boxes: 3, Counts: [2]engine.Counts{{Flags: 1, Expunged: 1}, {Flags: 1, Expunged: 1}}}
+	wantSum = channel.Summary{Channels: 1, Boxes: 3, Counts: [2]event.Counts{{Flags: 1, Expunged: 1}, {Flags: 1, Expunged: 1}}}
 	if d := cmp.Diff(wantSum, sum); d != "" {
 		t.Errorf("summary (-want +got):\n%s", d)
 	}
@@ -398,7 +399,7 @@ func TestListErrors(t *testing.T) {
 	w.hook["far"] = nil
 	w.boxes("far", "a")
 	if l := channel.List(t.Context(), w.selection("one"), channel.Options{Open: w.open}); len(l) != 1 || len(l[0].Pairs) != 1 {
-		t.Errorf("without an observer: %+v", l)
+		t.Errorf("without a sink: %+v", l)
 	}
 }
 
@@ -510,7 +511,7 @@ func TestDryRun(t *testing.T) {
 	w.dry = true
 	before := map[string]*mem.Disk{"far": w.disk["far"].Clone(), "near": w.disk["near"].Clone()}
 	sum := w.run(t.Context())
-	want := channel.Summary{Channels: 2, Boxes: 5, Counts: [2]engine.Counts{{New: 2}, {New: 4}}}
+	want := channel.Summary{Channels: 2, Boxes: 5, Counts: [2]event.Counts{{New: 2}, {New: 4}}}
 	if d := cmp.Diff(want, sum); d != "" {
 		t.Errorf("summary (-want +got):\n%s", d)
 	}
@@ -536,8 +537,8 @@ func TestDryRun(t *testing.T) {
 			}
 		}
 	}
-	if w.obs.results["a"].Plan == nil {
-		t.Error("no plan")
+	if w.obs.results["a"].Counts == [2]event.Counts{} {
+		t.Error("nothing was planned")
 	}
 }
 

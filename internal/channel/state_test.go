@@ -5,8 +5,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"isync/internal/channel"
 )
 
 // TestStatePath looks where the state of a pair is, in all three kinds.
@@ -217,5 +215,3 @@ Sync Full
 		})
 	}
 }
-
-var _ channel.Observer = (*recorder)(nil)

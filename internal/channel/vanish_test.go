@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"isync/internal/engine"
+	"isync/internal/event"
 	"isync/internal/mail"
 	"isync/internal/plan"
 	"isync/internal/store"
@@ -63,7 +64,7 @@ func (v *vanishing) run(at int) error {
 	p := &engine.Pair{
 		Channel: "c", Store: [2]store.Store{far, near}, Box: [2]string{"box", "box"}, Create: [2]bool{true, true},
 		ExpireSide: syncstate.Near, StatePath: v.dir + "/state", FS: fsys, TUIDs: rand.NewChaCha8([32]byte{v.seed}),
-		Observer: quietObserver{},
+		Events: nobody{},
 	}
 	if v.inside {
 		p.StatePath = v.box() + "/.mbsyncstate"
@@ -76,9 +77,10 @@ func (v *vanishing) run(at int) error {
 	return err
 }
 
-type quietObserver struct{}
+type nobody struct{}
 
-func (quietObserver) Observe(engine.Event) {}
+// Take implements event.Sink.
+func (nobody) Take(event.Event) {}
 
 func body(name, eol string) string {
 	return "Subject: " + name + eol + "Message-Id: <" + name + "@x>" + eol + eol + "text" + eol

@@ -32,5 +32,7 @@ var capabilities = []capability{
 	{name: "UNSELECT", gain: "mailboxes are left without expunging by accident", loss: "mailboxes are left by selecting none"},
 	{name: "LIST-EXTENDED", gain: "subscriptions are listed together with what exists", loss: ""},
 	{name: "SASL-IR", gain: "logging in saves a round trip", loss: ""},
+	{name: "OBJECTID", gain: "a renamed mailbox is recognized by its MAILBOXID", loss: ""},
+	{name: "SPECIAL-USE", gain: "mailboxes for trash and junk mail are recognized by their attributes, so that MaxDelete does not apply to them", loss: ""},
 	{name: "ID", gain: "the program says who it is, if the server wants that", loss: ""},
 }

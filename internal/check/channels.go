@@ -47,7 +47,7 @@ func (c *checker) channel(ctx context.Context, s channel.Selection, seen *overla
 		l.stores[t] = c.stores[e.Store.At]
 		l.unseen[t] = e.Store.IMAP != nil && c.Probe == nil
 	}
-	if err := channel.EnoughConnections(ch); err != nil {
+	if err := channel.EnoughConnections(l.stores); err != nil {
 		c.error(err)
 		c.brief(true, "cannot be synchronized")
 		return

@@ -8,8 +8,8 @@
 // only if that is wanted (Options.Probe). No password is looked at, and none is in
 // the report.
 //
-// What is found about a channel comes from a dry run of it, up to the point where
-// messages would be listed. So the report has a failure exactly if a run fails, and
+// What is found about a channel comes from a dry run of it. Messages are listed only in
+// mailboxes that were synchronized before, and if both stores can be asked. So the report has a failure exactly if a run fails, and
 // for the same reason. A server that is not asked is assumed to hold the mailboxes
 // that it should have.
 //
@@ -26,6 +26,7 @@ import (
 
 	"isync/internal/channel"
 	"isync/internal/config"
+	"isync/internal/event"
 	"isync/internal/store"
 	"isync/internal/vfs"
 )
@@ -47,6 +48,10 @@ type Options struct {
 	// Probe connects to the server of a store and logs in; nil: servers are not
 	// asked.
 	Probe func(context.Context, *config.Store) Server
+	// Command returns a command line of this program with the same configuration.
+	Command func(args ...string) string
+	// Text returns the text of a fact that a run would report about a pair, or a channel.
+	Text func(event.Fact, event.Pair) Problem
 	// Explain makes text of an error.
 	Explain func(error) []Problem
 
@@ -63,10 +68,16 @@ type Options struct {
 	Verbose bool
 	// Line takes the lines of the report.
 	Line func(string)
+	// Found, if not nil, takes each finding, also of a report that is not Verbose.
+	Found func(event.Finding)
 }
 
-// Problem is an error as text, with advice, which may be empty.
-type Problem struct{ Text, Hint string }
+// Problem is an error as text, with advice, which may be empty. Code is that of the message
+// in a run; "": unknown.
+type Problem struct {
+	Text, Hint string
+	Code       event.Code
+}
 
 // Run writes the report. It returns whether no problem was found, and ends early
 // if ctx does.
@@ -75,7 +86,7 @@ func Run(ctx context.Context, o Options) bool {
 		o.Columns = 80
 	}
 	c := &checker{
-		Options: o, report: report{line: o.Line, columns: o.Columns, home: o.Home},
+		Options: o, report: report{line: o.Line, found: o.Found, columns: o.Columns, home: o.Home},
 		stores: map[config.Pos]store.Store{}, failed: map[config.Pos]bool{}, sizes: map[config.Pos]int{},
 	}
 	if !o.Verbose {
@@ -164,7 +175,7 @@ func (c *checker) open(s *config.Store) store.Store {
 // error reports an error.
 func (c *checker) error(err error) {
 	for _, p := range c.Explain(err) {
-		c.fail(p.Hint, "%s", c.tildes(p.Text))
+		c.coded(p.Code).fail(p.Hint, "%s", c.tildes(p.Text))
 	}
 }
 
@@ -181,6 +192,25 @@ func (c *checker) file() {
 		c.unused()
 	}
 	c.secrets()
+	c.metrics()
+}
+
+// metrics reports whether the directory of MetricsFile can be used.
+func (c *checker) metrics() {
+	path := c.Config.Global.MetricsFile
+	if path == "" {
+		return
+	}
+	at := c.Config.Global.Pos("MetricsFile")
+	dir := filepath.Dir(path)
+	c.code = event.MetricsNotWritten{}.Code()
+	switch p := examine(c.FS, dir); {
+	case p.err != nil:
+		c.note("make it writable: ls -ld "+c.shellPath(p.at)+" shows its permissions", "MetricsFile cannot be written to %s (%s): %v", c.tilde(dir), at, p.err)
+	case !p.exists:
+		c.note("create it: mkdir -p "+c.shellPath(dir), "MetricsFile cannot be written, since %s does not exist (%s)", c.tilde(dir), at)
+	}
+	c.code = ""
 }
 
 // unused points out what nothing refers to.

@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"isync/internal/channel"
 	"isync/internal/config"
 	"isync/internal/engine"
+	"isync/internal/event"
 	"isync/internal/store"
 )
 
@@ -19,7 +21,7 @@ func (c *checker) outcome(l *link) {
 		c.error(l.err)
 		return
 	}
-	c.events(l)
+	c.told(l)
 	c.missing(l)
 	var synced, both int
 	var creates [2][]string
@@ -55,47 +57,63 @@ func (c *checker) outcome(l *link) {
 // pairError tells why a pair cannot be synchronized.
 func (c *checker) pairError(l *link, p *pairResult) {
 	for _, e := range c.Explain(p.err) {
-		text := c.tildes(e.Text)
-		if name := l.label(p); !strings.Contains(text, "'"+name+"'") {
-			text = "mailbox " + quoted(name) + ": " + text
-		}
-		c.fail(c.pathHint(p.err, e.Hint), "%s", text)
+		c.coded(e.Code).fail(c.pathHint(p.err, e.Hint), "%s", c.about(l, p, e.Text))
 	}
 }
 
-// events tells what a run would warn of.
-func (c *checker) events(l *link) {
-	for _, e := range l.events {
-		if _, ok := errors.AsType[*channel.PatternError](e.Err); ok && l.unseen != [2]bool{} {
+// about adds the mailbox to a text about a pair, unless the text names it.
+func (c *checker) about(l *link, p *pairResult, text string) string {
+	text = c.tildes(text)
+	if name := l.label(p); !strings.Contains(text, "'"+name+"'") {
+		text = "mailbox " + quoted(name) + ": " + text
+	}
+	return text
+}
+
+// told reports the other notices, warnings and problems of the dry run.
+func (c *checker) told(l *link) {
+	for _, m := range l.messages {
+		if _, ok := errors.AsType[*channel.PatternError](m.Err); ok && l.unseen != [2]bool{} {
 			continue // it may be there
 		}
-		if gone, ok := errors.AsType[*channel.GoneError](e.Err); ok {
-			c.gone(l, e.Kind, gone)
+		if gone, ok := errors.AsType[*channel.GoneError](m.Err); ok {
+			c.gone(l, m.Severity, gone)
 			continue
 		}
-		problems := []Problem{{Text: e.Text}}
-		if e.Err != nil {
-			problems = c.Explain(e.Err)
+		var pair *pairResult
+		if i := slices.IndexFunc(l.pairs, func(o pairResult) bool { return o.Box == m.Pair.Box }); i >= 0 {
+			pair = &l.pairs[i]
+			m.Pair.Name = pair.Name
+		}
+		var problems []Problem
+		if m.Fact != nil {
+			problems = []Problem{c.Text(m.Fact, m.Pair)}
+		} else {
+			problems = c.Explain(m.Err)
 		}
 		for _, p := range problems {
+			text := c.tildes(p.Text)
+			if pair != nil {
+				text = c.about(l, pair, text)
+			}
 			switch {
-			case e.Kind == engine.Problem:
-				c.fail(p.Hint, "%s", c.tildes(p.Text))
-			case e.Kind == engine.Warning, !isCreation(l, e):
-				c.note(p.Hint, "%s", c.tildes(p.Text))
+			case m.Severity == event.Error:
+				c.coded(p.Code).fail(p.Hint, "%s", text)
+			case m.Severity == event.Warning, !isCreation(l, m):
+				c.coded(p.Code).note(p.Hint, "%s", text)
 			}
 		}
 	}
 }
 
 // gone tells of mailboxes that do not exist any more, with the commands for each.
-func (c *checker) gone(l *link, kind engine.EventKind, all *channel.GoneError) {
+func (c *checker) gone(l *link, severity event.Severity, all *channel.GoneError) {
 	for _, e := range all.Each() {
 		for _, p := range c.Explain(e) {
-			if kind != engine.Problem || l.uncertain(e.Boxes[0].GoneError) {
-				c.note(p.Hint, "%s", c.tildes(p.Text))
+			if severity != event.Error || l.uncertain(e.Boxes[0].GoneError) {
+				c.coded(p.Code).note(p.Hint, "%s", c.tildes(p.Text))
 			} else {
-				c.fail(p.Hint, "%s", c.tildes(p.Text))
+				c.coded(p.Code).fail(p.Hint, "%s", c.tildes(p.Text))
 			}
 		}
 	}
@@ -105,12 +123,13 @@ func (c *checker) gone(l *link, kind engine.EventKind, all *channel.GoneError) {
 // asked. Then a run would not look at the pair any more.
 func (l *link) uncertain(e *engine.GoneError) bool { return e.Messages < 0 && len(l.Patterns) > 0 }
 
-// isCreation reports whether an event is that a mailbox would be created, which is
-// told for all of them at once.
-func isCreation(l *link, e engine.Event) bool {
+// isCreation reports whether a message says that a mailbox would be created. The report
+// lists all of these mailboxes together.
+func isCreation(l *link, m event.Message) bool {
+	created, ok := m.Fact.(event.MailboxWouldBeCreated)
 	for i := range l.pairs {
 		p := &l.pairs[i]
-		if p.Box == e.Box && p.creates(config.Side(e.Side)) {
+		if ok && p.Box == m.Pair.Box && p.creates(config.Side(created.Side)) {
 			return true
 		}
 	}
@@ -128,7 +147,7 @@ func (c *checker) missing(l *link) {
 	boxes := map[key][]*pairResult{}
 	for i := range l.pairs {
 		p := &l.pairs[i]
-		if !errors.Is(p.err, engine.ErrBoxMissing) || p.Gone != nil {
+		if !errors.Is(p.err, engine.ErrBoxMissing) || goneFrom(p.err) != nil {
 			continue
 		}
 		k := key{p.Absent, errors.Is(p.err, channel.ErrPerhapsRenamed)}
@@ -223,10 +242,13 @@ func briefly(l *link) string {
 			away++
 		}
 		if p.err != nil {
-			if p.Gone == nil || !l.uncertain(p.Gone) {
+			if gone := goneFrom(p.err); gone == nil || !l.uncertain(gone) {
 				bad++
 			}
 			continue
+		}
+		if p.Problems > 0 {
+			bad++
 		}
 		if p.HasState {
 			synced++

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"isync/internal/ui"
 	"isync/internal/vfs"
 )
 
@@ -35,7 +36,10 @@ func TestPathPrefix(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		text, hint := PathPrefix(vfs.OS{}, dir+test.path)
+		text, hint := "", ""
+		if f, ok := PathPrefix(vfs.OS{}, dir+test.path); ok {
+			text, hint = ui.Text(f)
+		}
 		text = strings.ReplaceAll(text, dir, "")
 		if (text != "") != (test.want != "") || !strings.Contains(text, test.want) {
 			t.Errorf("%q with %q: %q, want %q", test.path, test.dirs, text, test.want)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"isync/internal/event"
 )
 
 // The marks that lines about tests begin with. They are read without colors and
@@ -34,6 +36,10 @@ type report struct {
 	findings []finding
 	problems int
 	notes    int
+	// code is that of the next finding; "": it has none.
+	code event.Code
+	// found, if not nil, takes the findings.
+	found func(event.Finding)
 }
 
 // subject is what a finding is about: a section of the file; zero: the file.
@@ -89,12 +95,32 @@ func (r *report) row(label, name, text string) {
 func (r *report) text(first, text string) { r.wrap(first, len(first), text) }
 
 // ok tells that a test went well.
-func (r *report) ok(format string, args ...any) { r.mark(markOK, fmt.Sprintf(format, args...), "") }
+func (r *report) ok(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	r.pass(markOK, text, "")
+	r.mark(markOK, text, "")
+}
+
+// coded gives the next finding a code.
+func (r *report) coded(code event.Code) *report {
+	r.code = code
+	return r
+}
+
+// pass passes a finding on.
+func (r *report) pass(mark, text, hint string) {
+	code := r.code
+	r.code = ""
+	if r.found != nil {
+		level := map[string]event.FindingLevel{markOK: event.FindingOK, markNote: event.FindingNote, markFail: event.FindingProblem}[mark]
+		r.found(event.Finding{Section: r.subject.what, Name: r.subject.name, Level: level, Code: code, Text: text, Hint: hint})
+	}
+}
 
 // note points out what is legal but may not be what was meant.
 func (r *report) note(hint, format string, args ...any) {
 	r.notes++
-	r.found(markNote, fmt.Sprintf(format, args...), hint)
+	r.add(markNote, fmt.Sprintf(format, args...), hint)
 }
 
 // fail reports what makes a run fail.
@@ -104,12 +130,13 @@ func (r *report) fail(hint, format string, args ...any) {
 		return
 	}
 	r.problems++
-	r.found(markFail, fmt.Sprintf(format, args...), hint)
+	r.add(markFail, fmt.Sprintf(format, args...), hint)
 }
 
-// found reports and keeps a finding.
-func (r *report) found(mark, text, hint string) {
+// add reports and keeps a finding.
+func (r *report) add(mark, text, hint string) {
 	hint = r.tildesInHint(hint)
+	r.pass(mark, text, hint)
 	f := finding{mark: mark, what: r.subject.what, text: text, hint: hint}
 	if r.subject.name != "" {
 		f.names = []string{r.subject.name}

@@ -6,6 +6,7 @@ import (
 	"isync/internal/channel"
 	"isync/internal/config"
 	"isync/internal/engine"
+	"isync/internal/event"
 )
 
 // risks points out what is legal but may lose mail, or not do what was meant.
@@ -108,14 +109,14 @@ func (l *link) hiddenBy(i int) string {
 
 // overlaps knows what the channels so far have to do with.
 type overlaps struct {
-	boxes  map[string]claim // by channel.Identity
+	boxes  map[string]claim // by store.Place's Identity
 	states map[string]claim // by path
 }
 
 // claim is a pair in a channel.
 type claim struct {
 	channel string
-	pair    engine.PairName
+	pair    event.Pair
 	other   string // identity of the other mailbox of the pair
 	state   string // path of its sync state
 }
@@ -137,7 +138,7 @@ func (o *overlaps) add(c *checker, l *link) {
 		}
 		var id [2]string
 		for t := range id {
-			id[t] = channel.Identity(l.Channel, l.stores[t], config.Side(t), v.Box[t])
+			id[t], _ = l.stores[t].Identity(v.Box[t])
 		}
 		o.state(c, l, v, told)
 		for t := range id {
@@ -164,7 +165,7 @@ func (o *overlaps) state(c *checker, l *link, v channel.Preview, told map[string
 	}
 	switch {
 	case !ok:
-		o.states[path] = claim{channel: l.Name, pair: v.PairName}
+		o.states[path] = claim{channel: l.Name, pair: v.Pair}
 	case was.channel != l.Name && (was.pair.Store != v.Store || was.pair.Box != v.Box) && !told[was.channel]:
 		told[was.channel] = true
 		c.fail("set another SyncState in one of the two channels, or remove the line",
@@ -176,7 +177,7 @@ func (o *overlaps) state(c *checker, l *link, v channel.Preview, told map[string
 func (o *overlaps) box(c *checker, l *link, v channel.Preview, t config.Side, id [2]string, told map[string]bool) {
 	was, ok := o.boxes[id[t]]
 	if !ok {
-		o.boxes[id[t]] = claim{l.Name, v.PairName, id[1-t], v.StatePath}
+		o.boxes[id[t]] = claim{l.Name, v.Pair, id[1-t], v.StatePath}
 		return
 	}
 	if was.channel == l.Name || told[was.channel] {

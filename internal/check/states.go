@@ -5,6 +5,7 @@ import (
 
 	"isync/internal/config"
 	"isync/internal/engine"
+	"isync/internal/syncstate"
 )
 
 // state shows where the sync state is, and tests whether it can be written.
@@ -53,9 +54,23 @@ func (l *link) allFailed() bool {
 	return true
 }
 
+// heldDeletions tells of deletions that the last run has not propagated.
+func (c *checker) heldDeletions(l *link, p *pairResult, notes *syncstate.Notes) {
+	for _, t := range syncstate.Sides {
+		if notes.HeldOf[t] == 0 {
+			continue
+		}
+		var hint string
+		for _, e := range c.Explain(&engine.TooManyDeletionsError{Pair: p.Pair, Side: t}) {
+			hint = e.Hint
+		}
+		c.note(hint, "mailbox %s: the last run would have deleted more messages on the %s side than MaxDelete allows, so it has deleted none", quoted(l.label(p)), t)
+	}
+}
+
 // stateFiles looks at the states that exist.
 func (c *checker) stateFiles(l *link) {
-	interrupted, held := 0, 0
+	interrupted, held, skipped := 0, 0, 0
 	for i := range l.pairs {
 		name := l.pairs[i].Name
 		path := l.prev.Pair(name).StatePath
@@ -71,7 +86,11 @@ func (c *checker) stateFiles(l *link) {
 		if err != nil {
 			c.note("without the list, these messages are not tried again, unless Old is given", "cannot read the list of messages that could not be copied: %v", err)
 		}
+		if l.unseen != [2]bool{} || l.pairs[i].err != nil { // else the dry run has told
+			c.heldDeletions(l, &l.pairs[i], notes)
+		}
 		held += len(notes.Held)
+		skipped += len(notes.Skipped)
 		tried, busy, err := tryLock(c.FS, path+engine.LockSuffix)
 		switch {
 		case busy:
@@ -83,7 +102,11 @@ func (c *checker) stateFiles(l *link) {
 	if interrupted > 0 {
 		c.note("", "%s interrupted; the next run continues", wereThey(interrupted, "run"))
 	}
+	list := c.Command("--list-failed", l.Name) + " lists them"
 	if held > 0 {
-		c.note("", "%s not copied so far; each run tries again and reports the failures", wereThey(held, "message"))
+		c.note(list, "%s not copied so far; each run tries again and reports the failures", wereThey(held, "message"))
+	}
+	if skipped > 0 {
+		c.note(list, "%s given up; no run tries again to copy them", wereThey(skipped, "message"))
 	}
 }

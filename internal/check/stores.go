@@ -13,6 +13,7 @@ import (
 
 	"isync/internal/channel"
 	"isync/internal/config"
+	"isync/internal/event"
 	"isync/internal/mail"
 	"isync/internal/store"
 )
@@ -308,8 +309,9 @@ func (c *checker) path(s *config.Store) {
 	if !strings.HasSuffix(dir, "/") {
 		dir = filepath.Dir(dir) // the rest is the beginning of names
 	}
-	if text, hint := PathPrefix(c.FS, s.Path); text != "" {
-		c.note(hint, "%s", c.tildes(text))
+	if f, ok := PathPrefix(c.FS, s.Path); ok {
+		p := c.Text(f, event.Pair{})
+		c.coded(p.Code).note(p.Hint, "%s", c.tildes(p.Text))
 	}
 	p := examine(c.FS, dir)
 	listed := slices.ContainsFunc(c.Channels, func(sel channel.Selection) bool {
@@ -331,7 +333,7 @@ func (c *checker) path(s *config.Store) {
 // pathFailed tells why a path cannot be used.
 func (c *checker) pathFailed(what string, err error) {
 	for _, p := range c.Explain(err) {
-		c.fail(c.pathHint(err, p.Hint), "%s: %s", what, c.tildes(p.Text))
+		c.coded(p.Code).fail(c.pathHint(err, p.Hint), "%s: %s", what, c.tildes(p.Text))
 	}
 }
 

@@ -5,9 +5,9 @@ import (
 	"fmt"
 
 	"isync/internal/config"
-	"isync/internal/listcache"
+	"isync/internal/event"
+	"isync/internal/memo"
 	"isync/internal/store/imap"
-	"isync/internal/ui"
 )
 
 // remember lets an IMAP store, or the sessions of an account, remember the listings
@@ -15,7 +15,7 @@ import (
 // without.
 func (w *workshop) remember(s *config.Store, o *imap.Options) {
 	o.Now = w.env.Now
-	o.Debug = func(text string) { w.printer.Debugf(ui.DebugDriver, "%s: %s", s.Name, text) }
+	o.Debug = func(text string) { w.debugf(event.DebugDriver, "%s: %s", s.Name, text) }
 	dir, err := w.env.Config.CacheDir()
 	if err != nil {
 		o.Debug("no listings are remembered: " + err.Error())
@@ -25,7 +25,7 @@ func (w *workshop) remember(s *config.Store, o *imap.Options) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.listings == nil {
-		w.listings = listcache.NewDir(w.fs, dir)
+		w.listings = memo.NewDir(w.fs, dir)
 	}
 	o.Listings = w.listings
 }
@@ -39,8 +39,8 @@ func serverKey(a *config.Account) string {
 
 // accountID returns what tells an account from all others.
 func (w *workshop) accountID(a *config.Account) func(context.Context) (string, error) {
-	creds := w.loginOf(a).creds
 	return func(ctx context.Context) (string, error) {
+		creds := w.loginOf(a).creds
 		server := fmt.Sprintf("%s:%d", a.Host, a.Port)
 		if a.Tunnel != "" {
 			server = "tunnel " + a.Tunnel

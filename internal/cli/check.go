@@ -8,11 +8,12 @@ import (
 	"slices"
 	"time"
 
+	"isync/internal/auth"
 	"isync/internal/check"
 	"isync/internal/config"
+	"isync/internal/event"
 	"isync/internal/imapclient"
 	"isync/internal/store"
-	"isync/internal/store/imap"
 	"isync/internal/ui"
 )
 
@@ -21,8 +22,11 @@ func (r *run) check(ctx context.Context) int {
 	o := check.Options{
 		Config: r.cfg, All: r.c.all || len(r.c.names) == 0,
 		FS: r.env.FS, Now: r.env.Now,
+		Text:    r.checkText,
 		Explain: r.checkProblems,
-		Line:    r.printer.Println,
+		Command: r.command,
+		Line:    r.println,
+		Found:   func(f event.Finding) { r.events.Take(f) },
 		Verbose: r.c.verbose,
 		Windows: r.env.Config.Windows,
 	}
@@ -35,6 +39,7 @@ func (r *run) check(ctx context.Context) int {
 	if !r.selectChecked(&o) {
 		return exitFailure
 	}
+	r.begin(event.CommandCheck, o.Channels)
 	w := r.workshop()
 	o.Open = w.open
 	if r.c.online {
@@ -61,12 +66,18 @@ func (r *run) selectChecked(o *check.Options) bool {
 		}
 		c.names = append(c.names, name)
 	}
-	var problems []ui.Problem
+	var problems []event.Message
 	o.Channels, problems = selectChannels(r.cfg, &c)
 	for _, p := range problems {
-		r.printer.Problem(p)
+		r.events.Take(p)
 	}
 	return len(problems) == 0
+}
+
+// checkText returns the text of a fact for the report.
+func (r *run) checkText(f event.Fact, about event.Pair) check.Problem {
+	text, hint := ui.Text(r.withCommands(f, about))
+	return check.Problem{Text: text, Hint: hint, Code: f.Code()}
 }
 
 // checkProblems makes text of an error for the report, with the place in it.
@@ -74,10 +85,14 @@ func (r *run) checkProblems(err error) []check.Problem {
 	var out []check.Problem
 	for _, p := range r.explain(err) {
 		text := p.Text
-		if p.Place != "" {
-			text += " (" + p.Place + ")"
+		if p.Place != (event.Place{}) {
+			text += " (" + p.Place.String() + ")"
 		}
-		out = append(out, check.Problem{Text: text, Hint: p.Hint})
+		problem := check.Problem{Text: text, Hint: p.Hint}
+		if p.Fact != nil {
+			problem.Code = p.Fact.Code()
+		}
+		out = append(out, problem)
 	}
 	return out
 }
@@ -106,7 +121,7 @@ func (w *workshop) probe(ctx context.Context, s *config.Store) (srv check.Server
 	}
 	begin := time.Now()
 	client, err := w.enter(ctx, s, o)
-	if _, late := errors.AsType[*imap.LateError](err); late {
+	if _, late := errors.AsType[*auth.LateError](err); late {
 		begin = time.Now()
 		client, err = w.enter(ctx, s, o)
 	}

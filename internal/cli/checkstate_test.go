@@ -27,7 +27,7 @@ func TestCheckStateFiles(t *testing.T) {
 		w.sameTree(tree)
 	}
 	w.run(1, "c")
-	check("1 message was not copied so far; each run tries again", "1 of 3 pairs were synchronized before",
+	check("1 message was not copied so far; each run tries again", "--list-failed c lists them", "1 of 3 pairs were synchronized before",
 		"mailbox 'Work.isync' is left out: ", "mailbox 'Work.isync.new' is left out: ", "mailbox 'Work.journal' is left out: ", "mailbox 'Work.new' is left out: ")
 
 	w.write("st/INBOX.isync", "something else\n")

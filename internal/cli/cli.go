@@ -1,15 +1,15 @@
-// Package cli is the command line of mbsync: the grammar of its options, the
-// parts that make up a run, and what becomes of errors at the end of it, which
-// are told here and nowhere else, with a line "hint:" where there is good
-// advice, and an exit code.
+// Package cli is the command line of mbsync: it parses the options, makes the stores
+// and channels of a run, finds out what errors are about, and chooses the exit code.
 package cli
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -17,6 +17,8 @@ import (
 	"isync/internal/auth"
 	"isync/internal/channel"
 	"isync/internal/config"
+	"isync/internal/event"
+	"isync/internal/hook"
 	"isync/internal/store/imap"
 	"isync/internal/ui"
 )
@@ -37,11 +39,11 @@ const (
 func Main(env Env, args []string) int {
 	c, err := scan(args[min(1, len(args)):])
 	if err != nil {
-		hint := tryHelp
-		if u, ok := errors.AsType[*usageError](err); ok && u.hint != "" {
-			hint = u.hint
+		invalid := event.CommandLineInvalid{Program: "mbsync", Err: err}
+		if u, ok := errors.AsType[*usageError](err); ok {
+			invalid.Joined = u.joined
 		}
-		ui.New(ui.Options{Out: env.Stdout, Err: env.Stderr}).Problem(ui.Problem{Text: err.Error(), Hint: hint})
+		ui.New(ui.Options{Out: env.Stdout, Err: env.Stderr}).Take(event.Message{Severity: event.Error, Fact: invalid})
 		return exitFailure
 	}
 	switch {
@@ -54,16 +56,46 @@ func Main(env Env, args []string) int {
 		_, _ = fmt.Fprint(env.Stdout, versionText("isync"))
 		return exitOK
 	}
-	if c.debug&ui.DebugCrash != 0 {
+	if c.debug&event.DebugCrash != 0 {
 		debug.SetTraceback("all")
 	}
 	r := &run{env: env, c: c}
-	r.printer = ui.New(ui.Options{
-		Out: env.Stdout, Err: env.Stderr, Columns: env.Columns, Now: env.Now,
-		Level: c.level(), Debug: c.debug, DryRun: c.dryRun,
-		Explain: r.explain,
+	o := ui.Options{
+		Out: env.Stdout, Err: env.Stderr, Columns: env.Columns, Rows: env.Rows, Now: env.Now,
+		Level: c.level(), Debug: c.debug, DryRun: c.dryRun, Watch: c.watch,
+		Explain: r.explain, WithCommands: r.withCommands,
+	}
+	if !c.json {
+		r.printer = ui.New(o)
+		r.reporter = reporter{r.printer, r.c.debug}
+		return r.main()
+	}
+	return r.mainJSON(o)
+}
+
+// mainJSON is main with --json: JSON objects go to the output, and text to the error stream.
+func (r *run) mainJSON(o ui.Options) int {
+	if r.env.KeepPipe != nil {
+		r.env.KeepPipe()
+	}
+	o.Out, o.Columns = io.Discard, nil
+	if r.c.verbose || r.c.debug != 0 {
+		o.Out = r.env.Stderr
+	}
+	r.printer = ui.New(o)
+	r.json = ui.NewJSON(ui.JSONOptions{
+		Out:     r.env.Stdout,
+		Objects: ui.Objects{Now: r.env.Now, Explain: r.explain, WithCommands: r.withCommands, Messages: r.c.jsonDetail == "messages", DryRun: r.c.dryRun},
+		Lost: func(err error) {
+			r.printer.Take(event.Message{Severity: event.Error, Fact: event.OutputLost{Err: err}})
+		},
 	})
-	return r.main()
+	r.reporter = reporter{event.Join(r.printer, r.json), r.c.debug}
+	code := r.main()
+	if err := r.json.Close(); err != nil && code == exitOK {
+		code = exitFailure
+	}
+	return code
 }
 
 // level is how much is to be told.
@@ -81,19 +113,26 @@ func (c *commandLine) level() ui.Level {
 
 // run is one run of the program.
 type run struct {
-	env     Env
-	c       *commandLine
-	cfg     *config.Config // nil: not loaded yet
+	env Env
+	c   *commandLine
+	cfg *config.Config // nil: not loaded yet
+	reporter
+	// printer is the sink that writes to the terminal.
 	printer *ui.Printer
+	json    *ui.JSON     // nil: no output for programs
+	metrics *ui.Metrics  // nil: nobody wants them
+	hooks   *hook.Hooks  // nil: there are none
 	ended   atomic.Int32 // the signal that ended it
+	runs    atomic.Int32 // of the watcher, so far
 }
 
+// main does what the command line says, and returns the exit code.
 func (r *run) main() int {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	defer r.watch(cancel)()
 	for _, n := range r.c.notices {
-		r.printer.Notice("", n)
+		r.tell(event.Notice, config.Pos{}, n)
 	}
 	if r.c.hasGetCert {
 		return r.unlessSignalled(r.getCert(ctx))
@@ -101,30 +140,63 @@ func (r *run) main() int {
 	if r.c.fixConfig {
 		return r.unlessSignalled(r.fixConfig())
 	}
-	if !r.c.listStores && !r.c.check && !r.c.all && len(r.c.names) == 0 {
+	code, told := r.do(ctx)
+	code = r.unlessSignalled(code)
+	if !told {
+		r.events.Take(event.CommandEnded{Exit: code})
+	}
+	return code
+}
+
+// do carries out a command that needs the configuration. told: a summary was reported.
+func (r *run) do(ctx context.Context) (code int, told bool) {
+	if !r.c.listStores && !r.c.check && !r.c.listFailed && !r.c.watch && !r.c.status && len(r.c.edits) == 0 && !r.c.all && len(r.c.names)+len(r.c.allow.words)+len(r.c.restore.words) == 0 {
 		// Not a matter of the configuration, which may not even be there yet.
-		r.printer.Problem(noChannelNamed)
-		return exitFailure
+		r.tell(event.Error, config.Pos{}, event.NoChannelNamed{})
+		return exitFailure, false
 	}
 	if !r.load() {
-		return exitFailure
+		return exitFailure, false
 	}
-	var code int
+	defer r.printer.End()
 	switch {
 	case r.c.check:
-		code = r.check(ctx)
+		return r.check(ctx), false
 	case r.c.listStores:
-		code = r.listStores(ctx)
-	default:
-		code = r.channels(ctx)
+		return r.listStores(ctx), false
+	case r.c.listFailed:
+		return r.listFailed(ctx), false
+	case len(r.c.edits) > 0:
+		r.begin(event.CommandEditFailed, nil)
+		return r.editFailed(ctx), false
+	case r.c.status:
+		return r.watchStatus(), false
+	case r.c.watch:
+		return r.watchChannels(ctx), false
 	}
-	r.printer.End()
-	return r.unlessSignalled(code)
+	return r.channels(ctx)
+}
+
+// begin reports that a command begins.
+func (r *run) begin(c event.Command, sel []channel.Selection) { r.beginRun(0, c, sel) }
+
+// beginRun is begin for one of several runs.
+func (r *run) beginRun(id int, c event.Command, sel []channel.Selection) {
+	e := event.RunBegun{Run: id, Version: Version(), Command: c}
+	for _, s := range sel {
+		e.Channels = append(e.Channels, s.Channel.Name)
+		for _, st := range []*config.Store{s.Channel.Far.Store, s.Channel.Near.Store} {
+			if st.IMAP != nil && !slices.Contains(e.Accounts, st.IMAP.Account.Name) {
+				e.Accounts = append(e.Accounts, st.IMAP.Account.Name)
+			}
+		}
+	}
+	r.events.Take(e)
 }
 
 // unlessSignalled returns the code, or that of the signal that ended the run.
 func (r *run) unlessSignalled(code int) int {
-	if sig := r.ended.Load(); sig != 0 {
+	if sig := r.ended.Load(); sig != 0 && !r.c.watch {
 		return exitSignal + int(sig)
 	}
 	return code
@@ -150,9 +222,19 @@ func (r *run) watch(cancel context.CancelFunc) (stop func()) {
 					return
 				}
 				cancel()
+				if r.json != nil {
+					r.json.Hurry()
+				}
+				if r.c.watch {
+					continue // it is how a watcher is ended
+				}
 				// Aside, since a terminal that was stopped takes nothing, and
 				// the second signal must get through all the same.
-				telling.Go(func() { r.printer.Warn("", fmt.Sprintf("%s: stopping; the next run goes on from here", sig)) })
+				told := event.Message{Severity: event.Warning, Fact: event.Interrupted{Signal: sig.String()}}
+				if r.json != nil {
+					r.json.Take(told)
+				}
+				telling.Go(func() { r.printer.Take(told) })
 			case <-quit:
 				return
 			}
@@ -178,16 +260,16 @@ func (r *run) load() bool {
 	cfg, notices, err := config.Load(config.Options{File: r.c.config, Env: r.env.Config})
 	words := r.notices(notices, r.c.check)
 	if err != nil {
-		r.printer.Error(err)
+		r.fail(err)
 		return false
 	}
 	r.cfg = cfg
 	r.warnExposed()
 	if words > 0 {
-		r.printer.Notice(cfg.File, fmt.Sprintf("%s; `%s` prints the new file, `%s --write` replaces this one",
-			wordsText(words), r.fixCommand(), r.fixCommand()))
+		r.tellOfFile(event.Notice, cfg.File, event.DeprecatedWords{Count: words, Command: r.fixCommand()})
 	}
-	r.printer.Debugf(ui.DebugMain, "configuration file %s", cfg.File)
+	r.debugf(event.DebugMain, "configuration file %s", cfg.File)
+	r.countMetrics()
 	return true
 }
 
@@ -196,12 +278,8 @@ func (r *run) load() bool {
 func (r *run) notices(notices []config.Notice, outdated bool) (words int) {
 	for _, n := range notices {
 		words += n.Outdated
-		text := noticeText(n)
-		switch {
-		case n.Severity == config.Warning:
-			r.printer.Caution(ui.Problem{Place: n.Pos.String(), Text: text, Hint: n.Hint})
-		case outdated || n.Outdated == 0:
-			r.printer.Notice(n.Pos.String(), text)
+		if n.Severity == event.Warning || outdated || n.Outdated == 0 {
+			r.tell(n.Severity, n.Pos, n.Fact)
 		}
 	}
 	return words
@@ -210,12 +288,13 @@ func (r *run) notices(notices []config.Notice, outdated bool) (words int) {
 // workshop returns what makes stores.
 func (r *run) workshop() *workshop {
 	w := &workshop{
-		env: r.env, fs: r.fs(), cfg: r.cfg, controls: r.c.controls, printer: r.printer,
-		readOnly: r.c.dryRun || r.c.list || r.c.listStores || r.c.check,
+		env: r.env, fs: r.fs(), cfg: r.cfg, controls: r.c.controls, reporter: r.reporter,
+		readOnly: r.c.dryRun || r.c.list || r.c.listStores || r.c.check || r.c.listFailed || len(r.c.edits) > 0,
 		checks:   r.c.check,
-		logins:   make(map[*config.Account]*accountLogin),
+		prompts:  make(map[*config.Account]*prompts),
 		accounts: make(map[*config.Account]*imap.Sessions),
 	}
+	w.beginRun()
 	w.terminal = &auth.Terminal{
 		Prompt: askTerminal,
 		Suspend: func() func() {
@@ -226,45 +305,88 @@ func (r *run) workshop() *workshop {
 	return w
 }
 
-// channels synchronizes channels, or lists their mailboxes.
-func (r *run) channels(ctx context.Context) int {
+// channels synchronizes channels, or lists their mailboxes. told: a summary was reported.
+func (r *run) channels(ctx context.Context) (code int, told bool) {
 	if r.c.all && len(r.c.names) > 0 {
-		r.printer.Warn("", fmt.Sprintf("-a stands for all channels; '%s' is ignored", r.c.names[0]))
+		r.tell(event.Warning, config.Pos{}, event.NamesIgnored{Name: r.c.names[0]})
 	}
 	sel, problems := selectChannels(r.cfg, r.c)
 	for _, p := range problems {
-		r.printer.Problem(p)
+		r.events.Take(p)
 	}
 	if len(problems) > 0 {
-		return exitFailure
+		return exitFailure, false
+	}
+	switch {
+	case r.c.list:
+		r.begin(event.CommandList, sel)
+	case r.c.dryRun:
+		r.begin(event.CommandDryRun, sel)
+	default:
+		r.begin(event.CommandRun, sel)
 	}
 	for _, s := range sel {
-		r.printer.Debugf(ui.DebugMain, "channel %s: pull %s, push %s", s.Channel.Name, s.Ops.On[config.Pull], s.Ops.On[config.Push])
+		r.debugf(event.DebugMain, "channel %s: pull %s, push %s", s.Channel.Name, s.Ops.On[config.Pull], s.Ops.On[config.Push])
 	}
+	if r.c.list {
+		return r.list(ctx, sel, r.channelOptions()), false
+	}
+	defer r.startHooks(ctx, sel)()
+	o := r.channelOptions()
+	runner := channel.NewRunner(o)
+	defer runner.Close()
+	sum := runner.Run(ctx, sel)
+	if r.json != nil {
+		runner.Close() // servers may say something, and the summary is the last object
+	}
+	code = r.exitCode(sum)
+	r.events.Take(summaryOf(sum, r.unlessSignalled(code)))
+	r.saveMetrics(r.cfg)
+	return code, true
+}
+
+// summaryOf returns the event for the summary of a run with this exit code.
+func summaryOf(sum channel.Summary, exit int) event.Summary {
+	return event.Summary{
+		Boxes: sum.Boxes, Channels: sum.Channels, Counts: sum.Counts, Bytes: sum.Bytes,
+		Failed: sum.FailedMessages, Held: sum.HeldDeletions,
+		Unfinished: sum.Unfinished, NotBegun: sum.NotBegun, NotListed: sum.NotListed,
+		Exit: exit,
+	}
+}
+
+// channelOptions returns the options of a runner.
+func (r *run) channelOptions() channel.Options {
+	w := r.workshop()
 	o := channel.Options{
-		Global: r.cfg.Global, Open: r.workshop().open, FS: r.fs(),
-		DryRun: r.c.dryRun, Preview: r.c.dryRun && r.printer.Verbose(),
-		Explain: r.printer.Debugs(ui.DebugSync | ui.DebugMain), LogImplied: r.c.controls.logImplied,
+		Global: r.cfg.Global, Open: w.open, BeginRun: w.beginRun, FS: r.fs(),
+		DryRun: r.c.dryRun, AdoptCopy: r.c.adopt == "copy", Preview: r.c.dryRun && (r.c.level() >= ui.Verbose || r.c.jsonDetail != ""),
+		Details: r.c.jsonDetail != "" || r.hooks != nil,
+		Explain: r.debugs(event.DebugSync | event.DebugMain), LogImplied: r.c.controls.logImplied,
 		Controls: r.c.controls.engineControls(r.c.debug != 0, r.env.Stdout, r.env.Exit),
-		TUIDs:    r.env.Random, Observer: r.printer,
+		TUIDs:    r.env.Random, Events: r.events,
 		MemoryKey: r.cfg.File, Now: r.env.Now,
 	}
 	if dir, err := r.env.Config.CacheDir(); err == nil {
 		o.Memory = dir
 	}
-	if o.Controls != nil {
+	if o.Controls == nil {
+		o.Retries = retriesOf
+	} else {
 		// Steps are counted: they have to come in the same order each time.
 		o.Parallel = 1
 	}
-	if r.c.list {
-		return r.list(ctx, sel, o)
+	return o
+}
+
+// retriesOf returns how the store of a section is tried again. This is only for servers:
+// most failures of the local file system are not temporary.
+func retriesOf(s *config.Store) channel.Retries {
+	if s.IMAP == nil {
+		return channel.Retries{}
 	}
-	sum := channel.Run(ctx, sel, o)
-	r.printer.Summary(ui.Totals{
-		Boxes: sum.Boxes, Channels: sum.Channels, Counts: sum.Counts,
-		Unfinished: sum.Unfinished, NotBegun: sum.NotBegun, NotListed: sum.NotListed,
-	})
-	return r.exitCode(sum)
+	a := s.IMAP.Account
+	return channel.Retries{Of: a, Count: a.Retries, Max: a.RetryMax}
 }
 
 // exitCode tells how a run has come out.

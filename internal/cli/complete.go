@@ -6,6 +6,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"isync/internal/config"
 )
@@ -57,12 +59,12 @@ func complete(env Env, c *commandLine) int {
 }
 
 func printCompletion(out io.Writer, w completion) {
-	if strings.ContainsAny(w.word, "\n\t") {
-		return // cannot be told in this form
+	if !utf8.ValidString(w.word) || strings.ContainsFunc(w.word, func(r rune) bool { return !unicode.IsPrint(r) && r != ' ' }) {
+		return // cannot be told in this form, or could be a command to the terminal
 	}
 	line := w.word
 	if w.help != "" {
-		line += "\t" + w.help
+		line += "\t" + printable(w.help)
 	}
 	fmt.Fprintln(out, line)
 }
@@ -154,12 +156,23 @@ func completeLine(env Env, words []string) []completion {
 		if u.lacks.wantsFile {
 			return []completion{{word: completeFiles}}
 		}
+		if u.lacks.complete != nil {
+			return u.lacks.complete(env, u, word)
+		}
 		return nil
 	}
 	if strings.HasPrefix(word, "-") && !u.ended {
-		return completeOption(word)
+		return completeOption(env, u, word)
 	}
 	return completeName(env, u, word)
+}
+
+// completePairs lists what an argument that names a channel, a group or a mailbox can
+// become.
+func completePairs(env Env, u *unfinished, word string) []completion {
+	var selected unfinished // it may be selected already
+	selected.config, selected.hasConfig = u.config, u.hasConfig
+	return completeName(env, &selected, word)
 }
 
 // completeName lists names that a word can become.
@@ -195,12 +208,20 @@ func completeName(env Env, u *unfinished, word string) (out []completion) {
 
 // completeOption lists the options that a word that begins with a dash can
 // become.
-func completeOption(word string) (out []completion) {
-	if spelling, file, ok := strings.Cut(word, "="); ok && strings.HasPrefix(word, "--") {
-		if o, _, ok := findLong(spelling[2:]); ok && o.wantsFile {
-			return []completion{{completeFiles, word[:len(word)-len(file)]}}
+func completeOption(env Env, u *unfinished, word string) (out []completion) {
+	if spelling, arg, ok := strings.Cut(word, "="); ok && strings.HasPrefix(word, "--") {
+		head := word[:len(word)-len(arg)]
+		o, _, ok := findLong(spelling[2:])
+		switch {
+		case !ok:
+		case o.wantsFile:
+			return []completion{{completeFiles, head}}
+		case o.complete != nil:
+			for _, c := range o.complete(env, u, arg) {
+				out = append(out, completion{head + c.word, c.help})
+			}
 		}
-		return nil
+		return out
 	}
 	add := func(spelling, help string) {
 		if strings.HasPrefix(spelling, word) {

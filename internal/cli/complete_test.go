@@ -105,6 +105,14 @@ func TestCompleteWord(t *testing.T) {
 		{"-c|rc|--|-", ""},
 		{"-c|rc|--|w", "work"},
 		{"-c|missing|w", ""},
+		{"-c|rc|--allow-deletions=", "--allow-deletions=everything --allow-deletions=both --allow-deletions=broken --allow-deletions=work --allow-deletions=two words"},
+		{"-c|rc|-a|--restore-deleted=w", "--restore-deleted=work"},
+		{"-c|rc|work|--restore-deleted=w", "--restore-deleted=work"},
+		{"-c|rc|--check|--restore-deleted=f", ""},
+		{"-c|rc|--restore-deleted|w", "work"},
+		{"--adopt=", "--adopt=copy"},
+		{"--json=m", "--json=messages"},
+		{"--adopt|c", "copy"},
 		{"--conf", "--config"},
 		{"--pull-", "--pull-new --pull-old --pull-upgrade --pull-gone --pull-flags --pull-full"},
 		{"--no-", "--no-create --no-remove --no-expunge --no-expunge-solo"},
@@ -139,8 +147,11 @@ func TestCompleteOptions(t *testing.T) {
 	offer = func(word string, depth int) {
 		for _, c := range completeLine(Env{}, []string{word}) {
 			words := []string{c.word}
-			if c.word == "-c" || c.word == "--config" || c.word == "--get-cert" || strings.HasSuffix(c.word, "c") && c.word[1] != '-' {
+			if c.word == "-c" || c.word == "--config" || c.word == "--get-cert" || strings.HasSuffix(c.word, "y-failed") || strings.HasSuffix(c.word, "p-failed") || strings.HasSuffix(c.word, "c") && c.word[1] != '-' {
 				words = append(words, "file")
+			}
+			if c.word == "--adopt" {
+				words = append(words, "copy")
 			}
 			if c.word == "--online" {
 				words = append(words, "--check")
@@ -325,6 +336,9 @@ var typed = []struct{ keys, want string }{
 	{"mbsync -c ~/boxes.rc m:Tw\t", "<-c><HOME/boxes.rc><m:Two Words>"},
 	{"mbsync -c ~/boxes.rc m:Sent,En\t", "<-c><HOME/boxes.rc><m:Sent,Entwürfe>"},
 	{"mbsync -c ~/boxes.rc m:Arch\t", "<-c><HOME/boxes.rc><m:Archive/2024>"},
+	{"mbsync -c ~/boxes.rc --allow-deletions=m:Arch\t", "<-c><HOME/boxes.rc><--allow-deletions=m:Archive/2024>"},
+	{"mbsync -c ~/boxes.rc --restore-deleted=m:Tw\t", "<-c><HOME/boxes.rc><--restore-deleted=m:Two Words>"},
+	{"mbsync -c rc --restore-deleted=wo\t", "<-c><rc><--restore-deleted=work>"},
 }
 
 func (w *shellWorld) testTyped(t *testing.T, s *terminal) {
@@ -396,6 +410,7 @@ func TestFishCompletion(t *testing.T) {
 		{"mbsync -c r", []string{"rc"}},
 		{"mbsync --config=r", []string{"--config=rc"}},
 		{"mbsync --pull-n", []string{"--pull-new\tnew messages"}},
+		{"mbsync -c rc --restore-deleted=wo", []string{"--restore-deleted=work\tchannel"}},
 		{"mbsync -Cn", nil}, // see below
 	} {
 		cmd := exec.Command(fish, "--no-config", "-c", "source $argv[1]; complete -C $argv[2]", completionFile(t, "mbsync.fish"), c.line)

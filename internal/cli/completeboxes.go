@@ -9,6 +9,7 @@ import (
 
 	"isync/internal/channel"
 	"isync/internal/config"
+	"isync/internal/event"
 	"isync/internal/store"
 	"isync/internal/ui"
 )
@@ -39,30 +40,56 @@ func completeBoxes(env Env, cfg *config.Config, word string) (out []completion) 
 
 // knownBoxes returns the names of a channel's pairs that are known without a server.
 func knownBoxes(env Env, cfg *config.Config, ch *config.Channel) []string {
-	found := make(chan []string, 1)
+	return soon(env, cfg, func(ctx context.Context, r *run) (names []string) {
+		_ = r.withStores(ch, func(stores [2]store.Store) {
+			names = channel.NewPreviewer(ch, stores, cfg.Global).Known(ctx, env.FS)
+		})
+		return names
+	})
+}
+
+// completeMessages completes a word that names a message that could not be copied: with
+// skip, one that can be skipped, or else one that is skipped.
+func completeMessages(env Env, u *unfinished, word string, skip bool) (out []completion) {
+	cfg := u.quietly(env)
+	if cfg == nil {
+		return nil
+	}
+	list := soon(env, cfg, func(ctx context.Context, r *run) (list []event.PendingMessage) {
+		for _, ch := range cfg.Channels {
+			if name, _, ok := strings.Cut(word, ":"); !strings.HasPrefix(ch.Name, name) || ok && ch.Name != name {
+				continue
+			}
+			noted, _ := r.noted(ctx, ch, nil)
+			for _, n := range noted {
+				list = append(list, pendingMessages(n)...)
+			}
+		}
+		return list
+	})
+	for i := range list {
+		m := &list[i]
+		if w := messageWord(m.Pair, m.Side, m.UID, onBothSides(list, m)); m.Skipped != skip && strings.HasPrefix(w, word) {
+			out = append(out, completion{w, m.Why})
+		}
+	}
+	return out
+}
+
+// soon returns the result of find, or nil if find takes long: the user must not have to
+// wait for a file system that does not respond. The process ends soon after that. The run
+// that find gets prints nothing.
+func soon[T any](env Env, cfg *config.Config, find func(ctx context.Context, r *run) []T) []T {
+	found := make(chan []T, 1)
 	ctx, cancel := context.WithTimeout(context.Background(), completeWait)
 	defer cancel()
-	// A file system that does not answer must not keep the user from typing: the
-	// process ends soon.
 	go func() {
 		printer := ui.New(ui.Options{Out: io.Discard, Err: io.Discard, Level: ui.Silent})
-		r := &run{env: env, c: &commandLine{list: true}, cfg: cfg, printer: printer}
-		w := r.workshop()
-		var stores [2]store.Store
-		for t, s := range []*config.Store{ch.Far.Store, ch.Near.Store} {
-			st, err := w.open(s)
-			if err != nil {
-				found <- nil
-				return
-			}
-			stores[t] = st
-			defer func() { _ = st.Close() }()
-		}
-		found <- channel.NewPreviewer(ch, stores, cfg.Global).Known(ctx, env.FS)
+		found <- find(ctx, &run{env: env, c: &commandLine{list: true}, cfg: cfg, printer: printer, reporter: reporter{events: printer}})
 	}()
 	select {
-	case names := <-found:
-		return names
+	case list := <-found:
+		return list
 	case <-ctx.Done():
 		return nil
 	}

@@ -62,15 +62,7 @@ func TestCompleteBoxes(t *testing.T) {
 				}
 			}
 			before := w.tree()
-			var got []string
-			for _, c := range completeLine(w.env, []string{"-c", "rc", tt.word}) {
-				channel, _, _ := strings.Cut(tt.word, ":")
-				rest, ok := strings.CutPrefix(c.word, channel+":")
-				if !ok {
-					t.Errorf("%q", c.word)
-				}
-				got = append(got, rest)
-			}
+			channel, _, _ := strings.Cut(tt.word, ":")
 			want := strings.FieldsFunc(tt.want, func(r rune) bool { return r == '|' })
 			less := func(list []string) map[string]int {
 				m := map[string]int{}
@@ -79,8 +71,18 @@ func TestCompleteBoxes(t *testing.T) {
 				}
 				return m
 			}
-			if d := cmp.Diff(less(want), less(got)); d != "" {
-				t.Error(d)
+			for _, head := range []string{"", "--allow-deletions=", "--restore-deleted="} {
+				var got []string
+				for _, c := range completeLine(w.env, []string{"-c", "rc", head + tt.word}) {
+					rest, ok := strings.CutPrefix(c.word, head+channel+":")
+					if !ok {
+						t.Errorf("%q", c.word)
+					}
+					got = append(got, rest)
+				}
+				if d := cmp.Diff(less(want), less(got)); d != "" {
+					t.Errorf("%s: %s", head, d)
+				}
 			}
 			if d := cmp.Diff(before, w.tree()); d != "" {
 				t.Errorf("changed:\n%s", d)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -15,7 +16,14 @@ import (
 // really end in the middle.
 func TestMain(m *testing.M) {
 	if args := os.Getenv("ISYNC_TEST_ARGS"); args != "" {
-		os.Exit(Main(OSEnv(), strings.Split(args, "\n")))
+		code := Main(OSEnv(), strings.Split(args, "\n"))
+		if file := os.Getenv("ISYNC_TEST_STATUS"); file != "" { // see TestHostileMemory
+			status, err := os.ReadFile("/proc/self/status")
+			if err = errors.Join(err, os.WriteFile(file, status, 0o600)); err != nil {
+				panic(err)
+			}
+		}
+		os.Exit(code)
 	}
 	if os.Getenv(asMbsync) != "" {
 		os.Exit(Main(OSEnv(), os.Args))

@@ -61,17 +61,18 @@ type cutWorld struct {
 }
 
 // newCutWorld returns one whose inbox has n messages, with so many words each. What is
-// in disable the program does not use.
-func newCutWorld(t *testing.T, n, words int, most int64, disable string) *cutWorld {
+// in disable the program does not use. account are further lines of the account.
+func newCutWorld(t *testing.T, n, words int, most int64, disable string, account ...string) *cutWorld {
 	t.Helper()
 	limit := new(atomic.Int64)
 	limit.Store(most)
 	srv := testkit.StartDovecot(t, testkit.DovecotConfig{})
 	port := startCutter(t, fmt.Sprintf("%s:%d", srv.Host, srv.Port), limit)
 	if disable != "" {
-		disable = "DisableExtensions " + disable + "\n"
+		account = append(account, "DisableExtensions "+disable)
 	}
-	w := newWorld(t, fmt.Sprintf("FSync no\n\nIMAPStore far\nHost %s\nPort %d\nUser user\nPassCmd \"cat '$DIR/secret'\"\nTLSType None\nAuthMechs PLAIN\n%s\n", srv.Host, port, disable)+
+	lines := strings.Join(account, "\n")
+	w := newWorld(t, fmt.Sprintf("FSync no\n\nIMAPStore far\nHost %s\nPort %d\nUser user\nPassCmd \"cat '$DIR/secret'\"\nTLSType None\nAuthMechs PLAIN\n%s", srv.Host, port, strings.TrimSuffix(lines, "\n"))+"\n\n"+
 		"MaildirStore near2\nInbox near2\n\nChannel d\nFar :far:INBOX\nNear :near2:INBOX\nCreate Near\nExpunge Both\nSyncState *\n")
 	w.write("secret", testkit.Password+"\n")
 	cache := filepath.Join(w.dir, "cache")

@@ -18,8 +18,8 @@ import (
 type Env struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
-	// Columns returns the width of the terminal that Stdout is; 0: it is none.
-	Columns func() int
+	// Columns and Rows return the size of the terminal that Stdout is; 0: it is none.
+	Columns, Rows func() int
 	// Config is what the configuration depends on.
 	Config config.Env
 	// FS is the file system that Maildirs and sync states live in.
@@ -31,28 +31,39 @@ type Env struct {
 	// Signals starts to deliver the signals that shall end the program, until
 	// stop is called. nil: there are none.
 	Signals func() (signals <-chan os.Signal, stop func())
+	// Control starts to deliver the signals that control a watcher, until stop is called:
+	// one for which isReload is true, or any other to synchronize now. nil: there are none.
+	Control func() (signals <-chan os.Signal, stop func())
 	// Exit ends the process at once.
 	Exit func(code int)
+	// KeepPipe makes writes to a pipe that nobody reads fail, instead of ending the
+	// process. nil: they always do.
+	KeepPipe func()
 }
 
 // OSEnv returns the real world.
 func OSEnv() Env {
 	return Env{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		Columns: stdoutColumns,
+		Columns: stdoutColumns, Rows: stdoutRows,
 		Config:  config.SystemEnv(),
 		FS:      vfs.OS{},
 		Now:     time.Now,
 		Random:  rand.Reader,
 		Signals: systemSignals,
+		Control: systemControl,
 		Exit:    os.Exit,
+		KeepPipe: func() {
+			// Not signal.Ignore: commands that are started would inherit that.
+			signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+		},
 	}
 }
 
 func stdoutColumns() int {
 	// A terminal that does not know how to go back to the start of a line is
-	// treated like a file.
-	if os.Getenv("TERM") == "dumb" {
+	// treated like a file, and so is one whose user wants plain text (no-color.org).
+	if os.Getenv("TERM") == "dumb" || os.Getenv("NO_COLOR") != "" {
 		return 0
 	}
 	w, _, err := term.GetSize(int(os.Stdout.Fd()))
@@ -60,6 +71,14 @@ func stdoutColumns() int {
 		return 0
 	}
 	return w
+}
+
+func stdoutRows() int {
+	_, h, err := term.GetSize(int(os.Stdout.Fd()))
+	if err != nil || h < 1 {
+		return 0
+	}
+	return h
 }
 
 func systemSignals() (<-chan os.Signal, func()) {

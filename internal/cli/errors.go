@@ -5,21 +5,18 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"strings"
+	"reflect"
 
-	"isync/internal/auth"
 	"isync/internal/channel"
 	"isync/internal/config"
+	"isync/internal/engine"
+	"isync/internal/event"
 	"isync/internal/store"
 	"isync/internal/ui"
 )
 
-// noticeText returns a notice about the configuration without its place and
-// severity, which are shown in front, and its hint, which is shown behind it.
-func noticeText(n config.Notice) string {
-	n.Pos, n.Hint = config.Pos{}, ""
-	return strings.TrimPrefix(n.String(), n.Severity.String()+": ")
-}
+// joinType is the type of what errors.Join returns.
+var joinType = reflect.TypeOf(errors.Join(fs.ErrInvalid))
 
 // explain makes text of an error: usually one problem, several if several
 // things went wrong, none if it only says that the run was told to stop, which
@@ -31,48 +28,58 @@ func (r *run) explain(err error) []ui.Problem {
 	if list, ok := errors.AsType[config.ErrorList](err); ok {
 		out := make([]ui.Problem, len(list))
 		for i, e := range list {
-			out[i] = ui.Problem{Place: e.Pos.String(), Text: oneLine(e.Msg), Hint: e.Hint}
+			f := event.ConfigInvalid{Hint: e.Hint}
+			out[i] = ui.Problem{Fact: f, Place: placeOf(e.Pos), Text: ui.OneLine(e.Msg), Hint: e.Hint}
 		}
 		return out
 	}
 	// What failed on both sides, say, is two problems.
-	if joined, ok := err.(interface{ Unwrap() []error }); ok && strings.Contains(err.Error(), "\n") {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok && reflect.TypeOf(err) == joinType {
 		var out []ui.Problem
 		for _, e := range joined.Unwrap() {
 			out = append(out, r.explain(e)...)
 		}
 		return out
 	}
-	a := r.adviser(err)
-	p := ui.Problem{Text: oneLine(err.Error())}
+	d := r.diagnose(err)
+	p := ui.Problem{Text: ui.OneLine(err.Error())}
 	if e, ok := errors.AsType[*channel.GoneError](err); ok {
-		p.Hint = strings.Join(r.aboutGone(e), "\n")
+		p.Fact = r.aboutGone(e)
+		if e.Held() && e.Void() == "" {
+			p.Fact = r.aboutHeldBoxes(e)
+		}
+		_, p.Hint = ui.Text(p.Fact)
 		return []ui.Problem{p}
 	}
-	p.Hint = oneLine(a.hint())
-	p.Place = a.place().String()
-	if sel, ok := errors.AsType[*auth.SelectError](err); ok && sel.Hint != "" {
-		// It is a hint here, and need not be in the text as well.
-		p.Text = strings.Replace(p.Text, " ("+sel.Hint+")", "", 1)
+	if e, ok := errors.AsType[*engine.TooManyDeletionsError](err); ok {
+		p.Fact = r.aboutDeletions(e)
+		_, p.Hint = ui.Text(p.Fact)
+		return []ui.Problem{p}
 	}
+	if e, ok := errors.AsType[*engine.MessageError](err); ok {
+		r.adviseOnMessage(&p, e, d)
+		return []ui.Problem{p}
+	}
+	p.Fact = d.fact()
+	if p.Fact == nil {
+		p.Fact = d.scope()
+	}
+	_, hint := ui.Text(p.Fact)
+	p.Hint = ui.OneLine(hint)
+	p.Place = placeOf(d.place())
 	return []ui.Problem{p}
 }
 
-// oneLine makes one line of several.
-func oneLine(text string) string {
-	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
-}
-
-// adviser knows an error and what it is about.
-type adviser struct {
+// diagnosis finds out what an error is about, by its type.
+type diagnosis struct {
 	err     error
 	store   *config.Store   // nil: unknown
 	account *config.Account // nil: none
 }
 
-// adviser returns what is known about an error.
-func (r *run) adviser(err error) *adviser {
-	a := &adviser{err: err}
+// diagnose begins the diagnosis of an error.
+func (r *run) diagnose(err error) *diagnosis {
+	d := &diagnosis{err: err}
 	name := ""
 	if se, ok := errors.AsType[*store.StoreError](err); ok {
 		name = se.Store
@@ -80,39 +87,51 @@ func (r *run) adviser(err error) *adviser {
 		name = be.Store
 	}
 	if r.cfg != nil && name != "" {
-		a.store = r.cfg.Store(name)
+		d.store = r.cfg.Store(name)
 	}
-	if a.store != nil && a.store.IMAP != nil {
-		a.account = a.store.IMAP.Account
+	if d.store != nil && d.store.IMAP != nil {
+		d.account = d.store.IMAP.Account
 	}
-	return a
+	return d
 }
 
 // place returns where in the configuration the error comes from, if it does.
-func (a *adviser) place() config.Pos {
-	if e, ok := errors.AsType[*placedError](a.err); ok {
+func (d *diagnosis) place() config.Pos {
+	if e, ok := errors.AsType[*placedError](d.err); ok {
 		return e.pos
 	}
-	if e, ok := errors.AsType[*channel.PatternError](a.err); ok {
+	if e, ok := errors.AsType[*channel.PatternError](d.err); ok {
 		return e.Pos
 	}
 	return config.Pos{}
 }
 
-// keyword names a keyword of the account, with its place if it is given.
-func (a *adviser) keyword(keyword string) string {
-	if pos := a.account.Pos(keyword); pos.IsSet() {
-		return keyword + " (" + pos.String() + ")"
+// scope returns whether the error concerns a store, a mailbox or neither, if nothing
+// more is known.
+func (d *diagnosis) scope() event.Fact {
+	if _, ok := errors.AsType[*store.StoreError](d.err); ok {
+		return event.StoreFailed{}
 	}
-	return keyword + " of " + a.account.Label() + " (" + a.account.At.String() + ")"
+	if _, ok := errors.AsType[*store.BoxError](d.err); ok {
+		return event.MailboxFailed{}
+	}
+	return event.Failed{}
+}
+
+// keyword names a keyword of the account, with its place if it is given.
+func (d *diagnosis) keyword(keyword string) event.Keyword {
+	if pos := d.account.Pos(keyword); pos.IsSet() {
+		return event.Keyword{Name: keyword, Place: placeOf(pos)}
+	}
+	return event.Keyword{Name: keyword, Section: d.account.Label(), Place: placeOf(d.account.At)}
 }
 
 // path returns the file that the error is about, "" if there is none.
-func (a *adviser) path() string {
-	if e, ok := errors.AsType[*fs.PathError](a.err); ok {
+func (d *diagnosis) path() string {
+	if e, ok := errors.AsType[*fs.PathError](d.err); ok {
 		return e.Path
 	}
-	if e, ok := errors.AsType[*os.LinkError](a.err); ok { // of a rename
+	if e, ok := errors.AsType[*os.LinkError](d.err); ok { // of a rename
 		return e.New
 	}
 	return ""

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,8 +13,10 @@ import (
 	"syscall"
 	"testing"
 
+	"isync/internal/auth"
 	"isync/internal/config"
 	"isync/internal/engine"
+	"isync/internal/event"
 	"isync/internal/imapclient"
 	"isync/internal/imapwire"
 	"isync/internal/store"
@@ -26,7 +29,7 @@ import (
 // Errors that a test cannot have for real.
 func TestExplain(t *testing.T) {
 	w := newWorld(t, far(993, "TLSType STARTTLS"))
-	r := &run{env: w.env, c: &commandLine{config: "rc"}, printer: ui.New(ui.Options{Out: &w.out, Err: &w.err})}
+	r := &run{env: w.env, c: &commandLine{config: "rc"}, reporter: reporter{events: ui.New(ui.Options{Out: &w.out, Err: &w.err})}}
 	if !r.load() {
 		t.Fatal(w.err.String())
 	}
@@ -34,7 +37,7 @@ func TestExplain(t *testing.T) {
 	path := func(errno syscall.Errno) error {
 		return &store.BoxError{Store: "near", Box: "INBOX", Err: &fs.PathError{Op: "open", Path: "/mail/tmp/x", Err: errno}}
 	}
-	conn := func(waiting string, err error) error {
+	conn := func(waiting imapclient.Waiting, err error) error {
 		return at(&imapclient.ConnectionError{Host: "h", Waiting: waiting, Err: err})
 	}
 	named := func(r store.NameReason, box string) error {
@@ -47,6 +50,8 @@ func TestExplain(t *testing.T) {
 		{at(&net.DNSError{Err: "no such host", Name: "h", IsNotFound: true}), "no such host", "check Host (rc:2) for typing errors"},
 		{at(&net.DNSError{Err: "server misbehaving", Name: "h"}), "misbehaving", "names cannot be resolved: is there a network connection?"},
 		{at(&net.OpError{Op: "dial", Err: syscall.ENETUNREACH}), "unreachable", "is there a network connection?"},
+		{at(tls.AlertError(70)), "protocol version not supported", "the server may be too old for TLS 1.2: TLSVersions +1.1 +1.0 allows what is no longer considered secure"},
+		{at(tls.AlertError(40)), "handshake failure", "the server ended the handshake; it may want a ClientCertificate, or the name of another Host"},
 		{conn("the greeting", &transport.TimeoutError{After: 20}), "nothing for", "port 993 usually wants TLSType IMAPS"},
 		{conn("UID FETCH", &transport.TimeoutError{After: 20}), "nothing for", "the server does not answer; if it is merely slow, raise Timeout of IMAPStore \"far\" (rc:1)"},
 		{conn("UID FETCH", errors.New("reset")), "reset", "nothing is lost: run mbsync again, and it goes on from here"},
@@ -69,7 +74,7 @@ func TestExplain(t *testing.T) {
 		{errors.New("two\nlines"), "two; lines", ""},
 	} {
 		got := r.explain(fmt.Errorf("doing something: %w", c.err))
-		if len(got) != 1 || !strings.Contains(got[0].Text, c.text) || !strings.HasPrefix(got[0].Hint, c.hint) || c.hint == "" && got[0].Hint != "" {
+		if len(got) != 1 || got[0].Fact == nil || !strings.Contains(got[0].Text, c.text) || !strings.HasPrefix(got[0].Hint, c.hint) || c.hint == "" && got[0].Hint != "" {
 			t.Errorf("%v:\n%q", c.err, got)
 		}
 	}
@@ -89,7 +94,7 @@ func TestExplain(t *testing.T) {
 	}
 	// A place in the configuration stands in front.
 	r.cfg = nil
-	if got := r.explain(&placedError{config.Pos{File: "rc", Line: 7}, errors.New("that is wrong")}); got[0].Place != "rc:7" || got[0].Text != "that is wrong" {
+	if got := r.explain(&placedError{config.Pos{File: "rc", Line: 7}, errors.New("that is wrong")}); got[0].Place != (event.Place{File: "rc", Line: 7}) || got[0].Text != "that is wrong" {
 		t.Errorf("%q", got)
 	}
 }
@@ -137,4 +142,38 @@ func TestLocked(t *testing.T) {
 	}
 	w.run(1, "-a")
 	w.says(&w.err, "error: channel 'c': channel is locked", "hint: another mbsync is at work")
+}
+
+// TestErrorCodes: an error has the code of its cause, however it is wrapped; if the
+// cause is unknown, the code says whether a store or a mailbox failed.
+func TestErrorCodes(t *testing.T) {
+	w := newWorld(t, "IMAPStore far\nHost imap.example\nPort 993\nTLSType None\n\nMaildirStore near\nPath /mail/\nInbox /mail/INBOX\n")
+	cfg, _, err := config.Load(config.Options{File: "rc", Env: w.env.Config})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &run{env: w.env, c: &commandLine{}, cfg: cfg}
+	far := func(err error) error { return &store.StoreError{Store: "far", Err: err} }
+	for want, err := range map[event.Code]error{
+		"mailbox-locked":      fmt.Errorf("in vain: %w", engine.ErrLocked),
+		"uidvalidity-changed": engine.ErrUIDValidity,
+		"uidnext-went-back":   engine.ErrWentBack,
+		"state-lost":          engine.ErrStateLost,
+		"mailbox-missing":     engine.ErrBoxMissing,
+		"mailbox-vanished":    store.ErrNoBox,
+		"login-refused":       far(&auth.RefusedError{Err: errors.New("no")}),
+		"no-mechanism":        far(&auth.SelectError{Msg: "no"}),
+		"connection-refused":  far(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}),
+		"no-starttls":         far(imapclient.ErrNoStartTLS),
+		"disk-full":           &fs.PathError{Op: "write", Path: "/x", Err: syscall.ENOSPC},
+		"config-file-missing": &config.ReadError{Err: fs.ErrNotExist},
+		"config-invalid":      config.ErrorList{{Msg: "no"}},
+		"store-failed":        far(errors.New("no")),
+		"mailbox-failed":      &store.BoxError{Store: "near", Box: "b", Err: errors.New("no")},
+		"failed":              errors.New("no"),
+	} {
+		if got := r.explain(err); len(got) != 1 || got[0].Fact.Code() != want {
+			t.Errorf("%v: %+v, want code %s", err, got, want)
+		}
+	}
 }

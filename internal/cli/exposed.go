@@ -1,10 +1,10 @@
 package cli
 
 import (
-	"fmt"
 	"io/fs"
 	"path/filepath"
 
+	"isync/internal/event"
 	"isync/internal/ui"
 )
 
@@ -21,11 +21,7 @@ func (r *run) warnExposed() {
 		path := filepath.Join(r.cfg.Dir, filepath.Base(r.cfg.File))
 		fi, err := r.env.FS.Stat(path)
 		if err == nil && isExposed(fi) {
-			r.printer.Caution(ui.Problem{
-				Place: a.Pos("Pass").String(),
-				Text:  fmt.Sprintf("the file holds a password and can be read by others (mode %04o)", fi.Mode().Perm()),
-				Hint:  "chmod 600 " + shellQuote(path),
-			})
+			r.tell(event.Warning, a.Pos("Pass"), event.PasswordExposed{Mode: fi.Mode().Perm(), Command: "chmod 600 " + shellQuote(path)})
 		}
 		return
 	}

@@ -65,7 +65,7 @@ func TestExposedPassword(t *testing.T) {
 				if tt.exists {
 					want = 1
 				}
-				warning := fmt.Sprintf("rc:6: warning: the file holds a password and can be read by others (mode %04o)\n", tt.mode)
+				warning := fmt.Sprintf("rc:6: warning: the file holds a password and can be read by others (mode %04o)", tt.mode)
 				if n := strings.Count(w.err.String(), warning); n != want {
 					t.Errorf("%d warnings:\n%s", n, &w.err)
 				}

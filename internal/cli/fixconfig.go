@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"isync/internal/config"
+	"isync/internal/event"
 	"isync/internal/ui"
 	"isync/internal/vfs"
 )
@@ -24,26 +25,15 @@ func (r *run) fixCommand() string {
 	return command
 }
 
-// wordsText counts deprecated words.
-func wordsText(n int) string {
-	switch n {
-	case 0:
-		return "no deprecated words"
-	case 1:
-		return "1 deprecated word"
-	}
-	return fmt.Sprint(n, " deprecated words")
-}
-
 // fixConfig replaces the deprecated words of the configuration file: in what is
 // printed, or in the file.
 func (r *run) fixConfig() int {
 	f, notices, err := config.LoadFixed(config.Options{File: r.c.config, Env: r.env.Config})
 	r.notices(notices, false)
 	if err != nil {
-		r.printer.Error(err)
+		r.fail(err)
 		if _, ok := errors.AsType[config.ErrorList](err); ok {
-			r.printer.Problem(ui.Problem{Text: "the file was not fixed, because it has errors", Hint: "correct the errors first, then run the command again"})
+			r.tell(event.Error, config.Pos{}, event.FileNotFixed{})
 		}
 		return exitFailure
 	}
@@ -58,20 +48,17 @@ func (r *run) fixConfig() int {
 func (r *run) printFixed(f *config.Fixed) int {
 	for _, a := range f.Config.Accounts {
 		if a.Pass.IsSet() {
-			r.printer.Caution(ui.Problem{
-				Place: a.Pos("Pass").String(), Text: "the output contains the password of the file",
-				Hint: fmt.Sprintf("`%s --write` replaces the file instead, and keeps its mode", r.fixCommand()),
-			})
+			r.tell(event.Warning, a.Pos("Pass"), event.OutputHasPassword{Command: r.fixCommand()})
 			break
 		}
 	}
-	text := wordsText(f.Words)
+	var fact event.Fact = event.NothingToReplace{Printed: true}
 	if f.Words > 0 {
-		text += fmt.Sprintf(" replaced in the output; `%s --write` replaces the file", r.fixCommand())
+		fact = event.WordsReplaced{Count: f.Words, Command: r.fixCommand()}
 	}
-	r.printer.Notice(f.Config.File, text)
+	r.tellOfFile(event.Notice, f.Config.File, fact)
 	if _, err := r.env.Stdout.Write(f.New); err != nil {
-		r.printer.Error(fmt.Errorf("cannot print the new file: %w", err))
+		r.tell(event.Error, config.Pos{}, event.NewFileNotPrinted{Err: err})
 		return exitFailure
 	}
 	return exitOK
@@ -80,7 +67,7 @@ func (r *run) printFixed(f *config.Fixed) int {
 // writeFixed replaces the file.
 func (r *run) writeFixed(f *config.Fixed) int {
 	if f.Words == 0 {
-		r.printer.Notice(f.Config.File, wordsText(0)+"; the file was not changed")
+		r.tellOfFile(event.Notice, f.Config.File, event.NothingToReplace{})
 		return exitOK
 	}
 	file := f.Config.File
@@ -94,18 +81,13 @@ func (r *run) writeFixed(f *config.Fixed) int {
 		backup, err = replaceFile(r.env.FS, real, f.Old, f.New)
 	}
 	if err != nil {
-		hint := fmt.Sprintf("`%s > NEWFILE` writes the new configuration to another file", r.fixCommand())
-		if errors.Is(err, errChanged) {
-			hint = "run the command again"
-		}
-		if backup == "" {
-			err = fmt.Errorf("nothing was changed: %w", err)
-		}
-		r.printer.Problem(ui.Problem{Place: file, Text: err.Error(), Hint: hint})
+		r.tellOfFile(event.Error, file, event.FileNotReplaced{
+			Err: err, Command: r.fixCommand(), Again: errors.Is(err, errChanged), Kept: backup == "",
+		})
 		return exitFailure
 	}
 	if r.c.quiet == 0 {
-		r.printer.Println(fmt.Sprintf("%s: %s replaced; the old file is %s", file, wordsText(f.Words),
+		r.println(fmt.Sprintf("%s: %s replaced; the old file is %s", file, ui.WordsText(f.Words),
 			filepath.Join(filepath.Dir(file), filepath.Base(backup))))
 	}
 	return exitOK

@@ -182,10 +182,10 @@ func TestOutdatedWordsInARun(t *testing.T) {
 	for _, dir := range []string{"cur", "new", "tmp"} {
 		w.write("other/"+dir+"/.keep", "")
 	}
-	const line = "rc: notice: 4 deprecated words; `mbsync --check --fix-config -c rc` prints the new file, `mbsync --check --fix-config -c rc --write` replaces this one\n"
+	const line = "rc: notice: 4 deprecated words; `mbsync --check --fix-config -c rc` prints the new file, `mbsync --check --fix-config -c rc --write` replaces this one"
 	for _, args := range []string{"-l local", "local", "-y local", "-V local", "-ls other"} {
 		w.run(0, strings.Fields(args)...)
-		if !strings.HasPrefix(w.err.String(), line) || strings.Contains(w.err.String()[len(line):], "deprecated") {
+		if !strings.HasPrefix(w.err.String(), line) || strings.Contains(w.err.String()[len(line):], " deprecated ") {
 			t.Errorf("%s: got\n%s", args, &w.err)
 		}
 		w.run(0, strings.Fields("-q "+args)...)
@@ -196,7 +196,7 @@ func TestOutdatedWordsInARun(t *testing.T) {
 	w.run(0, "--check", "local")
 	if !strings.HasPrefix(w.err.String(), `rc:3: notice: "RequireSSL" is deprecated and has no effect here: delete the line
 rc:4: notice: "UseSSLv3" is deprecated and has no effect here: delete the line
-`+"rc:10: notice: \"Master\" is deprecated: write `Far :other:`\nrc:11: notice: \"Slave\" is deprecated: write `Near :near:`\n"+line) {
+`+"rc:11: notice: \"Master\" is deprecated: write `Far :other:`\nrc:12: notice: \"Slave\" is deprecated: write `Near :near:`\n"+line) {
 		t.Errorf("--check: got\n%s", &w.err)
 	}
 	w.write("rc", strings.Replace(w.read("rc"), "UseSSLv3 no", "UseSSLv3 yes", 1))

@@ -67,7 +67,7 @@ func TestSwitchWithRawNames(t *testing.T) {
 			rc = strings.Replace(rc, "Path boxes/\n", "Path boxes/\nSubFolders Verbatim\n", 1)
 			w.write("rc", rc)
 			// The C program has other names for what is not tested here.
-			w.write("rc.c", strings.NewReplacer("Inbox near", "Inbox "+w.dir+"/near", "Path boxes/", "Path "+w.dir+"/boxes/", "TLSType", "SSLType").Replace(rc))
+			w.write("rc.c", strings.NewReplacer("Inbox near", "Inbox "+w.dir+"/near", "Path boxes/", "Path "+w.dir+"/boxes/", "TLSType", "SSLType", "Retries 0\n", "").Replace(rc))
 			cmd := exec.Command(theirs.Path, "-c", filepath.Join(w.dir, "rc.c"), "c")
 			cmd.Env = append(os.Environ(), "HOME="+w.dir)
 			if out, err := cmd.CombinedOutput(); err != nil {

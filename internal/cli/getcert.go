@@ -15,9 +15,10 @@ import (
 	"strings"
 	"time"
 
+	"isync/internal/config"
+	"isync/internal/event"
 	"isync/internal/imapclient"
 	"isync/internal/transport"
-	"isync/internal/ui"
 )
 
 // certTimeout is how long a server may be silent while its certificate is
@@ -116,7 +117,7 @@ func splitTarget(s string) (host string, port int, err error) {
 func (r *run) getCert(ctx context.Context) int {
 	t, err := parseCertTarget(r.c.getCert)
 	if err != nil {
-		r.printer.Problem(ui.Problem{Text: err.Error(), Hint: tryHelp})
+		r.tell(event.Error, config.Pos{}, event.CommandLineInvalid{Program: "mbsync", Err: err})
 		return exitFailure
 	}
 	var failed []error
@@ -134,20 +135,14 @@ func (r *run) getCert(ctx context.Context) int {
 		}
 	}
 	for _, err := range failed {
-		r.printer.Problem(ui.Problem{Text: oneLine(err.Error()), Hint: certHint(err)})
+		f := event.CertificateNotFetched{Err: err}
+		if dns, ok := errors.AsType[*net.DNSError](err); ok {
+			f.NotFound = dns.IsNotFound
+		}
+		_, f.NotTLS = errors.AsType[tls.RecordHeaderError](err)
+		r.tell(event.Error, config.Pos{}, f)
 	}
 	return exitFailure
-}
-
-// certHint advises about an error of fetchCerts.
-func certHint(err error) string {
-	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
-		return "check the name for typing errors"
-	}
-	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
-		return "that port does not speak TLS from the beginning"
-	}
-	return ""
 }
 
 // errNoCert is what a server without a certificate leads to.
@@ -212,7 +207,7 @@ func (r *run) showCerts(t certTarget, way certWay, cs tls.ConnectionState) int {
 	fmt.Fprintf(&words, "\n%s\n", systemVerdict(t.host, cs))
 	_, _ = r.env.Stderr.Write(words.Bytes())
 	if _, err := r.env.Stdout.Write(file.Bytes()); err != nil {
-		r.printer.Problem(ui.Problem{Text: "cannot write the certificates: " + err.Error()})
+		r.tell(event.Error, config.Pos{}, event.CertificatesNotWritten{Err: err})
 		return exitFailure
 	}
 	return exitOK

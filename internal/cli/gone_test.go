@@ -386,7 +386,7 @@ func TestGoneOdd(t *testing.T) {
 		g.run(0, "-Cn", "e")
 		g.renameFar("Other", "My Projects")
 		g.run(1, "e")
-		g.says(&g.err, `hint: if 'Other' was renamed to 'My Projects': write Far ":far:My Projects" in channel 'e' (rc:31), and: mv -n `)
+		g.says(&g.err, `hint: if 'Other' was renamed to 'My Projects': write Far ":far:My Projects" in channel 'e' (rc:32), and: mv -n `)
 		g.mustFollow("if 'Other' was renamed to 'My Projects': write")
 		g.write("rc", string(rc)+"\nChannel e\nFar \":far:My Projects\"\nNear :near2:elsewhere\n")
 		g.run(0, "-e", "e")

@@ -84,6 +84,9 @@ func (o *option) forms() (short, long string) {
 	if o.arg != "" {
 		long += " " + o.arg
 	}
+	if o.optional != "" {
+		long += "[=" + o.optional + "]"
+	}
 	return short, long
 }
 
@@ -102,6 +105,7 @@ func help() string {
   mbsync -ls [options] [store ...]
   mbsync --check [--online] [-V] [options] [channel | group | store] ...
   mbsync --check --fix-config [--write] [-c FILE]
+  mbsync --list-failed [channel[:mailbox...] | group] ...
   mbsync --get-cert HOST[:PORT]
 
 Synchronizes mailboxes as the configuration file says, which is

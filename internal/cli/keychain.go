@@ -7,19 +7,20 @@ import (
 	"strings"
 
 	"isync/internal/auth"
+	"isync/internal/event"
 )
 
-// aboutKeychain advises about the key chain of the system.
-func (a *adviser) aboutKeychain(e *auth.KeychainError) string {
+// aboutKeychain returns what is wrong with the key chain of the system.
+func aboutKeychain(e *auth.KeychainError) event.Fact {
 	switch {
 	case e.Host == "":
-		return "without Host use PassCmd"
+		return event.KeychainNeedsHost{}
 	case errors.Is(e, auth.ErrNoSessionBus):
-		return "the Secret Service is reached over the bus of a session, which cron, for one, does not have: set DBUS_SESSION_BUS_ADDRESS there, or use PassCmd"
+		return event.KeychainNeedsSession{}
 	case errors.Is(e, auth.ErrNotInKeychain):
-		return "to put it there: " + storeCommand(runtime.GOOS, e.Host, e.User)
+		return event.NotInKeychain{Command: storeCommand(runtime.GOOS, e.Host, e.User)}
 	}
-	return "if the key chain cannot be used, use PassCmd instead of UseKeychain"
+	return event.KeychainUnusable{}
 }
 
 // storeCommand returns a command that puts a password, which it asks for, into

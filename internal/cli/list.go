@@ -2,13 +2,11 @@ package cli
 
 import (
 	"context"
-	"fmt"
 
 	"isync/internal/channel"
 	"isync/internal/config"
-	"isync/internal/engine"
+	"isync/internal/event"
 	"isync/internal/mail"
-	"isync/internal/ui"
 )
 
 // list lists the mailboxes of channels.
@@ -16,15 +14,16 @@ func (r *run) list(ctx context.Context, sel []channel.Selection, o channel.Optio
 	code := exitOK
 	for _, l := range channel.List(ctx, sel, o) {
 		if l.Err != nil {
-			r.printer.ChannelFailed(l.Selection.Channel.Name, l.Err)
+			r.events.Take(event.ChannelFailed{Channel: l.Selection.Channel.Name, Err: l.Err})
 			code = exitFailure
 			continue
 		}
 		if len(sel) > 1 {
-			r.printer.Println(l.Selection.Channel.Name + ":")
+			r.println(l.Selection.Channel.Name + ":")
 		}
 		for _, p := range l.Pairs {
-			r.printer.Println(pairLine(l.Selection.Channel, p))
+			r.events.Take(event.PairListed{Pair: p})
+			r.println(pairLine(l.Selection.Channel, p))
 		}
 		if len(l.Left) > 0 {
 			code = exitFailure
@@ -35,7 +34,7 @@ func (r *run) list(ctx context.Context, sel []channel.Selection, o channel.Optio
 
 // pairLine names a pair of mailboxes by what the channel calls them: once, or
 // for both sides if that can differ.
-func pairLine(c *config.Channel, p engine.PairName) string {
+func pairLine(c *config.Channel, p event.Pair) string {
 	if len(c.Patterns) > 0 && c.Far.Box == "" && c.Near.Box == "" {
 		return p.Name
 	}
@@ -55,7 +54,7 @@ func (r *run) listStores(ctx context.Context) int {
 	for _, name := range r.c.names {
 		s := r.cfg.Store(name)
 		if s == nil {
-			r.printer.Problem(ui.Problem{Text: fmt.Sprintf("there is no store '%s' in %s", name, r.cfg.File)})
+			r.tell(event.Error, config.Pos{}, event.StoreUnknown{Name: name, File: r.cfg.File})
 			code = exitFailure
 			continue
 		}
@@ -67,6 +66,7 @@ func (r *run) listStores(ctx context.Context) int {
 	if code != exitOK {
 		return code
 	}
+	r.begin(event.CommandListStores, nil)
 	w := r.workshop()
 	for _, s := range stores {
 		if ctx.Err() != nil {
@@ -74,13 +74,14 @@ func (r *run) listStores(ctx context.Context) int {
 		}
 		names, err := w.listStore(ctx, s)
 		if err != nil {
-			r.printer.Error(err)
+			r.fail(err)
 			code = exitFailure
 			continue
 		}
-		r.printer.Println("===== " + s.Name + ":")
+		r.println("===== " + s.Name + ":")
 		for _, n := range names {
-			r.printer.Println(n)
+			r.events.Take(event.BoxListed{Store: s.Name, Box: n})
+			r.println(n)
 		}
 	}
 	return code

@@ -3,42 +3,52 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
-	"strings"
 	"sync"
 
 	"isync/internal/auth"
 	"isync/internal/config"
+	"isync/internal/event"
 	"isync/internal/imapclient"
-	"isync/internal/store/imap"
 )
 
-// accountLogin logs in to an account, on any number of connections.
+// accountLogin is how to log in to an account of the configuration.
 type accountLogin struct {
-	w       *workshop
 	account *config.Account
 	creds   *auth.Credentials
-	keys    auth.Keys
-
-	mu       sync.Mutex
-	unusable []string // choices that the server does not let us use, by ID
-	warned   map[string]bool
+	auth    *auth.Authenticator
 }
 
-// loginOf returns what logs in to an account. It is shared by its stores.
+// prompts ask the user for a user name or password that is not configured. They keep
+// the answers between runs.
+type prompts struct{ user, password *auth.Prompt }
+
+// loginOf returns the login of an account in this run. Its stores share it.
 func (w *workshop) loginOf(a *config.Account) *accountLogin {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	l := w.logins[a]
+	run := w.current
+	l := run.logins[a]
 	if l == nil {
-		l = &accountLogin{w: w, account: a, creds: auth.NewCredentials(w.source(a)), warned: make(map[string]bool)}
-		w.logins[a] = l
+		l = w.newLogin(a, &run.ledger, func(f event.Fact) { w.tellOfSection(event.Warning, l.mechsPos(), a.Label(), f) })
+		run.logins[a] = l
 	}
 	return l
 }
 
-// source tells where user name and password of an account come from.
+// newLogin returns a login of an account. w.mu must be held.
+func (w *workshop) newLogin(a *config.Account, ledger *auth.Ledger, warn func(event.Fact)) *accountLogin {
+	l := &accountLogin{account: a, creds: auth.NewCredentials(w.source(a))}
+	l.auth = auth.NewAuthenticator(auth.Account{
+		Server: serverName(a), Host: a.Host, Port: a.Port,
+		Mechs: a.AuthMechs, ClientCertificate: a.ClientCertificate,
+		Credentials: l.creds, Ledger: ledger, Warn: warn,
+	})
+	return l
+}
+
+// source returns where the user name and password of an account come from. w.mu must be
+// held.
 func (w *workshop) source(a *config.Account) auth.Source {
 	src := auth.Source{
 		Account: a.Label(), Question: a.Name,
@@ -49,6 +59,15 @@ func (w *workshop) source(a *config.Account) auth.Source {
 	if a.Host != "" {
 		src.Question += "/" + a.Host
 	}
+	if src.Question == "" {
+		src.Question = src.Account
+	}
+	asks := w.prompts[a]
+	if asks == nil {
+		asks = &prompts{auth.UserPrompt(w.terminal, src.Question), auth.PasswordPrompt(w.terminal, src.Question)}
+		w.prompts[a] = asks
+	}
+	src.AskUser, src.AskPass = asks.user, asks.password
 	if a.Pass.IsSet() {
 		src.Pass = a.Pass.Reveal
 	}
@@ -60,110 +79,50 @@ func (w *workshop) source(a *config.Account) auth.Source {
 
 // login returns what logs in to the server of a store.
 func (w *workshop) login(s *config.Store) func(context.Context, *imapclient.Client) error {
-	return w.loginOf(s.IMAP.Account).login
+	return func(ctx context.Context, c *imapclient.Client) error {
+		err := w.loginOf(s.IMAP.Account).login(ctx, c)
+		w.events.Take(event.AccountState{Account: s.IMAP.Account.Name, Connected: err == nil, Err: err})
+		return err
+	}
 }
 
-// login logs in with the strongest mechanism that there is. Another one is tried
-// only if the server says that the mechanism is of no use, never if it says that
-// the password is.
-func (l *accountLogin) login(ctx context.Context, c *imapclient.Client) error {
-	if len(c.Caps()) == 0 {
-		if err := c.Capability(ctx); err != nil {
-			return err
+// watchLogin returns the logins of the connections that watch the account of a store. They
+// are made between runs, too, so each obtains the password anew: it may be a token that has
+// expired meanwhile. Warnings are shown for the logins of the runs only.
+func (w *workshop) watchLogin(s *config.Store) func(again bool) func(context.Context, *imapclient.Client) error {
+	a := s.IMAP.Account
+	var mu sync.Mutex
+	ledger := new(auth.Ledger)
+	return func(again bool) func(context.Context, *imapclient.Client) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if again {
+			ledger = new(auth.Ledger)
 		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.newLogin(a, ledger, nil).login
 	}
-	choices, err := auth.Select(auth.Request{
-		Offered:           c.Caps().AuthMechs(),
-		LoginDisabled:     c.Caps().Has("LOGINDISABLED"),
-		Allowed:           l.account.AuthMechs,
-		Encrypted:         c.Secure(),
-		ClientCertificate: l.account.ClientCertificate != "",
-		Bindings:          auth.Bindings(c.TLSState()),
-		Unusable:          l.refusedChoices(),
-	})
-	if err != nil {
+}
+
+// login logs in. Errors name the line of the configuration that they are about.
+func (l *accountLogin) login(ctx context.Context, c *imapclient.Client) error {
+	err := l.auth.LogIn(ctx, c)
+	if _, ok := errors.AsType[*auth.SelectError](err); ok {
 		return &placedError{l.mechsPos(), err}
 	}
-	for _, choice := range choices {
-		var r refusal
-		r, err = l.try(ctx, c, &choice)
-		if r != ofMechanism && !(r == ofSecret && choice.Certificate && l.creds.HasPassword()) {
-			return err
-		}
-		l.refuse(choice.ID())
+	if _, ok := errors.AsType[*auth.KeychainError](err); ok {
+		return &placedError{l.account.Pos("UseKeychain"), err}
 	}
 	return err
 }
 
-// try logs in with a mechanism.
-func (l *accountLogin) try(ctx context.Context, c *imapclient.Client, choice *auth.Choice) (r refusal, err error) {
-	login, secret, err := l.secrets(ctx, choice)
-	if err != nil {
-		return ofNothing, err
+// serverName names the server of an account for the ledger.
+func serverName(a *config.Account) string {
+	if a.Tunnel != "" {
+		return a.Tunnel
 	}
-	end, err := l.w.ledger.Begin(ctx, l.server(), login.User, secret)
-	if err != nil {
-		if repeat, ok := errors.AsType[*auth.RepeatError](err); ok && choice.Certificate {
-			return ofSecret, repeat
-		}
-		return ofNothing, err
-	}
-	// What happens when this panics is of no interest to the ledger.
-	outcome := auth.Undecided
-	defer func() { end(outcome, err) }()
-	if lost := c.Err(); lost != nil {
-		// Servers do not wait for long for whoever has to be asked.
-		return ofNothing, &imap.LateError{Err: lost}
-	}
-	if choice.Warning != "" {
-		l.warnOnce(choice.Warning)
-	}
-	if choice.Command {
-		err = c.Login(ctx, login.User, login.Password)
-	} else {
-		client := choice.NewClient(login)
-		err = c.Authenticate(ctx, client)
-		if f, ok := client.(auth.Failer); ok && err != nil && f.Failure() != nil {
-			err = &detailError{err, f.Failure()}
-		}
-	}
-	r, outcome = judgeLogin(err)
-	if _, told := errors.AsType[*auth.TokenError](err); told && r == ofMechanism {
-		// The server has explained why, and then taken what was sent behind the
-		// login for our answer to that, which it is not.
-		r, outcome = ofSecret, auth.Rejected
-	}
-	if r == ofSecret {
-		err = &refusedError{mechanism: choice.Mechanism, err: err}
-	}
-	return r, err
-}
-
-// secrets returns what a mechanism needs, and what of it is the secret.
-func (l *accountLogin) secrets(ctx context.Context, choice *auth.Choice) (login auth.Login, secret string, err error) {
-	login = auth.Login{Host: l.account.Host, Port: l.account.Port, Keys: &l.keys}
-	if choice.Certificate && !l.creds.HasUser() {
-		return login, choice.Name + " " + l.account.ClientCertificate, nil
-	}
-	if login.User, err = l.creds.User(ctx); err != nil {
-		return login, "", err
-	}
-	if choice.Certificate {
-		return login, choice.Name + " " + l.account.ClientCertificate, nil
-	}
-	login.Password, err = l.creds.Password(ctx)
-	if k, ok := errors.AsType[*auth.KeychainError](err); ok && k != nil {
-		err = &placedError{l.account.Pos("UseKeychain"), err}
-	}
-	return login, login.Password, err
-}
-
-// server names the server for the ledger.
-func (l *accountLogin) server() string {
-	if l.account.Tunnel != "" {
-		return l.account.Tunnel
-	}
-	return l.account.Host + ":" + strconv.Itoa(l.account.Port)
+	return a.Host + ":" + strconv.Itoa(a.Port)
 }
 
 // mechsPos is where the mechanisms come from.
@@ -172,66 +131,4 @@ func (l *accountLogin) mechsPos() config.Pos {
 		return pos
 	}
 	return l.account.At
-}
-
-// warnOnce shows a warning, once in a run.
-func (l *accountLogin) warnOnce(text string) {
-	l.mu.Lock()
-	before := l.warned[text]
-	l.warned[text] = true
-	l.mu.Unlock()
-	if !before {
-		l.w.printer.Warn(l.mechsPos().String(), l.account.Label()+": "+text)
-	}
-}
-
-func (l *accountLogin) refusedChoices() []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return append([]string(nil), l.unusable...)
-}
-
-func (l *accountLogin) refuse(id string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.unusable = append(l.unusable, id)
-}
-
-// detailError is an error with what is known of its reasons.
-type detailError struct{ err, detail error }
-
-func (e *detailError) Error() string { return e.err.Error() + " (" + e.detail.Error() + ")" }
-
-// Unwrap returns both.
-func (e *detailError) Unwrap() []error { return []error{e.err, e.detail} }
-
-// refusedError says that user name and password, or what stands in for them, were
-// not accepted.
-type refusedError struct {
-	mechanism auth.Mechanism
-	err       error
-}
-
-func (e *refusedError) Error() string { return e.err.Error() }
-
-// LoginRefused implements imap.Refusal.
-func (e *refusedError) LoginRefused() bool { return true }
-
-// Unwrap returns the server's refusal.
-func (e *refusedError) Unwrap() error { return e.err }
-
-// aboutRefused advises about a login that was refused.
-func (a *adviser) aboutRefused(e *refusedError) string {
-	m := e.mechanism
-	switch {
-	case m.Certificate:
-		return "check " + a.keyword("ClientCertificate") + ": the server must know whom it belongs to; AuthMechs names other ways to log in"
-	case m.Token:
-		return "check " + a.credentials() + "; the password must be an access token of OAuth 2.0 that is still good, and good for IMAP"
-	}
-	advice := "check " + a.credentials() + "; many providers want a password made for the application instead of the one for their web site"
-	if !m.Cleartext && a.account.TLS != config.TLSNone {
-		advice += fmt.Sprintf("; if they are right, the server may not keep the password in a form that %s works with: try AuthMechs PLAIN LOGIN", strings.TrimSuffix(m.Name, "-PLUS"))
-	}
-	return advice
 }

@@ -195,7 +195,7 @@ func (w *world) workshop() (*config.Config, *workshop) {
 	if err != nil {
 		w.tb.Fatal(err)
 	}
-	r := &run{env: w.env, cfg: cfg, c: &commandLine{}, printer: ui.New(ui.Options{Out: &w.out, Err: &w.err})}
+	r := &run{env: w.env, cfg: cfg, c: &commandLine{}, reporter: reporter{events: ui.New(ui.Options{Out: &w.out, Err: &w.err})}}
 	return cfg, r.workshop()
 }
 

@@ -64,7 +64,7 @@ func fl(letter, bound byte, name string) string {
 		word += string(rune(bound))
 	}
 	// Some look like macros.
-	if slices.Contains([]string{"Cm", "Dd", "Ds", "Rs", "Ar", "Fl", "It", "Op"}, word) {
+	if slices.Contains([]string{"Cm", "Dd", "Ds", "Hf", "Rs", "Ar", "Fl", "It", "Op"}, word) {
 		word = `\&` + word
 	}
 	return "Fl " + word
@@ -78,6 +78,9 @@ func (o *option) headings() []string {
 		arg = regexp.MustCompile(`\[:(\w+)\]`).ReplaceAllString(" Ar "+strings.ToLower(o.arg), " Ns Op : Ns Ar $1")
 	}
 	var plain, letters, names []string
+	if o.optional != "" {
+		arg = regexp.MustCompile(`\[:(\w+)\]`).ReplaceAllString(" Ns Oo = Ns Ar "+strings.ToLower(o.optional), " Ns Oo : Ns Ar $1 Oc") + " Oc"
+	}
 	if o.letter != 0 {
 		plain = append(plain, fl(o.letter, 0, "")+arg)
 	}

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"isync/internal/config"
+	"isync/internal/event"
 	"isync/internal/store"
 	"isync/internal/store/maildir"
 	"isync/internal/ui"
@@ -34,8 +36,6 @@ var convertOptions = []convertOption{
 	{'h', "help", "show this", func(c *convertLine) { c.help = true }},
 	{'v', "version", "show the version", func(c *convertLine) { c.version = true }},
 }
-
-const tryConvertHelp = "'mdconvert --help' lists the options, mdconvert(1) explains them"
 
 // scanConvert reads the command line of mdconvert. Options come first, one per
 // word.
@@ -89,9 +89,10 @@ mdconvert(1) tells more.
 func MainConvert(env Env, args []string) int {
 	r := &run{env: env}
 	r.printer = ui.New(ui.Options{Program: "mdconvert", Out: env.Stdout, Err: env.Stderr, Now: env.Now, Explain: r.explain})
+	r.reporter = reporter{events: r.printer}
 	c, err := scanConvert(args[min(1, len(args)):])
 	if err != nil {
-		r.printer.Problem(ui.Problem{Text: err.Error(), Hint: tryConvertHelp})
+		r.tell(event.Error, config.Pos{}, event.CommandLineInvalid{Program: "mdconvert", Err: err})
 		return exitFailure
 	}
 	switch {
@@ -102,7 +103,7 @@ func MainConvert(env Env, args []string) int {
 		_, _ = fmt.Fprint(env.Stdout, versionText("mdconvert"))
 		return exitOK
 	case len(c.boxes) == 0:
-		r.printer.Problem(ui.Problem{Text: "no mailbox named", Hint: "name directories of mailboxes; " + tryConvertHelp})
+		r.tell(event.Error, config.Pos{}, event.NoMailboxNamed{})
 		return exitFailure
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -115,10 +116,11 @@ func MainConvert(env Env, args []string) int {
 		}
 		if err := r.convert(ctx, box, c.alt); err != nil {
 			code = exitFailure
-			for _, p := range r.explain(err) {
-				p.Text = "'" + box + "': " + p.Text
-				r.printer.Problem(p)
+			m := event.Message{Severity: event.Error, Path: box, Err: err}
+			if why, ok := errors.AsType[*convertError](err); ok {
+				m.Fact = why.fact
 			}
+			r.events.Take(m)
 		}
 	}
 	if sig := r.ended.Load(); sig != 0 {
@@ -127,14 +129,13 @@ func MainConvert(env Env, args []string) int {
 	return code
 }
 
-// convertError is why a mailbox was not converted, with advice.
-type convertError struct {
-	err  error
-	hint string
-}
+// convertError is the reason, as a fact, why a mailbox was not converted.
+type convertError struct{ fact event.Fact }
 
-func (e *convertError) Error() string { return e.err.Error() }
-func (e *convertError) Unwrap() error { return e.err }
+func (e *convertError) Error() string {
+	text, _ := ui.Text(e.fact)
+	return text
+}
 
 // convert converts one mailbox.
 func (r *run) convert(ctx context.Context, box string, alt bool) error {
@@ -148,12 +149,14 @@ func (r *run) convert(ctx context.Context, box string, alt bool) error {
 	}
 	o := maildir.Options{
 		Name: "mdconvert", Inbox: dir, FSync: true, FS: r.env.FS, Clock: r.env.Now,
-		Notice: func(text string) { r.printer.Notice("", text) },
-		Warn:   func(text, hint string) { r.printer.Caution(ui.Problem{Text: text, Hint: hint}) },
 	}
-	fail := func(text, hint string) error { return &convertError{errors.New(text), hint} }
+	tell := func(severity event.Severity) func(event.Fact) {
+		return func(f event.Fact) { r.events.Take(event.Message{Severity: severity, Store: o.Name, Fact: f}) }
+	}
+	o.Notice, o.Warn = tell(event.Notice), tell(event.Warning)
+	fail := func(f event.Fact) error { return &convertError{f} }
 	if fi, err := o.FS.Stat(dir); err == nil && !fi.IsDir() || box == "" || errors.Is(err, os.ErrNotExist) {
-		return fail("this is no Maildir mailbox", "name the directory that has the sub-directories cur, new, and tmp")
+		return fail(event.NotAMaildir{})
 	}
 	s, err := maildir.New(o)
 	if err != nil {
@@ -168,19 +171,19 @@ func (r *run) convert(ctx context.Context, box string, alt bool) error {
 	switch {
 	case err == nil:
 		if r.env.Columns != nil && r.env.Columns() > 0 {
-			r.printer.Println(fmt.Sprintf("%s: %d UID(s) are in %s now", box, n, where))
+			r.println(fmt.Sprintf("%s: %d UID(s) are in %s now", box, n, where))
 		}
 		return nil
 	case errors.Is(err, store.ErrNoBox):
-		return fail("this is no Maildir mailbox", "name the directory that has the sub-directories cur, new, and tmp")
+		return fail(event.NotAMaildir{})
 	case errors.Is(err, maildir.ErrAlready):
-		return fail("it has its UIDs in "+where+" already, nothing was changed", "")
+		return fail(event.UIDsThereAlready{Database: alt})
 	case errors.Is(err, maildir.ErrNoUIDs):
-		return fail("it has no UIDs, nothing was changed", "mbsync gives them when it synchronizes the mailbox; AltMap says where to put them")
+		return fail(event.NoUIDs{})
 	case errors.Is(err, maildir.ErrInUse):
-		return fail("another program is using it, nothing was changed", "try again when no mbsync is running")
+		return fail(event.MailboxInUse{})
 	case ctx.Err() != nil:
-		return fail("interrupted; it is in order", "run the same command again to complete what was begun")
+		return fail(event.ConversionInterrupted{})
 	}
 	return err
 }

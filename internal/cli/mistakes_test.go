@@ -193,11 +193,11 @@ var mistakes = []struct {
 	}},
 	{"The host is misspelled", func(w *mistakeWorld) {
 		// No resolver is asked about such a name.
-		w.rc("Host 127.0.0.1", "Host imap.example..org")
+		w.rc("Host 127.0.0.1", "Host imap.example..org\nRetries 0")
 		w.run(1, "-a")
 	}},
 	{"The wrong port", func(w *mistakeWorld) {
-		w.rc("Port $TLSPORT", fmt.Sprint("Port ", deadPort(w.t)))
+		w.rc("Port $TLSPORT", fmt.Sprintf("Port %d\nRetries 0", deadPort(w.t)))
 		w.run(1, "-a")
 	}},
 	{"TLS at the port for STARTTLS", func(w *mistakeWorld) {

@@ -25,11 +25,26 @@ type world struct {
 func newWorld(tb testing.TB, rc string) *world {
 	tb.Helper()
 	w := &world{tb: tb, dir: tb.TempDir()}
-	rc += "\n\nMaildirStore near\nInbox near\n\nChannel c\nFar :far:\nNear :near:\nCreate Near\nSyncState state/\n"
+	rc = withoutRetries(rc) + "\n\nMaildirStore near\nInbox near\n\nChannel c\nFar :far:\nNear :near:\nCreate Near\nSyncState state/\n"
 	w.write("rc", strings.ReplaceAll(rc, "$DIR", w.dir))
 	w.env = testEnv(w.dir)
 	w.env.Stdout, w.env.Stderr = &w.out, &w.err
 	return w
+}
+
+// withoutRetries makes accounts fail at once, unless they say how often they are tried
+// again. A single try shows best what a failure looks like; retries_test.go is about
+// the others.
+func withoutRetries(rc string) string {
+	sections := strings.Split(rc, "\n\n")
+	for i, s := range sections {
+		if strings.Contains(s, "\nHost ") || strings.Contains(s, "\nTunnel ") {
+			if !strings.Contains(s, "Retries ") {
+				sections[i] = strings.TrimSuffix(s, "\n") + "\nRetries 0"
+			}
+		}
+	}
+	return strings.Join(sections, "\n\n")
 }
 
 func (w *world) write(name, text string) {

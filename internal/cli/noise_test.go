@@ -116,6 +116,9 @@ func (s *noisyServer) serve(conn net.Conn) {
 		var body strings.Builder
 		for appendSize.MatchString(cmd) {
 			n, _ := strconv.Atoi(appendSize.FindStringSubmatch(cmd)[1])
+			if !strings.HasSuffix(cmd, "+}") {
+				fmt.Fprint(conn, "+ go on\r\n")
+			}
 			if _, err := io.CopyN(&body, r, int64(n)); err != nil {
 				return
 			}
@@ -290,7 +293,7 @@ func inSet(set string, n int, last bool) bool {
 // noisyWorld is a Maildir that is kept in step with a noisyServer.
 func noisyWorld(t *testing.T, s *noisyServer) *world {
 	w := newWorld(t, far(s.port, "TLSType None", "AuthMechs LOGIN"))
-	w.write("rc", "FSync no\n\n"+far(s.port, "TLSType None", "AuthMechs LOGIN")+
+	w.write("rc", "FSync no\n\n"+far(s.port, "TLSType None", "AuthMechs LOGIN", "Retries 0")+
 		"\n\nMaildirStore near\nInbox near\nPath boxes/\n\nChannel c\nFar :far:\nNear :near:\nPatterns *\nCreate Near\nExpunge Both\nSyncState *\n")
 	w.write("boxes/x", "")
 	return w

@@ -2,7 +2,7 @@ package cli
 
 import (
 	"isync/internal/config"
-	"isync/internal/ui"
+	"isync/internal/event"
 )
 
 // option is a row of the table of options. Everything that is known about the
@@ -15,6 +15,8 @@ type option struct {
 	name   string
 	// arg names the argument in texts; "": there is none.
 	arg string
+	// optional names an argument that may follow "=", and need not; "": there is none.
+	optional string
 	// help is what --help says.
 	help string
 	// section is the heading in --help that begins before this row.
@@ -40,6 +42,8 @@ type option struct {
 	internal bool
 	// wantsFile: the argument is the name of a file.
 	wantsFile bool
+	// complete, if not nil, lists what the argument can become.
+	complete func(env Env, u *unfinished, word string) []completion
 	// use is the current spelling of a deprecated option, without dashes; for
 	// variants as well.
 	useLetter byte
@@ -83,14 +87,14 @@ var typeVariants = []variant{
 
 // debugVariants are the categories of debug output.
 var debugVariants = []variant{
-	{letter: 'C', name: "crash", help: "all goroutines if the program crashes", value: int(ui.DebugCrash)},
-	{letter: 'd', name: "driver", help: "what stores are asked for", value: int(ui.DebugDriver)},
-	{letter: 'D', name: "driver-all", help: "the same, with each message", value: int(ui.DebugDriver | ui.DebugDriverAll)},
-	{letter: 'm', name: "maildir", help: "operations on files", value: int(ui.DebugMaildir)},
-	{letter: 'M', name: "main", help: "what was selected", value: int(ui.DebugMain)},
-	{letter: 'n', name: "net", help: "commands and responses, cut if long", value: int(ui.DebugNet)},
-	{letter: 'N', name: "net-all", help: "the same in full, without payloads", value: int(ui.DebugNet | ui.DebugNetAll)},
-	{letter: 's', name: "sync", help: "decisions and their reasons", value: int(ui.DebugSync)},
+	{letter: 'C', name: "crash", help: "all goroutines if the program crashes", value: int(event.DebugCrash)},
+	{letter: 'd', name: "driver", help: "what stores are asked for", value: int(event.DebugDriver)},
+	{letter: 'D', name: "driver-all", help: "the same, with each message", value: int(event.DebugDriver | event.DebugDriverAll)},
+	{letter: 'm', name: "maildir", help: "operations on files", value: int(event.DebugMaildir)},
+	{letter: 'M', name: "main", help: "what was selected", value: int(event.DebugMain)},
+	{letter: 'n', name: "net", help: "commands and responses, cut if long", value: int(event.DebugNet)},
+	{letter: 'N', name: "net-all", help: "the same in full, without payloads", value: int(event.DebugNet | event.DebugNetAll)},
+	{letter: 's', name: "sync", help: "decisions and their reasons", value: int(event.DebugSync)},
 }
 
 // setOp adds a word of Sync that is a lone type.
@@ -129,6 +133,14 @@ var options = []option{
 		},
 	},
 	{
+		name: "watch", help: "keep running: synchronize, then wait for changes and synchronize\nthe changed mailboxes; without names: all channels",
+		set: func(c *commandLine, _, _ int) { c.watch = true },
+	},
+	{
+		name: "status", help: "show the state of the running 'mbsync --watch'",
+		set: func(c *commandLine, _, _ int) { c.status = true },
+	},
+	{
 		name: "check", help: "look for problems of all channels, or of those that are named,\nwithout changing anything; with -V: show all details",
 		set: func(c *commandLine, _, _ int) { c.check = true },
 	},
@@ -147,6 +159,20 @@ var options = []option{
 	{
 		name: "get-cert", arg: "HOST[:PORT]", help: "print the certificates of a server, for CertificateFile",
 		setArg: func(c *commandLine, arg string) { c.getCert, c.hasGetCert = arg, true },
+	},
+	{
+		name: "list-failed", help: "list the messages that could not be copied, of all channels or\nof the given ones",
+		set: func(c *commandLine, _, _ int) { c.listFailed = true },
+	},
+	{
+		name: "skip-failed", arg: "CHANNEL:MAILBOX:UID", help: "give up a message of this list: do not try to copy it again",
+		setArg:   func(c *commandLine, arg string) { c.edits = append(c.edits, failedEdit{arg, true}) },
+		complete: func(env Env, u *unfinished, word string) []completion { return completeMessages(env, u, word, true) },
+	},
+	{
+		name: "retry-failed", arg: "CHANNEL:MAILBOX:UID", help: "try again to copy a message that was given up",
+		setArg:   func(c *commandLine, arg string) { c.edits = append(c.edits, failedEdit{arg, false}) },
+		complete: func(env Env, u *unfinished, word string) []completion { return completeMessages(env, u, word, false) },
 	},
 	{
 		section: "What to do (instead of what the configuration file says)",
@@ -183,9 +209,26 @@ var options = []option{
 		variants: sideVariants, value: int(config.BothSides), set: setBox(config.OpExpungeSolo),
 	},
 	{
+		name: "allow-deletions", optional: "CHANNEL[:BOX]", help: "propagate deletions even if there are more than MaxDelete\nallows, in these mailboxes or in all selected ones",
+		set:      func(c *commandLine, _, _ int) { c.allow.all = true },
+		setArg:   func(c *commandLine, arg string) { c.allow.words = append(c.allow.words, arg) },
+		complete: completePairs,
+	},
+	{
+		name: "restore-deleted", optional: "CHANNEL[:BOX]", help: "undo deletions that were made on one side only: copy the\nmessages again from the other side, remove marks of deletion",
+		set:      func(c *commandLine, _, _ int) { c.restore.all = true },
+		setArg:   func(c *commandLine, arg string) { c.restore.words = append(c.restore.words, arg) },
+		complete: completePairs,
+	},
+	{
 		section: "How",
 		letter:  'y', name: "dry-run", help: "show what would be done, change nothing",
 		set: func(c *commandLine, _, _ int) { c.dryRun = true },
+	},
+	{
+		name: "adopt", arg: "copy", help: "copy ambiguous messages, too: same Message-ID, other contents\n(see MISSING SYNC STATE in the manual page)",
+		setArg:   func(c *commandLine, arg string) { c.adopt, c.hasAdopt = arg, true },
+		complete: func(Env, *unfinished, string) []completion { return []completion{{word: "copy"}} },
 	},
 	{
 		letter: 'e', name: "ext-exit", help: "add to the exit code 32 if the far side changed, 64 if the\nnear side did",
@@ -200,9 +243,15 @@ var options = []option{
 		set: func(c *commandLine, _, _ int) { c.verbose = true },
 	},
 	{
+		name: "json", optional: "messages", help: "print JSON objects for other programs, one per line, and nothing\nelse; =messages: also one for each message that changes",
+		set:      func(c *commandLine, _, _ int) { c.json = true },
+		setArg:   func(c *commandLine, arg string) { c.json, c.jsonDetail = true, arg },
+		complete: func(Env, *unfinished, string) []completion { return []completion{{word: "messages"}} },
+	},
+	{
 		letter: 'D', name: "debug", help: "trace: all but payloads, or by letters",
-		variants: debugVariants, many: true, strict: true, value: int(ui.DebugDefault),
-		set: func(c *commandLine, value, _ int) { c.debug |= ui.Debug(value) },
+		variants: debugVariants, many: true, strict: true, value: int(event.DebugDefault),
+		set: func(c *commandLine, value, _ int) { c.debug |= event.Topics(value) },
 	},
 	{
 		letter: 'h', name: "help", help: "show this",

@@ -20,7 +20,7 @@ func TestPreview(t *testing.T) {
 		mails = append(mails, testkit.Mail{Body: fmt.Sprintf("From: x\r\nSUBJECT:\r\n =?UTF-8?Q?Gr=C3=BC=C3=9Fe_=1B[31m?=\r\n no. %d\r\n\r\n%s\r\n", i+1, strings.Repeat("Subject: no\r\n", i))})
 	}
 	srv.Seed(t, "user", "INBOX", mails...)
-	w := newWorld(t, fmt.Sprintf("IMAPStore far\nHost %s\nPort %d\nUser user\nPassCmd \"cat '$DIR/secret'\"\nTLSType None\nAuthMechs PLAIN", srv.Host, srv.Port))
+	w := newWorld(t, fmt.Sprintf("Adopt no\n\nIMAPStore far\nHost %s\nPort %d\nUser user\nPassCmd \"cat '$DIR/secret'\"\nTLSType None\nAuthMechs PLAIN", srv.Host, srv.Port))
 	w.write("secret", testkit.Password+"\n")
 	for _, sub := range []string{"new", "tmp"} {
 		w.write("near/"+sub+"/.keep", "")

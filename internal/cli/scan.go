@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"isync/internal/config"
-	"isync/internal/ui"
+	"isync/internal/event"
 )
 
 // commandLine is what a command line says.
@@ -21,28 +21,46 @@ type commandLine struct {
 	check, online          bool
 	fixConfig, write       bool
 	dryRun, extExit        bool
+	listFailed             bool
+	watch, status          bool
+	edits                  []failedEdit
+	adopt                  string
+	hasAdopt               bool
 	quiet                  int
 	verbose, help, version bool
-	debug                  ui.Debug
-	controls               controls
+	debug                  event.Topics
+	// json: the output is for programs; jsonDetail is the argument, "" or "messages".
+	json       bool
+	jsonDetail string
+	controls   controls
 
 	// complete is what to list for a shell, if completes is set; see complete.go.
 	complete  string
 	completes bool
+
+	// allow and restore say which deletions are carried out, however many there are,
+	// and which are undone.
+	allow, restore pairScope
 
 	// ops are the words that override operations; their references are indices
 	// into spelled, which has all options as they were written.
 	ops     config.OpsBuilder
 	spelled []string
 
-	names   []string // of channels, groups, or stores
-	notices []string // about deprecated spellings, each once
+	names   []string                 // of channels, groups, or stores
+	notices []event.OptionDeprecated // each once
+}
+
+// failedEdit says what is to become of a message that could not be copied.
+type failedEdit struct {
+	word string // names it
+	skip bool   // else it is tried again
 }
 
 // usageError is an error in the command line.
 type usageError struct {
-	text string
-	hint string // "": the usual one
+	text   string
+	joined string // a word that stands behind -c without a blank
 	// lacks is the option whose argument is missing, nil if that is not the error.
 	lacks *option
 }
@@ -53,7 +71,11 @@ func usagef(format string, args ...any) error { return &usageError{text: fmt.Spr
 
 // lacksArgument says that an option stands without its argument.
 func lacksArgument(o *option, spelling string) error {
-	return &usageError{text: fmt.Sprintf("option '%s' needs an argument: %s", spelling, o.arg), lacks: o}
+	arg := o.arg
+	if arg == "" {
+		arg = o.optional
+	}
+	return &usageError{text: fmt.Sprintf("option '%s' needs an argument: %s", spelling, arg), lacks: o}
 }
 
 // scan reads the words after the name of the program. Options and names may
@@ -101,8 +123,32 @@ func (c *commandLine) conflict() error {
 		return usagef("option '--fix-config' cannot be combined with --online, --list, --list-stores or --get-cert")
 	case c.fixConfig && len(c.names) > 0:
 		return usagef("option '--fix-config' fixes the whole configuration file; leave out '%s'", c.names[0])
+	case c.listFailed && len(c.edits) > 0:
+		return usagef("option '--list-failed' cannot be combined with --skip-failed or --retry-failed")
+	case (c.listFailed || len(c.edits) > 0) && (c.check || c.fixConfig || c.list || c.listStores || c.hasGetCert):
+		return usagef("options '--list-failed', '--skip-failed' and '--retry-failed' cannot be combined with --check, --fix-config, --list, --list-stores or --get-cert")
+	case len(c.edits) > 0 && (len(c.names) > 0 || c.all):
+		return usagef("options '--skip-failed' and '--retry-failed' synchronize nothing; leave out the names of channels and -a")
+	case len(c.edits) > 0 && c.dryRun:
+		return usagef("options '--skip-failed' and '--retry-failed' contradict '--dry-run'; --list-failed shows the messages")
 	case c.write && c.dryRun:
 		return usagef("options '--write' and '--dry-run' contradict each other; --fix-config alone prints the new file")
+	case c.allow.given() && c.restore.given():
+		return usagef("options '--allow-deletions' and '--restore-deleted' contradict each other; use them in two runs")
+	case c.hasAdopt && c.adopt != "copy":
+		return usagef("option '--adopt' has one value, copy: write --adopt=copy")
+	case c.watch && (c.check || c.fixConfig || c.list || c.listStores || c.hasGetCert || c.listFailed || len(c.edits) > 0 || c.status):
+		return usagef("option '--watch' cannot be combined with options that synchronize nothing")
+	case c.watch && (c.dryRun || c.extExit || c.controls.given):
+		return usagef("option '--watch' cannot be combined with --dry-run, --ext-exit or -T")
+	case c.status && (c.check || c.fixConfig || c.list || c.listStores || c.hasGetCert || c.listFailed || len(c.edits) > 0):
+		return usagef("option '--status' cannot be combined with other options that synchronize nothing")
+	case c.status && len(c.names) > 0:
+		return usagef("option '--status' shows the state of all channels; leave out '%s'", c.names[0])
+	case c.json && c.jsonDetail != "" && c.jsonDetail != "messages":
+		return usagef("option '--json' has one value, messages: write --json or --json=messages")
+	case c.json && (c.fixConfig || c.hasGetCert):
+		return usagef("option '--json' cannot be combined with --fix-config or --get-cert")
 	case c.online && !c.check:
 		return usagef("option '--online' needs --check")
 	}
@@ -117,7 +163,7 @@ func (c *commandLine) ref(spelling string) int {
 
 // deprecated notes that there is a newer spelling.
 func (c *commandLine) deprecated(spelling, use string) {
-	n := fmt.Sprintf("option '%s' is deprecated: write '%s'", spelling, use)
+	n := event.OptionDeprecated{Option: spelling, Use: use}
 	if !slices.Contains(c.notices, n) {
 		c.notices = append(c.notices, n)
 	}
@@ -137,6 +183,14 @@ func (c *commandLine) scanLong(word string, words []string) ([]string, error) {
 			arg, words = words[0], words[1:]
 		default:
 			return nil, lacksArgument(o, spelling)
+		}
+		c.ref(spelling)
+		o.setArg(c, arg)
+		return words, nil
+	}
+	if hasArg && o.optional != "" {
+		if arg == "" {
+			return nil, lacksArgument(o, spelling+"=")
 		}
 		c.ref(spelling)
 		o.setArg(c, arg)
@@ -191,46 +245,22 @@ func (o *option) variantName(v *variant) string {
 	return o.name + "-" + v.name
 }
 
+// maxTypingErrors is how many typing errors a suggestion for an option, a channel or a
+// group may need.
+const maxTypingErrors = 2
+
 // unknownLong suggests what might have been meant.
 func unknownLong(spelling string) error {
-	best, bestAt := "", 3
+	var known []string
 	for _, s := range Spellings() {
-		if s.Long == "" || s.Deprecated {
-			continue
-		}
-		if d := distance(spelling, s.Long, bestAt); d < bestAt {
-			best, bestAt = s.Long, d
+		if s.Long != "" && !s.Deprecated {
+			known = append(known, s.Long)
 		}
 	}
-	if best != "" {
+	if best := config.Nearest(spelling, known, maxTypingErrors); best != "" {
 		return usagef("unknown option '%s'; did you mean '%s'?", spelling, best)
 	}
 	return usagef("unknown option '%s'", spelling)
-}
-
-// distance returns how many letters must be changed, added or removed to make
-// one of the other, or limit if that is less.
-func distance(a, b string, limit int) int {
-	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
-		return limit
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return min(row[len(b)], limit)
 }
 
 // scanShort reads a word of short options, and the arguments of those that
@@ -330,7 +360,7 @@ func unknownShort(word string, i int) error {
 	}
 	e := &usageError{text: fmt.Sprintf("unknown option '-%s' in '%s'", letter, word)}
 	if strings.HasPrefix(word, "-c") {
-		e.hint = fmt.Sprintf("what follows -c in the same word are further options; write -c %s", word[2:])
+		e.joined = word[2:]
 	}
 	return e
 }

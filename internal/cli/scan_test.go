@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"isync/internal/config"
-	"isync/internal/ui"
+	"isync/internal/event"
 )
 
 // show sums up a command line in a few words.
@@ -24,10 +24,20 @@ func (c *commandLine) show() string {
 	add(c.list, "list")
 	add(c.listStores, "stores")
 	add(c.hasGetCert, "get-cert="+c.getCert)
+	add(c.listFailed, "list-failed")
+	add(c.watch, "watch")
+	add(c.status, "status")
+	for _, e := range c.edits {
+		add(true, fmt.Sprintf("skip=%v:%s", e.skip, e.word))
+	}
+	add(c.hasAdopt, "adopt="+c.adopt)
 	add(c.dryRun, "dry")
+	add(c.allow.given(), fmt.Sprintf("allow=%v%v", c.allow.all, c.allow.words))
+	add(c.restore.given(), fmt.Sprintf("restore=%v%v", c.restore.all, c.restore.words))
 	add(c.extExit, "ext")
 	add(c.quiet > 0, fmt.Sprint("quiet=", c.quiet))
 	add(c.verbose, "verbose")
+	add(c.json, "json"+c.jsonDetail)
 	add(c.check, "check")
 	add(c.online, "online")
 	add(c.fixConfig, "fix-config")
@@ -56,6 +66,8 @@ var scanCases = func() []struct{ line, want string } {
 	return []struct{ line, want string }{
 		{"", ""},
 		{"-a", "all"},
+		{"--json -l", "list; json"},
+		{"--json=messages", "jsonmessages"},
 		{"--all", "all"},
 		{"-ac f", "config=f; all"},
 		{"-ca f", "config=f; all"},
@@ -72,6 +84,7 @@ var scanCases = func() []struct{ line, want string } {
 		{"--list-stores", "stores"},
 		{"-yeVqq", "dry; ext; quiet=2; verbose"},
 		{"--dry-run --ext-exit --verbose --quiet", "dry; ext; quiet=1; verbose"},
+		{"--adopt=copy x", `adopt=copy; names=["x"]`},
 		{"--check x", `check; names=["x"]`},
 		{"--online --check", "check; online"},
 		{"--check --fix-config", "check; fix-config"},
@@ -126,16 +139,25 @@ var scanCases = func() []struct{ line, want string } {
 		{"--pull-renew --push-delete", "pull=Upgrade; push=Gone; given=" + sync + "; notices=2"},
 
 		// Debug output and controls.
-		{"-D", fmt.Sprintf("debug=%b", ui.DebugDefault)},
-		{"-aDns", fmt.Sprintf("all; debug=%b", ui.DebugNet|ui.DebugSync)},
-		{"-DN -Dd", fmt.Sprintf("debug=%b", ui.DebugNet|ui.DebugNetAll|ui.DebugDriver)},
-		{"--debug-sync --debug-net-all", fmt.Sprintf("debug=%b", ui.DebugSync|ui.DebugNet|ui.DebugNetAll)},
+		{"-D", fmt.Sprintf("debug=%b", event.DebugDefault)},
+		{"-aDns", fmt.Sprintf("all; debug=%b", event.DebugNet|event.DebugSync)},
+		{"-DN -Dd", fmt.Sprintf("debug=%b", event.DebugNet|event.DebugNetAll|event.DebugDriver)},
+		{"--debug-sync --debug-net-all", fmt.Sprintf("debug=%b", event.DebugSync|event.DebugNet|event.DebugNetAll)},
 		{"-aTs12jz", fmt.Sprintf("all; controls=%+v", controls{given: true, exitAfter: 12, keep: true, noDelay: true})},
 		{"-TaAuxJ", fmt.Sprintf("controls=%+v", controls{given: true, asyncFar: true, asyncBoth: true, noUIDs: true, noExpunge: true, logImplied: true})},
 
 		// Each on its own.
 		{"--list", "list"},
 		{"--get-cert host", "get-cert=host"},
+		{"--list-failed c", `list-failed; names=["c"]`},
+		{"--watch", `watch`},
+		{"--watch c", `watch; names=["c"]`},
+		{"--status", `status`},
+		{"--skip-failed c:b:7 --retry-failed=c:8", "skip=true:c:b:7; skip=false:c:8"},
+		{"--allow-deletions c:b", `allow=true[]; names=["c:b"]`},
+		{"--allow-deletions=c:b --allow-deletions=d e", `allow=false[c:b d]; names=["e"]`},
+		{"--restore-deleted -a", "all; restore=true[]"},
+		{"--restore-deleted=c:b,d", "restore=false[c:b,d]"},
 		{"--pull-old", "pull=Old; given=" + sync},
 		{"--pull-upgrade", "pull=Upgrade; given=" + sync},
 		{"--pull-gone", "pull=Gone; given=" + sync},
@@ -163,7 +185,7 @@ var scanCases = func() []struct{ line, want string } {
 		{"--create-slave", "pull=Create; given=Create; notices=1"},
 		{"--help", "help"},
 		{"--version", "version"},
-		{"--debug", fmt.Sprintf("debug=%b", ui.DebugDefault)},
+		{"--debug", fmt.Sprintf("debug=%b", event.DebugDefault)},
 		{"--remove", "pull=Remove; push=Remove; given=Remove"},
 		{"-Rf", "push=Remove; given=Remove"},
 		{"--remove-far", "push=Remove; given=Remove"},
@@ -197,14 +219,14 @@ var scanCases = func() []struct{ line, want string } {
 		{"--expunge-solo-master", "push=ExpungeSolo; given=ExpungeSolo; notices=1"},
 		{"-xs", "pull=ExpungeSolo; given=ExpungeSolo; notices=1"},
 		{"--expunge-solo-slave", "pull=ExpungeSolo; given=ExpungeSolo; notices=1"},
-		{"-DC --debug-crash", fmt.Sprintf("debug=%b", ui.DebugCrash)},
-		{"-Dd --debug-driver", fmt.Sprintf("debug=%b", ui.DebugDriver)},
-		{"-DD --debug-driver-all", fmt.Sprintf("debug=%b", ui.DebugDriver|ui.DebugDriverAll)},
-		{"-Dm --debug-maildir", fmt.Sprintf("debug=%b", ui.DebugMaildir)},
-		{"-DM --debug-main", fmt.Sprintf("debug=%b", ui.DebugMain)},
-		{"-Dn --debug-net", fmt.Sprintf("debug=%b", ui.DebugNet)},
-		{"-DN --debug-net-all", fmt.Sprintf("debug=%b", ui.DebugNet|ui.DebugNetAll)},
-		{"-Ds --debug-sync", fmt.Sprintf("debug=%b", ui.DebugSync)},
+		{"-DC --debug-crash", fmt.Sprintf("debug=%b", event.DebugCrash)},
+		{"-Dd --debug-driver", fmt.Sprintf("debug=%b", event.DebugDriver)},
+		{"-DD --debug-driver-all", fmt.Sprintf("debug=%b", event.DebugDriver|event.DebugDriverAll)},
+		{"-Dm --debug-maildir", fmt.Sprintf("debug=%b", event.DebugMaildir)},
+		{"-DM --debug-main", fmt.Sprintf("debug=%b", event.DebugMain)},
+		{"-Dn --debug-net", fmt.Sprintf("debug=%b", event.DebugNet)},
+		{"-DN --debug-net-all", fmt.Sprintf("debug=%b", event.DebugNet|event.DebugNetAll)},
+		{"-Ds --debug-sync", fmt.Sprintf("debug=%b", event.DebugSync)},
 	}
 }()
 
@@ -259,6 +281,7 @@ func TestScanErrors(t *testing.T) {
 		{"-crc", "option '-c' needs an argument: FILE"},
 		{"--online", "option '--online' needs --check"},
 		{"--write", "option '--write' needs --fix-config"},
+		{"--json=box", "option '--json' has one value, messages: write --json or --json=messages"},
 		{"-c", "option '-c' needs an argument: FILE"},
 		{"--config", "option '--config' needs an argument: FILE"},
 		{"--pull=new", "option '--pull' takes no argument"},
@@ -291,7 +314,10 @@ func TestSpellings(t *testing.T) {
 			}
 			seen[form] = true
 			words := []string{form}
-			if s.Arg != "" {
+			switch {
+			case form == "--adopt":
+				words = append(words, "copy")
+			case s.Arg != "":
 				words = append(words, "x")
 			}
 			if form == "--online" {
@@ -399,4 +425,13 @@ func FuzzScan(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestJSONConflicts: the output for programs has no files in it.
+func TestJSONConflicts(t *testing.T) {
+	for _, words := range [][]string{{"--json", "--fix-config"}, {"--json=messages", "--get-cert", "host"}} {
+		if _, err := scan(words); err == nil || err.Error() != "option '--json' cannot be combined with --fix-config or --get-cert" {
+			t.Errorf("%q: %v", words, err)
+		}
+	}
 }

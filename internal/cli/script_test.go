@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"isync/internal/config"
+	"isync/internal/testkit"
 	"isync/internal/vfs"
 )
 
@@ -97,8 +99,8 @@ func TestScripts(t *testing.T) {
 		// To be looked at before it is believed.
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") == "1",
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"mbsync":    scriptProgram(Main),
-			"mdconvert": scriptProgram(MainConvert),
+			"mbsync":    scriptProgram(t, Main),
+			"mdconvert": scriptProgram(t, MainConvert),
 			"box":       scriptBox,
 			"mail":      scriptMail,
 			"mark":      scriptMark,
@@ -108,7 +110,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-func scriptProgram(main func(Env, []string) int) func(ts *testscript.TestScript, neg bool, args []string) {
+func scriptProgram(t *testing.T, main func(Env, []string) int) func(ts *testscript.TestScript, neg bool, args []string) {
 	return func(ts *testscript.TestScript, neg bool, args []string) {
 		if neg || len(args) == 0 {
 			ts.Fatalf("usage: PROGRAM CODE ARG...")
@@ -116,9 +118,16 @@ func scriptProgram(main func(Env, []string) int) func(ts *testscript.TestScript,
 		want, err := strconv.Atoi(args[0])
 		ts.Check(err)
 		env := testEnv(ts.MkAbs("."))
-		env.Stdout, env.Stderr = ts.Stdout(), ts.Stderr()
+		var out bytes.Buffer
+		env.Stdout, env.Stderr = io.MultiWriter(ts.Stdout(), &out), ts.Stderr()
 		if got := main(env, append([]string{"program"}, args[1:]...)); got != want {
 			ts.Fatalf("exit code %d", got)
+		}
+		if slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, "--json") }) {
+			events := testkit.Events(t, out.Bytes())
+			if exit := events[len(events)-1].Number("exit"); exit != float64(want) {
+				ts.Fatalf("exit code %v in the summary", exit)
+			}
 		}
 	}
 }

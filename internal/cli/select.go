@@ -1,34 +1,22 @@
 package cli
 
 import (
-	"fmt"
-	"strings"
-
 	"isync/internal/channel"
 	"isync/internal/config"
-	"isync/internal/ui"
+	"isync/internal/event"
 )
-
-// tryHelp is the advice for unusable command lines.
-const tryHelp = "'mbsync --help' lists the options, mbsync(1) explains them"
-
-// noChannelNamed says what to do about a command line without channels.
-var noChannelNamed = ui.Problem{
-	Text: "no channel was named",
-	Hint: "name channels or groups, or use -a for all channels; " + tryHelp,
-}
 
 // selectChannels returns the channels that the command line is about, each with
 // what may be done, or everything that is wrong with that.
-func selectChannels(cfg *config.Config, c *commandLine) ([]channel.Selection, []ui.Problem) {
+func selectChannels(cfg *config.Config, c *commandLine) ([]channel.Selection, []event.Message) {
 	var s selector
 	s.cfg = cfg
 	switch {
 	case c.all && len(cfg.Channels) == 0:
-		s.problem("", "no channels are configured in "+cfg.File, "")
+		s.problem(config.Pos{}, event.NoChannels{File: cfg.File})
 	case c.all:
 		for _, ch := range cfg.Channels {
-			s.add(ch, nil, "channel '"+ch.Name+"'", ch.At)
+			s.add(ch, nil, ch.At)
 		}
 	}
 	if !c.all {
@@ -36,6 +24,7 @@ func selectChannels(cfg *config.Config, c *commandLine) ([]channel.Selection, []
 			s.named(name)
 		}
 	}
+	s.deletions(c)
 	s.override(c)
 	return s.out, s.problems
 }
@@ -44,11 +33,11 @@ func selectChannels(cfg *config.Config, c *commandLine) ([]channel.Selection, []
 type selector struct {
 	cfg      *config.Config
 	out      []channel.Selection
-	problems []ui.Problem
+	problems []event.Message
 }
 
-func (s *selector) problem(place, text, hint string) {
-	s.problems = append(s.problems, ui.Problem{Place: place, Text: text, Hint: hint})
+func (s *selector) problem(pos config.Pos, f event.Fact) {
+	s.problems = append(s.problems, event.Message{Severity: event.Error, Place: placeOf(pos), Fact: f})
 }
 
 // named adds what a word of the command line names.
@@ -57,31 +46,31 @@ func (s *selector) named(word string) {
 	if g := s.cfg.Group(word); g != nil {
 		for _, m := range g.Members {
 			if m.Channel == nil {
-				s.problem(m.Pos.String(), fmt.Sprintf("group '%s' names channel '%s', which does not exist", g.Name, m.Name), "")
+				s.problem(m.Pos, event.GroupMemberUnknown{Group: g.Name, Channel: m.Name})
 				continue
 			}
-			s.add(m.Channel, m.Boxes, fmt.Sprintf("channel '%s'", m.Name), m.Pos)
+			s.add(m.Channel, m.Boxes, m.Pos)
 		}
 		return
 	}
 	ref, ok := config.ParseChannelRef(word, true)
 	if !ok {
-		s.problem("", fmt.Sprintf("malformed argument '%s'", word), "write channel:mailbox,mailbox")
+		s.problem(config.Pos{}, event.ArgumentMalformed{Word: word})
 		return
 	}
 	ch := s.cfg.Channel(ref.Name)
 	switch {
 	case ch != nil:
-		s.add(ch, ref.Boxes, fmt.Sprintf("channel '%s'", ref.Name), config.Pos{})
+		s.add(ch, ref.Boxes, config.Pos{})
 	case ref.Boxes != nil && s.cfg.Group(ref.Name) != nil:
-		s.problem("", fmt.Sprintf("'%s' is a group, whose mailboxes cannot be named", ref.Name), "")
+		s.problem(config.Pos{}, event.GroupMailboxes{Group: ref.Name})
 	default:
-		s.problem("", fmt.Sprintf("there is no channel or group '%s' in %s", ref.Name, s.cfg.File), s.known(ref.Name))
+		s.problem(config.Pos{}, s.unknown(ref.Name))
 	}
 }
 
-// known gives advice when a name is unknown.
-func (s *selector) known(name string) string {
+// unknown describes an unknown name, with known names to choose from.
+func (s *selector) unknown(name string) event.ChannelUnknown {
 	var names []string
 	for _, g := range s.cfg.Groups {
 		names = append(names, g.Name)
@@ -89,27 +78,18 @@ func (s *selector) known(name string) string {
 	for _, ch := range s.cfg.Channels {
 		names = append(names, ch.Name)
 	}
-	best, bestAt := "", 3
-	for _, n := range names {
-		if d := distance(strings.ToLower(name), strings.ToLower(n), bestAt); d < bestAt {
-			best, bestAt = n, d
-		}
-	}
-	if best != "" {
-		return fmt.Sprintf("did you mean '%s'?", best)
-	}
+	best := config.Nearest(name, names, maxTypingErrors)
 	const max = 10
 	if len(names) > max {
 		names = append(names[:max:max], "...")
 	}
-	return "there are: " + strings.Join(names, ", ")
+	return event.ChannelUnknown{Name: name, File: s.cfg.File, Meant: best, Known: names}
 }
 
 // add adds a channel, unless what is asked for is selected already.
-func (s *selector) add(ch *config.Channel, boxes []string, what string, pos config.Pos) {
+func (s *selector) add(ch *config.Channel, boxes []string, pos config.Pos) {
 	if boxes != nil && len(ch.Patterns) == 0 {
-		s.problem(pos.String(), what+" has no Patterns, so it is one pair of mailboxes, and none can be named",
-			"name the channel alone, or give it Patterns ("+ch.At.String()+")")
+		s.problem(pos, event.NoPatterns{Channel: ch.Name, At: placeOf(ch.At)})
 		return
 	}
 	for _, o := range s.out {
@@ -126,16 +106,15 @@ func (s *selector) override(c *commandLine) {
 	for _, e := range errs {
 		with := ""
 		if e.Kind == config.ConflictingOps {
-			with = fmt.Sprintf(" ('%s')", c.spelled[e.With])
+			with = c.spelled[e.With]
 		}
-		s.problem("", fmt.Sprintf("option '%s': %v%s", c.spelled[e.Ref], e, with), tryHelp)
+		s.problem(config.Pos{}, event.OptionConflict{Option: c.spelled[e.Ref], Err: e, With: with})
 	}
 	for i := range s.out {
 		sel := &s.out[i]
 		sel.Ops = over.Over(sel.Channel.Ops)
 		if err := sel.Ops.Check(); err != nil {
-			s.problem(sel.Channel.At.String(), fmt.Sprintf("channel '%s' with the options of the command line: %v", sel.Channel.Name, err),
-				"-X- turns off Expunge, -x- turns off ExpungeSolo")
+			s.problem(sel.Channel.At, event.OperationsConflict{Channel: sel.Channel.Name, Err: err})
 		}
 	}
 }

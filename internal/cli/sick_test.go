@@ -66,8 +66,19 @@ func always(status string) func(string, []string) ([]string, string) {
 // up, and does not keep the others from arriving. In each run there is an error. When
 // the server has recovered, everything arrives, once.
 func TestSickServer(t *testing.T) {
+	for _, caps := range []string{"IMAP4rev1 UIDPLUS LITERAL+", "IMAP4rev1 UIDPLUS LITERAL+ ENABLE CONDSTORE QRESYNC"} {
+		for _, sick := range sicknesses() {
+			t.Run(sick.name, func(t *testing.T) {
+				t.Parallel()
+				testSickServer(t, caps, &sick)
+			})
+		}
+	}
+}
+
+// sicknesses are the ways in which servers do not send messages.
+func sicknesses() (list []sickness) {
 	others := []string{"1", "2", "4", "5", "6"}
-	var list []sickness
 	for _, status := range []string{
 		"NO Server Unavailable. 15", "NO Some messages could not be FETCHed", "BAD Command Error. 12",
 		"NO [SERVERBUG] Internal error occurred", "OK done",
@@ -89,40 +100,38 @@ func TestSickServer(t *testing.T) {
 		sickness{"empty literal", altered(body("{0}\r\n")), others, true},
 		sickness{"empty string", altered(body(`""`)), others, true},
 	)
-	for _, caps := range []string{"IMAP4rev1 UIDPLUS LITERAL+", "IMAP4rev1 UIDPLUS LITERAL+ ENABLE CONDSTORE QRESYNC"} {
-		for _, sick := range list {
-			t.Run(sick.name, func(t *testing.T) {
-				t.Parallel()
-				s := startNoisy(t, caps)
-				for range 6 {
-					s.add("")
-				}
-				s.decide = sick.decide
-				w := noisyWorld(t, s)
-				for range 3 {
-					w.run(1, "c")
-				}
-				if got := w.mails(); !slices.Equal(got, sick.arrive) {
-					t.Errorf("there are %q, want %q; %s", got, sick.arrive, &w.err)
-				}
-				if sick.named {
-					w.says(&w.err, "message 3", "tried")
-				}
-				s.mu.Lock()
-				s.decide = nil
-				s.mu.Unlock()
-				for range 3 { // a message at a time may have been noted
-					w.runAny("c")
-				}
-				w.run(0, "c")
-				if got := w.mails(); !slices.Equal(got, []string{"1", "2", "3", "4", "5", "6"}) {
-					t.Errorf("in the end there are %q", got)
-				}
-				if left, _ := filepath.Glob(filepath.Join(w.dir, "near", ".mbsyncstate.*")); len(left) > 0 {
-					t.Errorf("left: %q", left)
-				}
-			})
-		}
+	return list
+}
+
+func testSickServer(t *testing.T, caps string, sick *sickness) {
+	t.Helper()
+	s := startNoisy(t, caps)
+	for range 6 {
+		s.add("")
+	}
+	s.decide = sick.decide
+	w := noisyWorld(t, s)
+	for range 3 {
+		w.run(1, "c")
+	}
+	if got := w.mails(); !slices.Equal(got, sick.arrive) {
+		t.Errorf("there are %q, want %q; %s", got, sick.arrive, &w.err)
+	}
+	if sick.named {
+		w.says(&w.err, "message 3", "tried", "hint: to give this message up: mbsync -c rc --skip-failed c:INBOX:far:3\n")
+	}
+	s.mu.Lock()
+	s.decide = nil
+	s.mu.Unlock()
+	for range 3 { // a message at a time may have been noted
+		w.runAny("c")
+	}
+	w.run(0, "c")
+	if got := w.mails(); !slices.Equal(got, []string{"1", "2", "3", "4", "5", "6"}) {
+		t.Errorf("in the end there are %q", got)
+	}
+	if left, _ := filepath.Glob(filepath.Join(w.dir, "near", ".mbsyncstate.*")); len(left) > 0 {
+		t.Errorf("left: %q", left)
 	}
 }
 

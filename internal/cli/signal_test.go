@@ -46,7 +46,7 @@ func TestSignal(t *testing.T) {
 			signals <- sig
 		}()
 		w.run(128+int(sig), "-a", "-Dn")
-		if got := w.err.String(); strings.Contains(got, "error:") || !strings.Contains(got, "mbsync: warning: "+sig.String()+": stopping; the next run goes on from here\n") {
+		if got := w.err.String(); strings.Contains(got, "error:") || !strings.Contains(got, "mbsync: warning: "+sig.String()+": stopping; the next run goes on from here [interrupted]\n") {
 			t.Errorf("%s", got)
 		}
 		if !stopped {

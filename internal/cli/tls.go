@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"isync/internal/config"
+	"isync/internal/event"
 	"isync/internal/transport"
 )
 
@@ -74,16 +74,16 @@ func (w *workshop) ciphers(a *config.Account, lo, hi uint16) ([]uint16, error) {
 	}
 	switch {
 	case lo >= tls.VersionTLS13:
-		w.warnOnce(a.Pos("CipherString"), a.Label()+": CipherString is of no effect: the ciphers of TLS 1.3, the only version allowed, cannot be chosen")
+		w.warnOnce(a.Pos("CipherString"), a, event.CipherStringIgnored{})
 	case len(list.TLS13) > 0 && hi >= tls.VersionTLS13:
-		w.warnOnce(a.Pos("CipherString"), fmt.Sprintf("%s: '%s' in CipherString is of no effect: those of TLS 1.3 cannot be chosen, all of them are allowed", a.Label(), list.TLS13[0]))
+		w.warnOnce(a.Pos("CipherString"), a, event.CipherIgnored{Cipher: list.TLS13[0]})
 	}
 	return list.Suites, nil
 }
 
 // warnOnce warns about a place in the configuration, but not again for another
 // store of the same account.
-func (w *workshop) warnOnce(pos config.Pos, text string) {
+func (w *workshop) warnOnce(pos config.Pos, a *config.Account, f event.Fact) {
 	w.mu.Lock()
 	seen := w.warned[pos]
 	if w.warned == nil {
@@ -92,31 +92,17 @@ func (w *workshop) warnOnce(pos config.Pos, text string) {
 	w.warned[pos] = true
 	w.mu.Unlock()
 	if !seen {
-		w.printer.Warn(pos.String(), text)
+		w.tellOfSection(event.Warning, pos, a.Label(), f)
 	}
 }
 
-// aboutCiphers advises about cipher lists.
-func aboutCiphers(e *transport.CipherError) string {
-	names, groups := transport.CipherNames()
-	if e.Word == "" {
-		return "known are groups (" + strings.Join(groups, ", ") + ") and single ones, such as " + names[0] + "; mbsync(1) tells how they combine"
-	}
-	const most = 64
-	best, limit := "", max(3, len(e.Word)/4)
-	for _, n := range slices.Concat(groups, names) {
-		if len(e.Word) > most {
-			break
-		}
-		if d := distance(strings.ToUpper(e.Word), strings.ToUpper(n), limit); d < limit {
-			best, limit = n, d
-		}
-	}
-	hint := "known are " + strings.Join(groups, ", ") + ", and " + strings.Join(names, ", ")
-	if best != "" {
-		hint = "did you mean " + best + "? " + hint
-	}
-	return hint
+// aboutCiphers returns the names that CipherString can contain.
+func aboutCiphers(e *transport.CipherError) event.Fact {
+	f := event.CipherUnknown{Word: e.Word}
+	f.Names, f.Groups = transport.CipherNames()
+	// Names of ciphers are long.
+	f.Meant = config.Nearest(e.Word, slices.Concat(f.Groups, f.Names), max(2, len(e.Word)/4-1))
+	return f
 }
 
 // keyPair reads the client certificate of an account and its private key, which

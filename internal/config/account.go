@@ -8,9 +8,14 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"isync/internal/event"
 )
 
 const maxInt = math.MaxInt32
+
+// maxRetries is the highest value of Retries.
+const maxRetries = 1000
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
@@ -20,7 +25,7 @@ const passKeyword = "Pass"
 var accountKeywords = []keyword{
 	{Keyword: Keyword{Name: "Host", Args: "host"}, apply: (*stmt).applyHost},
 	{Keyword: Keyword{Name: "Port", Args: "port"}, apply: func(st *stmt, d *draft) { st.setInt(&d.account.Port, 1, math.MaxUint16) }},
-	{Keyword: Keyword{Name: "Timeout", Args: "seconds"}, apply: (*stmt).applyTimeout},
+	{Keyword: Keyword{Name: "Timeout", Args: "seconds"}, apply: func(st *stmt, d *draft) { st.setSeconds(&d.account.Timeout) }},
 	{Keyword: Keyword{Name: "User", Args: "name"}, apply: func(st *stmt, d *draft) { d.account.User = st.arg() }},
 	{Keyword: Keyword{Name: "UserCmd", Args: "[+]command"}, apply: func(st *stmt, d *draft) { st.setCommand(&d.account.UserCmd) }},
 	{Keyword: Keyword{Name: passKeyword, Args: "password"}, apply: func(st *stmt, d *draft) { d.account.Pass = NewSecret(st.arg()) }},
@@ -40,6 +45,12 @@ var accountKeywords = []keyword{
 	{Keyword: Keyword{Name: "PipelineDepth", Args: "number"}, apply: func(st *stmt, d *draft) { st.setInt(&d.account.PipelineDepth, 1, maxInt) }},
 	{Keyword: Keyword{Name: "Compress", Args: "auto|yes|no"}, apply: (*stmt).applyCompress},
 	{Keyword: Keyword{Name: "Connections", Args: "number"}, apply: func(st *stmt, d *draft) { st.setInt(&d.account.Connections, 1, maxInt) }},
+	{Keyword: Keyword{Name: "Retries", Args: "number"}, apply: func(st *stmt, d *draft) { st.setInt(&d.account.Retries, 0, maxRetries) }},
+	{Keyword: Keyword{Name: "RetryMax", Args: "seconds"}, apply: func(st *stmt, d *draft) { st.setSeconds(&d.account.RetryMax) }},
+	{Keyword: Keyword{Name: "WatchMailboxes", Args: "pattern ...", List: true}, apply: (*stmt).applyWatchMailboxes},
+	{Keyword: Keyword{Name: "PollInterval", Args: "time[s|m|h]"}, apply: func(st *stmt, d *draft) { st.setInterval(&d.account.PollInterval) }},
+	{Keyword: Keyword{Name: "SafetyInterval", Args: "time[s|m|h]"}, apply: func(st *stmt, d *draft) { st.setInterval(&d.account.SafetyInterval) }},
+	{Keyword: Keyword{Name: "IdleRefresh", Args: "time[s|m|h]"}, apply: func(st *stmt, d *draft) { st.setInterval(&d.account.IdleRefresh) }},
 	{Keyword: Keyword{Name: "DisableExtensions", Alias: "DisableExtension", Args: "extension ...", List: true}, apply: (*stmt).applyDisableExtensions},
 
 	{Keyword: Keyword{Name: "SSLType", Args: "None|STARTTLS|IMAPS", Deprecated: true, Use: "TLSType"}, rename: true},
@@ -61,6 +72,11 @@ func newAccount() Account {
 		Timeout:            20 * time.Second,
 		TLSVersions:        DefaultTLSVersions,
 		SystemCertificates: true,
+		Retries:            4,
+		RetryMax:           time.Minute,
+		PollInterval:       5 * time.Minute,
+		SafetyInterval:     15 * time.Minute,
+		IdleRefresh:        9 * time.Minute,
 	}
 }
 
@@ -100,11 +116,44 @@ func (st *stmt) applyHost(d *draft) {
 	d.account.Host = host
 }
 
-func (st *stmt) applyTimeout(d *draft) {
+// setInterval reads a time of at least one second: a number of seconds, or with "m" or "h"
+// of minutes or hours.
+func (st *stmt) setInterval(dst *time.Duration) {
+	number, unit := st.arg(), time.Second
+	for suffix, u := range map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour} {
+		if n, ok := strings.CutSuffix(strings.ToLower(number), suffix); ok {
+			number, unit = n, u
+			break
+		}
+	}
+	n, ok := parseInt(number, 1, int(maxInterval/unit))
+	if !ok {
+		st.errorf(st.arg(), "invalid time %s for %s", quote(st.arg()), st.kw.Name).Hint = "write a number of seconds, as in 90 or 90s, of minutes, as in 5m, or of hours, as in 1h"
+		return
+	}
+	*dst = time.Duration(n) * unit
+}
+
+// maxInterval is the longest interval that can be configured.
+const maxInterval = 365 * 24 * time.Hour
+
+// applyWatchMailboxes takes names of mailboxes or patterns.
+func (st *stmt) applyWatchMailboxes(d *draft) {
+	for _, t := range st.args {
+		if t.text == "" {
+			st.errorf(t.text, "%s: the name of a mailbox is empty", st.kw.Name)
+			return
+		}
+		d.account.WatchMailboxes = append(d.account.WatchMailboxes, t.text)
+	}
+}
+
+// setSeconds reads a number of seconds.
+func (st *stmt) setSeconds(dst *time.Duration) {
 	var seconds int
 	st.setInt(&seconds, 0, maxInt)
 	if !st.failed {
-		d.account.Timeout = time.Duration(seconds) * time.Second
+		*dst = time.Duration(seconds) * time.Second
 	}
 }
 
@@ -175,11 +224,7 @@ func (st *stmt) applyDisableExtensions(d *draft) {
 			continue
 		}
 		if !slices.Contains(knownExtensions, name) && !strings.HasPrefix(name, "AUTH=") && !strings.HasPrefix(name, "X") {
-			text := "unknown IMAP extension " + quote(t.text)
-			if near := nearest(name, knownExtensions); near != "" {
-				text += ", did you mean " + near + "?"
-			}
-			st.p.warn(st.pos, text)
+			st.p.warn(st.pos, event.ExtensionUnknown{Word: quote(t.text), Meant: nearest(name, knownExtensions)})
 		}
 		d.account.DisableExtensions = append(d.account.DisableExtensions, name)
 	}
@@ -245,7 +290,7 @@ func (p *parser) lostCertificates(d *draft) {
 				Hint = "correct the path; with SystemCertificates no and no other CertificateFile, no certificate is trusted"
 			continue
 		}
-		p.warn(f.Pos, "CertificateFile '"+f.Path+"' cannot be read and is ignored: "+f.Reason)
+		p.warn(f.Pos, event.CertificateFileLost{Path: f.Path, Reason: f.Reason})
 	}
 }
 

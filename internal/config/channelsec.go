@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"isync/internal/event"
 )
 
 var channelKeywords = []keyword{
@@ -12,6 +14,7 @@ var channelKeywords = []keyword{
 	{Keyword: Keyword{Name: "Near", Args: ":store:[mailbox]"}, apply: func(st *stmt, d *draft) { st.applyEnd(d, Near) }},
 	{Keyword: Keyword{Name: "Patterns", Alias: "Pattern", Args: "[!]pattern ...", List: true}, apply: (*stmt).applyPatterns},
 	{Keyword: Keyword{Name: "MaxSize", Args: "size[k|m][b]"}, apply: func(st *stmt, d *draft) { st.setSize(&d.maxSize) }},
+	{Keyword: Keyword{Name: "Watch", Args: "yes|no"}, apply: func(st *stmt, d *draft) { st.setTristate(&d.watch) }},
 
 	{Keyword: Keyword{Name: "Master", Args: ":store:[mailbox]", Deprecated: true, Use: "Far"}, rename: true},
 	{Keyword: Keyword{Name: "Slave", Args: ":store:[mailbox]", Deprecated: true, Use: "Near"}, rename: true},
@@ -26,19 +29,26 @@ var defaultKeywords = []keyword{
 	{Keyword: Keyword{Name: "Expunge", Args: "None|Far|Near|Both", List: true}, apply: func(st *stmt, d *draft) { st.applyBoxOp(d, OpExpunge) }},
 	{Keyword: Keyword{Name: "ExpungeSolo", Args: "None|Far|Near|Both", List: true}, apply: func(st *stmt, d *draft) { st.applyBoxOp(d, OpExpungeSolo) }},
 	{Keyword: Keyword{Name: "MaxMessages", Args: "count"}, apply: func(st *stmt, d *draft) { st.setInt(&d.defaults.maxMessages, 0, maxInt) }},
-	{Keyword: Keyword{Name: "ExpireUnread", Args: "yes|no"}, apply: (*stmt).applyExpireUnread},
+	{Keyword: Keyword{Name: "ExpireUnread", Args: "yes|no"}, apply: func(st *stmt, d *draft) { st.setTristate(&d.defaults.expireUnread) }},
 	{Keyword: Keyword{Name: "ExpireSide", Args: "Far|Near"}, apply: (*stmt).applyExpireSide},
+	{Keyword: Keyword{Name: "Adopt", Args: "yes|no"}, apply: func(st *stmt, d *draft) { st.setTristate(&d.defaults.adopt) }},
+	{Keyword: Keyword{Name: "MaxDelete", Args: "count|percent%"}, apply: (*stmt).applyMaxDelete},
 	{Keyword: Keyword{Name: "CopyArrivalDate", Args: "yes|no"}, apply: func(st *stmt, d *draft) { st.setBool(&d.defaults.copyArrivalDate) }},
 	{Keyword: Keyword{Name: "SyncState", Args: "*|path"}, apply: (*stmt).applySyncState},
+	{Keyword: Keyword{Name: "OnChange", Args: "command"}, apply: func(st *stmt, d *draft) { d.defaults.hooks.OnChange = st.arg() }},
+	{Keyword: Keyword{Name: "OnNew", Args: "command"}, apply: func(st *stmt, d *draft) { d.defaults.hooks.OnNew = st.arg() }},
+	{Keyword: Keyword{Name: "OnError", Args: "command"}, apply: func(st *stmt, d *draft) { d.defaults.hooks.OnError = st.arg() }},
 }
 
 var globalKeywords = []keyword{
 	{Keyword: Keyword{Name: "FSync", Args: "yes|no"}, apply: func(st *stmt, d *draft) { st.setBool(&d.global.FSync) }},
 	{Keyword: Keyword{Name: "FieldDelimiter", Args: "character"}, apply: func(st *stmt, d *draft) { st.setDelimiter(&d.global.FieldDelimiter) }},
 	{Keyword: Keyword{Name: "BufferLimit", Args: "size[k|m][b]"}, apply: (*stmt).applyBufferLimit},
+	{Keyword: Keyword{Name: "MetricsFile", Args: "path"}, apply: func(st *stmt, d *draft) { st.setPath(&d.global.MetricsFile) }},
 }
 
 var groupKeywords = []keyword{
+	{Keyword: Keyword{Name: "Watch", Args: "yes|no"}, apply: func(st *stmt, d *draft) { st.setTristate(&d.watch) }},
 	{Keyword: Keyword{Name: "Channels", Alias: "Channel", Args: "channel[:box,...] ...", List: true}, apply: func(st *stmt, d *draft) { st.addMembers(d, st.args) }},
 }
 
@@ -49,8 +59,11 @@ type defaults struct {
 	maxMessages     int
 	expireUnread    Tristate
 	expireSide      Side
+	adopt           Tristate
+	maxDelete       DeleteLimit
 	copyArrivalDate bool
 	syncState       SyncState
+	hooks           Hooks
 }
 
 func (st *stmt) applyBufferLimit(d *draft) {
@@ -215,13 +228,28 @@ func (st *stmt) applyBoxOp(d *draft, option OpSet) {
 	}
 }
 
-func (st *stmt) applyExpireUnread(d *draft) {
+// setTristate sets a value to Yes or No.
+func (st *stmt) setTristate(to *Tristate) {
 	if v, ok := st.bool(); ok {
-		d.defaults.expireUnread = No
+		*to = No
 		if v {
-			d.defaults.expireUnread = Yes
+			*to = Yes
 		}
 	}
+}
+
+func (st *stmt) applyMaxDelete(d *draft) {
+	number, percent := strings.CutSuffix(st.arg(), "%")
+	most := maxInt
+	if percent {
+		most = 100
+	}
+	n, ok := parseInt(number, 0, most)
+	if !ok {
+		st.errorf(st.arg(), "invalid limit %s for %s", quote(st.arg()), st.kw.Name).Hint = "write a number of messages, or a percentage from 0% to 100%"
+		return
+	}
+	d.defaults.maxDelete = DeleteLimit{Value: n, Percent: percent}
 }
 
 func (st *stmt) applyExpireSide(d *draft) {
@@ -320,6 +348,7 @@ func (p *parser) finishChannel(d *draft) {
 		}
 	}
 	p.inherit(c, d.defaults)
+	c.Watch = d.watch != No
 	if d.name == "" {
 		return
 	}
@@ -348,8 +377,13 @@ func (p *parser) inherit(c *Channel, own defaults) {
 	c.MaxMessages = take("MaxMessages").maxMessages
 	c.ExpireUnread = take("ExpireUnread").expireUnread
 	c.ExpireSide = take("ExpireSide").expireSide
+	c.Adopt = take("Adopt").adopt != No
+	c.MaxDelete = take("MaxDelete").maxDelete
 	c.CopyArrivalDate = take("CopyArrivalDate").copyArrivalDate
 	c.SyncState = take("SyncState").syncState
+	c.Hooks.OnChange = take("OnChange").hooks.OnChange
+	c.Hooks.OnNew = take("OnNew").hooks.OnNew
+	c.Hooks.OnError = take("OnError").hooks.OnError
 	for _, kw := range defaultKeywords {
 		if at := p.cfg.Global.Pos(kw.Name); at.IsSet() && !c.Pos(kw.Name).IsSet() {
 			c.set(kw.Name, at)
@@ -359,7 +393,7 @@ func (p *parser) inherit(c *Channel, own defaults) {
 
 func (p *parser) finishGroup(d *draft) {
 	g := &d.group
-	g.Name, g.At = d.name, d.pos
+	g.Name, g.At, g.Watch = d.name, d.pos, d.watch
 	if d.name == "" {
 		return
 	}
@@ -401,7 +435,7 @@ func (p *parser) resolveChannels() {
 // setMaxSize lets a channel set the limit of one of its stores.
 func (p *parser) setMaxSize(s *Store, size int64, at Pos) {
 	if old := s.Pos("MaxSize"); old.IsSet() && old != at && s.MaxSize != size {
-		p.warn(at, "MaxSize changes the limit of "+s.Label()+" that line "+itoa(old.Line)+" has set")
+		p.warn(at, event.MaxSizeReplaced{Section: s.Label(), Line: old.Line})
 	}
 	s.MaxSize = size
 	s.set("MaxSize", at)
@@ -415,15 +449,11 @@ func (p *parser) resolveGroups() {
 			if m.Channel = p.cfg.Channel(m.Name); m.Channel != nil {
 				continue
 			}
-			text := "Group " + quote(g.Name) + ": unknown channel " + quote(m.Name)
 			var names []string
 			for _, c := range p.cfg.Channels {
 				names = append(names, c.Name)
 			}
-			if near := nearest(m.Name, names); near != "" {
-				text += ", did you mean " + near + "?"
-			}
-			p.warn(m.Pos, text)
+			p.warn(m.Pos, event.GroupChannelUnknown{Group: quote(g.Name), Channel: quote(m.Name), Meant: nearest(m.Name, names)})
 		}
 	}
 }
@@ -458,20 +488,15 @@ func (p *parser) resolveSyncState() {
 // defaultSyncState returns the directory for state files, the one of former
 // versions if only that exists.
 func (p *parser) defaultSyncState() (string, error) {
-	state, err := p.env.xdgDir("XDG_STATE_HOME", filepath.Join(".local", "state"))
+	state, legacy, err := p.env.stateDirs()
 	if err != nil {
 		return "", err
 	}
-	state = filepath.Join(state, stateDir)
-	// Without a home directory there is nothing old to be found.
-	if home, err := p.env.home(""); err == nil {
-		legacy := filepath.Join(home, legacyStateDir)
-		if p.env.exists(legacy) {
-			if p.env.exists(state) {
-				return "", fmt.Errorf("both %s and %s exist; delete one of them or set SyncState", legacy, state)
-			}
-			state = legacy
+	if legacy != "" {
+		if p.env.exists(state) {
+			return "", fmt.Errorf("both %s and %s exist; delete one of them or set SyncState", legacy, state)
 		}
+		state = legacy
 	}
 	return state + string(filepath.Separator), nil
 }

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"isync/internal/event"
 )
 
 // Pos is a place in a configuration file. The zero value means "nowhere": the
@@ -77,78 +79,17 @@ func (l ErrorList) Unwrap() []error {
 	return errs
 }
 
-// Severity orders notices.
-type Severity uint8
-
-const (
-	// Deprecated marks an old spelling that keeps working.
-	Deprecated Severity = iota
-	// Warning marks something that is probably not what was meant.
-	Warning
-)
-
-// String returns "notice" or "warning".
-func (s Severity) String() string {
-	if s == Warning {
-		return "warning"
-	}
-	return "notice"
-}
-
 // Notice is something to tell about a configuration that is usable all the
 // same.
 type Notice struct {
-	Severity Severity
+	// Severity is event.Notice of an old spelling that keeps working, and event.Warning
+	// of something that is probably not what was meant.
+	Severity event.Severity
 	Pos      Pos // the first place; may be nowhere
-	Text     string
-	// Hint, if not empty, is advice that is not a line to write.
-	Hint string
-	// Replacement holds the lines to write instead of the one at Pos, exactly
-	// as they could stand in the file. Empty: there is no such line, Text says
-	// what to do.
-	Replacement []string
-	// AlsoAt holds the numbers of further lines of the same file that the
-	// notice applies to: those with the same words and the same replacement.
-	AlsoAt []int
+	Fact     event.Fact
 	// Outdated is how many deprecated words the notice is about, in all its lines.
 	// Fix replaces them.
 	Outdated int
-}
-
-// String returns the notice, with its replacement and hint, as one line of text.
-func (n Notice) String() string {
-	var b strings.Builder
-	if n.Pos.IsSet() {
-		b.WriteString(n.Pos.String() + ": ")
-	}
-	b.WriteString(n.Severity.String() + ": " + n.Text)
-	if len(n.Replacement) > 0 {
-		b.WriteString(": write ")
-		for i, r := range n.Replacement {
-			if i > 0 {
-				b.WriteString(" and ")
-			}
-			b.WriteString("`" + r + "`")
-		}
-	}
-	for i, line := range n.AlsoAt {
-		switch {
-		case i == 0 && len(n.AlsoAt) == 1:
-			b.WriteString(" (also line ")
-		case i == 0:
-			b.WriteString(" (also lines ")
-		default:
-			b.WriteString(", ")
-		}
-		b.WriteString(strconv.Itoa(line))
-	}
-	if len(n.AlsoAt) > 0 {
-		b.WriteString(")")
-	}
-	if n.Hint != "" {
-		b.WriteString(" (" + n.Hint + ")")
-	}
-	return b.String()
 }
 
 // maxQuoted limits how much of a word is repeated in a message, in bytes.

@@ -125,3 +125,25 @@ func (e Env) CacheDir() (string, error) {
 	}
 	return filepath.Join(dir, "isync"), nil
 }
+
+// StateDir returns the directory in which state files are without SyncState.
+func (e Env) StateDir() (string, error) {
+	dir, legacy, err := e.stateDirs()
+	if legacy != "" && !e.exists(dir) {
+		dir = legacy
+	}
+	return dir, err
+}
+
+// stateDirs returns the directory for state files, and that of former versions; "": it does
+// not exist.
+func (e Env) stateDirs() (dir, legacy string, err error) {
+	if dir, err = e.xdgDir("XDG_STATE_HOME", filepath.Join(".local", "state")); err != nil {
+		return "", "", err
+	}
+	// Without a home directory there is nothing old to be found.
+	if home, err := e.home(""); err == nil && e.exists(filepath.Join(home, legacyStateDir)) {
+		legacy = filepath.Join(home, legacyStateDir)
+	}
+	return filepath.Join(dir, stateDir), legacy, nil
+}

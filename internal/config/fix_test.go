@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"isync/internal/event"
 )
 
 // fix fixes a text that must have no errors, and checks what holds for all of
@@ -37,7 +39,7 @@ func fix(t interface {
 		t.Fatalf("%q becomes %q, which means something else (-before +after):\n%s", text, f.New, d)
 	}
 	for _, n := range notices {
-		if n.Severity == Deprecated || n.Outdated > 0 {
+		if n.Severity == event.Notice || n.Outdated > 0 {
 			t.Fatalf("%q becomes %q: %v", text, f.New, n)
 		}
 	}
@@ -126,7 +128,8 @@ func TestFixAgreesWithNotices(t *testing.T) {
 	}
 	lines := strings.Split(fixed, "\n")
 	for _, n := range notices {
-		for _, r := range n.Replacement {
+		f, _ := n.Fact.(event.OutdatedLine)
+		for _, r := range f.Replacement {
 			if !slices.ContainsFunc(lines, func(l string) bool {
 				l, _, _ = strings.Cut(l, " #")
 				return strings.TrimSpace(l) == r

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"strings"
 	"testing"
+
+	"isync/internal/ui"
 )
 
 // testEnv is a world with a home directory and the given files.
@@ -82,9 +84,22 @@ func errorTexts(t *testing.T, text string) []string {
 func noticeTexts(notices []Notice) []string {
 	var out []string
 	for _, n := range notices {
-		out = append(out, strings.TrimPrefix(n.String(), "/etc/rc:"))
+		out = append(out, strings.TrimPrefix(noticeText(n), "/etc/rc:"))
 	}
 	return out
+}
+
+// noticeText returns a notice as it is shown, on one line.
+func noticeText(n Notice) string {
+	text, hint := ui.Text(n.Fact)
+	text = n.Severity.String() + ": " + text
+	if n.Pos.IsSet() {
+		text = n.Pos.String() + ": " + text
+	}
+	if hint != "" {
+		text += " (" + hint + ")"
+	}
+	return text
 }
 
 // twoStores is a beginning for channels, eight lines long.

@@ -15,6 +15,7 @@ var keywordCases = map[string][]struct{ args, want string }{
 	" FSync":           {{"no", "Global.FSync=false"}},
 	" FieldDelimiter":  {{"%", "Global.FieldDelimiter=37 Stores[0].Maildir.InfoDelimiter=37 Stores[1].Maildir.InfoDelimiter=37"}},
 	" BufferLimit":     {{"3k", "Global.BufferLimit=3072"}},
+	" MetricsFile":     {{"m.prom", "Global.MetricsFile=/etc/m.prom"}},
 	" Sync":            {{"PullNew", "Channels[0].Ops.On[0]= Channels[0].Ops.On[1]=New"}},
 	" Create":          {{"Near", "Channels[0].Ops.On[1]=New Upgrade Gone Flags Create"}},
 	" Remove":          {{"Far", "Channels[0].Ops.On[0]=New Upgrade Gone Flags Remove"}},
@@ -23,7 +24,12 @@ var keywordCases = map[string][]struct{ args, want string }{
 	" MaxMessages":     {{"7", "Channels[0].MaxMessages=7"}},
 	" ExpireUnread":    {{"yes", "Channels[0].ExpireUnread=2"}, {"no", "Channels[0].ExpireUnread=1"}},
 	" ExpireSide":      {{"Far", "Channels[0].ExpireSide=far"}},
+	" Adopt":           {{"no", "Channels[0].Adopt=false"}},
+	" MaxDelete":       {{"7", "Channels[0].MaxDelete={7 false}"}, {"20%", "Channels[0].MaxDelete={20 true}"}, {"0", "Channels[0].MaxDelete={0 false}"}},
 	" CopyArrivalDate": {{"yes", "Channels[0].CopyArrivalDate=true"}},
+	" OnChange":        {{"c", "Channels[0].Hooks.OnChange=c"}},
+	" OnNew":           {{"c", "Channels[0].Hooks.OnNew=c"}},
+	" OnError":         {{"c", "Channels[0].Hooks.OnError=c"}},
 	" SyncState":       {{"s/x", "Channels[0].SyncState.Prefix=/etc/s/x"}, {"*", "Channels[0].SyncState.Kind=2 Channels[0].SyncState.Prefix="}},
 
 	"IMAPAccount Host":               {{"other", "Host=other"}},
@@ -45,6 +51,12 @@ var keywordCases = map[string][]struct{ args, want string }{
 	"IMAPAccount CipherString":       {{"HIGH", "CipherString=HIGH"}},
 	"IMAPAccount PipelineDepth":      {{"1", "PipelineDepth=1"}},
 	"IMAPAccount Connections":        {{"5", "Connections=5"}},
+	"IMAPAccount Retries":            {{"0", "Retries=0"}, {"9", "Retries=9"}},
+	"IMAPAccount RetryMax":           {{"5", "RetryMax=5s"}, {"0", "RetryMax=0s"}},
+	"IMAPAccount WatchMailboxes":     {{"INBOX lists/%", "WatchMailboxes=[INBOX lists/%]"}},
+	"IMAPAccount PollInterval":       {{"90", "PollInterval=1m30s"}, {"2h", "PollInterval=2h0m0s"}},
+	"IMAPAccount SafetyInterval":     {{"30s", "SafetyInterval=30s"}},
+	"IMAPAccount IdleRefresh":        {{"4m", "IdleRefresh=4m0s"}},
 	"IMAPAccount Compress":           {{"yes", "Compress=2"}, {"no", "Compress=1"}},
 	"IMAPAccount DisableExtensions":  {{"move idle", "DisableExtensions=[MOVE IDLE]"}},
 	"IMAPAccount SSLType":            {{"IMAPS", "Port=993 TLS=IMAPS"}},
@@ -70,6 +82,8 @@ var keywordCases = map[string][]struct{ args, want string }{
 	"MaildirStore AltMap":        {{"yes", "Maildir.AltMap=true"}},
 	"MaildirStore SubFolders":    {{"Verbatim", "Maildir.SubFolders=Verbatim"}, {"Legacy", "Maildir.SubFolders=Legacy"}, {"Maildir++", "Maildir.SubFolders=Maildir++"}},
 
+	"MaildirStore LocalPoll": {{"5", "Maildir.LocalPoll=5s"}},
+
 	"Store MaxSize":        {{"2m", "MaxSize=2097152"}},
 	"Store MapInbox":       {{"In", "MapInbox=In"}},
 	"Store Flatten":        {{".", "Flatten=."}},
@@ -85,10 +99,12 @@ var keywordCases = map[string][]struct{ args, want string }{
 	"Channel Near":     {{":f:x", "Channels[0].Near=:f:x"}},
 	"Channel Patterns": {{"* !x", "Channels[0].Patterns=[* !x]"}},
 	"Channel MaxSize":  {{"5", "Stores[0].MaxSize=5 Stores[1].MaxSize=5"}},
+	"Channel Watch":    {{"no", "Channels[0].Watch=false"}},
 	"Channel Master":   {{":n:x", "Channels[0].Far=:n:x"}},
 	"Channel Slave":    {{":f:x", "Channels[0].Near=:f:x"}},
 
 	"Group Channels": {{"c:a,b", "Groups[0].Members=[c[a b]]"}},
+	"Group Watch":    {{"no", "Groups[0].Watch=1"}},
 }
 
 // keywordBase is what the lines are put into.
@@ -206,6 +222,7 @@ func flatten(cfg *Config) map[string]string {
 	put(cfg.Global.FSync, "Global.FSync")
 	put(cfg.Global.FieldDelimiter, "Global.FieldDelimiter")
 	put(cfg.Global.BufferLimit, "Global.BufferLimit")
+	put(cfg.Global.MetricsFile, "Global.MetricsFile")
 	for i, a := range cfg.Accounts {
 		if a.Inline {
 			continue // told with its store
@@ -227,6 +244,7 @@ func flatten(cfg *Config) map[string]string {
 			at(m.InfoDelimiter, "Maildir.InfoDelimiter")
 			at(m.AltMap, "Maildir.AltMap")
 			at(m.SubFolders, "Maildir.SubFolders")
+			at(m.LocalPoll, "Maildir.LocalPoll")
 		}
 		if m := s.IMAP; m != nil {
 			at(m.UseNamespace, "UseNamespace")
@@ -249,9 +267,15 @@ func flatten(cfg *Config) map[string]string {
 		at(c.MaxMessages, "MaxMessages")
 		at(c.ExpireUnread, "ExpireUnread")
 		at(c.ExpireSide, "ExpireSide")
+		at(c.Adopt, "Adopt")
+		at(c.MaxDelete, "MaxDelete")
 		at(c.CopyArrivalDate, "CopyArrivalDate")
 		at(c.SyncState.Kind, "SyncState.Kind")
 		at(c.SyncState.Prefix, "SyncState.Prefix")
+		at(c.Watch, "Watch")
+		at(c.Hooks.OnChange, "Hooks.OnChange")
+		at(c.Hooks.OnNew, "Hooks.OnNew")
+		at(c.Hooks.OnError, "Hooks.OnError")
 	}
 	for i, g := range cfg.Groups {
 		var members []string
@@ -259,6 +283,7 @@ func flatten(cfg *Config) map[string]string {
 			members = append(members, fmt.Sprint(r.Name, r.Boxes))
 		}
 		put(members, "Groups[%d].Members", i)
+		put(g.Watch, "Groups[%d].Watch", i)
 	}
 	return m
 }
@@ -290,5 +315,11 @@ func flattenAccount(a *Account, at func(v any, name string)) {
 	at(a.PipelineDepth, "PipelineDepth")
 	at(a.Compress, "Compress")
 	at(a.Connections, "Connections")
+	at(a.Retries, "Retries")
+	at(a.RetryMax, "RetryMax")
+	at(a.WatchMailboxes, "WatchMailboxes")
+	at(a.PollInterval, "PollInterval")
+	at(a.SafetyInterval, "SafetyInterval")
+	at(a.IdleRefresh, "IdleRefresh")
 	at(a.DisableExtensions, "DisableExtensions")
 }

@@ -3,6 +3,8 @@ package config
 import (
 	"slices"
 	"strings"
+
+	"isync/internal/event"
 )
 
 // legacyTLS holds what the keywords of former versions said about TLS. They
@@ -132,7 +134,7 @@ func (st *stmt) applySSLVersions(d *draft) {
 		word := strings.ToLower(t.text)
 		switch {
 		case word == "sslv2" || word == "sslv3":
-			st.p.warn(st.pos, quote(t.text)+" is ignored: it is broken and no longer supported")
+			st.p.warn(st.pos, event.OldProtocol{Word: quote(t.text)})
 		case word == "tlsv1":
 			v |= TLS10
 		case strings.HasPrefix(word, "tlsv") && tlsVersion(word[4:]) != 0:
@@ -174,8 +176,7 @@ func (st *stmt) applyUseSSL(*draft) {
 	if yes {
 		st.told = true
 		st.p.notices = append(st.p.notices, Notice{
-			Severity: Warning, Pos: st.pos, Outdated: 1,
-			Text: st.kw.Name + " is ignored: SSL 2 and 3 are broken and no longer supported; delete the line",
+			Severity: event.Warning, Pos: st.pos, Outdated: 1, Fact: event.OldProtocolKeyword{Keyword: st.kw.Name},
 		})
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+
+	"isync/internal/event"
 )
 
 // Options tell Load where to look.
@@ -22,6 +24,14 @@ type NotFoundError struct{ Places []string }
 func (e *NotFoundError) Error() string {
 	return fmt.Sprintf("no configuration file found: neither %s nor %s exists", e.Places[0], e.Places[1])
 }
+
+// ReadError is returned when the configuration file cannot be read.
+type ReadError struct{ Err error }
+
+func (e *ReadError) Error() string { return "cannot read configuration file: " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *ReadError) Unwrap() error { return e.Err }
 
 // Load finds the configuration file, reads and parses it. Without a name it is
 // $XDG_CONFIG_HOME/isyncrc, or else ~/.mbsyncrc. Errors in the file come as an
@@ -59,11 +69,10 @@ func read(o Options) (name string, data []byte, notices []Notice, err error) {
 		case o.File == "" && errors.Is(err, fs.ErrNotExist):
 			continue
 		case err != nil:
-			return "", nil, nil, fmt.Errorf("cannot read configuration file: %w", err)
+			return "", nil, nil, &ReadError{Err: err}
 		}
 		if o.File == "" && i == 0 && o.Env.exists(names[1]) {
-			text := fmt.Sprintf("both %s and %s exist; using the former", name, names[1])
-			notices = []Notice{{Severity: Warning, Text: text}}
+			notices = []Notice{{Severity: event.Warning, Fact: event.TwoConfigFiles{Used: name, Other: names[1]}}}
 		}
 		return name, data, notices, nil
 	}

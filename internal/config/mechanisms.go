@@ -3,6 +3,8 @@ package config
 import (
 	"slices"
 	"strings"
+
+	"isync/internal/event"
 )
 
 // knownMechanisms are the names that AuthMechs can do something with, as in the
@@ -36,21 +38,20 @@ func (st *stmt) applyAuthMechs(d *draft) {
 			continue
 		}
 		d.account.AuthMechs = append(d.account.AuthMechs, mech)
-		if text := UnknownMechanism(t.text); text != "" {
-			st.p.notices = append(st.p.notices, Notice{Severity: Warning, Pos: st.pos, Text: text, Hint: mechanismsHint})
+		if f, unknown := UnknownMechanism(t.text); unknown {
+			st.p.warn(st.pos, f)
 		}
 	}
 }
 
-// UnknownMechanism returns "" for a word of AuthMechs that means something to this
-// or another program. For any other word it returns a message that names the word
-// and guesses what was meant.
-func UnknownMechanism(word string) string {
+// UnknownMechanism reports whether a word of AuthMechs is unknown to this and other
+// programs, and guesses which mechanism was meant.
+func UnknownMechanism(word string) (f event.MechanismUnknown, unknown bool) {
 	mech := strings.ToUpper(word)
 	if mech == "*" || isMechanism(mech) {
-		return ""
+		return f, false
 	}
-	return "unknown authentication mechanism " + quote(word) + meantMechanism(mech)
+	return event.MechanismUnknown{Word: quote(word), Meant: meantMechanisms(mech), Known: KnownMechanisms()}, true
 }
 
 // isMechanism reports whether a name in upper case is spelled right.
@@ -61,9 +62,23 @@ func isMechanism(name string) bool {
 // mechanismsHint lists the known names.
 var mechanismsHint = "known are: " + strings.Join(knownMechanisms, ", ") + ", and * for all that are safe"
 
-// meantMechanism guesses what was meant by an unknown name: several known names
-// that were joined, or one that was misspelled. "" if there is no guess.
+// meantMechanism returns a question for an error: whether a known mechanism was meant.
+// "": there is no guess.
 func meantMechanism(word string) string {
+	meant := meantMechanisms(word)
+	text := ""
+	if len(meant) > 0 {
+		text = ", did you mean " + strings.Join(meant, " ") + "?"
+	}
+	if len(meant) > 1 {
+		text += " (spaces separate the names)"
+	}
+	return text
+}
+
+// meantMechanisms guesses what was meant by an unknown name: several known names
+// that were joined, or one that was misspelled. None if there is no guess.
+func meantMechanisms(word string) []string {
 	word = strings.TrimPrefix(word, "AUTH=") // as servers write it
 	parts := strings.FieldsFunc(word, func(r rune) bool { return strings.ContainsRune(" ,;:|/+&", r) })
 	if len(parts) > 1 || len(parts) == 1 && parts[0] != word {
@@ -72,19 +87,15 @@ func meantMechanism(word string) string {
 				parts[i] = near
 			}
 			if !isMechanism(parts[i]) {
-				return ""
+				return nil
 			}
 		}
-		text := ", did you mean " + strings.Join(parts, " ") + "?"
-		if len(parts) > 1 {
-			text += " (spaces separate the names)"
-		}
-		return text
+		return parts
 	}
 	if near := nearestMechanism(word); near != "" {
-		return ", did you mean " + near + "?"
+		return []string{near}
 	}
-	return ""
+	return nil
 }
 
 // nearestMechanism returns the known mechanism that a name in upper case is most

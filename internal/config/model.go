@@ -83,6 +83,8 @@ type Global struct {
 	FieldDelimiter byte
 	// BufferLimit is how much memory messages in transit may take, in bytes.
 	BufferLimit int64
+	// MetricsFile is the file for metrics; "": none.
+	MetricsFile string
 }
 
 // TLSType tells when a connection is secured.
@@ -135,6 +137,17 @@ type Account struct {
 
 	// Connections is how many connections there may be at a time.
 	Connections int
+	// Retries is how often an operation is tried again after a failure that may pass,
+	// and RetryMax the maximum of the waits before that.
+	Retries  int
+	RetryMax time.Duration
+	// WatchMailboxes are names or patterns of the mailboxes that get a connection of their
+	// own if the server cannot report changes of all mailboxes; empty: the INBOX.
+	WatchMailboxes []string
+	// PollInterval is how often mailboxes are polled whose changes are not reported, and
+	// SafetyInterval how often all others are, in case a report was lost. IdleRefresh is
+	// the longest duration of an IDLE command.
+	PollInterval, SafetyInterval, IdleRefresh time.Duration
 	// PipelineDepth limits the commands in flight; 0: no limit.
 	PipelineDepth int
 	// Compress says whether to compress what is transferred; Unset: if the
@@ -237,6 +250,8 @@ type MaildirStore struct {
 	InfoDelimiter byte
 	AltMap        bool
 	SubFolders    SubFolders
+	// LocalPoll is how often directories are polled that the operating system cannot watch.
+	LocalPoll time.Duration
 }
 
 // End is one side of a channel.
@@ -294,11 +309,32 @@ type Channel struct {
 	// (Ops.Over), and then it needs another Ops.Check.
 	Ops Ops
 	// MaxMessages limits the messages on ExpireSide; 0: no limit.
-	MaxMessages     int
-	ExpireUnread    Tristate
-	ExpireSide      Side
+	MaxMessages  int
+	ExpireUnread Tristate
+	ExpireSide   Side
+	// Adopt: messages that both sides have are paired if there is no sync state, or it is
+	// older than the mailboxes.
+	Adopt bool
+	// MaxDelete limits the deletions that a run propagates to a mailbox.
+	MaxDelete       DeleteLimit
 	CopyArrivalDate bool
 	SyncState       SyncState
+	// Watch: the channel is watched without being named.
+	Watch bool
+	Hooks Hooks
+}
+
+// Hooks are shell commands that are run after a synchronization; empty: none.
+type Hooks struct {
+	OnChange string // something was changed on either side
+	OnNew    string // there are new messages on the near side
+	OnError  string // something has failed
+}
+
+// DeleteLimit is a number of messages, or a percentage of those in a mailbox.
+type DeleteLimit struct {
+	Value   int
+	Percent bool
 }
 
 // End returns the side t of the channel.
@@ -314,6 +350,8 @@ type Group struct {
 	Name    string
 	At      Pos
 	Members []Member
+	// Watch is Unset or No. No: channels that do not set Watch themselves are left out.
+	Watch Tristate
 }
 
 // Member is a reference to a channel.

@@ -6,7 +6,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
+
+	"isync/internal/event"
 )
 
 // Parse reads a configuration. The name is that of the file, for messages and
@@ -70,8 +73,8 @@ func (p *parser) errorf(pos Pos, word, format string, args ...any) *Error {
 	return e
 }
 
-func (p *parser) warn(pos Pos, text string) {
-	p.notices = append(p.notices, Notice{Severity: Warning, Pos: pos, Text: text})
+func (p *parser) warn(pos Pos, f event.Fact) {
+	p.notices = append(p.notices, Notice{Severity: event.Warning, Pos: pos, Fact: f})
 }
 
 // deprecated gives notice of the deprecated words of a line: once for all lines
@@ -83,27 +86,25 @@ func (p *parser) deprecated(st *stmt, lines []string) {
 			words = append(words, w)
 		}
 	}
-	text := strings.Join(words, " and ") + " is deprecated"
-	if len(words) > 1 {
-		text = strings.Join(words, " and ") + " are deprecated"
-	}
-	if len(lines) == 0 {
-		text += " and has no effect here: delete the line"
-	}
-	key := strings.Join(append([]string{text}, lines...), "\n")
+	key := strings.Join(words, " ") + "\n" + strings.Join(lines, "\n")
 	if i, ok := p.noticed[key]; ok {
 		n := &p.notices[i]
 		n.Outdated += len(st.old)
-		n.AlsoAt = append(n.AlsoAt, st.pos.Line)
+		if f, ok := n.Fact.(event.OutdatedLine); ok {
+			f.AlsoAt = append(f.AlsoAt, st.pos.Line)
+			n.Fact = f
+		}
 		return
 	}
 	p.noticed[key] = len(p.notices)
-	p.notices = append(p.notices, Notice{Severity: Deprecated, Pos: st.pos, Text: text, Replacement: lines, Outdated: len(st.old)})
+	p.notices = append(p.notices, Notice{
+		Severity: event.Notice, Pos: st.pos, Fact: event.OutdatedLine{Words: words, Replacement: lines}, Outdated: len(st.old),
+	})
 }
 
 // duplicate warns of a second section with the same name.
 func (p *parser) duplicate(d *draft, first Pos) {
-	p.warn(d.pos, d.label()+" exists already in line "+itoa(first.Line)+"; its name refers to that one")
+	p.warn(d.pos, event.SectionTwice{Section: d.label(), Line: first.Line})
 }
 
 func (p *parser) run(data []byte) {
@@ -114,6 +115,7 @@ func (p *parser) run(data []byte) {
 		p.sec.global.FieldDelimiter = ';'
 	}
 	p.sec.defaults.expireSide = Near
+	p.sec.defaults.maxDelete = DeleteLimit{Value: 50, Percent: true}
 
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	if !utf8.Valid(data) {
@@ -139,7 +141,7 @@ func (p *parser) run(data []byte) {
 func (p *parser) warnNotUTF8(data []byte) {
 	for i, line := range bytes.Split(data, []byte("\n")) {
 		if !utf8.Valid(line) {
-			p.warn(Pos{p.cfg.File, i + 1}, "the file is not valid UTF-8; mailbox names beyond ASCII will not match")
+			p.warn(Pos{p.cfg.File, i + 1}, event.FileNotUTF8{})
 			return
 		}
 	}
@@ -234,21 +236,21 @@ func (p *parser) warnCurly(st *stmt, header bool) {
 	toks := append([]token{st.key}, st.args...)
 	show := (header || st.kw != nil) && !st.secretLike()
 	if slices.ContainsFunc(toks, func(t token) bool { return t.curly }) {
-		n := Notice{Severity: Warning, Pos: st.pos, Text: "curly quotes are read as straight quotes"}
+		var quotes event.CurlyQuotes
 		if show {
-			n.Replacement = []string{straightLine(st.line, toks)}
+			quotes.Replacement = []string{straightLine(st.line, toks)}
 		}
-		p.notices = append(p.notices, n)
+		p.warn(st.pos, quotes)
 	}
 	for _, t := range toks {
 		if !t.stray {
 			continue
 		}
-		text := "a curly quote without a matching one at the other end of the word is part of the word"
+		var stray event.StrayQuote
 		if show {
-			text += ": " + quote(t.text)
+			stray.Word = quote(t.text)
 		}
-		p.warn(st.pos, text)
+		p.warn(st.pos, stray)
 		return
 	}
 }
@@ -294,7 +296,7 @@ func (p *parser) newDraft(kind *sectionKind, pos Pos, name string) *draft {
 	case "IMAPStore":
 		d.store.IMAP = &IMAPStore{UseNamespace: true}
 	case "MaildirStore":
-		d.store.Maildir = &MaildirStore{}
+		d.store.Maildir = &MaildirStore{LocalPoll: 30 * time.Second}
 	}
 	return d
 }

@@ -240,7 +240,7 @@ Account full
 		Name: "full", At: at(1), Host: "imap.example.org", Port: 1143, User: "me", Pass: NewSecret("a b"), Tunnel: `ssh "x y" imapd`,
 		AuthMechs: []string{"SCRAM-SHA-1", "PLAIN", "LOGIN"}, TLS: TLSStartTLS, TLSVersions: TLS11 | TLS12,
 		Certificates:      []CertificateFile{{"/etc/ca.pem", []byte("CA"), at(14)}, {"/home/you/b", []byte("B"), at(15)}, {"/abs", []byte("A"), at(16)}},
-		ClientCertificate: "/etc/c.pem", ClientKey: "/etc/k.pem", CipherString: "HIGH", PipelineDepth: 3, Connections: 7,
+		ClientCertificate: "/etc/c.pem", ClientKey: "/etc/k.pem", CipherString: "HIGH", PipelineDepth: 3, Connections: 7, Retries: 4, RetryMax: time.Minute, PollInterval: 5 * time.Minute, SafetyInterval: 15 * time.Minute, IdleRefresh: 9 * time.Minute,
 		DisableExtensions: []string{"MOVE", "AUTH=PLAIN", "X-FOO"},
 	}
 	noGiven := cmp.FilterPath(func(p cmp.Path) bool { return p.Last().Type().Name() == "Given" }, cmp.Ignore())
@@ -252,7 +252,7 @@ Account full
 	}
 	want = &Account{
 		Name: "minimal", At: at(25), Host: "h", Port: 143, Timeout: 20 * time.Second, AuthMechs: []string{"*"}, TLS: TLSStartTLS,
-		TLSVersions: DefaultTLSVersions, SystemCertificates: true, Connections: 3,
+		TLSVersions: DefaultTLSVersions, SystemCertificates: true, Connections: 3, Retries: 4, RetryMax: time.Minute, PollInterval: 5 * time.Minute, SafetyInterval: 15 * time.Minute, IdleRefresh: 9 * time.Minute,
 	}
 	if diff := cmp.Diff(want, cfg.Account("minimal"), noGiven); diff != "" {
 		t.Errorf("minimal (-want +got):\n%s", diff)
@@ -270,7 +270,7 @@ Account full
 		IMAP: &IMAPStore{
 			Account: &Account{
 				Name: "own", At: at(37), Inline: true, Host: "own.example.org", Port: 993, Timeout: 20 * time.Second, AuthMechs: []string{"*"},
-				TLS: TLSIMAPS, TLSVersions: DefaultTLSVersions, SystemCertificates: true, Connections: 3,
+				TLS: TLSIMAPS, TLSVersions: DefaultTLSVersions, SystemCertificates: true, Connections: 3, Retries: 4, RetryMax: time.Minute, PollInterval: 5 * time.Minute, SafetyInterval: 15 * time.Minute, IdleRefresh: 9 * time.Minute,
 			},
 			PathDelimiter: '.', SubscribedOnly: true,
 		},
@@ -321,8 +321,8 @@ func TestMaildirPaths(t *testing.T) {
 	cfg, _ := mustParse(t, "FieldDelimiter ;\nMaildirStore a\n\nMaildirStore b\nInfoDelimiter !\nAltMap yes\nSubFolders LEGACY\n")
 	a, b := cfg.Store("a").Maildir, cfg.Store("b").Maildir
 	if diff := cmp.Diff([]*MaildirStore{
-		{Inbox: "/home/me/Maildir", InfoDelimiter: ';'},
-		{Inbox: "/home/me/Maildir", InfoDelimiter: '!', AltMap: true, SubFolders: SubFoldersLegacy},
+		{Inbox: "/home/me/Maildir", InfoDelimiter: ';', LocalPoll: 30 * time.Second},
+		{Inbox: "/home/me/Maildir", InfoDelimiter: '!', AltMap: true, SubFolders: SubFoldersLegacy, LocalPoll: 30 * time.Second},
 	}, []*MaildirStore{a, b}); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -511,6 +511,24 @@ func TestCompress(t *testing.T) {
 		cfg, _ := mustParse(t, text)
 		if got := cfg.Accounts[0].Compress; got != want {
 			t.Errorf("Compress %s is %v", arg, got)
+		}
+	}
+}
+
+// TestIntervals: a bare number of an interval is seconds, and there is a shortest and a
+// longest one.
+func TestIntervals(t *testing.T) {
+	for arg, want := range map[string]time.Duration{
+		"1": time.Second, "90": 90 * time.Second, "90s": 90 * time.Second, "5m": 5 * time.Minute, "2H": 2 * time.Hour,
+		"8760h": 365 * 24 * time.Hour,
+		"0":     0, "0m": 0, "-1": 0, "1.5h": 0, "m": 0, "5 m": 0, "8761h": 0, "99999999999999999999": 0, "1d": 0, "5ms": 0,
+	} {
+		cfg, _, err := Parse("rc", []byte("IMAPAccount a\nHost h\nPollInterval "+quoteArg(arg)+"\n"), testEnv(nil))
+		switch {
+		case want == 0 && (err == nil || !strings.Contains(err.Error(), "invalid time")):
+			t.Errorf("%s: %v", arg, err)
+		case want != 0 && (err != nil || cfg.Accounts[0].PollInterval != want):
+			t.Errorf("%s: %v, %v", arg, cfg, err)
 		}
 	}
 }

@@ -29,6 +29,7 @@ type draft struct {
 	opsAt      []opsPlace // by the references given to ops
 	defaults   defaults   // options of channels, here or globally
 	maxSize    int64
+	watch      Tristate // of a channel or group
 	legacy     legacyTLS
 }
 

@@ -30,6 +30,7 @@ var maildirStoreKeywords = []keyword{
 	{Keyword: Keyword{Name: "SubFolders", Args: "Verbatim|Maildir++|Legacy"}, apply: func(st *stmt, d *draft) {
 		st.setChoice(subFoldersNames, func(i int) { d.store.Maildir.SubFolders = SubFolders(i + 1) })
 	}},
+	{Keyword: Keyword{Name: "LocalPoll", Args: "time[s|m|h]"}, apply: func(st *stmt, d *draft) { st.setInterval(&d.store.Maildir.LocalPoll) }},
 }
 
 func (st *stmt) applyPath(d *draft) {

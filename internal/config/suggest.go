@@ -2,25 +2,31 @@ package config
 
 import "strings"
 
-// maxSuggest is the length in bytes above which no suggestions are made; all
-// known words are shorter, and the cost grows with the square.
-const maxSuggest = 40
+// maxSuggest is the length in bytes above which no suggestions are made; all known words
+// are shorter, and the cost grows with the square.
+const maxSuggest = 64
 
-// nearest returns the candidate that word is most likely a typing error for,
-// or "". Case does not matter. Of equally near ones the first wins.
+// nearest returns the candidate that word is most likely a typing error for, or "".
 func nearest(word string, candidates []string) string {
+	// One slip per three letters is a typing error; more is another word.
+	return Nearest(word, candidates, max(1, len(word)/3))
+}
+
+// Nearest returns the candidate that becomes word with the fewest typing errors, "" if
+// all of them take more than most. A typing error is a byte too much, too few or wrong,
+// or two neighbours that are swapped. Case does not matter. Of equally near ones the
+// first wins.
+func Nearest(word string, candidates []string, most int) (best string) {
 	if word == "" || len(word) > maxSuggest {
 		return ""
 	}
 	w := strings.ToLower(word)
-	// One slip per three letters is a typing error; more is another word.
-	best, limit := "", max(1, len(w)/3)
 	for _, c := range candidates {
-		if len(c) > maxSuggest {
+		if len(c) > maxSuggest || len(c)-len(w) > most || len(w)-len(c) > most {
 			continue
 		}
-		if d := editDistance(w, strings.ToLower(c)); d <= limit {
-			best, limit = c, d-1
+		if d := editDistance(w, strings.ToLower(c)); d <= most {
+			best, most = c, d-1
 		}
 	}
 	return best

@@ -9,6 +9,7 @@ import (
 
 	"isync/internal/engine"
 	"isync/internal/store"
+	"isync/internal/testkit/notation"
 	"isync/internal/vfs/vfstest"
 )
 
@@ -44,7 +45,7 @@ type preparedBox struct {
 func (b preparedBox) Prepare(context.Context) { b.prepared <- "near" }
 
 // watched makes the pair tell when its state is read, and its near side prepared.
-func watched(w *world, told chan<- string) func(*engine.Pair) {
+func watched(w *pairWorld, told chan<- string) func(*engine.Pair) {
 	return func(p *engine.Pair) {
 		f := vfstest.NewFault(w.fs)
 		f.Before(func(op vfstest.Op, name string) {
@@ -60,7 +61,7 @@ func watched(w *world, told chan<- string) func(*engine.Pair) {
 // TestWorkWhileWaiting: while the far side is being waited for, the state is
 // read and the near side prepared, unless there may be no need for either.
 func TestWorkWhileWaiting(t *testing.T) {
-	c := parseRules(t, "pull-new")
+	c := notation.ParseRules(t, "pull-new")
 	sc := scenario{far: "5:E 6:A", near: "7:E", state: "pulled=5 pushed=7 5-7"}
 	for _, quiet := range []bool{false, true} {
 		w := sc.setup(t, c)
@@ -99,7 +100,7 @@ func TestWorkWhileWaiting(t *testing.T) {
 
 // TestLockedAhead: what was locked ahead is free again if nothing comes of it.
 func TestLockedAhead(t *testing.T) {
-	c := parseRules(t, "pull-new")
+	c := notation.ParseRules(t, "pull-new")
 	sc := scenario{far: "5:E", near: "7:E", state: "pulled=5 pushed=7 5-7"}
 	for name, failing := range map[string]error{"fails": errors.New("nobody at home"), "missing": store.ErrNoBox} {
 		w := sc.setup(t, c)

@@ -10,12 +10,13 @@ import (
 	"isync/internal/store"
 	"isync/internal/store/mem"
 	"isync/internal/syncstate"
+	"isync/internal/testkit/notation"
 )
 
 // TestLateMovedAway: a message whose copy was stored late is moved to another mailbox
 // and back. It is a new message then, though it carries the temporary id.
 func TestLateMovedAway(t *testing.T) {
-	c := parseRules(t, "sync expunge-far expunge-near")
+	c := notation.ParseRules(t, "sync expunge-far expunge-near")
 	sc := scenario{far: "1:X", near: "1:X 2:A 3:B", state: "pulled=1 pushed=1 1-1"}
 	w := sc.setup(t, c)
 	lost := func(op mem.Op) error {
@@ -46,7 +47,7 @@ func TestLateMovedAway(t *testing.T) {
 	move := func() (out []mem.Message) {
 		box, _ := w.far.Box("box")
 		for _, m := range box.Messages {
-			if subjectOf(m.Body) != "X" && !m.Flags.Has(mail.FlagDeleted) {
+			if notation.NameOf(m.Body) != "X" && !m.Flags.Has(mail.FlagDeleted) {
 				out = append(out, mem.Message{Flags: m.Flags, Body: m.Body})
 				w.far.Expunge("box", m.UID)
 			}
@@ -77,7 +78,7 @@ func TestLateOtherCopyRemoved(t *testing.T) {
 	for _, flags := range []mail.Flags{0, mail.FlagSeen} {
 		for _, removed := range []string{"old", "late"} {
 			t.Run(fmt.Sprintf("%s, flags %q", removed, flags), func(t *testing.T) {
-				c := parseRules(t, "sync expunge-far expunge-near")
+				c := notation.ParseRules(t, "sync expunge-far expunge-near")
 				sc := scenario{far: "1:X", near: "1:X 2:A 3:B", state: "pulled=1 pushed=1 1-1"}
 				w := sc.setup(t, c)
 				lost := func(op mem.Op) error {
@@ -102,7 +103,7 @@ func TestLateOtherCopyRemoved(t *testing.T) {
 				w.near.SetFlags("box", 3, flags, 0)
 				for _, m := range all.Messages {
 					isOld := m.UID < box.UIDNext
-					if subjectOf(m.Body) != "X" && isOld == (removed == "old") {
+					if notation.NameOf(m.Body) != "X" && isOld == (removed == "old") {
 						w.far.Expunge("box", m.UID)
 					}
 				}
@@ -116,7 +117,7 @@ func TestLateOtherCopyRemoved(t *testing.T) {
 					b, _ := d.Box("box")
 					n := 0
 					for _, m := range b.Messages {
-						if subjectOf(m.Body) != "X" && m.Flags == flags {
+						if notation.NameOf(m.Body) != "X" && m.Flags == flags {
 							n++
 						}
 					}
@@ -132,7 +133,7 @@ func TestLateOtherCopyRemoved(t *testing.T) {
 // TestLatePlaceholder: what is stored late for a message that is too big is a
 // placeholder, also if there is no record of it any more.
 func TestLatePlaceholder(t *testing.T) {
-	c := parseRules(t, "sync push-upgrade maxsize-far")
+	c := notation.ParseRules(t, "sync push-upgrade maxsize-far")
 	sc := scenario{far: "1:X", near: "1:X 2:A*", state: "pulled=1 pushed=1 1-1"}
 	w := sc.setup(t, c)
 	text := ""
@@ -170,7 +171,7 @@ func TestLatePlaceholder(t *testing.T) {
 // were in was restored from a backup, and their UIDs were given to others. These others
 // are not taken for them.
 func TestLateAfterRestore(t *testing.T) {
-	c := parseRules(t, "sync")
+	c := notation.ParseRules(t, "sync")
 	var xs, pairs []string
 	for i := 1; i <= 25; i++ {
 		xs, pairs = append(xs, fmt.Sprintf("%d:X%d", i, i)), append(pairs, fmt.Sprintf("%d-%d", i, i))
@@ -193,7 +194,7 @@ func TestLateAfterRestore(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.near = backup
-	w.near.Deliver("box", mem.Message{Body: makeBody("C", "\n")})
+	w.near.Deliver("box", mem.Message{Body: notation.Body("C", "\n")})
 	for id, text := range late {
 		w.far.Deliver("box", mem.Message{Body: strings.Replace(text, "Subject", "X-TUID: "+id+"\r\nSubject", 1)})
 	}
@@ -217,7 +218,7 @@ func TestLateAfterRestore(t *testing.T) {
 // TestLateAndLost: a server that tells no UIDs has not stored a copy yet when it is looked
 // for, and somebody else has stored another message. When the copy turns up it is known.
 func TestLateAndLost(t *testing.T) {
-	c := parseRules(t, "sync")
+	c := notation.ParseRules(t, "sync")
 	sc := scenario{far: "1:X", near: "1:X 2:A", state: "pulled=1 pushed=1 1-1"}
 	w := sc.setup(t, c)
 	caps := mem.IMAPCaps
@@ -229,7 +230,7 @@ func TestLateAndLost(t *testing.T) {
 			m := box.Messages[len(box.Messages)-1]
 			text = m.Body
 			w.far.Expunge("box", m.UID)
-			w.far.Deliver("box", mem.Message{Body: makeBody("Y", "\r\n")})
+			w.far.Deliver("box", mem.Message{Body: notation.Body("Y", "\r\n")})
 		}
 		return nil
 	}
@@ -251,11 +252,11 @@ func TestLateOfMany(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a while")
 	}
-	c := parseRules(t, "sync")
+	c := notation.ParseRules(t, "sync")
 	w := (&scenario{far: "", near: "", state: "!"}).setup(t, c)
 	var msgs []mem.Message
 	for i := range 22_000 {
-		msgs = append(msgs, mem.Message{Body: makeBody(fmt.Sprintf("M%d", i), "\n")})
+		msgs = append(msgs, mem.Message{Body: notation.Body(fmt.Sprintf("M%d", i), "\n")})
 	}
 	w.near.Deliver("box", msgs...)
 	puts := 0
@@ -296,7 +297,7 @@ func TestLateOfMany(t *testing.T) {
 	for id, uid := range sent {
 		var i int
 		fmt.Sscan(uid, &i)
-		w.far.Deliver("box", mem.Message{Body: strings.Replace(makeBody(fmt.Sprintf("M%d", i-1), "\r\n"), "Subject", "X-TUID: "+id+"\r\nSubject", 1)})
+		w.far.Deliver("box", mem.Message{Body: strings.Replace(notation.Body(fmt.Sprintf("M%d", i-1), "\r\n"), "Subject", "X-TUID: "+id+"\r\nSubject", 1)})
 	}
 	if _, _, err := w.run(c, modes[0], &killer{}, 10); err != nil {
 		t.Fatal(err)

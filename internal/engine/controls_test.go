@@ -8,7 +8,9 @@ import (
 	"testing"
 
 	"isync/internal/engine"
+	"isync/internal/event"
 	"isync/internal/syncstate"
+	"isync/internal/testkit/notation"
 	"isync/internal/vfs/vfstest"
 )
 
@@ -30,7 +32,7 @@ func allScenarios() []scenario {
 func TestReplayedJournalEqualsCommit(t *testing.T) {
 	for _, sc := range allScenarios() {
 		t.Run(sc.name, func(t *testing.T) {
-			c := parseRules(t, sc.rules)
+			c := notation.ParseRules(t, sc.rules)
 			w := sc.setup(t, c)
 			old, _ := readFile(w.fs, statePath)
 			done := w.clone()
@@ -61,9 +63,9 @@ func TestReplayedJournalEqualsCommit(t *testing.T) {
 				}
 				return
 			}
-			st := syncstate.New(c.xside)
+			st := syncstate.New(c.ExpireSide)
 			if len(old) > 0 {
-				if st, err = syncstate.Parse("state", old, c.xside); err != nil {
+				if st, err = syncstate.Parse("state", old, c.ExpireSide); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -95,7 +97,7 @@ func TestReplayedJournalEqualsCommit(t *testing.T) {
 			if _, _, err := w.run(c, modes[0], &killer{}, 2); err != nil {
 				t.Fatal(err)
 			}
-			if got, want := w.text(c.xside), done.text(c.xside); got != want {
+			if got, want := w.text(c.ExpireSide), done.text(c.ExpireSide); got != want {
 				t.Errorf("the run after it ends with:\n%swant:\n%s", got, want)
 			}
 		})
@@ -118,7 +120,7 @@ func endAfterSteps(t *testing.T) {
 	points := 0
 	for _, sc := range allScenarios() {
 		t.Run(sc.name, func(t *testing.T) {
-			c := parseRules(t, sc.rules)
+			c := notation.ParseRules(t, sc.rules)
 			start := sc.setup(t, c)
 			for async := range 3 {
 				control := func(s *engine.Steps) func(*engine.Pair) {
@@ -131,7 +133,7 @@ func endAfterSteps(t *testing.T) {
 				if _, _, err := done.run(c, modes[0], &killer{}, 1, control(total)); err != nil {
 					t.Fatal(err)
 				}
-				want := done.text(c.xside)
+				want := done.text(c.ExpireSide)
 				n, _ := total.Total()
 				for limit := 1; limit <= n; limit++ {
 					points++
@@ -150,7 +152,7 @@ func endAfterSteps(t *testing.T) {
 					if _, _, err := w.run(c, modes[0], &killer{}, 2, control(&engine.Steps{Operations: true})); err != nil {
 						t.Fatalf("resumed after step %d of %d: %v", limit, n, err)
 					}
-					if got := w.text(c.xside); got != want {
+					if got := w.text(c.ExpireSide); got != want {
 						t.Fatalf("resumed after step %d of %d:\n%swant:\n%s", limit, n, got, want)
 					}
 				}
@@ -166,9 +168,9 @@ func endAfterSteps(t *testing.T) {
 func TestDryRun(t *testing.T) {
 	for _, sc := range allScenarios() {
 		t.Run(sc.name, func(t *testing.T) {
-			c := parseRules(t, sc.rules)
+			c := notation.ParseRules(t, sc.rules)
 			w := sc.setup(t, c)
-			before := w.text(c.xside)
+			before := w.text(c.ExpireSide)
 			dry := func(p *engine.Pair) { p.DryRun, p.Preview = true, true }
 			foreseen, _, err := w.run(c, modes[0], &killer{}, 1, dry, func(p *engine.Pair) {
 				fault := p.FS.(*vfstest.Fault)
@@ -177,7 +179,7 @@ func TestDryRun(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := w.text(c.xside); got != before {
+			if got := w.text(c.ExpireSide); got != before {
 				t.Errorf("changed:\n%swas:\n%s", got, before)
 			}
 			res, _, err := w.run(c, modes[0], &killer{}, 1)
@@ -187,7 +189,7 @@ func TestDryRun(t *testing.T) {
 			if foreseen.Counts != res.Counts {
 				t.Errorf("foreseen %+v, done %+v", foreseen.Counts, res.Counts)
 			}
-			var shown [2]engine.Counts
+			var shown [2]event.Counts
 			for _, f := range foreseen.Foreseen {
 				count := func(n *int, is bool) {
 					if is {

@@ -29,7 +29,7 @@ type copier struct {
 	unread map[int]error
 	// underWay are messages that were passed to the target and not answered yet.
 	// Guarded by mu.
-	underWay map[int]bool
+	underWay map[int]*meter
 	// broken is the message that was being read when the source failed, -1: none.
 	broken int
 	// failed is an error of the journal, or of the target as a whole; guarded
@@ -49,7 +49,7 @@ func (s *session) copyAll(ctx context.Context, t syncstate.Side, copies []plan.C
 	if len(copies) == 0 {
 		return nil
 	}
-	c := &copier{session: s, to: t, copies: copies, seen: make([]bool, len(copies)), unread: make(map[int]error), underWay: make(map[int]bool), broken: -1}
+	c := &copier{session: s, to: t, copies: copies, seen: make([]bool, len(copies)), unread: make(map[int]error), underWay: make(map[int]*meter), broken: -1}
 	app, err := s.boxes[t].Append(ctx, c.stored)
 	if err != nil {
 		return s.where(t, "storing messages", err)
@@ -80,7 +80,7 @@ func (s *session) copyAll(ctx context.Context, t syncstate.Side, copies []plan.C
 	if ctx.Err() == nil {
 		c.suspects(err)
 	}
-	if noRoom(err) && len(storeErrors(err)) == 0 {
+	if noRoom(err) && len(store.StoreErrors(err)) == 0 {
 		s.full[t] = err
 		return nil
 	}
@@ -133,7 +133,7 @@ func (s *session) copyAfterRoom(ctx context.Context, expunged [2]mail.UIDSet) er
 // holds mu.
 func (c *copier) suspects(err error) {
 	from := c.to.Other()
-	for _, se := range storeErrors(err) {
+	for _, se := range store.StoreErrors(err) {
 		switch se.Store {
 		case c.Store[c.to].Name():
 			var uids []mail.UID
@@ -143,30 +143,37 @@ func (c *copier) suspects(err error) {
 			slices.Sort(uids)
 			c.suspect(from, uids, se.Err)
 		case c.Store[from].Name():
-			i := c.broken
-			if i < 0 {
-				i = slices.Index(c.seen, false)
-			}
-			if i >= 0 {
-				c.suspect(from, []mail.UID{c.copies[i].UID}, se.Err)
-			}
+			c.suspect(from, c.beingRead(), se.Err)
 		}
 	}
 }
 
-// storeErrors returns all failures of stores in the tree of an error.
-func storeErrors(err error) (found []*store.StoreError) {
-	switch e := err.(type) { //nolint:errorlint // it walks the tree itself
-	case *store.StoreError:
-		return []*store.StoreError{e}
-	case interface{ Unwrap() error }:
-		return storeErrors(e.Unwrap())
-	case interface{ Unwrap() []error }:
-		for _, x := range e.Unwrap() {
-			found = append(found, storeErrors(x)...)
-		}
+// beingRead returns the messages that may have been read when the source failed: the one
+// that was read in part, or else the next one. If no message has arrived, these are all
+// requested messages. The caller holds mu.
+func (c *copier) beingRead() []mail.UID {
+	if c.broken >= 0 {
+		return []mail.UID{c.copies[c.broken].UID}
 	}
-	return found
+	var uids []mail.UID
+	for i := range c.unread {
+		uids = append(uids, c.copies[i].UID)
+	}
+	if len(uids) > 0 {
+		slices.Sort(uids)
+		return uids
+	}
+	next := slices.Index(c.seen, false)
+	switch {
+	case next < 0:
+		return nil
+	case slices.Contains(c.seen, true):
+		return []mail.UID{c.copies[next].UID}
+	}
+	for _, cp := range c.copies[:min(len(c.copies), maxSuspects)] {
+		uids = append(uids, cp.UID)
+	}
+	return uids
 }
 
 // sinkError marks an error of the target on its way through the source's
@@ -194,6 +201,9 @@ func (c *copier) fetch(ctx context.Context, from, to int, sink func(i int, in *s
 			return nil // never asked for
 		}
 		c.seen[i] = true
+		c.mu.Lock()
+		c.about[c.to.Other()][in.UID] = syncstate.About{Size: in.Size, Date: in.Date}
+		c.mu.Unlock()
 		if in.Err != nil {
 			return c.bodyFailed(i, in.Err)
 		}
@@ -228,8 +238,9 @@ func (c *copier) put(ctx context.Context, app store.Appender, i int, in *store.I
 
 // hand gives a converted message to the store.
 func (c *copier) hand(ctx context.Context, app store.Appender, i int, out *store.Outgoing) error {
+	m := c.measure(out)
 	c.mu.Lock()
-	c.underWay[i] = true
+	c.underWay[i] = m
 	c.sent[c.copies[i].Rec] = true
 	c.mu.Unlock()
 	err := app.Put(ctx, out)
@@ -334,6 +345,7 @@ func (c *copier) describe(i int, in *store.Incoming) (mail.Flags, mail.Conversio
 		return 0, mail.Conversion{}, c.failed
 	}
 	r := c.copies[i].Rec
+	from, u := c.to.Other(), c.copies[i].UID
 	flags := in.Flags & s.found[c.to].Flags
 	if c.copies[i].Placeholder {
 		flags &^= mail.FlagFlagged // which would ask for an upgrade
@@ -346,16 +358,17 @@ func (c *copier) describe(i int, in *store.Incoming) (mail.Flags, mail.Conversio
 		}
 	}
 	// The notes are searched for retried messages only: there may be many of them.
-	if from, u := c.to.Other(), c.copies[i].UID; s.before[from].Contains(u) && !r.Upgrading && !c.copies[i].Placeholder {
+	if s.before[from].Contains(u) && !r.Upgrading && !c.copies[i].Placeholder {
 		if h := s.notes.Find(from, u); h != nil && h.Whole {
 			// Not in the record: to it, these are changes of the copy.
 			flags = (flags | h.Add) &^ h.Del & s.found[c.to].Flags
 		}
 	}
 	conv := mail.Conversion{
-		FromCRLF: s.caps[c.to.Other()].CRLF,
-		ToCRLF:   s.caps[c.to].CRLF,
-		TUID:     r.TUID.String(),
+		FromCRLF:  s.caps[from].CRLF,
+		ToCRLF:    s.caps[c.to].CRLF,
+		TUID:      r.TUID.String(),
+		MessageID: func(id string) { s.noteMessageID(from, u, id) },
 	}
 	if c.copies[i].Placeholder {
 		conv.Placeholder = &mail.Placeholder{Size: in.Size, Flagged: in.Flags.Has(mail.FlagFlagged)}
@@ -382,9 +395,11 @@ func (c *copier) stored(res store.AppendResult) {
 		delete(c.underWay, res.Key)
 		return
 	}
+	m := c.underWay[res.Key]
 	delete(c.underWay, res.Key)
+	delete(s.about[c.to.Other()], cp.UID)
 	s.result.Counts[c.to].New++
-	s.emit(Event{Kind: Done, What: New, Side: c.to, UID: res.UID})
+	c.tellStored(cp, res, m)
 	if res.UID != 0 {
 		c.failed = s.journal.logWith(res.More, syncstate.OpUID(c.to), cp.Rec, uint32(res.UID))
 	} else {

@@ -14,6 +14,7 @@ import (
 	"isync/internal/store"
 	"isync/internal/store/mem"
 	"isync/internal/syncstate"
+	"isync/internal/testkit/notation"
 )
 
 // TestDelayed lets a random history go through runs in which connections are lost while
@@ -24,7 +25,7 @@ func TestDelayed(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		h := newHistory(t)
 		h.rules = "sync expunge-far expunge-near"
-		h.c = parseRules(dummyTB{}, h.rules)
+		h.c = notation.ParseRules(dummyTB{}, h.rules)
 		d := &delayed{history: h, moved: map[string]bool{}}
 		for range rapid.IntRange(1, 5).Draw(t, "rounds") {
 			h.change(t)
@@ -40,7 +41,7 @@ func TestDelayed(t *testing.T) {
 		d.arrive(len(d.late))
 		for i := range 4 {
 			if _, l, err := h.run(h.c, modes[0], &killer{}, uint64(1000+i)); err != nil {
-				t.Fatalf("%v %s\n%s", err, l.texts(engine.Failed), h.story(before, h.world))
+				t.Fatalf("%v %s\n%s", err, l.texts(kindFailed), h.story(before, h.pairWorld))
 			}
 		}
 		for _, s := range syncstate.Sides {
@@ -48,7 +49,7 @@ func TestDelayed(t *testing.T) {
 			for _, o := range syncstate.Sides {
 				for name := range before.names(o) {
 					if is[name] != 1 && !h.deleted[name] && (is[name] == 0 || !d.moved[name]) {
-						t.Fatalf("%s is there %d times on the %s side\n%s", name, is[name], s, h.story(before, h.world))
+						t.Fatalf("%s is there %d times on the %s side\n%s", name, is[name], s, h.story(before, h.pairWorld))
 					}
 				}
 			}
@@ -75,8 +76,8 @@ func (d *delayed) move(t *rapid.T) {
 		m := box.Messages[rapid.IntRange(0, n-1).Draw(t, "which")]
 		d.away = append(d.away, mem.Message{Flags: m.Flags, Date: m.Date, Body: m.Body})
 		d.far.Expunge("box", m.UID)
-		d.moved[strings.TrimRight(subjectOf(m.Body), "?*")] = true
-		d.log = append(d.log, fmt.Sprintf("far: moved away: %d:%s", m.UID, subjectOf(m.Body)))
+		d.moved[strings.TrimRight(notation.NameOf(m.Body), "?*")] = true
+		d.log = append(d.log, fmt.Sprintf("far: moved away: %d:%s", m.UID, notation.NameOf(m.Body)))
 	}
 }
 
@@ -84,7 +85,7 @@ func (d *delayed) move(t *rapid.T) {
 func (d *delayed) back(n int) {
 	for ; n > 0 && len(d.away) > 0; n-- {
 		d.far.Deliver("box", d.away[0])
-		d.log = append(d.log, "far: moved back: "+subjectOf(d.away[0].Body))
+		d.log = append(d.log, "far: moved back: "+notation.NameOf(d.away[0].Body))
 		d.away = d.away[1:]
 	}
 }
@@ -93,7 +94,7 @@ func (d *delayed) back(n int) {
 func (d *delayed) arrive(n int) {
 	for ; n > 0 && len(d.late) > 0; n-- {
 		d.far.Deliver("box", d.late[0])
-		d.log = append(d.log, "far: stored late: "+subjectOf(d.late[0].Body))
+		d.log = append(d.log, "far: stored late: "+notation.NameOf(d.late[0].Body))
 		d.late = d.late[1:]
 	}
 }

@@ -26,6 +26,7 @@ import (
 	"sync"
 	"time"
 
+	"isync/internal/event"
 	"isync/internal/mail"
 	"isync/internal/plan"
 	"isync/internal/store"
@@ -43,19 +44,38 @@ const (
 	Absent                  // it was not listed
 )
 
+// Peek says which pairs a dry run only looks at.
+type Peek int8
+
+// The values of Peek.
+const (
+	PeekNone Peek = iota
+	PeekNew       // those that were never synchronized
+	PeekAll
+)
+
 // Pair is a pair of mailboxes and what is to be done with it. Index 0 is the
 // far side, 1 the near side.
 type Pair struct {
 	Channel string
-	Store   [2]store.Store
-	Box     [2]string // canonical names
-	Known   [2]Presence
+	// Name is that of the pair, as event.Pair has it.
+	Name  string
+	Store [2]store.Store
+	Box   [2]string // canonical names
+	Known [2]Presence
 	// Create and Remove say whether a mailbox may be created, or deleted, on
 	// the side.
 	Create, Remove [2]bool
 	Rules          plan.Rules
-	ExpireSide     syncstate.Side
-	TrashBox       [2]string
+	// Deletions says what is done about deletions (plan.Deletions).
+	Deletions  plan.Deletions
+	ExpireSide syncstate.Side
+	TrashBox   [2]string
+	// Adopt says what is done with messages that both sides have if there is no state.
+	Adopt Adopt
+	// KeepBoxes: no mailbox is removed unless deletions are allowed, because so many
+	// mailboxes of the channel are gone that it may be a mistake.
+	KeepBoxes bool
 	// CopyArrivalDate: copies keep the date of arrival.
 	CopyArrivalDate bool
 
@@ -70,13 +90,15 @@ type Pair struct {
 	Controls *Controls
 	// DryRun: decide, but change nothing.
 	DryRun bool
-	// Peek ends a dry run as soon as it is known that both mailboxes can be
-	// synchronized: no messages are listed for it.
-	Peek bool
+	// Peek says for which pairs a dry run ends as soon as it is known that both mailboxes
+	// can be synchronized: no messages are listed then.
+	Peek Peek
 	// Preview: describe in a dry run what would be done to each message.
 	Preview bool
-	// Explain: the observer is told why everything is done (Event Debug).
+	// Explain: the reasons of all changes are reported as event.Trace.
 	Explain bool
+	// Details: what happens to each message is reported as event.MessageChanged.
+	Details bool
 	// BufferLimit bounds the bytes of message bodies held in memory where they
 	// cannot be streamed; 0: a default.
 	BufferLimit int64
@@ -92,49 +114,24 @@ type Pair struct {
 	// MayBeUnchanged: it may well say so. Else what takes time is begun before
 	// it can be asked, while the stores are being waited for.
 	MayBeUnchanged bool
-	// Observer is told what happens; it may be called from several goroutines,
-	// but never concurrently.
-	Observer Observer
-}
-
-// Counts are the changes made, or planned in a dry run, on one side.
-type Counts struct {
-	New, Flags, Trashed, Expunged int
-}
-
-// Add adds o to c.
-func (c *Counts) Add(o Counts) {
-	c.New += o.New
-	c.Flags += o.Flags
-	c.Trashed += o.Trashed
-	c.Expunged += o.Expunged
-}
-
-// Max returns the higher one of each count.
-func (c Counts) Max(o Counts) Counts {
-	return Counts{max(c.New, o.New), max(c.Flags, o.Flags), max(c.Trashed, o.Trashed), max(c.Expunged, o.Expunged)}
-}
-
-// Minus returns the differences.
-func (c Counts) Minus(o Counts) Counts {
-	return Counts{c.New - o.New, c.Flags - o.Flags, c.Trashed - o.Trashed, c.Expunged - o.Expunged}
+	// Attempts, if not nil, is common to all calls for the pair in a run.
+	Attempts *Attempts
+	// Events, if not nil, receives the events of the pair. It may be called from
+	// several goroutines, but never concurrently.
+	Events event.Sink
 }
 
 // Result is what a run did.
 type Result struct {
-	// Counts of each side.
-	Counts [2]Counts
-	// Failed is the number of messages that could not be propagated.
-	Failed int
-	// Problems is the number of other things that went wrong, but were worked
-	// around (Event Problem).
-	Problems int
-	// Absent tells which mailboxes did not exist, and HasState whether there was a
-	// sync state, when the mailboxes were opened.
-	Absent   [2]bool
-	HasState bool
-	// Unchanged: Pair.Unchanged has ended the run.
-	Unchanged bool
+	event.Outcome
+	// Again is the number of messages that were refused for a reason that may pass, and are
+	// to be tried again in this run. They are not reported yet. AgainErr is one of the
+	// reasons.
+	Again    int
+	AgainErr error
+	// Learned: the next call will come further, although nothing has changed. More
+	// messages are listed, or a message was tried alone and the connection was lost.
+	Learned bool
 	// Fingerprint is not empty if there was nothing to do, nothing to tell, and
 	// there will be nothing as long as the pair has the same fingerprint.
 	Fingerprint string
@@ -145,10 +142,6 @@ type Result struct {
 	// expunged then; only in a dry run.
 	Plan    *plan.Plan
 	Closing *plan.Closing
-	// Foreseen is what would be done to each message, if Pair.Preview, and
-	// ForeseenMore the number of messages that are left out of it.
-	Foreseen     []Foreseen
-	ForeseenMore int
 }
 
 // ErrBoxMissing says that a mailbox of the pair does not exist and may not be
@@ -163,20 +156,37 @@ type session struct {
 	// oldValidity returns the UIDVALIDITYs in the state before the state is loaded.
 	oldValidity func(t syncstate.Side) uint32
 
-	observing sync.Mutex // held while the observer is told something
+	reporting sync.Mutex // held while an event is reported
 
 	mu      sync.Mutex // guards what follows during execution
 	state   *syncstate.State
 	journal *journal
 	found   [2]plan.Box // kept up to date while flags change
 	plan    *plan.Plan
-	result  Result
+	// deletions says what is done about deletions: it is that of the pair, or of an
+	// interrupted run that is continued.
+	deletions plan.Deletions
+	// unlimited: MaxDelete does not apply, since a store says that its mailbox is for trash
+	// or junk mail.
+	unlimited bool
+	// recreate: a mailbox that was synchronized before is created again.
+	recreate bool
+	// returned are messages that were moved away and back (plan.Input.Returned).
+	returned [2]map[mail.UID]plan.Returned
+	result   Result
 	// fingerprint is that of the pair as of the beginning; told: the user was
 	// told something, or something was replayed, or tried.
 	fingerprint string
 	told        bool
 	// acted: the plan changed the state.
 	acted bool
+	// disowned, if not nil, is the state on the disk. It is not used.
+	disowned *disowned
+	// toAdopt are listings for adoptMail, if they were made instead of those for the plan.
+	toAdopt *[2]*store.Listing
+	// compared: this run has compared all messages of both sides, since there was no
+	// state. adopted: some of them are the same, or may be.
+	compared, adopted bool
 	// notes are the notes of the pair; noted is the contents of their file.
 	notes *syncstate.Notes
 	noted []byte
@@ -191,101 +201,10 @@ type session struct {
 	sent      map[*syncstate.Record]bool
 	// isStored are records whose message the target reported as stored, without its UID.
 	isStored map[*syncstate.Record]bool
+	// about is what the source told of messages that are being copied, by side and UID.
+	about [2]map[mail.UID]syncstate.About
 	// full is the reason why a side has no room for more messages.
 	full [2]error
-}
-
-// Sync synchronizes the pair. The result is valid even if there is an error:
-// it tells what was done before. Errors are *store.StoreError if a store has
-// become unusable; others concern this pair only. Interrupting it by ctx, or
-// by killing the program, leaves everything such that the next run completes
-// the work.
-func Sync(ctx context.Context, p *Pair) (Result, error) {
-	s := &session{
-		Pair: p, sent: make(map[*syncstate.Record]bool),
-		isRefused: make(map[*syncstate.Record]bool), isStored: make(map[*syncstate.Record]bool),
-	}
-	err := s.run(ctx)
-	return s.result, err
-}
-
-func (s *session) run(ctx context.Context) (err error) {
-	defer func() {
-		// Leaving a mailbox takes no harm from a cancelled context.
-		if cerr := s.close(context.WithoutCancel(ctx)); err == nil {
-			err = cerr
-		}
-	}()
-	done, err := s.open(ctx)
-	if done || err != nil {
-		return err
-	}
-	s.spareOwnTrash()
-	if err := s.recall(ctx); err != nil {
-		return err
-	}
-	if err := s.loadNotes(); err != nil {
-		return err
-	}
-	if err := s.checkUIDs(ctx); err != nil {
-		return err
-	}
-	if s.DryRun && s.Peek {
-		return nil
-	}
-	if err := s.resume(ctx); err != nil {
-		return err
-	}
-	if err := s.load(ctx); err != nil {
-		return err
-	}
-	if err := s.claimLate(ctx); err != nil {
-		return err
-	}
-	s.forgetHeld()
-	s.plan = plan.Make(s.input())
-	for _, n := range s.plan.Notices {
-		s.emit(Event{Kind: Notice, Text: n})
-	}
-	s.explain(s.plan.Reasons)
-	if s.plan.Halt != nil {
-		return s.plan.Halt
-	}
-	if s.DryRun {
-		s.foresee()
-		if s.Preview {
-			return s.preview(ctx)
-		}
-		return nil
-	}
-	if err := s.execute(ctx); err != nil {
-		return joinErrors(err, s.holdRefused())
-	}
-	if err := s.checkBoxes(ctx); err != nil {
-		return err
-	}
-	expunged, err := s.finish(ctx)
-	if err == nil && s.full != [2]error{} {
-		err = s.copyAfterRoom(ctx, expunged)
-	}
-	if err != nil {
-		return joinErrors(err, s.holdRefused())
-	}
-	if err := s.settleRefused(); err != nil {
-		return err
-	}
-	if err := s.checkBoxes(ctx); err != nil {
-		return err
-	}
-	if err := s.commit(expunged); err != nil {
-		return err
-	}
-	if err := s.retry(ctx); err != nil {
-		return joinErrors(err, s.saveNotes())
-	}
-	s.remember(ctx)
-	s.result.Fingerprint = s.quiet()
-	return nil
 }
 
 // checkBoxes fails if a mailbox or the state was removed or replaced: the results of
@@ -325,13 +244,29 @@ func (s *session) recallPairs(ctx context.Context, t syncstate.Side, box store.M
 		return nil
 	}
 	return r.Recall(ctx, func() store.Paired {
-		var uids []mail.UID
+		var uids, recorded []mail.UID
+		paired := store.Paired{Upto: s.state.MaxUID[t]}
+		// Messages that have expired for good have no records.
+		if t == s.state.ExpireSide {
+			paired.Expired = s.Rules.MaxMessages > 0 || s.state.MaxExpired > 0
+		}
 		for rec := range s.state.Live() {
-			if u := rec.UID[t]; u != 0 && (rec.Paired() || rec.Has(syncstate.Pending)) {
+			u := rec.UID[t]
+			if u == 0 {
+				paired.Expired = paired.Expired || rec.Has(syncstate.Expired)
+				continue
+			}
+			recorded = append(recorded, u)
+			if rec.Paired() || rec.Has(syncstate.Pending) {
 				uids = append(uids, u)
 			}
 		}
-		paired := store.Paired{UIDs: mail.NewUIDSet(uids...)}
+		paired.UIDs, paired.Recorded = mail.NewUIDSet(uids...), mail.NewUIDSet(recorded...)
+		paired.Recorded.AddSet(s.held()[t])
+		paired.Recorded.AddSet(s.skipped()[t])
+		if t == s.state.KeepSide() && s.state.MaxExpired > 0 {
+			paired.Recorded.AddRange(1, s.state.MaxExpired)
+		}
 		if s.journal != nil {
 			paired.At = s.journal.files.writtenAt()
 		}
@@ -350,20 +285,32 @@ func (s *session) remember(ctx context.Context) {
 }
 
 func (s *session) input() plan.Input {
-	in := plan.Input{State: s.state, Rules: s.Rules, Box: s.found, Explain: s.Explain}
+	in := plan.Input{State: s.state, Rules: s.Rules, Box: s.found, Deletions: s.deletions, Explain: s.Explain}
+	if s.unlimited {
+		in.Rules.MaxDelete = plan.Limit{}
+	}
+	if s.notes != nil {
+		in.HeldOf = s.notes.HeldOf
+	}
+	if s.plan != nil {
+		in.Keep = s.plan.Keep
+	}
 	if s.DryRun || s.Controls != nil {
 		in.Retry = s.held() // so that the preview includes them
 	} else {
 		in.Held = s.held()
 	}
+	in.Skipped = s.skipped()
+	s.addAmbiguous(&in.Retry)
 	in.Whole = s.whole()
+	in.Returned = s.returned
 	return in
 }
 
-// explain tells the observer the reasons of decisions.
+// explain reports the reasons of decisions.
 func (s *session) explain(reasons []plan.Reason) {
 	for _, r := range reasons {
-		s.emit(Event{Kind: Debug, Text: r.String()})
+		s.debug(r.String())
 	}
 }
 
@@ -383,7 +330,13 @@ func (s *session) close(ctx context.Context) error {
 
 // load lists both mailboxes at the same time.
 func (s *session) load(ctx context.Context) error {
+	if err := s.loadToAdopt(ctx); s.toAdopt != nil || err != nil {
+		return err
+	}
 	loads := plan.Loads(s.state, s.Rules)
+	if s.deletions == plan.Restored {
+		loads = plan.LoadAll(s.Rules)
+	}
 	return both(func(t syncstate.Side) error {
 		l := s.withHeld(loads[t], t)
 		s.found[t].Loaded = l.UIDs
@@ -400,19 +353,27 @@ func (s *session) load(ctx context.Context) error {
 			return s.where(t, "listing messages", err)
 		}
 		s.found[t].Messages = list.Messages
-		s.emit(Event{Kind: Loaded, Side: t, N: len(list.Messages)})
+		s.emit(event.Listed{Pair: s.pairName(), Side: t, Count: len(list.Messages)}, false)
 		return nil
 	})
 }
 
-// withHeld adds what must be known of messages that are held.
+// withHeld adds what must be known of messages that are held or skipped.
 func (s *session) withHeld(l plan.Load, t syncstate.Side) plan.Load {
 	o := t.Other()
 	held := s.held()[t]
+	if skipped := s.skipped()[t]; !l.UIDs.Empty() && !skipped.Empty() {
+		l.UIDs = slices.Clone(l.UIDs)
+		l.UIDs.AddSet(skipped) // so that they are forgotten once they are gone
+	}
 	if ops := s.Rules.Ops[o]; !ops.New && !ops.Upgrade {
 		return l
 	} else if !ops.New {
 		held = s.whole()[t]
+	}
+	if more := s.ambiguous()[t]; !more.Empty() {
+		held = slices.Clone(held)
+		held.AddSet(more)
 	}
 	if held.Empty() {
 		return l

@@ -3,97 +3,90 @@ package engine
 import (
 	"errors"
 
+	"isync/internal/event"
 	"isync/internal/mail"
+	"isync/internal/store"
 	"isync/internal/syncstate"
 )
-
-// EventKind tells what an Event is about.
-type EventKind uint8
-
-// The kinds of events.
-const (
-	// Loaded: N messages were listed on Side.
-	Loaded EventKind = iota
-	// Planned: N changes of kind What are to be made on Side.
-	Planned
-	// Done: one change of kind What was made on Side, to the message UID
-	// (0: unknown).
-	Done
-	// Notice: something the user may like to know.
-	Notice
-	// Warning: something the user should look at; Err, if it is set, says the
-	// same as Text.
-	Warning
-	// Failed: the message UID of Side could not be propagated because of Err.
-	// The run goes on, but has not fully succeeded.
-	Failed
-	// Problem: something went wrong, as Err says, that the run could work
-	// around. It has not fully succeeded.
-	Problem
-	// Debug: what was decided and why.
-	Debug
-	// Selected: what is known about a pair, or a mailbox, before it is opened, and
-	// why it is worked on or not.
-	Selected
-)
-
-// What is a kind of change.
-type What uint8
-
-// The kinds of changes.
-const (
-	New What = iota
-	Flags
-	Trash
-	Expunge
-)
-
-// PairName names a pair of mailboxes.
-type PairName struct {
-	Channel string
-	Store   [2]string
-	Box     [2]string // canonical, as in the stores
-	// Name is the mailbox's name without the prefixes of the sides; "" if the
-	// channel has no patterns.
-	Name string
-}
-
-// Event is something that happened in a run.
-type Event struct {
-	Kind    EventKind
-	What    What
-	Side    syncstate.Side
-	Channel string
-	Box     [2]string // of the pair
-	UID     mail.UID
-	N       int
-	Text    string
-	Err     error
-}
 
 // ErrReported is wrapped by errors of pairs that tell nothing new: the store has
 // failed, and that was told already; or it is told together with others of its kind.
 var ErrReported = errors.New("reported before")
 
-// Observer is told what happens. Progress display, logs and summaries all feed
-// on it. Observe must not block for long, nor call back into the engine.
-type Observer interface {
-	Observe(Event)
+// emit reports an event; events are reported one at a time. news: the event means that
+// the pair needed something.
+func (s *session) emit(e event.Event, news bool) {
+	s.reporting.Lock()
+	defer s.reporting.Unlock()
+	s.told = s.told || news
+	if s.Events != nil {
+		s.Events.Take(e)
+	}
 }
 
-// emit tells the observer, one event at a time.
-func (s *session) emit(e Event) {
-	e.Channel, e.Box = s.Channel, s.Box
-	s.observing.Lock()
-	defer s.observing.Unlock()
-	switch e.Kind {
-	case Loaded, Debug:
-	case Planned:
-		s.told = s.told || e.N > 0
-	default:
-		s.told = true
+// pairName names the pair in events.
+func (s *session) pairName() event.Pair { return event.Pair{Channel: s.Channel, Box: s.Box} }
+
+// tell reports a notice, a warning or an error.
+func (s *session) tell(severity event.Severity, f event.Fact) {
+	if s.Attempts.wasTold(f) {
+		return
 	}
-	if s.Observer != nil {
-		s.Observer.Observe(e)
+	s.emit(event.Message{Severity: severity, Pair: s.pairName(), Fact: f}, true)
+}
+
+// failed reports that a message of side t could not be propagated. The run goes on, but
+// has not fully succeeded.
+func (s *session) failed(t syncstate.Side, u mail.UID, err error) {
+	s.emit(event.Message{Severity: event.Error, Pair: s.pairName(), Side: t, UID: u, Err: err}, true)
+}
+
+// planned reports that n changes are to be made on side t.
+func (s *session) planned(c event.Change, t syncstate.Side, n int) {
+	s.emit(event.Planned{Pair: s.pairName(), Change: c, Side: t, Count: n}, n > 0)
+}
+
+// plannedCopies reports that messages are to be copied to side t.
+func (s *session) plannedCopies(t syncstate.Side) {
+	copies := s.plan.Copies[t]
+	e := event.Planned{Pair: s.pairName(), Change: event.New, Side: t, Count: len(copies)}
+	for _, c := range copies {
+		i := mail.FindMeta(s.found[t.Other()].Messages, c.UID)
+		if i < 0 || s.found[t.Other()].Messages[i].Size == 0 || c.Placeholder {
+			e.Bytes = 0
+			break
+		}
+		e.Bytes += s.found[t.Other()].Messages[i].Size
 	}
+	s.emit(e, len(copies) > 0)
+}
+
+// done reports that a change was made to a message of side t, whose UID may be unknown.
+func (s *session) done(c event.Change, t syncstate.Side, u mail.UID) {
+	s.emit(event.Done{Pair: s.pairName(), Change: c, Side: t, UID: u}, true)
+}
+
+// detail reports a change of a message as event.MessageChanged, if Details is set.
+func (s *session) detail(e event.MessageChanged) {
+	if s.Details {
+		e.Pair = s.pairName()
+		s.emit(e, true)
+	}
+}
+
+// pathOf returns the file of a message of side t; "" if there is none, or Details is not
+// set. It calls the store, so it must not be called in a completion.
+func (s *session) pathOf(t syncstate.Side, u mail.UID) string {
+	if !s.Details {
+		return ""
+	}
+	if f, ok := store.As[store.Filer](s.boxes[t]); ok {
+		return f.MessagePath(u)
+	}
+	return ""
+}
+
+// debug reports a decision, for debug output.
+func (s *session) debug(text string) {
+	s.emit(event.Trace{Topic: event.DebugSync, Pair: s.pairName(), Text: text}, false)
 }

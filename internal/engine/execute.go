@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"isync/internal/event"
 	"isync/internal/mail"
 	"isync/internal/plan"
 	"isync/internal/store"
@@ -23,7 +24,7 @@ func (s *session) execute(ctx context.Context) error {
 		return err
 	}
 	for _, t := range syncstate.Sides {
-		s.emit(Event{Kind: Planned, What: New, Side: t, N: len(s.plan.Copies[t])})
+		s.plannedCopies(t)
 	}
 	var tasks []func() error
 	for _, t := range syncstate.Sides {
@@ -186,8 +187,9 @@ func (s *session) changeFlags(ctx context.Context, t syncstate.Side) error {
 	if len(changes) == 0 {
 		return nil
 	}
-	s.emit(Event{Kind: Planned, What: Flags, Side: t, N: len(changes)})
-	var failed error // of the journal
+	s.planned(event.Flags, t, len(changes))
+	var failed error  // of the journal
+	var changed []int // indices into all, if somebody wants to know
 	err := s.boxes[t].SetFlags(ctx, changes, func(i int, err error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -196,20 +198,36 @@ func (s *session) changeFlags(ctx context.Context, t syncstate.Side) error {
 		case failed != nil || errors.Is(err, store.ErrGone):
 			return // the next run sees that it is gone
 		case err != nil:
-			if !fatal(err) {
+			if !fatal(err) && s.refusedFor(message{t, c.UID, event.Flags}, err) {
 				s.result.Failed++
-				s.emit(Event{Kind: Failed, What: Flags, Side: t, UID: c.UID, Err: err})
+				s.failed(t, c.UID, err)
 			}
 			return
 		}
 		s.result.Counts[t].Flags++
-		s.emit(Event{Kind: Done, What: Flags, Side: t, UID: c.UID})
+		s.done(event.Flags, t, c.UID)
+		if s.Details {
+			changed = append(changed, index[i])
+		}
 		failed = s.flagsChanged(t, c)
 	})
+	s.tellFlags(t, all, changed)
 	if err != nil {
 		err = s.where(t, "changing flags", err)
 	}
 	return joinErrors(err, failed)
+}
+
+// tellFlags reports flag changes in detail: those of all with these indices.
+func (s *session) tellFlags(t syncstate.Side, all []plan.FlagChange, indices []int) {
+	for _, i := range indices {
+		c := &all[i]
+		path := s.pathOf(t, c.UID)
+		s.mu.Lock()
+		flags := s.flagsOf(t, c.UID)
+		s.mu.Unlock()
+		s.detail(event.MessageChanged{Side: t, Change: event.Flags, UID: c.UID, Path: path, Flags: flags, Add: c.Add, Del: c.Del})
+	}
 }
 
 // flagsChanged journals what follows from a flag change that was made. The

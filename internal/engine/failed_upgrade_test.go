@@ -11,6 +11,7 @@ import (
 	"isync/internal/store"
 	"isync/internal/store/mem"
 	"isync/internal/syncstate"
+	"isync/internal/testkit/notation"
 )
 
 // messagesOf are the names and flags of the messages of a side, without their UIDs.
@@ -58,7 +59,7 @@ func TestFailedUpgrade(t *testing.T) {
 		"refused while storing": {mem.OpPutItem, func(string) error { return errors.New("refused") }},
 	}
 	for _, sc := range scenarios {
-		c := parseRules(t, sc.rules)
+		c := notation.ParseRules(t, sc.rules)
 		whole := sc.setup(t, c)
 		for i := range 2 {
 			if _, _, err := whole.run(c, modes[0], &killer{}, uint64(i+1)); err != nil {
@@ -85,7 +86,7 @@ func TestFailedUpgrade(t *testing.T) {
 								b, _ := big.Box("box")
 								for _, m := range b.Messages {
 									if m.UID == op.UID {
-										reading = subjectOf(m.Body)
+										reading = notation.NameOf(m.Body)
 									}
 								}
 							}
@@ -106,11 +107,11 @@ func TestFailedUpgrade(t *testing.T) {
 					}
 					for i := range 3 {
 						if _, l, err := w.run(c, modes[0], &killer{}, uint64(10+i)); err != nil {
-							t.Fatal(err, l.texts(engine.Failed))
+							t.Fatal(err, l.texts(kindFailed))
 						}
 					}
 					if got := [2]string{messagesOf(w.far), messagesOf(w.near)}; got != want {
-						t.Errorf("got  %q\nwant %q\n%s", got, want, w.text(c.xside))
+						t.Errorf("got  %q\nwant %q\n%s", got, want, w.text(c.ExpireSide))
 					}
 					w.nothingHeld(t)
 				})

@@ -11,11 +11,12 @@ import (
 	"isync/internal/mail"
 	"isync/internal/store"
 	"isync/internal/store/mem"
+	"isync/internal/testkit/notation"
 	"isync/internal/vfs/vfstest"
 )
 
 // dieAt makes everything fail from the first operation on that matches.
-func dieAt(w *world, ops vfstest.Op, match func(name string) bool) func(*engine.Pair) {
+func dieAt(w *pairWorld, ops vfstest.Op, match func(name string) bool) func(*engine.Pair) {
 	return func(p *engine.Pair) {
 		f := vfstest.NewFault(w.fs)
 		dead := false
@@ -32,7 +33,7 @@ func dieAt(w *world, ops vfstest.Op, match func(name string) bool) func(*engine.
 // while it committed.
 func TestStaleJournalStaysDead(t *testing.T) {
 	sc := scenario{far: "5:E:T 6:A", near: "7:E:T", state: "pulled=5 pushed=7 5-7:T"}
-	c := parseRules(t, "pull-new")
+	c := notation.ParseRules(t, "pull-new")
 	w := sc.setup(t, c)
 	removals := 0
 	_, _, err := w.run(c, modes[0], &killer{}, 1, dieAt(w, vfstest.OpRemove, func(name string) bool {
@@ -44,7 +45,7 @@ func TestStaleJournalStaysDead(t *testing.T) {
 	if err == nil || !strings.Contains(strings.Join(w.leftovers(), " "), "pair.journal") {
 		t.Fatalf("no stale journal: %v, %v", err, w.leftovers())
 	}
-	c = parseRules(t, "expunge-far expunge-near")
+	c = notation.ParseRules(t, "expunge-far expunge-near")
 	if _, _, err := w.run(c, modes[0], &killer{}, 2, dieAt(w, vfstest.OpRename, func(string) bool { return true })); err == nil {
 		t.Fatal("the second run was not killed")
 	}
@@ -57,7 +58,7 @@ func TestStaleJournalStaysDead(t *testing.T) {
 // TestLastCopyDoesNotExpire: a message that is gone from the other side is not
 // expired, and if it was before, it goes to the trash like any other.
 func TestLastCopyDoesNotExpire(t *testing.T) {
-	c := parseRules(t, "pull-new pull-flags push-flags max=2 expunge-near trash-near")
+	c := notation.ParseRules(t, "pull-new pull-flags push-flags max=2 expunge-near trash-near")
 	w := (&scenario{
 		far: "2:B:S 3:C:S", near: "1:A:S 2:B:S 3:C:S", state: "pulled=3 pushed=3 1-1:S 2-2:S 3-3:S",
 	}).setup(t, c)
@@ -67,7 +68,7 @@ func TestLastCopyDoesNotExpire(t *testing.T) {
 	if got := sideText(w.near, "box") + " " + trashText(w.near); !strings.Contains(got, "A:S") {
 		t.Errorf("the last copy is gone: %s", got)
 	}
-	c = parseRules(t, "push-flags expunge-near trash-near")
+	c = notation.ParseRules(t, "push-flags expunge-near trash-near")
 	w = (&scenario{
 		far: "2:B:S 3:C:S", near: "1:A:ST 2:B:S 3:C:S", state: "pulled=3 pushed=3 expired=1 1-1:~S 2-2:S 3-3:S",
 	}).setup(t, c)
@@ -82,7 +83,7 @@ func TestLastCopyDoesNotExpire(t *testing.T) {
 // TestFailingMailboxDropsNoRecords: when the target as a whole fails, no message
 // counts as refused; all are copied once it works again, whatever runs between.
 func TestFailingMailboxDropsNoRecords(t *testing.T) {
-	c := parseRules(t, "sync")
+	c := notation.ParseRules(t, "sync")
 	w := (&scenario{far: "1:A 2:B 3:C", near: "1:A", state: "pulled=1 pushed=1 1-1"}).setup(t, c)
 	full := &store.BoxError{Store: "near", Box: "box", Err: syscall.ENOSPC}
 	res, l, err := w.run(c, modes[0], &killer{}, 1, setNear(w, mem.Options{Caps: mem.MaildirCaps, Hook: func(op mem.Op) error {
@@ -91,10 +92,10 @@ func TestFailingMailboxDropsNoRecords(t *testing.T) {
 		}
 		return nil
 	}}))
-	if !errors.Is(err, syscall.ENOSPC) || res.Failed != 0 || l.count(engine.Failed) != 0 {
+	if !errors.Is(err, syscall.ENOSPC) || res.Failed != 0 || l.count(kindFailed) != 0 {
 		t.Fatalf("%v, %+v", err, res)
 	}
-	if _, _, err := w.run(parseRules(t, "pull-flags push-flags"), modes[0], &killer{}, 2); err != nil {
+	if _, _, err := w.run(notation.ParseRules(t, "pull-flags push-flags"), modes[0], &killer{}, 2); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := w.run(c, modes[0], &killer{}, 3); err != nil {
@@ -106,7 +107,7 @@ func TestFailingMailboxDropsNoRecords(t *testing.T) {
 // TestUndeletedWhileExpunging: a message that somebody undeletes just before it
 // is expunged stays, and keeps its record.
 func TestUndeletedWhileExpunging(t *testing.T) {
-	c := parseRules(t, "sync expunge-far")
+	c := notation.ParseRules(t, "sync expunge-far")
 	w := (&scenario{far: "1:A:T 2:B", near: "1:A:T 2:B", state: "pulled=2 pushed=2 1-1:T 2-2"}).setup(t, c)
 	res, _, err := w.run(c, modes[0], &killer{}, 1, setFar(w, mem.Options{Caps: mem.IMAPCaps, Hook: func(op mem.Op) error {
 		if op.Kind == mem.OpRemove && !op.After {
@@ -125,11 +126,11 @@ func TestUndeletedWhileExpunging(t *testing.T) {
 }
 
 // manyMessages fills the far side.
-func manyMessages(t *testing.T, n int) *world {
+func manyMessages(t *testing.T, n int) *pairWorld {
 	t.Helper()
-	w := (&scenario{far: "", near: "", state: "!"}).setup(t, parseRules(t, ""))
+	w := (&scenario{far: "", near: "", state: "!"}).setup(t, notation.ParseRules(t, ""))
 	for range n {
-		w.far.Deliver("box", mem.Message{Body: makeBody("m", "\r\n")})
+		w.far.Deliver("box", mem.Message{Body: notation.Body("m", "\r\n")})
 	}
 	return w
 }
@@ -137,7 +138,7 @@ func manyMessages(t *testing.T, n int) *world {
 // TestNothingIsReadForNothing: soon after the target, or the journal, has
 // failed, the source is left alone.
 func TestNothingIsReadForNothing(t *testing.T) {
-	c := parseRules(t, "sync")
+	c := notation.ParseRules(t, "sync")
 	t.Run("target of a copy between servers", func(t *testing.T) {
 		w := manyMessages(t, 2000)
 		read := 0
@@ -192,7 +193,7 @@ func TestNothingIsReadForNothing(t *testing.T) {
 // fail: for the race detector.
 func TestBatchesShareNoState(t *testing.T) {
 	w := manyMessages(t, 600)
-	c := parseRules(t, "sync")
+	c := notation.ParseRules(t, "sync")
 	res, _, err := w.run(c, modes[0], &killer{}, 1,
 		setFar(w, mem.Options{Caps: mem.IMAPCaps, Hook: func(op mem.Op) error {
 			if op.Kind == mem.OpFetchItem && !op.After && op.UID%2 == 0 {
@@ -235,7 +236,7 @@ func (b forgetfulBox) Fetch(ctx context.Context, items []store.FetchItem, sink f
 // to be copied to the trash of the other store is not in it. If it still is where
 // it was it stays there; if it has vanished, nothing is said.
 func TestNothingIsExpungedUntrashed(t *testing.T) {
-	c := parseRules(t, "pull-new expunge-near remotetrash-far")
+	c := notation.ParseRules(t, "pull-new expunge-near remotetrash-far")
 	for _, vanishes := range []bool{false, true} {
 		w := (&scenario{far: "", near: "5:X:T 6:Y:T 7:Z:T", state: "pushed=7"}).setup(t, c)
 		res, l, err := w.run(c, modes[0], &killer{}, 1, func(p *engine.Pair) {
@@ -254,7 +255,7 @@ func TestNothingIsExpungedUntrashed(t *testing.T) {
 		if vanishes {
 			want, failed = "", 0
 		}
-		if got := sideText(w.near, "box"); err != nil || got != want || res.Failed != failed || l.count(engine.Failed) != failed {
+		if got := sideText(w.near, "box"); err != nil || got != want || res.Failed != failed || l.count(kindFailed) != failed {
 			t.Errorf("vanishes %v: near %q, %+v, %v", vanishes, got, res, err)
 		}
 		if got := trashText(w.far); got != "X Z" {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"isync/internal/event"
 	"isync/internal/mail"
 	"isync/internal/plan"
 	"isync/internal/store"
@@ -23,9 +24,13 @@ func (s *session) finish(ctx context.Context) (expunged [2]mail.UIDSet, err erro
 	s.explain(c.Reasons)
 	var tasks []func() error
 	for _, t := range syncstate.Sides {
+		if !s.caps[t].SelectiveExpunge && !c.Keep[t].Empty() {
+			s.debug(fmt.Sprintf("nothing is expunged from the %s side: messages that are to be kept are marked as deleted, and the server cannot expunge selectively", t))
+			continue
+		}
 		if !c.Expunge[t].Empty() {
 			tasks = append(tasks, func() (err error) {
-				expunged[t], err = s.expunge(ctx, t, c.Expunge[t], c.Trash[t], c.RemoteTrash[t])
+				expunged[t], err = s.expunge(ctx, t, c)
 				return err
 			})
 		}
@@ -35,11 +40,11 @@ func (s *session) finish(ctx context.Context) (expunged [2]mail.UIDSet, err erro
 }
 
 // expunge fills the trash with messages of side t and removes them.
-func (s *session) expunge(ctx context.Context, t syncstate.Side, uids mail.UIDSet, own, remote []mail.UID) (mail.UIDSet, error) {
+func (s *session) expunge(ctx context.Context, t syncstate.Side, c *plan.Closing) (mail.UIDSet, error) {
+	uids, own, remote := c.Expunge[t], c.Trash[t], c.RemoteTrash[t]
 	selective := s.caps[t].SelectiveExpunge
 	if !selective && len(own)+len(remote) > 0 {
-		s.emit(Event{Kind: Notice, Side: t, Text: fmt.Sprintf(
-			"the %s side server cannot expunge selectively (no UIDPLUS); trashing is prone to race conditions", t)})
+		s.tell(event.Notice, event.NoSelectiveExpunge{Side: t})
 	}
 	kept, err := s.fillTrash(ctx, t, own, remote)
 	if err != nil {
@@ -47,8 +52,7 @@ func (s *session) expunge(ctx context.Context, t syncstate.Side, uids mail.UIDSe
 	}
 	if !kept.Empty() {
 		if !selective {
-			s.emit(Event{Kind: Warning, Side: t, Text: fmt.Sprintf(
-				"nothing is expunged from the %s side, since messages could not be trashed", t)})
+			s.tell(event.Warning, event.NothingExpunged{Side: t})
 			return nil, nil
 		}
 		uids = uids.Without(kept)
@@ -57,11 +61,12 @@ func (s *session) expunge(ctx context.Context, t syncstate.Side, uids mail.UIDSe
 	if n == 0 || s.Controls != nil && s.Controls.NoExpunge {
 		return nil, nil
 	}
-	s.emit(Event{Kind: Planned, What: Expunge, Side: t, N: n})
-	req := store.RemoveRequest{UIDs: uids}
+	s.planned(event.Expunge, t, n)
+	req := store.RemoveRequest{UIDs: uids, Kept: s.kept(t, c.Expunge)}
 	if !selective {
-		req = store.RemoveRequest{All: true}
+		req.UIDs, req.All = nil, true
 	}
+	paths := s.pathsOf(t, uids)
 	var gone mail.UIDSet
 	req.Gone = func(u mail.UID) {
 		if uids.Contains(u) {
@@ -83,8 +88,49 @@ func (s *session) expunge(ctx context.Context, t syncstate.Side, uids mail.UIDSe
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.result.Counts[t].Expunged += n
-	s.emit(Event{Kind: Done, What: Expunge, Side: t, N: n})
+	if n > 0 {
+		s.emit(event.Done{Pair: s.pairName(), Change: event.Expunge, Side: t, Count: n}, true)
+	}
+	if s.Details {
+		for u := range uids.All() {
+			s.detail(event.MessageChanged{Side: t, Change: event.Expunge, UID: u, Path: paths[u], Flags: s.flagsOf(t, u)})
+		}
+	}
 	return uids, nil
+}
+
+// pathsOf returns the files of messages of side t, if Details is set.
+func (s *session) pathsOf(t syncstate.Side, uids mail.UIDSet) map[mail.UID]string {
+	if !s.Details {
+		return nil
+	}
+	paths := make(map[mail.UID]string)
+	for u := range uids.All() {
+		if path := s.pathOf(t, u); path != "" {
+			paths[u] = path
+		}
+	}
+	return paths
+}
+
+// kept returns the messages that are expunged from side t only.
+func (s *session) kept(t syncstate.Side, expunge [2]mail.UIDSet) mail.UIDSet {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []mail.UID
+	for r := range s.state.Live() {
+		if !r.Paired() || !expunge[t].Contains(r.UID[t]) {
+			continue
+		}
+		o := t.Other()
+		other := r.UID[o]
+		gone := expunge[o].Contains(other) ||
+			!r.Assigned[o] && s.found[o].Loaded.Contains(other) && mail.FindMeta(s.found[o].Messages, other) < 0
+		if !gone {
+			out = append(out, r.UID[t])
+		}
+	}
+	return mail.NewUIDSet(out...)
 }
 
 // removed returns those messages of side t that are really gone. Others were
@@ -125,7 +171,7 @@ func (s *session) commit(expunged [2]mail.UIDSet) error {
 	log, reasons := plan.Prune(s.input(), expunged)
 	for _, r := range reasons {
 		r.Text = "record: " + r.Text
-		s.emit(Event{Kind: Debug, Text: r.String()})
+		s.debug(r.String())
 	}
 	for _, l := range log {
 		if err := s.journal.logImplied(l.Op, l.Rec, l.Arg[:argCount(l.Op)]...); err != nil {

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"slices"
 
+	"isync/internal/event"
 	"isync/internal/mail"
+	"isync/internal/plan"
 	"isync/internal/store"
 	"isync/internal/syncstate"
 )
@@ -20,8 +22,10 @@ type GoneError struct {
 	Messages int
 	// Removes: the other mailbox would be removed if it was empty.
 	Removes bool
-	// Trace is what was found of the mailbox.
-	Trace store.Trace
+	// Held: the other mailbox is empty, but is not removed, because this looks like a mistake.
+	Held bool
+	// Whereabouts is what was found of the mailbox.
+	Whereabouts store.Whereabouts
 	// StatePath is the path of the state file.
 	StatePath string
 }
@@ -41,33 +45,27 @@ func (e *GoneError) Unwrap() error { return ErrBoxMissing }
 // waits for a load of the state that has begun.
 func (s *session) removeOther(ctx context.Context, files *stateFiles, begun func() (loaded, error), gone syncstate.Side) error {
 	t := gone.Other()
-	if s.Known[gone] == Absent && !s.DryRun {
-		// That was found out before the lock was taken.
-		there, err := s.exists(ctx, gone)
-		if err != nil {
-			return err
-		}
-		if there {
-			return errOutdated
-		}
+	if err := s.confirmGone(ctx, gone); err != nil {
+		return err
 	}
 	n, err := s.messages(ctx, t)
 	if err != nil {
 		return err
 	}
-	if !s.Remove[t] || n != 0 {
-		e := &GoneError{Side: gone, Box: s.Box, Messages: n, Removes: s.Remove[t], StatePath: s.StatePath}
-		if e.Trace, err = s.trace(ctx, files, begun, gone); err != nil {
+	e := &GoneError{Side: gone, Box: s.Box, Messages: n, Removes: s.Remove[t], StatePath: s.StatePath}
+	if !s.Remove[t] || n != 0 || s.KeepBoxes && s.deletions != plan.Allowed {
+		if e.Whereabouts, err = s.trace(ctx, files, begun, gone); err != nil {
 			return err
 		}
+		e.Held = s.Remove[t] && n == 0
 		s.result.Gone = e
-		if !s.Remove[t] {
+		if !s.Remove[t] || e.Held {
 			return e
 		}
 		return nil
 	}
 	if s.DryRun {
-		s.emit(Event{Kind: Notice, Side: t, Text: fmt.Sprintf("%s side mailbox '%s' would be removed", t, s.Box[t])})
+		s.tell(event.Notice, event.MailboxWouldBeRemoved{Side: t, Box: s.Box[t]})
 		return nil
 	}
 	if err := files.acquire(); err != nil {
@@ -83,6 +81,19 @@ func (s *session) removeOther(ctx context.Context, files *stateFiles, begun func
 	}
 	s.steps().operation()
 	return joinErrors(files.remove(), files.release())
+}
+
+// confirmGone fails with errOutdated if the mailbox of side gone exists after all.
+func (s *session) confirmGone(ctx context.Context, gone syncstate.Side) error {
+	if s.Known[gone] != Absent || s.DryRun {
+		return nil
+	}
+	// That was found out before the lock was taken.
+	there, err := s.exists(ctx, gone)
+	if err == nil && there {
+		err = errOutdated
+	}
+	return err
 }
 
 // messages counts the messages of the mailbox of side t. If it may be removed, they are
@@ -102,29 +113,29 @@ func (s *session) messages(ctx context.Context, t syncstate.Side) (int, error) {
 
 // trace looks for the mailbox of side gone under other names. What goes wrong there is
 // no reason to fail: it is only for the user's information.
-func (s *session) trace(ctx context.Context, files *stateFiles, begun func() (loaded, error), gone syncstate.Side) (store.Trace, error) {
-	tr, ok := store.As[store.Tracer](s.Store[gone])
+func (s *session) trace(ctx context.Context, files *stateFiles, begun func() (loaded, error), gone syncstate.Side) (store.Whereabouts, error) {
+	finder, ok := store.As[store.RenameFinder](s.Store[gone])
 	if !ok {
-		return store.Trace{Partial: true}, nil
+		return store.Whereabouts{Partial: true}, nil
 	}
 	if begun == nil {
 		begun = func() (loaded, error) { return files.load(s.ExpireSide) }
 	}
-	var was store.Identity
+	var was store.LastKnown
 	if l, err := begun(); err == nil && l.state != nil {
-		was = identityOf(l.state, gone)
+		was = lastKnown(l.state, gone)
 	}
-	found, err := tr.Trace(ctx, s.Box[gone], was)
+	found, err := finder.FindRenamed(ctx, s.Box[gone], was)
 	if err != nil {
-		s.emit(Event{Kind: Debug, Text: fmt.Sprintf("looking for the mailbox under other names: %v", err)})
+		s.debug(fmt.Sprintf("looking for the mailbox under other names: %v", err))
 		found.Partial = true
 	}
 	return found, ctx.Err()
 }
 
-// identityOf returns what a state knows about the mailbox of side t.
-func identityOf(st *syncstate.State, t syncstate.Side) store.Identity {
-	id := store.Identity{UIDValidity: st.UIDValidity[t], MaxUID: st.MaxUID[t]}
+// lastKnown returns what the state says about the mailbox of side t.
+func lastKnown(st *syncstate.State, t syncstate.Side) store.LastKnown {
+	id := store.LastKnown{UIDValidity: st.UIDValidity[t], MaxUID: st.MaxUID[t]}
 	for r := range st.Live() {
 		id.MaxUID = max(id.MaxUID, r.UID[t])
 	}

@@ -8,6 +8,7 @@ import (
 
 	"isync/internal/engine"
 	"isync/internal/store/mem"
+	"isync/internal/testkit/notation"
 	"isync/internal/vfs/vfstest"
 )
 
@@ -18,13 +19,13 @@ const heldNotes = "isync notes 1\nvalidity 101 202\nheld far 7 1 1700000000 \"to
 // make those before it count as propagated.
 func TestHeldWithoutNew(t *testing.T) {
 	for _, rules := range []string{"pull-flags push-flags expunge-far", "pull-old", "pull-flags", "push-all expunge-near"} {
-		c := parseRules(t, rules)
+		c := notation.ParseRules(t, rules)
 		w := (&scenario{far: "4:X 5:A 6:B 7:C", near: "4:X", state: "pulled=4 pushed=4 4-4"}).setup(t, c)
 		writeFile(t, w.fs, statePath+engine.NotesSuffix, []byte(heldNotes))
 		if _, _, err := w.run(c, modes[0], &killer{}, 1); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := w.run(parseRules(t, "sync"), modes[0], &killer{}, 2); err != nil {
+		if _, _, err := w.run(notation.ParseRules(t, "sync"), modes[0], &killer{}, 2); err != nil {
 			t.Fatal(err)
 		}
 		for _, name := range []string{"A", "B", "C"} {
@@ -37,7 +38,7 @@ func TestHeldWithoutNew(t *testing.T) {
 
 // TestUnreadNotes: notes that cannot be read at the moment are not replaced by others.
 func TestUnreadNotes(t *testing.T) {
-	c := parseRules(t, "sync")
+	c := notation.ParseRules(t, "sync")
 	w := (&scenario{far: "4:X 7:C 8:D", near: "4:X", state: "pulled=7 pushed=4 4-4"}).setup(t, c)
 	writeFile(t, w.fs, statePath+engine.NotesSuffix, []byte(heldNotes))
 	refuse := setNear(w, mem.Options{Caps: mem.MaildirCaps, Hook: func(op mem.Op) error {

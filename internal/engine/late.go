@@ -2,10 +2,10 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
+	"isync/internal/event"
 	"isync/internal/mail"
 	"isync/internal/store"
 	"isync/internal/syncstate"
@@ -144,7 +144,7 @@ func (s *session) claimLateOn(ctx context.Context, t syncstate.Side, byID map[st
 		rec := bySource[l.Source]
 		switch {
 		case rec == nil && mail.FindMeta(s.found[t.Other()].Messages, l.Source) >= 0:
-			err = s.adopt(t, m.UID, l.Source)
+			err = s.pairLate(t, m.UID, l.Source)
 			bySource[l.Source] = &syncstate.Record{}
 		case rec != nil && rec.UID[t] == 0 && rec.Has(syncstate.Pending):
 			err = s.note(syncstate.OpUID(t), rec, uint32(m.UID))
@@ -186,8 +186,8 @@ func (s *session) flagsOf(t syncstate.Side, u mail.UID) mail.Flags {
 	return 0
 }
 
-// adopt makes a record of a message and the copy of it that was stored late.
-func (s *session) adopt(t syncstate.Side, u, source mail.UID) error {
+// pairLate makes a record of a message and the copy of it that was stored late.
+func (s *session) pairLate(t syncstate.Side, u, source mail.UID) error {
 	var uids [2]mail.UID
 	uids[t], uids[t.Other()] = u, source
 	rec, err := s.addRecord(uids[0], uids[1])
@@ -224,8 +224,7 @@ func (s *session) markSurplus(ctx context.Context, t syncstate.Side, surplus []s
 	if len(surplus) == 0 {
 		return nil
 	}
-	s.emit(Event{Kind: Notice, Side: t, Text: fmt.Sprintf(
-		"%d message(s) that an interrupted run sent to the %s side were stored after they had been copied again; the surplus copies are marked as deleted", len(surplus), t)})
+	s.tell(event.Notice, event.SurplusCopies{Side: t, Count: len(surplus)})
 	if s.DryRun {
 		for _, c := range surplus {
 			if err := s.setAside(t, c.UID, mail.FlagDeleted); err != nil {

@@ -11,6 +11,7 @@ import (
 	"isync/internal/mail"
 	"isync/internal/store"
 	"isync/internal/store/mem"
+	"isync/internal/testkit/notation"
 )
 
 // TestLate: a server stores what a killed run had sent only some time later: while the
@@ -21,7 +22,7 @@ func TestLate(t *testing.T) {
 		for _, kills := range []int{1, 2} {
 			for _, when := range []string{"before", "looking", "listing", "after", "much later"} {
 				t.Run(fmt.Sprintf("%s, %d kills, %s", rules, kills, when), func(t *testing.T) {
-					c := parseRules(t, rules)
+					c := notation.ParseRules(t, rules)
 					sc := scenario{far: "1:X", near: "1:X 2:A 3:B 4:C 5:D", state: "pulled=1 pushed=1 1-1"}
 					w := sc.setup(t, c)
 					sent := map[string]string{} // texts by temporary id
@@ -83,9 +84,9 @@ func TestLate(t *testing.T) {
 					left := map[string]int{}
 					for _, m := range box.Messages {
 						if !m.Flags.Has(mail.FlagDeleted) {
-							left[subjectOf(m.Body)]++
+							left[notation.NameOf(m.Body)]++
 						} else if strings.Contains(rules, "expunge") {
-							t.Errorf("%s is marked, but not expunged", subjectOf(m.Body))
+							t.Errorf("%s is marked, but not expunged", notation.NameOf(m.Body))
 						}
 					}
 					for name, n := range w.names(1) {
@@ -103,7 +104,7 @@ var journaledTUID = regexp.MustCompile(`(?m)^# 0 (\d+) (\S{12})$`)
 
 // journaledCopies returns the texts of near messages that were being copied, by the
 // temporary ids in the journal.
-func (w *world) journaledCopies(t *testing.T) map[string]string {
+func (w *pairWorld) journaledCopies(t *testing.T) map[string]string {
 	t.Helper()
 	data, err := readFile(w.fs, statePath+".journal")
 	if err != nil {
@@ -114,7 +115,7 @@ func (w *world) journaledCopies(t *testing.T) map[string]string {
 	for _, m := range journaledTUID.FindAllStringSubmatch(string(data), -1) {
 		for _, msg := range box.Messages {
 			if fmt.Sprint(msg.UID) == m[1] {
-				out[m[2]] = makeBody(subjectOf(msg.Body), "\r\n")
+				out[m[2]] = notation.Body(notation.NameOf(msg.Body), "\r\n")
 			}
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"isync/internal/engine"
 	"isync/internal/store"
 	"isync/internal/store/mem"
+	"isync/internal/testkit/notation"
 	"isync/internal/vfs/vfstest"
 )
 
@@ -16,6 +17,8 @@ import (
 type inBox struct{ store.Store }
 
 func (inBox) BoxPath(string) (string, error) { return path.Dir(statePath), nil }
+
+func (inBox) Root() string { return path.Dir(statePath) }
 
 // openStore tells when a mailbox is opened.
 type openStore struct {
@@ -59,7 +62,7 @@ func TestLockComesFirst(t *testing.T) {
 		"counted steps":  {"pulled=5 pushed=7 5-7", func(p *engine.Pair) { p.Controls = &engine.Controls{} }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := parseRules(t, "sync")
+			c := notation.ParseRules(t, "sync")
 			sc := scenario{far: "5:E 6:A", near: "7:E", state: tt.state}
 			w := sc.setup(t, c)
 			var locked atomic.Bool
@@ -87,7 +90,7 @@ func TestLockComesFirst(t *testing.T) {
 // TestStateTurnsUp: another run creates the near mailbox, which holds the state,
 // and synchronizes, while this one is about to create it.
 func TestStateTurnsUp(t *testing.T) {
-	c := parseRules(t, "sync create-near expunge-near expunge-far")
+	c := notation.ParseRules(t, "sync create-near expunge-near expunge-far")
 	sc := scenario{far: "5:E", near: "!", state: "!"}
 	w := sc.setup(t, c)
 	if err := w.fs.Remove(path.Dir(statePath)); err != nil {
@@ -98,7 +101,7 @@ func TestStateTurnsUp(t *testing.T) {
 		p.Store[0] = mem.New(w.far, mem.Options{Name: "far", Caps: mem.IMAPCaps, Snapshot: true})
 		p.Store[1] = inBox{createStore{p.Store[1], func() {
 			met = true
-			w.far.Deliver("box", mem.Message{Body: makeBody("A", "\r\n")})
+			w.far.Deliver("box", mem.Message{Body: notation.Body("A", "\r\n")})
 			if _, _, err := w.run(c, modes[0], &killer{}, 2, func(p *engine.Pair) { p.Store[1] = inBox{p.Store[1]} }); err != nil {
 				t.Error(err)
 			}

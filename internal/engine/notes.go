@@ -7,7 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
+	"isync/internal/event"
 	"isync/internal/mail"
 	"isync/internal/syncstate"
 	"isync/internal/vfs"
@@ -79,14 +81,16 @@ func (s *session) loadNotes() error {
 		return err // they would be replaced by others
 	}
 	if err != nil {
-		s.emit(Event{Kind: Warning, Text: fmt.Sprintf("cannot read the list of messages that could not be copied: %v", err)})
+		s.tell(event.Warning, event.NotesUnreadable{Err: err})
 	}
 	s.notes = n
 	s.noted = n.Encode()
 	for _, t := range syncstate.Sides {
 		if n.UIDValidity[t] != s.state.UIDValidity[t] {
-			n.Held = slices.DeleteFunc(n.Held, func(h syncstate.Held) bool { return h.Side == t })
+			n.Forget(func(h syncstate.Held) bool { return h.Side == t })
 			n.Late = slices.DeleteFunc(n.Late, func(l syncstate.Late) bool { return l.Side == t })
+			n.HoldBack(t, nil, time.Time{})
+			n.HeldOf[t] = 0
 		}
 	}
 	s.before = s.held()
@@ -99,6 +103,7 @@ func (s *session) saveNotes() error {
 		return nil
 	}
 	s.notes.UIDValidity = s.state.UIDValidity
+	s.describeHeld()
 	data := s.notes.Encode()
 	if slices.Equal(data, s.noted) || s.notes.Empty() && s.noted == nil {
 		return nil
@@ -110,6 +115,18 @@ func (s *session) saveNotes() error {
 	return nil
 }
 
+// describeHeld adds to the notes what this run knows of the messages.
+func (s *session) describeHeld() {
+	for i := range s.notes.Held {
+		h := &s.notes.Held[i]
+		about := s.about[h.Side][h.UID]
+		if j := mail.FindMeta(s.found[h.Side].Messages, h.UID); j >= 0 && about.Size <= 0 {
+			about.Size = s.found[h.Side].Messages[j].Size
+		}
+		s.notes.Describe(h.Side, h.UID, about)
+	}
+}
+
 // held returns the messages of each side that are to be tried after everything else.
 func (s *session) held() (held [2]mail.UIDSet) {
 	if s.notes != nil {
@@ -118,6 +135,16 @@ func (s *session) held() (held [2]mail.UIDSet) {
 		}
 	}
 	return held
+}
+
+// skipped returns the messages of each side that the user has given up.
+func (s *session) skipped() (skipped [2]mail.UIDSet) {
+	if s.notes != nil {
+		for _, t := range syncstate.Sides {
+			skipped[t] = s.notes.SkippedUIDs(t)
+		}
+	}
+	return skipped
 }
 
 // whole returns those that MaxSize does not apply to.
@@ -133,7 +160,7 @@ func (s *session) whole() (whole [2]mail.UIDSet) {
 // forgetHeld drops the notes about messages that are gone, or were copied in another
 // way.
 func (s *session) forgetHeld() {
-	if len(s.notes.Held) == 0 {
+	if len(s.notes.Held)+len(s.notes.Skipped) == 0 {
 		return
 	}
 	var known [2]map[mail.UID]bool
@@ -148,7 +175,7 @@ func (s *session) forgetHeld() {
 			known[t][r.UID[t]] = true
 		}
 	}
-	s.notes.Held = slices.DeleteFunc(s.notes.Held, func(h syncstate.Held) bool {
+	s.notes.Forget(func(h syncstate.Held) bool {
 		box := s.found[h.Side]
 		gone := box.Loaded.Contains(h.UID) && mail.FindMeta(box.Messages, h.UID) < 0
 		return gone || known[h.Side][h.UID]

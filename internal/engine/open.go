@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"path/filepath"
 
+	"isync/internal/event"
+	"isync/internal/plan"
 	"isync/internal/store"
 	"isync/internal/syncstate"
 )
@@ -95,7 +97,13 @@ func (s *session) openLocked(ctx context.Context, files *stateFiles) (done bool,
 		if missing[syncstate.Near] {
 			gone = syncstate.Near
 		}
-		return true, s.removeOther(ctx, files, state, gone)
+		if s.deletions != plan.Restored {
+			return true, s.removeOther(ctx, files, state, gone)
+		}
+		if err := s.confirmGone(ctx, gone); err != nil {
+			return false, err
+		}
+		s.recreate = true
 	}
 	if s.isUnchanged() {
 		return true, nil
@@ -198,24 +206,24 @@ func (s *session) bothMissing(files *stateFiles, hasState bool) error {
 		return fmt.Errorf("%w: neither far side mailbox '%s' nor near side mailbox '%s' can be opened", ErrBoxMissing, s.Box[0], s.Box[1])
 	}
 	if s.DryRun {
-		s.emit(Event{Kind: Notice, Text: "both mailboxes are gone; their sync state would be removed"})
+		s.tell(event.Notice, event.BothMailboxesGone{DryRun: true})
 		return nil
 	}
 	// Perhaps an interrupted deletion: what is left is the state.
 	if err := files.acquire(); err != nil {
 		return err
 	}
-	s.emit(Event{Kind: Notice, Text: "both mailboxes are gone; their sync state is removed"})
+	s.tell(event.Notice, event.BothMailboxesGone{})
 	return joinErrors(files.remove(), files.release())
 }
 
 // create creates and opens the mailbox of a side.
 func (s *session) create(ctx context.Context, t syncstate.Side) error {
-	if !s.Create[t] {
+	if !s.Create[t] && !s.recreate {
 		return fmt.Errorf("%w: %s side mailbox '%s' cannot be opened", ErrBoxMissing, t, s.Box[t])
 	}
 	if s.DryRun {
-		s.emit(Event{Kind: Notice, Side: t, Text: fmt.Sprintf("%s side mailbox '%s' would be created", t, s.Box[t])})
+		s.tell(event.Notice, event.MailboxWouldBeCreated{Side: t, Box: s.Box[t]})
 		return nil
 	}
 	if err := s.Store[t].Create(ctx, s.Box[t]); err != nil {
@@ -242,9 +250,16 @@ func (s *session) loadState(files *stateFiles, begun func() (loaded, error)) err
 	if err != nil {
 		return err
 	}
+	if l.lost && s.Adopt == AdoptNo {
+		return fmt.Errorf("%w: '%s' does not exist, but the journal of an interrupted run does", ErrStateLost, files.path)
+	}
+	if l.lost {
+		// It says what was done with a few messages only. All of them are compared.
+		s.tell(event.Notice, event.JournalIgnored{})
+	}
 	if l.torn != nil {
 		s.result.Problems++
-		s.emit(Event{Kind: Problem, Err: fmt.Errorf("%w; it is dropped and the interrupted run continued", l.torn)})
+		s.tell(event.Error, event.JournalIncomplete{Err: l.torn})
 	}
 	s.state = l.state
 	s.journal.state, s.journal.end = l.state, l.journalEnd

@@ -6,6 +6,7 @@ import (
 
 	"isync/internal/engine"
 	"isync/internal/store"
+	"isync/internal/testkit/notation"
 )
 
 // aliases is a store in which "alias" is another name of the mailbox.
@@ -22,7 +23,7 @@ func TestOwnTrash(t *testing.T) {
 		for _, name := range []string{"box", "INBOX", "alias"} {
 			t.Run(rules+" "+name, func(t *testing.T) {
 				sc := scenario{far: "1:A 2:B:T 3:C", near: "1:A 2:B 3:C 4:N:T 5:D:T", state: "pulled=3 pushed=3 1-1 2-2 3-3"}
-				c := parseRules(t, "sync expunge-far expunge-near "+rules)
+				c := notation.ParseRules(t, "sync expunge-far expunge-near "+rules)
 				w := sc.setup(t, c)
 				box := "box"
 				if name == "INBOX" {
@@ -43,7 +44,7 @@ func TestOwnTrash(t *testing.T) {
 							p.Store = [2]store.Store{aliases{p.Store[0]}, aliases{p.Store[1]}}
 						}
 					})
-					if err != nil || l.count(engine.Failed) > 0 {
+					if err != nil || l.count(kindFailed) > 0 {
 						t.Fatalf("run %d: %v", i+1, err)
 					}
 					if far, near := sideText(w.far, box), sideText(w.near, box); far != "1:A 3:C" || near != "1:A 3:C" {

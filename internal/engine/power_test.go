@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"isync/internal/syncstate"
+	"isync/internal/testkit/notation"
 )
 
 // TestPowerLoss cuts the power at every step of every scenario: what the
@@ -31,13 +32,13 @@ func TestSweepPowerLoss(t *testing.T) {
 
 func cutPower(t *testing.T, percents []int) {
 	points := 0
-	for _, list := range [][]scenario{basicScenarios, sizeScenarios, expireScenarios, closingScenarios} {
+	for _, list := range [][]scenario{basicScenarios, sizeScenarios, expireScenarios, closingScenarios, adoptions, disowned} {
 		for _, sc := range list {
 			if sc.wantErr != "" {
 				continue
 			}
 			t.Run(sc.name, func(t *testing.T) {
-				c := parseRules(t, sc.rules)
+				c := notation.ParseRules(t, sc.rules)
 				start := sc.setup(t, c)
 				done := start.clone()
 				k := &killer{}
@@ -50,7 +51,7 @@ func cutPower(t *testing.T, percents []int) {
 						w := start.clone()
 						_, _, _ = w.run(c, modes[0], &killer{n: n}, 1)
 						w.fs = w.fs.CrashClone(percent, rand.New(rand.NewPCG(uint64(n), uint64(i))))
-						at := w.text(c.xside)
+						at := w.text(c.ExpireSide)
 						where := fmt.Sprintf("power cut at step %d of %d, %d %% survive (%d)", n, k.count, percent, i)
 						if _, _, err := w.run(c, modes[0], &killer{}, 2); err != nil {
 							t.Fatalf("%s: %v\nat the interruption:\n%s", where, err, at)
@@ -58,7 +59,7 @@ func cutPower(t *testing.T, percents []int) {
 						if got, want := w.messages(), done.messages(); got != want {
 							t.Fatalf("%s:\n%swant:\n%sat the interruption:\n%s", where, got, want, at)
 						}
-						w.consistent(t, c.xside, where)
+						w.consistent(t, c.ExpireSide, where)
 					}
 				}
 			})
@@ -70,7 +71,7 @@ func cutPower(t *testing.T, percents []int) {
 }
 
 // messages is what the mailboxes hold, whatever the UIDs.
-func (w *world) messages() string {
+func (w *pairWorld) messages() string {
 	strip := func(s string) string {
 		var out []string
 		for f := range strings.FieldsSeq(s) {
@@ -84,7 +85,7 @@ func (w *world) messages() string {
 }
 
 // consistent checks that records and mailboxes fit together.
-func (w *world) consistent(t *testing.T, x syncstate.Side, where string) {
+func (w *pairWorld) consistent(t *testing.T, x syncstate.Side, where string) {
 	t.Helper()
 	data, err := readFile(w.fs, statePath)
 	if err != nil {
@@ -114,7 +115,7 @@ func (w *world) consistent(t *testing.T, x syncstate.Side, where string) {
 		}
 		names := map[string]bool{}
 		for _, m := range box.Messages {
-			name := subjectOf(m.Body)
+			name := notation.NameOf(m.Body)
 			if names[name] {
 				t.Errorf("%s: message %s is doubled on the %s side", where, name, s)
 			}

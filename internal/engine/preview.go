@@ -1,12 +1,10 @@
 package engine
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"io"
-	"strings"
 
+	"isync/internal/event"
 	"isync/internal/mail"
 	"isync/internal/store"
 	"isync/internal/syncstate"
@@ -21,26 +19,6 @@ const (
 	maxSubject = 1000
 )
 
-// Foreseen is what a dry run would do to a message.
-type Foreseen struct {
-	// Side is that of the message, UID its UID there.
-	Side syncstate.Side
-	UID  mail.UID
-	// Copy: it is copied to the other side; Placeholder: only a placeholder is.
-	Copy, Placeholder bool
-	// Add and Del are changes of its flags; Expire, Orphan and Purge tell the
-	// reason, as in plan.FlagChange.
-	Add, Del              mail.Flags
-	Expire, Orphan, Purge bool
-	// Trash: it is moved to the trash of its store; RemoteTrash: it is copied to
-	// that of the other store; Expunge: it is removed.
-	Trash, RemoteTrash, Expunge bool
-	// Size is that of the message; 0: unknown.
-	Size int64
-	// Subject is the field of the header as it is, without line ends; "": unknown.
-	Subject string
-}
-
 // preview lists what would be done, one entry for each message, MaxPreview at most,
 // and the number of further messages.
 func (s *session) preview(ctx context.Context) error {
@@ -51,18 +29,18 @@ func (s *session) preview(ctx context.Context) error {
 	at := make(map[key]int)
 	more := make(map[key]bool)
 	list := &s.result.Foreseen
-	entry := func(t syncstate.Side, u mail.UID) *Foreseen {
+	entry := func(t syncstate.Side, u mail.UID) *event.Foreseen {
 		k := key{t, u}
 		i, ok := at[k]
 		switch {
 		case ok:
 		case len(*list) == MaxPreview:
 			more[k] = true
-			return new(Foreseen)
+			return new(event.Foreseen)
 		default:
 			i = len(*list)
 			at[k] = i
-			*list = append(*list, Foreseen{Side: t, UID: u})
+			*list = append(*list, event.Foreseen{Side: t, UID: u})
 		}
 		return &(*list)[i]
 	}
@@ -100,7 +78,7 @@ func (s *session) describe(ctx context.Context, t syncstate.Side) error {
 	if s.boxes[t] == nil {
 		return nil
 	}
-	at := make(map[mail.UID]*Foreseen)
+	at := make(map[mail.UID]*event.Foreseen)
 	var uids []mail.UID
 	for i := range s.result.Foreseen {
 		if f := &s.result.Foreseen[i]; f.Side == t {
@@ -126,42 +104,12 @@ func (s *session) describe(ctx context.Context, t syncstate.Side) error {
 		if in.Size > 0 {
 			f.Size = in.Size
 		}
-		f.Subject = subjectOf(io.LimitReader(in.Body, maxHeader))
+		v, _ := mail.HeaderFields(io.LimitReader(in.Body, maxHeader), "Subject")
+		f.Subject = v[0][:min(len(v[0]), maxSubject)]
 		return nil
 	})
 	if err != nil {
-		s.emit(Event{Kind: Debug, Text: "subjects of the " + t.String() + " side are not shown: " + err.Error()})
+		s.debug("subjects of the " + t.String() + " side are not shown: " + err.Error())
 	}
 	return ctx.Err()
-}
-
-// subjectOf returns the first Subject in a header, unfolded, "" if there is none or
-// the header cannot be read.
-func subjectOf(header io.Reader) string {
-	br := bufio.NewReader(header)
-	var subject strings.Builder
-	found, start := false, true
-	for {
-		piece, err := br.ReadSlice('\n')
-		line := bytes.TrimRight(piece, "\r\n")
-		switch {
-		case start && len(line) == 0:
-			return subject.String() // the end of the header
-		case start && line[0] != ' ' && line[0] != '\t':
-			if found {
-				return subject.String()
-			}
-			name, value, ok := bytes.Cut(line, []byte{':'})
-			if ok && bytes.EqualFold(bytes.TrimRight(name, " \t"), []byte("Subject")) {
-				found, line = true, bytes.TrimLeft(value, " \t")
-			}
-		}
-		if found && subject.Len() < maxSubject {
-			subject.Write(line[:min(len(line), maxSubject)])
-		}
-		if err != nil && err != bufio.ErrBufferFull {
-			return subject.String()
-		}
-		start = err == nil
-	}
 }

@@ -15,14 +15,15 @@ import (
 	"isync/internal/mail"
 	"isync/internal/store/mem"
 	"isync/internal/syncstate"
+	"isync/internal/testkit/notation"
 	"isync/internal/vfs/vfstest"
 )
 
 // history is a world that lives through several rounds of changes and runs,
 // with a record of what its users asked for.
 type history struct {
-	*world
-	c       config
+	*pairWorld
+	c       notation.Rules
 	rules   string
 	next    int
 	deleted map[string]bool // names that a user deleted, or marked so
@@ -32,9 +33,9 @@ type history struct {
 }
 
 func newHistory(t *rapid.T) *history {
-	h := &history{world: &world{mem.NewDisk(), mem.NewDisk(), vfstest.NewMem(nil)}, deleted: map[string]bool{}}
-	h.far.Set("box", mem.BoxState{UIDValidity: farValidity})
-	h.near.Set("box", mem.BoxState{UIDValidity: nearValidity})
+	h := &history{pairWorld: &pairWorld{mem.NewDisk(), mem.NewDisk(), vfstest.NewMem(nil)}, deleted: map[string]bool{}}
+	h.far.Set("box", mem.BoxState{UIDValidity: notation.Validity[0]})
+	h.near.Set("box", mem.BoxState{UIDValidity: notation.Validity[1]})
 	if err := h.fs.Mkdir("/state", 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +91,7 @@ func drawRules(t *rapid.T, xside string) string {
 	return strings.Join(words, " ")
 }
 
-func (w *world) disk(s syncstate.Side) (*mem.Disk, string) {
+func (w *pairWorld) disk(s syncstate.Side) (*mem.Disk, string) {
 	if s == syncstate.Far {
 		return w.far, "\r\n"
 	}
@@ -111,12 +112,12 @@ func (h *history) change(t *rapid.T) {
 				name += "*"
 			}
 			f := mail.Flags(rapid.SampledFrom([]int{0, 16, 16, 18, 2, 8}).Draw(t, "flags"))
-			d.Deliver("box", mem.Message{Flags: f, Body: makeBody(name, eol)})
+			d.Deliver("box", mem.Message{Flags: f, Body: notation.Body(name, eol)})
 			h.log = append(h.log, fmt.Sprintf("%s: deliver %s:%s", s, name, f))
 			continue
 		}
 		m := box.Messages[rapid.IntRange(0, len(box.Messages)-1).Draw(t, "which")]
-		name := strings.TrimRight(subjectOf(m.Body), "?*")
+		name := strings.TrimRight(notation.NameOf(m.Body), "?*")
 		switch {
 		case kind <= 7:
 			f := mail.Flags(1 << rapid.IntRange(0, 5).Draw(t, "flag"))
@@ -139,7 +140,7 @@ func (h *history) change(t *rapid.T) {
 }
 
 // names returns the real messages of a side.
-func (w *world) names(s syncstate.Side) map[string]int {
+func (w *pairWorld) names(s syncstate.Side) map[string]int {
 	d := w.far
 	if s == syncstate.Near {
 		d = w.near
@@ -147,7 +148,7 @@ func (w *world) names(s syncstate.Side) map[string]int {
 	out := map[string]int{}
 	if box, ok := d.Box("box"); ok {
 		for _, m := range box.Messages {
-			if n := subjectOf(m.Body); !strings.HasSuffix(n, "?") {
+			if n := notation.NameOf(m.Body); !strings.HasSuffix(n, "?") {
 				out[strings.TrimSuffix(n, "*")]++
 			}
 		}
@@ -157,7 +158,7 @@ func (w *world) names(s syncstate.Side) map[string]int {
 
 // kept checks that no message has been lost that nobody deleted, and none
 // doubled.
-func (h *history) kept(t *rapid.T, before *world, after *world, where string) {
+func (h *history) kept(t *rapid.T, before *pairWorld, after *pairWorld, where string) {
 	for _, s := range syncstate.Sides {
 		was, is := before.names(s), after.names(s)
 		for name, n := range is {
@@ -169,7 +170,7 @@ func (h *history) kept(t *rapid.T, before *world, after *world, where string) {
 			if is[name] > 0 || h.deleted[name] {
 				continue
 			}
-			if (h.c.rules.MaxMessages > 0 || h.expires) && s == h.c.xside && after.names(s.Other())[name] > 0 {
+			if (h.c.Plan.MaxMessages > 0 || h.expires) && s == h.c.ExpireSide && after.names(s.Other())[name] > 0 {
 				continue // expired, now or in an earlier round
 			}
 			t.Fatalf("%s: %s is lost from the %s side\n%s", where, name, s, h.story(before, after))
@@ -179,13 +180,13 @@ func (h *history) kept(t *rapid.T, before *world, after *world, where string) {
 
 // noneSkipped checks that no watermark was raised over a message that was not
 // considered: it would never be propagated.
-func (h *history) noneSkipped(t *rapid.T, before, after *world) {
-	parse := func(w *world) *syncstate.State {
+func (h *history) noneSkipped(t *rapid.T, before, after *pairWorld) {
+	parse := func(w *pairWorld) *syncstate.State {
 		data, err := readFile(w.fs, statePath)
 		if err != nil {
-			return syncstate.New(h.c.xside)
+			return syncstate.New(h.c.ExpireSide)
 		}
-		st, err := syncstate.Parse("state", data, h.c.xside)
+		st, err := syncstate.Parse("state", data, h.c.ExpireSide)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -211,8 +212,8 @@ func (h *history) noneSkipped(t *rapid.T, before, after *world) {
 	}
 }
 
-func (h *history) story(before, after *world) string {
-	return fmt.Sprintf("rules: %s\n%s\nbefore:\n%safter:\n%s", h.rules, strings.Join(h.log, "\n"), before.text(h.c.xside), after.text(h.c.xside))
+func (h *history) story(before, after *pairWorld) string {
+	return fmt.Sprintf("rules: %s\n%s\nbefore:\n%safter:\n%s", h.rules, strings.Join(h.log, "\n"), before.text(h.c.ExpireSide), after.text(h.c.ExpireSide))
 }
 
 // round lets the users change something and synchronizes, once undisturbed and
@@ -220,52 +221,65 @@ func (h *history) story(before, after *world) string {
 func (h *history) round(t *rapid.T, xside string) {
 	h.change(t)
 	h.rules = drawRules(t, xside)
-	h.c = parseRules(dummyTB{}, h.rules)
+	if rapid.IntRange(0, 5).Draw(t, "lose the state") == 0 {
+		h.loseState()
+	}
+	h.c = notation.ParseRules(dummyTB{}, h.rules)
 	h.log = append(h.log, "run: "+h.rules)
-	h.expires = h.expires || h.c.rules.MaxMessages > 0
+	h.expires = h.expires || h.c.Plan.MaxMessages > 0
 	m := modes[rapid.IntRange(0, len(modes)-1).Draw(t, "mode")]
 	m.noUIDs = rapid.IntRange(0, 4).Draw(t, "noUIDs") == 0
-	before := h.world
+	before := h.pairWorld
 	done := before.clone()
 	k := &killer{}
-	if _, l, err := done.run(h.c, m, k, 1); err != nil || l.count(engine.Failed) > 0 {
+	if _, l, err := done.run(h.c, m, k, 1); err != nil || l.count(kindFailed) > 0 {
 		t.Fatalf("run: %v\n%s", err, h.story(before, done))
 	}
 	h.kept(t, before, done, "run")
 	h.noneSkipped(t, before, done)
-	want := done.text(h.c.xside)
+	want := done.text(h.c.ExpireSide)
 	next := h.settles(t, done, m)
 	for range 3 {
 		n := rapid.IntRange(1, max(1, k.count)).Draw(t, "kill")
 		w := before.clone()
 		_, _, _ = w.run(h.c, m, &killer{n: n}, 1)
 		h.tries++
-		if again := rapid.IntRange(-2*k.count, k.count).Draw(t, "kill again"); again > 0 && w.text(h.c.xside) != want {
+		if again := rapid.IntRange(-2*k.count, k.count).Draw(t, "kill again"); again > 0 && w.text(h.c.ExpireSide) != want {
 			_, _, _ = w.run(h.c, m, &killer{n: again}, 4) // the resumed run is killed, too
 		}
-		want, at := want, w.text(h.c.xside)
+		want, at := want, w.text(h.c.ExpireSide)
 		expunged := h.expungedSince(before, w)
-		if w.text(h.c.xside) == want {
+		if w.text(h.c.ExpireSide) == want {
 			want = next // it was committed already
 		}
 		if _, _, err := w.run(h.c, m, &killer{}, 3); err != nil {
 			t.Fatalf("resumed after step %d: %v\n%s", n, err, h.story(before, w))
 		}
 		h.kept(t, before, w, fmt.Sprintf("resumed after step %d", n))
-		if got := w.text(h.c.xside); got != want && h.settled(w, m) != h.settled(done, m) && !(expunged && h.sameButExpired(w, done, m)) {
+		if got := w.text(h.c.ExpireSide); got != want && h.settled(w, m) != h.settled(done, m) && !(expunged && h.sameButExpired(w, done, m)) {
 			t.Fatalf("resumed after step %d of %d ends elsewhere; undisturbed:\n%sat the interruption:\n%s%s", n, k.count, want, at, h.story(before, w))
 		}
 	}
-	h.world = done
+	h.pairWorld = done
+}
+
+// loseState removes the state. Messages that are the same on both sides must be paired
+// again.
+func (h *history) loseState() {
+	h.rules += " adopt"
+	h.log = append(h.log, "the state is lost")
+	for _, suffix := range append(engine.StateSuffixes(), "") {
+		_ = h.fs.Remove(statePath + suffix)
+	}
 }
 
 // settles checks that running again finds nothing to do. It returns what the
 // first such run ends with.
-func (h *history) settles(t *rapid.T, done *world, m mode) (next string) {
+func (h *history) settles(t *rapid.T, done *pairWorld, m mode) (next string) {
 	// The next run may count our own copies behind a gap as propagated, which
 	// it sees only now.
 	runs := 3
-	if h.c.rules.MaxMessages > 0 {
+	if h.c.Plan.MaxMessages > 0 {
 		// Messages that were pushed count only from the next run on.
 		runs = 4
 	}
@@ -277,14 +291,14 @@ func (h *history) settles(t *rapid.T, done *world, m mode) (next string) {
 		}
 		h.kept(t, last, again, "another run")
 		if i == 0 {
-			next = again.text(h.c.xside)
+			next = again.text(h.c.ExpireSide)
 		}
-		if again.text(h.c.xside) == last.text(h.c.xside) {
+		if again.text(h.c.ExpireSide) == last.text(h.c.ExpireSide) {
 			return next
 		}
 		// With less than everything, a run may see what the one before has
 		// expunged, and act on that.
-		if h.c.rules.MaxMessages == 0 && strings.Contains(h.rules, "sync") && again.messages() != last.messages() {
+		if h.c.Plan.MaxMessages == 0 && strings.Contains(h.rules, "sync") && again.messages() != last.messages() {
 			t.Fatalf("run %d changed a mailbox:\n%s", i+2, h.story(last, again))
 		}
 		if i == runs-1 {
@@ -300,18 +314,18 @@ func (h *history) settles(t *rapid.T, done *world, m mode) (next string) {
 // also expunge what they do not propagate: then what was expunged before the
 // interruption is found gone after it, rather than by the run after that, and
 // does not raise a watermark any more.
-func (h *history) settled(w *world, m mode) string {
+func (h *history) settled(w *pairWorld, m mode) string {
 	w = w.clone()
 	for range 4 {
 		if _, _, err := w.run(h.c, m, &killer{}, 5); err != nil {
 			return err.Error()
 		}
 	}
-	return watermarks.ReplaceAllString(w.text(h.c.xside), "")
+	return watermarks.ReplaceAllString(w.text(h.c.ExpireSide), "")
 }
 
 // expungedSince reports whether w lacks messages that it had before.
-func (h *history) expungedSince(before, w *world) bool {
+func (h *history) expungedSince(before, w *pairWorld) bool {
 	for _, s := range syncstate.Sides {
 		is := w.names(s)
 		for name := range before.names(s) {
@@ -327,18 +341,18 @@ func (h *history) expungedSince(before, w *world) bool {
 // more runs. A run that was interrupted after expunging finds those messages gone, and
 // propagates that one run earlier. Until then they count as messages, so others expire.
 // What nobody deleted and cannot expire must be the same.
-func (h *history) sameButExpired(a, b *world, m mode) bool {
-	if h.c.rules.MaxMessages == 0 {
+func (h *history) sameButExpired(a, b *pairWorld, m mode) bool {
+	if h.c.Plan.MaxMessages == 0 {
 		return false
 	}
 	var names [2][]string
-	for i, w := range []*world{a.clone(), b.clone()} {
+	for i, w := range []*pairWorld{a.clone(), b.clone()} {
 		for range 4 {
 			if _, _, err := w.run(h.c, m, &killer{}, 5); err != nil {
 				return false
 			}
 		}
-		for name := range w.names(h.c.xside.Other()) {
+		for name := range w.names(h.c.ExpireSide.Other()) {
 			if !h.deleted[name] {
 				names[i] = append(names[i], name)
 			}

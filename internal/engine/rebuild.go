@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"slices"
 
+	"isync/internal/event"
 	"isync/internal/mail"
+	"isync/internal/plan"
 	"isync/internal/store"
 	"isync/internal/syncstate"
 )
@@ -29,6 +31,9 @@ type recovery struct {
 	// lists have the Message-IDs: of the paired messages, or of all if the state is
 	// to be rebuilt.
 	lists [2]*store.Listing
+	// boxes are where the listed messages are read; aside was opened for that.
+	boxes [2]store.Mailbox
+	aside store.Mailbox
 	// last is the highest UID of a message that is known to be the same.
 	last mail.UID
 	// agree is how many messages are the same.
@@ -44,16 +49,20 @@ func (r *recovery) list(ctx context.Context) error {
 			want[1].Add(rec.UID[1])
 		}
 	}
-	all := r.back || r.anew
-	if all {
+	need := store.Need{MessageIDs: true}
+	if r.back || r.anew || r.deletions == plan.Restored {
 		want = [2]mail.UIDSet{everything, everything}
+		need = store.Need{Flags: true, SizesFrom: 1, TUIDs: true, MessageIDs: true}
 	}
+	r.boxes = r.session.boxes
 	return both(func(u syncstate.Side) error {
 		if r.boxes[u] == nil {
 			r.lists[u] = &store.Listing{}
 			return nil
 		}
-		l, err := r.scan(ctx, u, store.Need{UIDs: want[u], Flags: all, MessageIDs: true})
+		need := need
+		need.UIDs = want[u]
+		l, err := r.scan(ctx, u, need)
 		if err != nil {
 			return r.where(u, "reading Message-IDs", err)
 		}
@@ -64,7 +73,8 @@ func (r *recovery) list(ctx context.Context) error {
 
 // scan lists messages of side u. In a local mailbox whose UIDs are in doubt, it leaves
 // out new messages and gives them no UIDs. Otherwise, if this run ended here, the
-// next run could not detect that UIDNEXT went back.
+// next run could not detect that UIDNEXT went back. Messages from UIDNEXT on that have
+// UIDs nevertheless are in the listing.
 func (r *recovery) scan(ctx context.Context, u syncstate.Side, need store.Need) (*store.Listing, error) {
 	if _, local := store.As[store.Local](r.Store[u]); !local || u != r.side {
 		return r.boxes[u].Scan(ctx, need)
@@ -73,18 +83,30 @@ func (r *recovery) scan(ctx context.Context, u syncstate.Side, need store.Need) 
 	if err != nil {
 		return nil, err
 	}
-	var l *store.Listing
-	if err = r.recallPairs(ctx, u, box); err == nil {
-		l, err = box.Scan(ctx, need)
+	isNew := func(u mail.UID) bool { return u >= r.next }
+	if raiser, ok := store.As[store.Raiser](box); ok && !r.changed() {
+		isNew = func(u mail.UID) bool { return u >= r.next && raiser.IsProvisional(u) }
 	}
-	if cerr := box.Close(ctx); err == nil {
-		err = cerr
+	r.boxes[u], r.aside = box, box
+	if err := r.recallPairs(ctx, u, box); err != nil {
+		return nil, err
 	}
+	l, err := box.Scan(ctx, need)
 	if err != nil {
 		return nil, err
 	}
-	l.Messages = slices.DeleteFunc(l.Messages, func(m mail.Meta) bool { return m.UID >= r.next })
+	l.Messages = slices.DeleteFunc(l.Messages, func(m mail.Meta) bool { return isNew(m.UID) })
 	return l, nil
+}
+
+// close closes the mailbox that was opened for the recovery.
+func (r *recovery) close(ctx context.Context) error {
+	if r.aside == nil {
+		return nil
+	}
+	box := r.aside
+	r.aside = nil
+	return box.Close(ctx)
 }
 
 // meta returns a message as listed, or nil.
@@ -121,7 +143,7 @@ func (r *recovery) judge() error {
 	case other != 0 && (r.changed() || other < r.last || r.agree == 0):
 		return fmt.Errorf("%w genuinely on the %s side: UID %d is a different message now%s", r.kind(), t, other, r.looks())
 	case r.agree < enoughAgree && r.agree*100 < total*enoughAgreePercent:
-		return fmt.Errorf("%w on the %s side; unable to recover: only %d of %d messages can be identified%s", r.kind(), t, r.agree, total, r.looks())
+		return &tooFewError{fmt.Errorf("%w on the %s side; unable to recover: only %d of %d messages can be identified%s", r.kind(), t, r.agree, total, r.looks())}
 	}
 	return nil
 }
@@ -137,15 +159,19 @@ func (r *recovery) looks() string {
 // rebuild changes the state to match a restored mailbox. It replaces each record
 // whose message is missing or different. The message of the other side is then
 // copied again, if the rules allow it. Messages without a counterpart count as new,
-// unless they can be paired by Message-ID.
+// unless they are the same as one of the other side.
 //
 // If rebuild is interrupted, the next run must detect again that UIDNEXT went back,
 // and do the rest. So the highest record or the watermark, which shows this, is
-// changed last. Pairs by Message-ID would count as proof for lower UIDs, so they
+// changed last. Such pairs would count as proof for lower UIDs, so they
 // are made after all other records were replaced.
 func (r *recovery) rebuild(ctx context.Context) error {
 	broken := r.broken()
 	if err := r.unexpire(ctx, broken); err != nil {
+		return err
+	}
+	found, err := r.match(ctx, r.boxes, r.free(broken))
+	if err != nil {
 		return err
 	}
 	r.mu.Lock()
@@ -153,7 +179,6 @@ func (r *recovery) rebuild(ctx context.Context) error {
 	held := r.journal.held
 	r.journal.held = true
 	defer func() { r.journal.held = held }()
-	pairs := r.pairs(broken)
 	first, rest := broken, broken[:0]
 	if n := len(broken); n > 0 && broken[n-1].UID[r.side] >= r.next {
 		first, rest = broken[:n-1], broken[n-1:]
@@ -163,7 +188,7 @@ func (r *recovery) rebuild(ctx context.Context) error {
 		err = r.resetWatermarks()
 	}
 	if err == nil {
-		err = r.pair(pairs)
+		err = r.pair(&found)
 	}
 	if err == nil {
 		var n int
@@ -191,13 +216,24 @@ func (r *recovery) rebuild(ctx context.Context) error {
 		return err
 	}
 	r.adaptNotes()
-	if r.anew {
-		r.emit(Event{Kind: Notice, Side: r.side, Text: r.doubt.String() + "; no message is paired, so all messages count as new"})
-		return nil
+	if r.Adopt != AdoptCopy {
+		r.noteAmbiguous(&found)
 	}
-	r.emit(Event{Kind: Notice, Side: r.side, Text: fmt.Sprintf(
-		"%s; the mailbox was probably restored from a backup: %d message(s) are the same as before, %d missing message(s) are to be copied to it again, %d were paired by Message-ID",
-		r.doubt, r.agree, again-len(pairs), len(pairs))})
+	f := matched(&found, r.Adopt == AdoptCopy)
+	f.Doubt[r.side] = r.fact()
+	switch {
+	case r.anew && (f.Pairs > 0 || f.Ambiguous != [2]int{}):
+		r.tell(event.Notice, f)
+	case r.anew:
+		r.tell(event.Notice, event.AllMessagesNew{UIDDoubt: r.fact()})
+	default:
+		r.tell(event.Notice, event.MailboxRestored{
+			UIDDoubt: r.fact(), Same: r.agree, Copied: again - f.Pairs, Paired: f.Pairs,
+		})
+		if f.Ambiguous != [2]int{} && !f.Copied {
+			r.tell(event.Notice, event.MailAmbiguous{Count: f.Ambiguous})
+		}
+	}
 	return nil
 }
 
@@ -206,13 +242,14 @@ func (r *recovery) rebuild(ctx context.Context) error {
 // late there get such UIDs.
 func (r *recovery) adaptNotes() {
 	n := r.notes
-	n.Held = slices.DeleteFunc(n.Held, func(h syncstate.Held) bool { return h.Side == r.side && h.UID > r.last })
+	n.Forget(func(h syncstate.Held) bool { return h.Side == r.side && h.UID > r.last })
 	n.Late = slices.DeleteFunc(n.Late, func(l syncstate.Late) bool { return l.Side != r.side && l.Source > r.last })
 	for i := range n.Late {
 		if l := &n.Late[i]; l.Side == r.side {
 			l.From = min(l.From, r.last+1)
 		}
 	}
+	n.Release(r.side, mail.UIDsFrom(r.last+1))
 }
 
 // broken returns the records whose message on the side in doubt is not proved to be
@@ -269,11 +306,10 @@ func (r *recovery) unexpire(ctx context.Context, broken []*syncstate.Record) err
 	return nil
 }
 
-// pairs finds messages of both sides without a counterpart that have the same
-// Message-ID, if no other such message has it. It ignores placeholders. It includes
-// messages that were deleted or have expired on the side in doubt, because they may
-// exist again.
-func (r *recovery) pairs(broken []*syncstate.Record) [][2]mail.UID {
+// free returns the listed messages that may be paired: those without a counterpart, but no
+// placeholders. It includes messages that were deleted or have expired on the side in
+// doubt, because they may exist again.
+func (r *recovery) free(broken []*syncstate.Record) (out [2]*store.Listing) {
 	t, o := r.side, r.side.Other()
 	isBroken := make(map[[2]mail.UID]bool, len(broken))
 	for _, rec := range broken {
@@ -289,30 +325,11 @@ func (r *recovery) pairs(broken []*syncstate.Record) [][2]mail.UID {
 			taken[o] = append(taken[o], rec.UID[o])
 		}
 	}
-	var byID [2]map[string]mail.UID // 0: several
-	for u := range byID {
-		byID[u] = make(map[string]mail.UID)
+	for u := range out {
 		known := mail.NewUIDSet(taken[u]...)
-		for _, m := range r.lists[u].Messages {
-			id := r.lists[u].MessageIDs[m.UID]
-			if id == "" || known.Contains(m.UID) {
-				continue
-			}
-			if _, twice := byID[u][id]; twice {
-				byID[u][id] = 0
-			} else {
-				byID[u][id] = m.UID
-			}
-		}
-	}
-	var out [][2]mail.UID
-	for _, m := range r.lists[t].Messages {
-		id := r.lists[t].MessageIDs[m.UID]
-		if to := byID[o][id]; id != "" && byID[t][id] == m.UID && to != 0 {
-			var p [2]mail.UID
-			p[t], p[o] = m.UID, to
-			out = append(out, p)
-		}
+		l := *r.lists[u]
+		l.Messages = slices.DeleteFunc(slices.Clone(l.Messages), func(m mail.Meta) bool { return known.Contains(m.UID) })
+		out[u] = &l
 	}
 	return out
 }
@@ -323,8 +340,8 @@ func (r *recovery) whole(rec *syncstate.Record) bool {
 	return !rec.Any(syncstate.PlaceholderOn(r.side.Other())) && !rec.Purge && !rec.Upgrading
 }
 
-// pair makes records of pairs, in place of those of the other side alone.
-func (r *recovery) pair(pairs [][2]mail.UID) error {
+// pair makes records of what was matched, in place of those of the other side alone.
+func (r *recovery) pair(found *plan.Matches) error {
 	t, o := r.side, r.side.Other()
 	alone := make(map[mail.UID]*syncstate.Record)
 	for i, rec := range r.state.Records.All() {
@@ -332,22 +349,31 @@ func (r *recovery) pair(pairs [][2]mail.UID) error {
 			alone[rec.UID[o]] = r.state.Records.Get(i)
 		}
 	}
-	for _, p := range pairs {
-		rec, err := r.addRecord(p[0], p[1])
-		if err != nil {
+	put := func(rec syncstate.Record) error {
+		if err := r.putRecord(rec); err != nil {
 			return err
 		}
-		// Flags that differ are merged, but a deletion mark on one side is not propagated.
-		here, there := r.meta(t, p[t]).Flags, r.meta(o, p[o]).Flags
-		flags := here&there | (here|there)&mail.FlagDeleted
-		if err := r.note(syncstate.OpFlags, rec, uint32(flags)); err != nil {
-			return err
+		if old := alone[rec.UID[o]]; old != nil && rec.UID[o] != 0 {
+			return r.note(syncstate.OpDrop, old)
 		}
-		if err := r.note(syncstate.OpStatus, rec, 0); err != nil {
-			return err
+		return nil
+	}
+	for _, p := range found.Pairs {
+		flags := [2]mail.Flags{r.meta(0, p.UID[0]).Flags, r.meta(1, p.UID[1]).Flags}
+		for _, rec := range plan.AdoptedRecords(p, flags, r.Rules) {
+			if err := put(rec); err != nil {
+				return err
+			}
 		}
-		if old := alone[p[o]]; old != nil {
-			if err := r.note(syncstate.OpDrop, old); err != nil {
+	}
+	if r.Adopt == AdoptCopy {
+		return nil
+	}
+	for _, u := range syncstate.Sides {
+		for uid := range found.Ambiguous[u].All() {
+			rec := syncstate.Record{Flags: r.meta(u, uid).Flags}
+			rec.UID[u] = uid
+			if err := put(rec); err != nil {
 				return err
 			}
 		}
@@ -386,7 +412,7 @@ func (r *recovery) replace(rec *syncstate.Record, replaced bool) (copied bool, e
 		}
 		return false, r.note(syncstate.OpUID(t), rec, 0)
 	}
-	if r.whole(rec) && r.meta(o, rec.UID[o]) != nil && !replaced && r.Rules.Ops[t].New {
+	if r.whole(rec) && r.meta(o, rec.UID[o]) != nil && !replaced && (r.Rules.Ops[t].New || r.deletions == plan.Restored) {
 		var uids [2]mail.UID
 		uids[o] = rec.UID[o]
 		if _, err := r.addRecord(uids[0], uids[1]); err != nil {

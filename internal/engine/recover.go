@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 
+	"isync/internal/event"
 	"isync/internal/mail"
+	"isync/internal/plan"
 	"isync/internal/store"
 	"isync/internal/syncstate"
 )
@@ -18,6 +20,15 @@ var ErrUIDValidity = errors.New("UIDVALIDITY has changed")
 // ErrWentBack says that a mailbox will give UIDs to new messages that other
 // messages had before: it was restored from a backup, or created again.
 var ErrWentBack = errors.New("UIDNEXT went back")
+
+// ErrStateLost says that there is no sync state, but the journal of a run that has
+// continued one.
+var ErrStateLost = errors.New("the sync state is lost")
+
+// tooFewError says that too few messages can be compared.
+type tooFewError struct{ error }
+
+func (e *tooFewError) Unwrap() error { return e.error }
 
 // Recovery accepts a changed UIDVALIDITY when this many pairs of messages
 // agree, or this part of all records.
@@ -56,6 +67,11 @@ func (d *doubt) String() string {
 	return fmt.Sprintf("UIDNEXT went back on the %s side: it is %d, but UID %d was already synchronized", d.side, d.next, d.top)
 }
 
+// fact returns the doubt for a message to the user.
+func (d *doubt) fact() event.UIDDoubt {
+	return event.UIDDoubt{Side: d.side, Was: d.was, Now: d.now, Next: d.next, Top: d.top}
+}
+
 // checkUIDs checks whether the UIDs in the state still identify the same messages:
 // the UIDVALIDITYs must be those of the last run, and no UID may have been given
 // twice.
@@ -81,9 +97,22 @@ func (s *session) checkUIDs(ctx context.Context) error {
 		if !doubts[0].changed() && !doubts[1].changed() {
 			kind = ErrWentBack
 		}
-		return fmt.Errorf("%w on both sides (%s; %s)", kind, doubts[0], doubts[1])
+		err := fmt.Errorf("%w on both sides (%s; %s)", kind, doubts[0], doubts[1])
+		if s.Adopt == AdoptNo || !doubts[0].changed() || !doubts[1].changed() {
+			return err
+		}
+		if !s.anyPaired() {
+			err = nil
+		}
+		s.forgetState(doubts, err)
+		return nil
 	case 1:
-		if err := s.recoverUIDs(ctx, doubts[0]); err != nil {
+		err := s.recoverUIDs(ctx, doubts[0])
+		if errors.As(err, new(*tooFewError)) && doubts[0].changed() && s.Adopt != AdoptNo {
+			s.forgetState(doubts, err)
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -99,8 +128,10 @@ func (s *session) doubts(ctx context.Context, t syncstate.Side) (*doubt, error) 
 	box := s.boxes[t]
 	info := box.Info()
 	d := &doubt{side: t, was: s.state.UIDValidity[t], now: info.UIDValidity, top: s.topUID(t), next: info.UIDNext}
-	if d.was == 0 && !s.anyRecord() {
-		d.was = d.now // it is unknown; if there are records, it was 0
+	if d.was == 0 && !s.anyRecord() && !s.begun() {
+		// It is unknown. Otherwise it was 0, or there is only the journal of a state that
+		// is lost: the journal of a first run begins with the UIDVALIDITYs.
+		d.was = d.now
 	}
 	// After the highest possible UID there is no UIDNEXT.
 	d.back = d.next <= d.top && d.next < mail.MaxUID
@@ -153,18 +184,43 @@ func (s *session) topUID(t syncstate.Side) mail.UID {
 // UIDs. If they do, it updates the state accordingly.
 func (s *session) recoverUIDs(ctx context.Context, d *doubt) error {
 	r := &recovery{session: s, doubt: d, anew: !s.anyPaired()}
+	return joinErrors(r.recover(ctx), r.close(ctx))
+}
+
+// recover does the work of recoverUIDs.
+func (r *recovery) recover(ctx context.Context) error {
 	if err := r.list(ctx); err != nil {
 		return err
 	}
-	if err := r.judge(); err != nil && !r.anew {
+	// A mailbox that was created again is filled again if the user asks for it.
+	refill := r.deletions == plan.Restored && len(r.lists[r.side].Messages) == 0
+	if err := r.judge(); err != nil && !r.anew && !refill {
 		return err
 	}
-	if !r.back && !r.anew {
-		s.emit(Event{Kind: Notice, Side: d.side, Text: fmt.Sprintf(
-			"recovered from a change of UIDVALIDITY on the %s side (%d -> %d)", d.side, d.was, d.now)})
+	if r.back && !r.changed() && !r.anew && r.last >= r.next {
+		if err := r.close(ctx); err != nil {
+			return err
+		}
+		return r.raiseUIDs(ctx, r.doubt)
+	}
+	if !r.back && !r.anew && !refill {
+		r.tell(event.Notice, event.UIDsRecovered{UIDDoubt: r.fact()})
 		return nil
 	}
 	return r.rebuild(ctx)
+}
+
+// raiseUIDs corrects the highest UID of a local mailbox that has messages with higher
+// ones, which are the same as before: a backup was copied over the mailbox, and only the
+// file with that number went back. So messages that are missing were deleted.
+func (s *session) raiseUIDs(ctx context.Context, d *doubt) error {
+	if r, ok := store.As[store.Raiser](s.boxes[d.side]); ok {
+		if err := r.RaiseUIDs(ctx, d.top); err != nil {
+			return s.where(d.side, "correcting the highest UID", err)
+		}
+	}
+	s.tell(event.Notice, event.HighestUIDCorrected{UIDDoubt: d.fact()})
+	return nil
 }
 
 // anyPaired reports whether the state has a message on both sides.

@@ -9,6 +9,7 @@ import (
 
 	"isync/internal/engine"
 	"isync/internal/store"
+	"isync/internal/testkit/notation"
 	"isync/internal/vfs/vfstest"
 )
 
@@ -44,27 +45,27 @@ func TestRemember(t *testing.T) {
 	const stateWritten = "state is written"
 	for _, c := range []struct {
 		name   string
-		change func(w *world, p *engine.Pair)
+		change func(w *pairWorld, p *engine.Pair)
 		want   string
 		fails  bool
 	}{
 		{"all is well", nil, "state is written; far remembers; near remembers; far closes; near closes", false},
-		{"dry run", func(_ *world, p *engine.Pair) { p.DryRun = true }, "far closes; near closes", false},
+		{"dry run", func(_ *pairWorld, p *engine.Pair) { p.DryRun = true }, "far closes; near closes", false},
 		{
 			"the state cannot be written",
-			func(w *world, p *engine.Pair) { dieAt(w, vfstest.OpRename, func(string) bool { return true })(p) },
+			func(w *pairWorld, p *engine.Pair) { dieAt(w, vfstest.OpRename, func(string) bool { return true })(p) },
 			"far closes; near closes", true,
 		},
 		{
 			"messages cannot be stored",
-			func(w *world, p *engine.Pair) {
+			func(w *pairWorld, p *engine.Pair) {
 				p.Store[1] = failingStore{p.Store[1]}
 			},
 			"far closes; near closes", true,
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			cfg := parseRules(t, "sync")
+			cfg := notation.ParseRules(t, "sync")
 			w := (&scenario{far: "1:A 2:B", near: "1:A", state: "pulled=1 pushed=1 1-1"}).setup(t, cfg)
 			var notes []string
 			_, _, err := w.run(cfg, modes[0], &killer{}, 1, func(p *engine.Pair) {

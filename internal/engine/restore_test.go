@@ -14,6 +14,7 @@ import (
 	"isync/internal/store"
 	"isync/internal/store/mem"
 	"isync/internal/syncstate"
+	"isync/internal/testkit/notation"
 )
 
 // restoration is a history in which one side is set back to what it was.
@@ -41,7 +42,7 @@ func (r *restoration) deliver(t *rapid.T, s syncstate.Side, n int) {
 func (r *restoration) put(t *rapid.T, s syncstate.Side, name string) {
 	d, eol := r.disk(s)
 	f := mail.Flags(rapid.SampledFrom([]int{0, 16, 18, 8}).Draw(t, "flags"))
-	u := d.Deliver("box", mem.Message{Flags: f, Body: makeBody(name, eol)})
+	u := d.Deliver("box", mem.Message{Flags: f, Body: notation.Body(name, eol)})
 	r.log = append(r.log, fmt.Sprintf("%s: deliver %s as %d", s, name, u))
 }
 
@@ -66,7 +67,7 @@ func (r *restoration) disturb(t *rapid.T) {
 			continue
 		}
 		m := box.Messages[rapid.IntRange(0, len(box.Messages)-1).Draw(t, "which")]
-		name := subjectOf(m.Body)
+		name := notation.NameOf(m.Body)
 		if rapid.Bool().Draw(t, "expunge") {
 			r.deleted[name] = true
 			d.Expunge("box", m.UID)
@@ -84,11 +85,14 @@ func (r *restoration) property(t *rapid.T) {
 	if rapid.IntRange(0, 2).Draw(t, "no expunge") == 0 {
 		rules = "sync"
 	}
+	if rapid.Bool().Draw(t, "adopt") {
+		rules += " adopt"
+	}
 	xside := rapid.SampledFrom([]string{"", " xside=far"}).Draw(t, "xside")
 	if limited {
 		rules += " unread=yes max=" + fmt.Sprint(rapid.IntRange(2, 12).Draw(t, "max"))
 	}
-	r.rules, r.c = rules+xside, parseRules(dummyTB{}, rules+xside)
+	r.rules, r.c = rules+xside, notation.ParseRules(dummyTB{}, rules+xside)
 	r.deliver(t, syncstate.Far, rapid.IntRange(0, 12).Draw(t, "far"))
 	r.deliver(t, syncstate.Near, rapid.IntRange(0, 6).Draw(t, "near"))
 	r.sync(t)
@@ -121,7 +125,7 @@ func (r *restoration) property(t *rapid.T) {
 			break // then nothing shows it
 		}
 		if i := rapid.IntRange(0, 2*len(was.Messages)+1).Draw(t, "again"); i < len(was.Messages) {
-			name := subjectOf(was.Messages[i].Body)
+			name := notation.NameOf(was.Messages[i].Body)
 			if r.names(back)[name] == 0 {
 				r.put(t, back, name)
 			}
@@ -149,7 +153,7 @@ func (r *restoration) top(s syncstate.Side) mail.UID {
 	if err != nil {
 		return 0
 	}
-	st, err := syncstate.Parse("state", data, r.c.xside)
+	st, err := syncstate.Parse("state", data, r.c.ExpireSide)
 	if err != nil {
 		return 0
 	}
@@ -163,7 +167,7 @@ func (r *restoration) top(s syncstate.Side) mail.UID {
 // check lets the next run meet what was restored, once undisturbed and a few times
 // with interruptions.
 func (r *restoration) check(t *rapid.T, limited bool) {
-	before := r.world
+	before := r.pairWorld
 	done := before.clone()
 	k := &killer{}
 	if _, _, err := done.run(r.c, modes[0], k, r.seed()); err != nil {
@@ -171,7 +175,7 @@ func (r *restoration) check(t *rapid.T, limited bool) {
 		if !errors.Is(err, engine.ErrWentBack) && !errors.Is(err, engine.ErrUIDValidity) {
 			t.Fatalf("%v\n%s", err, r.story(before, done))
 		}
-		if done.text(r.c.xside) != before.text(r.c.xside) {
+		if done.text(r.c.ExpireSide) != before.text(r.c.ExpireSide) {
 			t.Fatalf("refused, but something was changed: %v\n%s", err, r.story(before, done))
 		}
 		return
@@ -189,7 +193,7 @@ func (r *restoration) check(t *rapid.T, limited bool) {
 
 // whole goes on until nothing changes, and checks that all messages are on both
 // sides, each once.
-func (r *restoration) whole(t *rapid.T, before, after *world, limited bool, where string) {
+func (r *restoration) whole(t *rapid.T, before, after *pairWorld, limited bool, where string) {
 	for range 4 {
 		if _, _, err := after.run(r.c, modes[0], &killer{}, r.seed()); err != nil {
 			t.Fatalf("%s, then: %v\n%s", where, err, r.story(before, after))
@@ -207,7 +211,7 @@ func (r *restoration) whole(t *rapid.T, before, after *world, limited bool, wher
 			switch {
 			case n > 1 && before.names(s)[name] <= 1:
 				t.Fatalf("%s: %s is doubled on the %s side\n%s", where, name, s, r.story(before, after))
-			case n > 0, r.deleted[name], limited && s == r.c.xside && after.names(s.Other())[name] > 0:
+			case n > 0, r.deleted[name], limited && s == r.c.ExpireSide && after.names(s.Other())[name] > 0:
 			default:
 				t.Fatalf("%s: %s is not on the %s side\n%s", where, name, s, r.story(before, after))
 			}
@@ -282,7 +286,7 @@ func TestVagueUIDNext(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			state := "pulled=8 pushed=8 1-1 8-8"
 			sc := scenario{far: c.far, near: "1:A 8:B", state: state}
-			cfg := parseRules(t, "pull-new push-new")
+			cfg := notation.ParseRules(t, "pull-new push-new")
 			w := sc.setup(t, cfg)
 			s := c.s
 			_, l, err := w.run(cfg, modes[0], &killer{}, 1, func(p *engine.Pair) {
@@ -292,10 +296,10 @@ func TestVagueUIDNext(t *testing.T) {
 			if !checkErr(t, err, c.want) {
 				return
 			}
-			if s.renews != 1 || c.want == "" && l.count(engine.Notice) > 0 {
-				t.Errorf("asked again %d times, %d notices", s.renews, l.count(engine.Notice))
+			if s.renews != 1 || c.want == "" && l.count(kindNotice) > 0 {
+				t.Errorf("asked again %d times, %d notices", s.renews, l.count(kindNotice))
 			}
-			if got := stateText(w.fs, cfg.xside); got != state {
+			if got := stateText(w.fs, cfg.ExpireSide); got != state {
 				t.Errorf("state: %s", got)
 			}
 		})
@@ -319,7 +323,7 @@ func TestOldValidity(t *testing.T) {
 	for _, quiet := range []bool{false, true} {
 		for _, state := range []string{"", "pulled=1 pushed=1 1-1"} {
 			sc := scenario{far: "1:A", near: "1:A", state: state}
-			cfg := parseRules(t, "pull-flags")
+			cfg := notation.ParseRules(t, "pull-flags")
 			w := sc.setup(t, cfg)
 			var asked [2]askingStore
 			_, _, err := w.run(cfg, modes[0], &killer{}, 1, func(p *engine.Pair) {
@@ -331,7 +335,7 @@ func TestOldValidity(t *testing.T) {
 			})
 			want := [2]uint32{}
 			if state != "" {
-				want = [2]uint32{farValidity, nearValidity}
+				want = [2]uint32{notation.Validity[0], notation.Validity[1]}
 			}
 			if got := [2]uint32{asked[0].told, asked[1].told}; err != nil || got != want {
 				t.Errorf("quiet %v, state %q: told %v, want %v; %v", quiet, state, got, want, err)

@@ -34,6 +34,7 @@ func (s *session) resume(ctx context.Context) error {
 				r.TUID = syncstate.TUID{}
 				continue
 			}
+			s.uncount(t, r.TUID)
 			if _, err := s.journal.log(syncstate.OpLost, r); err != nil {
 				return err
 			}
@@ -78,14 +79,16 @@ func (s *session) identify(ctx context.Context, t syncstate.Side, recs []*syncst
 		if u == 0 {
 			continue
 		}
-		s.emit(Event{Kind: Debug, Side: t, UID: u, Text: fmt.Sprintf("found the copy of %s message %d", t.Other(), r.UID[t.Other()])})
+		s.debug(fmt.Sprintf("found the copy of %s message %d", t.Other(), r.UID[t.Other()]))
 		if s.DryRun {
 			s.state.Apply(r, syncstate.Entry{Op: syncstate.OpUID(t), N: [4]uint32{uint32(r.UID[0]), uint32(r.UID[1]), uint32(u)}})
 			continue
 		}
+		id := r.TUID
 		if _, err := s.journal.log(syncstate.OpUID(t), r, uint32(u)); err != nil {
 			return nil, err
 		}
+		s.countFound(t, id, u)
 	}
 	known := map[mail.UID]bool{}
 	for r := range s.state.Live() {

@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
+	"isync/internal/event"
 	"isync/internal/mail"
 	"isync/internal/plan"
 	"isync/internal/store"
@@ -35,22 +35,12 @@ const maxSuspects = 400
 // giveUp notes that a message cannot be propagated. Its record stays pending until
 // that is written down (settleRefused). The caller holds mu.
 func (s *session) giveUp(to syncstate.Side, cp plan.Copy, why error) {
-	s.result.Failed++
 	s.refused = append(s.refused, refusal{cp, to, why})
 	s.isRefused[cp.Rec] = true
-	s.emit(Event{Kind: Failed, What: New, Side: to.Other(), UID: cp.UID, Err: s.describeRefusal(to.Other(), cp.UID, why)})
-}
-
-// describeRefusal adds to the reason how often the message was tried.
-func (s *session) describeRefusal(from syncstate.Side, u mail.UID, why error) error {
-	size := ""
-	if i := mail.FindMeta(s.found[from].Messages, u); i >= 0 && s.found[from].Messages[i].Size > 0 {
-		size = fmt.Sprintf("%d bytes, ", s.found[from].Messages[i].Size)
+	if s.refusedFor(message{to.Other(), cp.UID, event.New}, why) {
+		s.result.Failed++
+		s.failed(to.Other(), cp.UID, s.messageError(to.Other(), cp.UID, why))
 	}
-	if h := s.notes.Find(from, u); h != nil {
-		return fmt.Errorf("%w (%stried %d times since %s)", why, size, h.Tries+1, h.Since.Format(time.DateOnly))
-	}
-	return fmt.Errorf("%w (%sthe next run tries again)", why, size)
 }
 
 // holdRefused notes what was refused in a run that has failed. The records stay
@@ -90,6 +80,7 @@ func (s *session) settleRefused() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.noteRefused()
+	s.forgetAmbiguous()
 	if err := s.saveNotes(); err != nil {
 		return err
 	}
@@ -111,6 +102,20 @@ func (s *session) settleRefused() error {
 // may be the cause, so the next run tries each of them alone. The caller holds mu.
 func (s *session) suspect(from syncstate.Side, uids []mail.UID, why error) {
 	for _, u := range uids[:min(len(uids), maxSuspects)] {
+		if s.notes.Find(from, u) == nil && s.Attempts.mayRetry() {
+			first := s.isFirstBreak(from, u)
+			if len(uids) == 1 {
+				s.Attempts.breaks[message{from, u, event.New}]++
+			}
+			if first {
+				continue
+			}
+			s.notes.Hold(from, u, time.Now(), why.Error()) // for the first one
+			// The next call leaves it out, and so may come further.
+			if s.copiedInRun() > 0 && len(s.notes.Held) <= maxSuspects {
+				s.result.Learned = true
+			}
+		}
 		s.notes.Hold(from, u, time.Now(), why.Error())
 	}
 	s.suspected = append(s.suspected, uids...)
@@ -132,11 +137,11 @@ func (s *session) retry(ctx context.Context) error {
 			break
 		}
 		s.suspected = nil
-		before := s.result.Failed
+		before := len(s.refused)
 		if failed = s.retryOne(ctx, h); failed != nil {
 			break
 		}
-		if s.result.Failed == before {
+		if len(s.refused) == before {
 			row, worked = 0, true
 			s.notes.Held = slices.DeleteFunc(s.notes.Held, func(o syncstate.Held) bool { return o.Side == h.Side && o.UID == h.UID })
 			continue
@@ -152,8 +157,10 @@ func (s *session) retry(ctx context.Context) error {
 				h = o
 			}
 		}
-		s.result.Failed++
-		s.emit(Event{Kind: Failed, What: New, Side: h.Side, UID: h.UID, Err: s.describeRefusal(h.Side, h.UID, failed)})
+		if note := s.notes.Find(h.Side, h.UID); note != nil && s.isCause(note) {
+			s.result.Failed++
+			s.failed(h.Side, h.UID, s.messageError(h.Side, h.UID, failed))
+		}
 	}
 	if len(todo) == 0 {
 		return s.saveNotes()
@@ -181,7 +188,7 @@ func (s *session) renewJournal() {
 func (s *session) retryable() []syncstate.Held {
 	var out []syncstate.Held
 	for _, h := range s.notes.Held {
-		if s.before[h.Side].Contains(h.UID) && s.mayRetry(h) && mail.FindMeta(s.found[h.Side].Messages, h.UID) >= 0 {
+		if s.before[h.Side].Contains(h.UID) && !s.isDone(h.Side, h.UID) && s.mayRetry(h) && mail.FindMeta(s.found[h.Side].Messages, h.UID) >= 0 {
 			out = append(out, h)
 		}
 	}
@@ -204,6 +211,7 @@ func (s *session) retryOne(ctx context.Context, h syncstate.Held) error {
 	in.Held = [2]mail.UIDSet{}
 	in.Retry[h.Side] = mail.NewUIDSet(h.UID)
 	in.Rules.MaxMessages = 0
+	in.Deletions, in.Rules.MaxDelete, in.Keep, in.Returned = plan.Limited, plan.Limit{}, [2]bool{}, [2]map[mail.UID]plan.Returned{}
 	for _, u := range syncstate.Sides {
 		in.Rules.Ops[u] = plan.Ops{New: u == t, Expunge: s.Rules.Ops[u].Expunge}
 		in.Box[u].Loaded, in.Box[u].Messages = nil, nil
@@ -222,7 +230,7 @@ func (s *session) retryOne(ctx context.Context, h syncstate.Held) error {
 		return err
 	}
 	if len(s.plan.Copies[t]) > 0 {
-		s.emit(Event{Kind: Planned, What: New, Side: t, N: 1})
+		s.plannedCopies(t)
 	}
 	if err := s.copyTo(ctx, t); err != nil {
 		return err
@@ -290,7 +298,7 @@ func (s *session) notFound(ctx context.Context, t syncstate.Side, recs []*syncst
 	if len(lost) == 0 {
 		return nil
 	}
-	s.emit(Event{Kind: Warning, Side: t, Text: fmt.Sprintf("lost track of %d message(s) that were copied to the %s side", len(lost), t)})
+	s.tell(event.Warning, event.CopiesLost{Side: t, Count: len(lost)})
 	for _, r := range lost {
 		// No longer pending: the copy was made, although it was not found.
 		if _, err := s.journal.log(syncstate.OpStatus, r, uint32(r.Status&^syncstate.Pending)); err != nil {

@@ -15,6 +15,7 @@ import (
 	"isync/internal/store"
 	"isync/internal/store/mem"
 	"isync/internal/syncstate"
+	"isync/internal/testkit/notation"
 )
 
 // TestPoison: a message at which the connection is lost, whenever it is read or
@@ -34,7 +35,7 @@ func TestPoison(t *testing.T) {
 		"stored on the far side, and lost": {mem.OpPutItem, true, syncstate.Far},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := parseRules(t, "sync")
+			c := notation.ParseRules(t, "sync")
 			from := tt.side
 			if tt.kind == mem.OpPutItem {
 				from = from.Other()
@@ -49,7 +50,7 @@ func TestPoison(t *testing.T) {
 				b, _ := disk[tt.side].Box("box")
 				n := 0
 				for _, m := range b.Messages {
-					if subjectOf(m.Body) == "C" {
+					if notation.NameOf(m.Body) == "C" {
 						n++
 					}
 				}
@@ -83,7 +84,7 @@ func TestPoison(t *testing.T) {
 				if n, _ := poisoned(); tt.after && n == 1 && err == nil {
 					break // it was found
 				}
-				named = named || strings.Contains(l.texts(engine.Failed), "3: ")
+				named = named || strings.Contains(l.texts(kindFailed), "3: ")
 			}
 			others, _ := disk[from.Other()].Box("box")
 			if len(others.Messages) < 5 {
@@ -116,7 +117,7 @@ func TestFailing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		h := newHistory(t)
 		h.rules = "sync expunge-far expunge-near"
-		h.c = parseRules(dummyTB{}, h.rules)
+		h.c = notation.ParseRules(dummyTB{}, h.rules)
 		for range rapid.IntRange(1, 4).Draw(t, "rounds") {
 			h.change(t)
 			for range rapid.IntRange(0, 4).Draw(t, "messages") {
@@ -127,7 +128,7 @@ func TestFailing(t *testing.T) {
 		before := h.clone()
 		for i := range 4 {
 			if _, l, err := h.run(h.c, modes[0], &killer{}, uint64(1000+i)); err != nil {
-				t.Fatalf("%v %s\n%s", err, l.texts(engine.Failed), h.story(before, h.world))
+				t.Fatalf("%v %s\n%s", err, l.texts(kindFailed), h.story(before, h.pairWorld))
 			}
 		}
 		for _, s := range syncstate.Sides {
@@ -135,13 +136,13 @@ func TestFailing(t *testing.T) {
 			for _, o := range syncstate.Sides {
 				for name := range before.names(o) {
 					if is[name] != 1 && !h.deleted[name] {
-						t.Fatalf("%s is there %d times on the %s side\n%s", name, is[name], s, h.story(before, h.world))
+						t.Fatalf("%s is there %d times on the %s side\n%s", name, is[name], s, h.story(before, h.pairWorld))
 					}
 				}
 			}
 			for name, n := range is {
 				if n > 1 {
-					t.Fatalf("%s is doubled on the %s side\n%s", name, s, h.story(before, h.world))
+					t.Fatalf("%s is doubled on the %s side\n%s", name, s, h.story(before, h.pairWorld))
 				}
 			}
 		}
@@ -201,12 +202,12 @@ func (h *history) deliver(_ *rapid.T, s syncstate.Side) {
 	d, eol := h.disk(s)
 	name := fmt.Sprintf("M%d", h.next)
 	h.next++
-	d.Deliver("box", mem.Message{Flags: mail.FlagSeen, Body: makeBody(name, eol)})
+	d.Deliver("box", mem.Message{Flags: mail.FlagSeen, Body: notation.Body(name, eol)})
 	h.log = append(h.log, fmt.Sprintf("%s: deliver %s", s, name))
 }
 
 // nothingHeld checks that a finished run left nothing but what a server may still store.
-func (w *world) nothingHeld(t interface {
+func (w *pairWorld) nothingHeld(t interface {
 	Helper()
 	Errorf(string, ...any)
 },

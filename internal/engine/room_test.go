@@ -8,6 +8,7 @@ import (
 	"isync/internal/engine"
 	"isync/internal/store"
 	"isync/internal/store/mem"
+	"isync/internal/testkit/notation"
 )
 
 // TestRoomIsMade: an account becomes full while messages are copied to it, and messages
@@ -33,7 +34,7 @@ func TestRoomIsMade(t *testing.T) {
 
 func roomIsMade(t *testing.T, tells bool, room, async int, k *killer) {
 	t.Helper()
-	c := parseRules(t, "sync expunge-far expunge-near")
+	c := notation.ParseRules(t, "sync expunge-far expunge-near")
 	sc := scenario{far: "1:X:T", near: "1:X 2:A 3:B 4:C 5:D", state: "pulled=1 pushed=1 1-1"}
 	w := sc.setup(t, c)
 	caps := mem.IMAPCaps

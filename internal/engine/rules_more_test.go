@@ -1,6 +1,10 @@
 package engine_test
 
-import "testing"
+import (
+	"testing"
+
+	"isync/internal/testkit/notation"
+)
 
 // Placeholders and their upgrade.
 var sizeScenarios = []scenario{
@@ -407,7 +411,7 @@ var validityScenarios = []scenario{
 // there gets through first.
 func TestUndeletedDoesNotExpireAtOnce(t *testing.T) {
 	sc := scenario{far: "1:A:S 2:B:S", near: "1:A:ST 2:B:S", state: "pulled=2 pushed=2 1-1:ST 2-2:S"}
-	c := parseRules(t, "sync max=1 unread=yes xside=far")
+	c := notation.ParseRules(t, "sync max=1 unread=yes xside=far")
 	w := sc.setup(t, c)
 	for i, want := range []string{
 		"far:   1:A:S 2:B:S\nnear:  1:A:S 2:B:S\nstate: pulled=2 pushed=2 1-1:S 2-2:S\ntrash:  / \n",
@@ -416,7 +420,7 @@ func TestUndeletedDoesNotExpireAtOnce(t *testing.T) {
 		if _, _, err := w.run(c, modes[0], &killer{}, 1); err != nil {
 			t.Fatal(err)
 		}
-		if got := w.text(c.xside); got != want {
+		if got := w.text(c.ExpireSide); got != want {
 			t.Errorf("run %d:\n%swant:\n%s", i+1, got, want)
 		}
 	}

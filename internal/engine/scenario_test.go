@@ -5,39 +5,25 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 
 	"isync/internal/engine"
-	"isync/internal/mail"
-	"isync/internal/plan"
+	"isync/internal/event"
 	"isync/internal/store"
 	"isync/internal/store/mem"
 	"isync/internal/syncstate"
+	"isync/internal/testkit/notation"
 	"isync/internal/vfs"
 	"isync/internal/vfs/vfstest"
 )
 
-// scenario is one case of synchronization in a compact notation.
-//
-// A side is a list of messages "UID:NAME[:FLAGS]"; NAME tells which message it
-// is, with a "*" behind it if it is big, and a "?" if it is its placeholder.
-// "!" instead of a list: the mailbox does not exist. "next=N" sets UIDNEXT,
-// "val=N" UIDVALIDITY, "perm=FLAGS" the flags that the mailbox can hold.
-//
-// A state is "pulled=N pushed=N [expired=N]" and records "FAR-NEAR[:STATUS FLAGS]"
-// with the state file's characters. "!" : there is none.
-//
-// Rules are words: pull/push-{new,old,upgrade,gone,flags,all}, expunge-{far,near},
-// solo-{far,near}, create-…, remove-…, max=N, unread=yes|no, xside=far,
-// maxsize-{far,near}, trash-{far,near}, trashnew-…, remotetrash-….
+// scenario is one case of synchronization, in the notation of package notation.
 type scenario struct {
 	name                         string
 	rules                        string
@@ -47,87 +33,36 @@ type scenario struct {
 	wantErr                      string // of the first run
 }
 
-// world is what a run works on, and what survives it.
-type world struct {
+// pairWorld is the files and mailboxes of a run. It survives the run.
+type pairWorld struct {
 	far, near *mem.Disk
 	fs        *vfstest.Mem
 }
 
 const statePath = "/state/pair"
 
-func (w *world) clone() *world {
-	return &world{w.far.Clone(), w.near.Clone(), w.fs.CrashClone(100, nil)}
-}
-
-const (
-	farValidity, nearValidity = 101, 202
-	bigBody                   = 4000
-)
-
-func subjectOf(body string) string {
-	for line := range strings.SplitSeq(body, "\n") {
-		if s, ok := strings.CutPrefix(line, "Subject: "); ok {
-			s = strings.TrimRight(s, "\r")
-			if p, ok := strings.CutPrefix(s, "[placeholder] "); ok {
-				return strings.TrimSuffix(p, "*") + "?"
-			}
-			return s
-		}
-	}
-	return "NOSUBJECT"
-}
-
-func makeBody(name, eol string) string {
-	b := "From: x" + eol + "Subject: " + name + eol + "Message-Id: <" + name + ">" + eol + eol + "body of " + name + eol
-	if strings.HasSuffix(name, "*") {
-		b += strings.Repeat("x", bigBody) + eol
-	}
-	return b
+func (w *pairWorld) clone() *pairWorld {
+	return &pairWorld{w.far.Clone(), w.near.Clone(), w.fs.CrashClone(100, nil)}
 }
 
 // setSide fills a mailbox from its notation.
 func setSide(t testing.TB, d *mem.Disk, box, text string, validity uint32, eol string) {
 	t.Helper()
-	if text == "!" {
+	side := notation.ParseSide(t, text)
+	if side.Missing {
 		return
 	}
-	s := mem.BoxState{UIDValidity: validity}
-	for _, f := range strings.Fields(text) {
-		if n, ok := strings.CutPrefix(f, "next="); ok {
-			s.UIDNext = mail.UID(atoi(t, n))
-			continue
-		}
-		if n, ok := strings.CutPrefix(f, "perm="); ok {
-			s.Permanent, _ = mail.ParseFlags(n)
-			continue
-		}
-		if n, ok := strings.CutPrefix(f, "val="); ok {
-			s.UIDValidity = uint32(atoi(t, n))
-			continue
-		}
-		parts := strings.SplitN(f, ":", 3)
-		m := mem.Message{UID: mail.UID(atoi(t, parts[0]))}
-		name := parts[1]
-		if p, ok := strings.CutSuffix(name, "?"); ok {
-			m.Body = makeBody("[placeholder] "+p, eol)
-		} else {
-			m.Body = makeBody(name, eol)
-		}
-		if len(parts) == 3 {
-			m.Flags, _ = mail.ParseFlags(parts[2])
-		}
-		s.Messages = append(s.Messages, m)
+	s := mem.BoxState{UIDValidity: validity, UIDNext: side.UIDNext}
+	if side.UIDValidity != 0 {
+		s.UIDValidity = side.UIDValidity
+	}
+	if side.Permanent != nil {
+		s.Permanent = *side.Permanent
+	}
+	for _, m := range side.Messages {
+		s.Messages = append(s.Messages, mem.Message{UID: m.UID, Flags: m.Flags, Body: notation.Body(m.Name, eol)})
 	}
 	d.Set(box, s)
-}
-
-func atoi(t testing.TB, s string) int {
-	t.Helper()
-	n, err := strconv.Atoi(s)
-	if err != nil {
-		t.Fatalf("notation: %v", err)
-	}
-	return n
 }
 
 // sideText is the inverse of setSide.
@@ -138,36 +73,12 @@ func sideText(d *mem.Disk, box string) string {
 	}
 	var out []string
 	for _, m := range s.Messages {
-		f := fmt.Sprintf("%d:%s", m.UID, subjectOf(m.Body))
-		if m.Flags != 0 {
-			f += ":" + m.Flags.String()
-		}
-		out = append(out, f)
+		out = append(out, notation.Message{UID: m.UID, Name: notation.NameOf(m.Body), Flags: m.Flags}.String())
 	}
 	return strings.Join(out, " ")
 }
 
-// stateFile turns the notation of a state into the file.
-func stateFile(t testing.TB, text string, xside syncstate.Side) []byte {
-	t.Helper()
-	head := fmt.Sprintf("FarUidValidity %d\nNearUidValidity %d\n", farValidity, nearValidity)
-	var recs string
-	for _, f := range strings.Fields(text) {
-		if k, v, ok := strings.Cut(f, "="); ok {
-			name := map[string]string{"pulled": "MaxPulledUid", "pushed": "MaxPushedUid", "expired": "MaxExpiredFarUid"}[k]
-			if k == "expired" && xside == syncstate.Far {
-				name = "MaxExpiredNearUid"
-			}
-			head += name + " " + v + "\n"
-			continue
-		}
-		uids, flags, _ := strings.Cut(f, ":")
-		recs += strings.Replace(uids, "-", " ", 1) + " " + flags + "\n"
-	}
-	return []byte(head + "\n" + recs)
-}
-
-// stateText is the inverse of stateFile.
+// stateText is the notation of the state.
 func stateText(fs vfs.FS, xside syncstate.Side) string {
 	data, err := readFile(fs, statePath)
 	if errors.Is(err, os.ErrNotExist) {
@@ -220,79 +131,6 @@ func writeFile(t testing.TB, fs vfs.FS, name string, data []byte) {
 	}
 }
 
-// config is what the rules of a scenario say.
-type config struct {
-	rules          plan.Rules
-	create, remove [2]bool
-	xside          syncstate.Side
-}
-
-func parseRules(t testing.TB, text string) config {
-	t.Helper()
-	c := config{xside: syncstate.Near}
-	for _, w := range strings.Fields(text) {
-		word, val, _ := strings.Cut(w, "=")
-		kind, what, _ := strings.Cut(word, "-")
-		side := syncstate.Far
-		if what == "near" || kind == "pull" {
-			side = syncstate.Near
-		}
-		ops := &c.rules.Ops[side]
-		switch kind {
-		case "pull", "push":
-			switch what {
-			case "all":
-				ops.New, ops.Upgrade, ops.Gone, ops.Flags = true, true, true, true
-			case "new":
-				ops.New = true
-			case "old":
-				ops.Old = true
-			case "upgrade":
-				ops.Upgrade = true
-			case "gone":
-				ops.Gone = true
-			case "flags":
-				ops.Flags = true
-			default:
-				t.Fatalf("notation: %s", w)
-			}
-		case "sync": // everything
-			for s := range c.rules.Ops {
-				o := &c.rules.Ops[s]
-				o.New, o.Upgrade, o.Gone, o.Flags = true, true, true, true
-			}
-		case "expunge":
-			ops.Expunge = true
-		case "solo":
-			ops.ExpungeSolo = true
-		case "create":
-			c.create[side] = true
-		case "remove":
-			c.remove[side] = true
-		case "max":
-			c.rules.MaxMessages = atoi(t, val)
-		case "unread":
-			c.rules.ExpireUnread = plan.No
-			if val == "yes" {
-				c.rules.ExpireUnread = plan.Yes
-			}
-		case "xside":
-			c.xside = syncstate.Far
-		case "maxsize":
-			c.rules.MaxSize[side] = 1000
-		case "trash":
-			c.rules.Trash[side].Enabled = true
-		case "trashnew":
-			c.rules.Trash[side].Enabled, c.rules.Trash[side].OnlyNew = true, true
-		case "remotetrash":
-			c.rules.Trash[side].Enabled, c.rules.Trash[side].RemoteNew = true, true
-		default:
-			t.Fatalf("notation: %s", w)
-		}
-	}
-	return c
-}
-
 // mode is how the stores behave.
 type mode struct {
 	name   string
@@ -327,15 +165,82 @@ func (k *killer) step(counts bool) bool {
 	return k.n > 0 && k.count >= k.n
 }
 
-// log is an observer that keeps what it is told.
-type log struct{ events []engine.Event }
+// log keeps the messages that it receives, and counts the changes.
+type log struct {
+	messages []event.Message
+	// done and detailed are the changes according to event.Done and event.MessageChanged,
+	// and bytes those according to Done and Transferred.
+	done, detailed [2]event.Counts
+	bytes          [2]int64
+}
 
-func (l *log) Observe(e engine.Event) { l.events = append(l.events, e) }
+// Take implements event.Sink.
+func (l *log) Take(e event.Event) {
+	switch e := e.(type) {
+	case event.Message:
+		l.messages = append(l.messages, e)
+	case event.Transferred:
+		l.bytes[e.Side] += e.Bytes
+	case event.Done:
+		l.bytes[e.Side] += e.Bytes
+		count(&l.done[e.Side], e.Change, max(e.Count, 1))
+	case event.MessageChanged:
+		count(&l.detailed[e.Side], e.Change, 1)
+	}
+}
 
-func (l *log) count(kind engine.EventKind) int {
+func count(c *event.Counts, change event.Change, n int) {
+	switch change {
+	case event.New:
+		c.New += n
+	case event.Flags:
+		c.Flags += n
+	case event.Trash:
+		c.Trashed += n
+	case event.Expunge:
+		c.Expunged += n
+	}
+}
+
+// checkCounts fails if the events and the result do not tell the same.
+func (l *log) checkCounts(res engine.Result, dryRun bool) error {
+	switch {
+	case l.done != l.detailed:
+		return fmt.Errorf("changes %+v, but in detail %+v", l.done, l.detailed)
+	case dryRun && l.done != [2]event.Counts{}:
+		return fmt.Errorf("a dry run has made changes: %+v", l.done)
+	case !dryRun && (l.done != res.Counts || l.bytes != res.Bytes):
+		return fmt.Errorf("changes %+v with %v bytes, but the result is %+v with %v bytes", l.done, l.bytes, res.Counts, res.Bytes)
+	}
+	return nil
+}
+
+// kind is a kind of message.
+type kind uint8
+
+const (
+	kindNotice kind = iota
+	kindWarning
+	kindFailed  // an error about a message of the mailbox
+	kindProblem // another one
+)
+
+func kindOf(m event.Message) kind {
+	switch {
+	case m.Severity == event.Notice:
+		return kindNotice
+	case m.Severity == event.Warning:
+		return kindWarning
+	case m.UID != 0:
+		return kindFailed
+	}
+	return kindProblem
+}
+
+func (l *log) count(k kind) int {
 	n := 0
-	for _, e := range l.events {
-		if e.Kind == kind {
+	for _, e := range l.messages {
+		if kindOf(e) == k {
 			n++
 		}
 	}
@@ -343,7 +248,20 @@ func (l *log) count(kind engine.EventKind) int {
 }
 
 // run synchronizes the world once.
-func (w *world) run(c config, m mode, k *killer, seed uint64, opts ...func(*engine.Pair)) (engine.Result, *log, error) {
+func (w *pairWorld) run(c notation.Rules, m mode, k *killer, seed uint64, opts ...func(*engine.Pair)) (engine.Result, *log, error) {
+	p, l := w.pair(c, m, k, seed, opts...)
+	res, err := engine.Sync(context.Background(), p)
+	if errors.Is(err, engine.ErrBoxMissing) && seed != 1 && w.text(c.ExpireSide) == nothingLeft {
+		err = nil // the pair was removed, which is what the next run complains of
+	}
+	if wrong := l.checkCounts(res, p.DryRun); wrong != nil {
+		return res, l, wrong
+	}
+	return res, l, err
+}
+
+// pair returns the pair of a run, and the log of its messages.
+func (w *pairWorld) pair(c notation.Rules, m mode, k *killer, seed uint64, opts ...func(*engine.Pair)) (*engine.Pair, *log) {
 	l := &log{}
 	hook := func(op mem.Op) error {
 		if op.Kind == mem.OpClose || op.Kind == mem.OpCaps {
@@ -362,7 +280,6 @@ func (w *world) run(c config, m mode, k *killer, seed uint64, opts ...func(*engi
 	fault.Inject(vfstest.Rule{Nth: 1, Every: true, Err: syscall.EIO, Match: func(op vfstest.Op, _ string) bool {
 		return k.step(op&vfstest.OpChanges != 0)
 	}})
-	r := rand.New(rand.NewPCG(seed, 7))
 	p := &engine.Pair{
 		Channel: "test",
 		Store: [2]store.Store{
@@ -370,40 +287,34 @@ func (w *world) run(c config, m mode, k *killer, seed uint64, opts ...func(*engi
 			mem.New(w.near, mem.Options{Name: "near", Caps: nearCaps, Trasher: true, Async: m.async[1], LateEffects: true, Hook: hook}),
 		},
 		Box:        [2]string{"box", "box"},
-		Create:     c.create,
-		Remove:     c.remove,
-		Rules:      c.rules,
-		ExpireSide: c.xside,
+		Create:     c.Create,
+		Remove:     c.Remove,
+		Rules:      c.Plan,
+		ExpireSide: c.ExpireSide,
 		TrashBox:   [2]string{"trash", "trash"},
 		StatePath:  statePath,
 		FS:         fault,
 		FSync:      true,
-		TUIDs:      randReader{r},
-		Observer:   l,
+		TUIDs:      notation.Random(seed),
+		Events:     l,
+		Details:    true,
+	}
+	switch {
+	case c.AdoptCopy:
+		p.Adopt = engine.AdoptCopy
+	case c.Adopt:
+		p.Adopt = engine.AdoptYes
 	}
 	for _, o := range opts {
 		o(p)
 	}
-	res, err := engine.Sync(context.Background(), p)
-	if errors.Is(err, engine.ErrBoxMissing) && seed != 1 && w.text(c.xside) == nothingLeft {
-		err = nil // the pair was removed, which is what the next run complains of
-	}
-	return res, l, err
-}
-
-type randReader struct{ *rand.Rand }
-
-func (r randReader) Read(p []byte) (int, error) {
-	for i := range p {
-		p[i] = byte(r.Uint32())
-	}
-	return len(p), nil
+	return p, l
 }
 
 const nothingLeft = "far:   !\nnear:  !\nstate: !\ntrash:  / \n"
 
 // text is everything about a world that two runs must agree on.
-func (w *world) text(x syncstate.Side) string {
+func (w *pairWorld) text(x syncstate.Side) string {
 	return fmt.Sprintf("far:   %s\nnear:  %s\nstate: %s\ntrash: %s / %s\n",
 		sideText(w.far, "box"), sideText(w.near, "box"), stateText(w.fs, x), trashText(w.far), trashText(w.near))
 }
@@ -425,17 +336,17 @@ func trashText(d *mem.Disk) string {
 	return ""
 }
 
-func (sc *scenario) setup(t testing.TB, c config) *world {
+func (sc *scenario) setup(t testing.TB, c notation.Rules) *pairWorld {
 	t.Helper()
-	w := &world{mem.NewDisk(), mem.NewDisk(), vfstest.NewMem(nil)}
-	setSide(t, w.far, "box", sc.far, farValidity, "\r\n")
-	setSide(t, w.near, "box", sc.near, nearValidity, "\n")
+	w := &pairWorld{mem.NewDisk(), mem.NewDisk(), vfstest.NewMem(nil)}
+	setSide(t, w.far, "box", sc.far, notation.Validity[0], "\r\n")
+	setSide(t, w.near, "box", sc.near, notation.Validity[1], "\n")
 	if err := w.fs.Mkdir(filepath.Dir(statePath), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	_ = w.fs.SyncDir("/")
 	if sc.state != "" && sc.state != "!" {
-		writeFile(t, w.fs, statePath, stateFile(t, sc.state, c.xside))
+		writeFile(t, w.fs, statePath, notation.StateFile(sc.state, notation.Validity, c.ExpireSide))
 		_ = w.fs.SyncDir(filepath.Dir(statePath))
 		sc.raiseNext(t, w, c)
 	}
@@ -444,8 +355,8 @@ func (sc *scenario) setup(t testing.TB, c config) *world {
 
 // raiseNext lets both mailboxes have assigned the UIDs that the state knows, unless
 // the notation says otherwise.
-func (sc *scenario) raiseNext(t testing.TB, w *world, c config) {
-	st, err := syncstate.Parse("state", stateFile(t, sc.state, c.xside), c.xside)
+func (sc *scenario) raiseNext(t testing.TB, w *pairWorld, c notation.Rules) {
+	st, err := syncstate.Parse("state", notation.StateFile(sc.state, notation.Validity, c.ExpireSide), c.ExpireSide)
 	if err != nil {
 		return
 	}
@@ -463,7 +374,7 @@ func (sc *scenario) raiseNext(t testing.TB, w *world, c config) {
 }
 
 // leftovers returns the names of files that a finished run must not leave.
-func (w *world) leftovers() []string {
+func (w *pairWorld) leftovers() []string {
 	names, _ := w.fs.ReadNames(filepath.Dir(statePath))
 	var out []string
 	for _, n := range names {
@@ -475,7 +386,7 @@ func (w *world) leftovers() []string {
 }
 
 func runScenario(t *testing.T, sc scenario) {
-	c := parseRules(t, sc.rules)
+	c := notation.ParseRules(t, sc.rules)
 	for _, m := range modes {
 		t.Run(m.name, func(t *testing.T) {
 			start := sc.setup(t, c)
@@ -492,7 +403,7 @@ func runScenario(t *testing.T, sc scenario) {
 			for _, cmp := range [][3]string{
 				{"far", sideText(w.far, "box"), sc.wantFar},
 				{"near", sideText(w.near, "box"), sc.wantNear},
-				{"state", stateText(w.fs, c.xside), sc.wantState},
+				{"state", stateText(w.fs, c.ExpireSide), sc.wantState},
 				{"trash", trash, sc.wantTrash},
 			} {
 				if cmp[1] != cmp[2] {
@@ -505,23 +416,23 @@ func runScenario(t *testing.T, sc scenario) {
 			if l := w.leftovers(); len(l) > 0 {
 				t.Errorf("left over: %v", l)
 			}
-			want := w.text(c.xside)
+			want := w.text(c.ExpireSide)
 			idempotent(t, w, c, m, want)
 			// Killed after every step, the next run ends in the same state.
 			for n := 1; n <= k.count && !t.Failed(); n++ {
 				w := start.clone()
 				dead := &killer{n: n}
 				_, _, err := w.run(c, m, dead, 1)
-				if err == nil && w.text(c.xside) != want {
-					t.Errorf("killed at step %d of %d: no error, but another end:\n%s", n, k.count, w.text(c.xside))
+				if err == nil && w.text(c.ExpireSide) != want {
+					t.Errorf("killed at step %d of %d: no error, but another end:\n%s", n, k.count, w.text(c.ExpireSide))
 					continue
 				}
-				at := w.text(c.xside)
+				at := w.text(c.ExpireSide)
 				if _, _, err := w.run(c, m, &killer{}, 2); err != nil {
 					t.Errorf("resumed after step %d of %d: %v\nat the interruption:\n%s", n, k.count, err, at)
 					continue
 				}
-				if got := w.text(c.xside); got != want {
+				if got := w.text(c.ExpireSide); got != want {
 					t.Errorf("resumed after step %d of %d:\n%swant:\n%sat the interruption:\n%s", n, k.count, got, want, at)
 				}
 			}
@@ -545,7 +456,7 @@ func checkErr(t *testing.T, err error, want string) bool {
 }
 
 // idempotent checks that another run changes nothing and writes nothing.
-func idempotent(t *testing.T, w *world, c config, m mode, want string) {
+func idempotent(t *testing.T, w *pairWorld, c notation.Rules, m mode, want string) {
 	t.Helper()
 	again := &killer{}
 	writes := vfstest.NewFault(w.fs)
@@ -555,13 +466,13 @@ func idempotent(t *testing.T, w *world, c config, m mode, want string) {
 	if err != nil {
 		t.Errorf("second run: %v", err)
 	}
-	if got := w.text(c.xside); got != want {
+	if got := w.text(c.ExpireSide); got != want {
 		t.Errorf("second run changed something:\n%swas:\n%s", got, want)
 	}
 	if n := writes.Count(vfstest.OpWrite | vfstest.OpRename | vfstest.OpSync); n > 0 {
 		t.Errorf("second run wrote %d times", n)
 	}
-	if res.Counts != [2]engine.Counts{} {
+	if res.Counts != [2]event.Counts{} {
 		t.Errorf("second run counted changes: %+v", res.Counts)
 	}
 }

@@ -14,24 +14,29 @@ import (
 	"isync/internal/store"
 	"isync/internal/store/mem"
 	"isync/internal/syncstate"
+	"isync/internal/testkit/notation"
+	"isync/internal/ui"
 )
 
 // setFar puts another far store under a run.
-func setFar(w *world, o mem.Options) func(*engine.Pair) {
+func setFar(w *pairWorld, o mem.Options) func(*engine.Pair) {
 	o.Name = "far"
 	return func(p *engine.Pair) { p.Store[0] = mem.New(w.far, o) }
 }
 
-func setNear(w *world, o mem.Options) func(*engine.Pair) {
+func setNear(w *pairWorld, o mem.Options) func(*engine.Pair) {
 	o.Name = "near"
 	return func(p *engine.Pair) { p.Store[1] = mem.New(w.near, o) }
 }
 
-func (l *log) texts(kind engine.EventKind) string {
+func (l *log) texts(k kind) string {
 	var out []string
-	for _, e := range l.events {
-		if e.Kind == kind {
-			s := e.Text
+	for _, e := range l.messages {
+		if kindOf(e) == k {
+			s := ""
+			if e.Fact != nil {
+				s, _ = ui.Text(e.Fact)
+			}
 			if e.Err != nil {
 				s += fmt.Sprintf("%d: %v", e.UID, e.Err)
 			}
@@ -41,10 +46,10 @@ func (l *log) texts(kind engine.EventKind) string {
 	return strings.Join(out, "\n")
 }
 
-func wantText(t *testing.T, w *world, c config, far, near, state string) {
+func wantText(t *testing.T, w *pairWorld, c notation.Rules, far, near, state string) {
 	t.Helper()
 	want := fmt.Sprintf("far:   %s\nnear:  %s\nstate: %s\ntrash:  / \n", far, near, state)
-	if got := w.text(c.xside); got != want {
+	if got := w.text(c.ExpireSide); got != want {
 		t.Errorf("got:\n%swant:\n%s", got, want)
 	}
 }
@@ -64,7 +69,7 @@ func TestRefusedMessage(t *testing.T) {
 	for _, how := range []string{"unreadable", "refused"} {
 		t.Run(how, func(t *testing.T) {
 			sc := scenario{far: "1:A 2:B 3:C", near: "", state: "!"}
-			c := parseRules(t, "sync")
+			c := notation.ParseRules(t, "sync")
 			w := sc.setup(t, c)
 			broken := setFar(w, refuse(mem.OpFetchItem, 2, -1))
 			if how == "refused" {
@@ -76,14 +81,14 @@ func TestRefusedMessage(t *testing.T) {
 			if err != nil || res.Failed != 1 || res.Counts[1].New != 2 {
 				t.Fatalf("%v, %+v", err, res)
 			}
-			if got := l.texts(engine.Failed); !strings.HasPrefix(got, "2: ") || !strings.Contains(got, "no thanks") {
+			if got := l.texts(kindFailed); !strings.HasPrefix(got, "2: ") || !strings.Contains(got, "no thanks") {
 				t.Errorf("told: %s", got)
 			}
 			wantText(t, w, c, "1:A 2:B 3:C", "1:A 2:C", "pulled=3 pushed=2 1-1 3-2")
 			for range 2 {
 				res, l, err := w.run(c, modes[0], &killer{}, 2, refuseAlone(how, w))
-				if err != nil || res.Failed != 1 || res.Counts[1].New != 0 || !strings.HasPrefix(l.texts(engine.Failed), "2: ") {
-					t.Errorf("tried again: %v, %+v, %s", err, res, l.texts(engine.Failed))
+				if err != nil || res.Failed != 1 || res.Counts[1].New != 0 || !strings.HasPrefix(l.texts(kindFailed), "2: ") {
+					t.Errorf("tried again: %v, %+v, %s", err, res, l.texts(kindFailed))
 				}
 			}
 			wantText(t, w, c, "1:A 2:B 3:C", "1:A 2:C", "pulled=3 pushed=2 1-1 3-2")
@@ -102,7 +107,7 @@ func TestRefusedMessage(t *testing.T) {
 }
 
 // refuseAlone refuses the only message that is tried.
-func refuseAlone(how string, w *world) func(*engine.Pair) {
+func refuseAlone(how string, w *pairWorld) func(*engine.Pair) {
 	o := mem.Options{Caps: mem.IMAPCaps, Hook: func(op mem.Op) error {
 		if !op.After && (op.Kind == mem.OpFetchItem || op.Kind == mem.OpPutItem) {
 			return errors.New("still no thanks")
@@ -119,7 +124,7 @@ func refuseAlone(how string, w *world) func(*engine.Pair) {
 // TestVanishedMessage: a message that is gone before it is read is no error.
 func TestVanishedMessage(t *testing.T) {
 	sc := scenario{far: "1:A 2:B 3:C", near: "", state: "!"}
-	c := parseRules(t, "sync")
+	c := notation.ParseRules(t, "sync")
 	w := sc.setup(t, c)
 	res, l, err := w.run(c, modes[0], &killer{}, 1, setFar(w, mem.Options{Caps: mem.IMAPCaps, Hook: func(op mem.Op) error {
 		if op.Kind == mem.OpFetch && !op.After {
@@ -127,7 +132,7 @@ func TestVanishedMessage(t *testing.T) {
 		}
 		return nil
 	}}))
-	if err != nil || res.Failed != 0 || l.count(engine.Failed) != 0 {
+	if err != nil || res.Failed != 0 || l.count(kindFailed) != 0 {
 		t.Fatalf("%v, %+v", err, res)
 	}
 	wantText(t, w, c, "1:A 3:C", "1:A 2:C", "pulled=3 pushed=2 1-1 3-2")
@@ -137,7 +142,7 @@ func TestVanishedMessage(t *testing.T) {
 // copies the rest, and the message that may have caused it at the end.
 func TestStoreLostMidway(t *testing.T) {
 	sc := scenario{far: "1:A 2:B 3:C", near: "", state: "!"}
-	c := parseRules(t, "sync")
+	c := notation.ParseRules(t, "sync")
 	w := sc.setup(t, c)
 	_, l, err := w.run(c, modes[0], &killer{}, 1, setFar(w, mem.Options{Caps: mem.IMAPCaps, Hook: func(op mem.Op) error {
 		if op.Kind == mem.OpFetchItem && op.UID == 2 {
@@ -146,8 +151,8 @@ func TestStoreLostMidway(t *testing.T) {
 		return nil
 	}}))
 	var se *store.StoreError
-	if !errors.As(err, &se) || l.count(engine.Failed) != 0 {
-		t.Fatalf("%v %v", err, l.events)
+	if !errors.As(err, &se) || l.count(kindFailed) != 0 {
+		t.Fatalf("%v %v", err, l.messages)
 	}
 	if _, _, err := w.run(c, modes[0], &killer{}, 2); err != nil {
 		t.Fatal(err)
@@ -158,11 +163,11 @@ func TestStoreLostMidway(t *testing.T) {
 func TestCopyArrivalDate(t *testing.T) {
 	for _, copyDate := range []bool{false, true} {
 		sc := scenario{far: "", near: "", state: "!"}
-		c := parseRules(t, "sync")
+		c := notation.ParseRules(t, "sync")
 		w := sc.setup(t, c)
 		date := time.Date(1999, 12, 31, 23, 59, 58, 0, time.UTC)
-		w.far.Deliver("box", mem.Message{Date: date, Body: makeBody("A", "\r\n")})
-		w.near.Deliver("box", mem.Message{Date: date.Add(time.Hour), Body: makeBody("B", "\n")})
+		w.far.Deliver("box", mem.Message{Date: date, Body: notation.Body("A", "\r\n")})
+		w.near.Deliver("box", mem.Message{Date: date.Add(time.Hour), Body: notation.Body("B", "\n")})
 		if _, _, err := w.run(c, modes[0], &killer{}, 1, func(p *engine.Pair) { p.CopyArrivalDate = copyDate }); err != nil {
 			t.Fatal(err)
 		}
@@ -189,13 +194,13 @@ func TestNotices(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			sc := scenario{far: tt.far, near: tt.near, state: tt.state}
-			c := parseRules(t, tt.rules)
+			c := notation.ParseRules(t, tt.rules)
 			w := sc.setup(t, c)
 			_, l, err := w.run(c, modes[0], &killer{}, 1)
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := strings.Split(l.texts(engine.Notice), "\n")
+			got := strings.Split(l.texts(kindNotice), "\n")
 			if len(got) != len(tt.want) {
 				t.Fatalf("notices: %q", got)
 			}
@@ -226,7 +231,7 @@ func TestLostCopies(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			sc := scenario{far: "1:A 2:B", near: "", state: "!"}
-			c := parseRules(t, "pull-new pull-gone pull-flags")
+			c := notation.ParseRules(t, "pull-new pull-gone pull-flags")
 			w := sc.setup(t, c)
 			caps := mem.MaildirCaps
 			caps.ReportsUIDs = false
@@ -236,7 +241,7 @@ func TestLostCopies(t *testing.T) {
 					first = false
 					w.near.Expunge("box", 1)
 					if tt.arrives != "" {
-						body := makeBody(tt.arrives, "\n")
+						body := notation.Body(tt.arrives, "\n")
 						if tt.arrives == "Y" {
 							body = strings.Replace(body, "Message-Id", "Comments", 1)
 						}
@@ -248,7 +253,7 @@ func TestLostCopies(t *testing.T) {
 			if err != nil || res.Failed != tt.failed {
 				t.Fatalf("%v, %+v", err, res)
 			}
-			if got := l.texts(engine.Warning); strings.Contains(got, "lost track of 1 message") != (name == "without Message-ID") {
+			if got := l.texts(kindWarning); strings.Contains(got, "lost track of 1 message") != (name == "without Message-ID") {
 				t.Errorf("warnings: %q", got)
 			}
 			wantText(t, w, c, "1:A 2:B", tt.near, tt.state)
@@ -269,7 +274,7 @@ func TestUnselectiveExpunge(t *testing.T) {
 	caps.SelectiveExpunge = false
 	sc := scenario{far: "1:A:T 2:B:T 3:C", near: "1:A 2:B 3:C", state: "pulled=3 pushed=3 1-1 2-2 3-3"}
 	t.Run("plain", func(t *testing.T) {
-		c := parseRules(t, "sync expunge-far expunge-near")
+		c := notation.ParseRules(t, "sync expunge-far expunge-near")
 		w := sc.setup(t, c)
 		if _, _, err := w.run(c, modes[0], &killer{}, 1, setFar(w, mem.Options{Caps: caps})); err != nil {
 			t.Fatal(err)
@@ -277,7 +282,7 @@ func TestUnselectiveExpunge(t *testing.T) {
 		wantText(t, w, c, "3:C", "3:C", "pulled=3 pushed=3 3-3")
 	})
 	t.Run("solo", func(t *testing.T) {
-		c := parseRules(t, "sync solo-far expunge-near")
+		c := notation.ParseRules(t, "sync solo-far expunge-near")
 		w := sc.setup(t, c)
 		_, _, err := w.run(c, modes[0], &killer{}, 1, setFar(w, mem.Options{Caps: caps}))
 		if err == nil || !strings.Contains(err.Error(), "UIDPLUS") {
@@ -285,7 +290,7 @@ func TestUnselectiveExpunge(t *testing.T) {
 		}
 	})
 	t.Run("trash fails", func(t *testing.T) {
-		c := parseRules(t, "sync expunge-far trash-far")
+		c := notation.ParseRules(t, "sync expunge-far trash-far")
 		w := sc.setup(t, c)
 		res, l, err := w.run(c, modes[0], &killer{}, 1, setFar(w, mem.Options{Caps: caps, Trasher: true, Hook: func(op mem.Op) error {
 			if op.Kind == mem.OpTrashItem && op.UID == 1 && !op.After {
@@ -299,8 +304,8 @@ func TestUnselectiveExpunge(t *testing.T) {
 		if got := sideText(w.far, "box"); !strings.HasPrefix(got, "1:A:T ") {
 			t.Errorf("far: %s", got)
 		}
-		if !strings.Contains(l.texts(engine.Notice), "prone to race conditions") || !strings.Contains(l.texts(engine.Warning), "nothing is expunged") {
-			t.Errorf("told: %s\n%s", l.texts(engine.Notice), l.texts(engine.Warning))
+		if !strings.Contains(l.texts(kindNotice), "prone to race conditions") || !strings.Contains(l.texts(kindWarning), "nothing is expunged") {
+			t.Errorf("told: %s\n%s", l.texts(kindNotice), l.texts(kindWarning))
 		}
 	})
 }
@@ -308,14 +313,14 @@ func TestUnselectiveExpunge(t *testing.T) {
 // TestRecoveryIsRecorded: the new UIDVALIDITY is in the state afterwards.
 func TestRecoveryIsRecorded(t *testing.T) {
 	sc := scenario{far: "val=7 1:A", near: "1:A", state: "pulled=1 pushed=1 1-1"}
-	c := parseRules(t, "sync")
+	c := notation.ParseRules(t, "sync")
 	w := sc.setup(t, c)
 	_, l, err := w.run(c, modes[0], &killer{}, 1)
-	if err != nil || !strings.Contains(l.texts(engine.Notice), "recovered from a change of UIDVALIDITY on the far side") {
-		t.Fatalf("%v, %s", err, l.texts(engine.Notice))
+	if err != nil || !strings.Contains(l.texts(kindNotice), "recovered from a change of UIDVALIDITY on the far side") {
+		t.Fatalf("%v, %s", err, l.texts(kindNotice))
 	}
 	data, _ := readFile(w.fs, statePath)
-	if want := fmt.Sprintf("FarUidValidity 7\nNearUidValidity %d\n", nearValidity); !strings.HasPrefix(string(data), want) {
+	if want := fmt.Sprintf("FarUidValidity 7\nNearUidValidity %d\n", notation.Validity[1]); !strings.HasPrefix(string(data), want) {
 		t.Errorf("state:\n%s", data)
 	}
 }
@@ -326,22 +331,22 @@ func TestRecoveryNeedsEvidence(t *testing.T) {
 		agree, missing int
 		ok             bool
 	}{{4, 1, true}, {3, 1, false}, {20, 100, true}, {19, 100, false}, {0, 1, false}} {
-		c := parseRules(t, "sync")
+		c := notation.ParseRules(t, "sync")
 		w := (&scenario{far: "!", near: "!"}).setup(t, c)
 		state := "pulled=0 pushed=0"
-		far, near := mem.BoxState{UIDValidity: 7}, mem.BoxState{UIDValidity: nearValidity}
+		far, near := mem.BoxState{UIDValidity: 7}, mem.BoxState{UIDValidity: notation.Validity[1]}
 		for i := range tt.agree + tt.missing {
 			u := mail.UID(i + 1)
 			name := fmt.Sprintf("M%d", i)
 			state += fmt.Sprintf(" %d-%d", u, u)
-			near.Messages = append(near.Messages, mem.Message{UID: u, Body: makeBody(name, "\n")})
+			near.Messages = append(near.Messages, mem.Message{UID: u, Body: notation.Body(name, "\n")})
 			if i < tt.agree {
-				far.Messages = append(far.Messages, mem.Message{UID: u, Body: makeBody(name, "\r\n")})
+				far.Messages = append(far.Messages, mem.Message{UID: u, Body: notation.Body(name, "\r\n")})
 			}
 		}
 		w.far.Set("box", far)
 		w.near.Set("box", near)
-		writeFile(t, w.fs, statePath, stateFile(t, state, syncstate.Near))
+		writeFile(t, w.fs, statePath, notation.StateFile(state, notation.Validity, syncstate.Near))
 		_, _, err := w.run(c, modes[0], &killer{}, 1)
 		if (err == nil) != tt.ok {
 			t.Errorf("%d agree, %d missing: %v", tt.agree, tt.missing, err)
@@ -352,13 +357,13 @@ func TestRecoveryNeedsEvidence(t *testing.T) {
 // TestTornJournal: a line that a crash has cut off is told of, and dropped.
 func TestTornJournal(t *testing.T) {
 	sc := scenario{far: "1:A 2:B", near: "1:A", state: "pulled=1 pushed=1 1-1"}
-	c := parseRules(t, "sync")
+	c := notation.ParseRules(t, "sync")
 	w := sc.setup(t, c)
 	writeFile(t, w.fs, statePath+".new", nil)
 	writeFile(t, w.fs, statePath+".journal", []byte("5\n+ 2 0\n# 2 0 abc"))
 	res, l, err := w.run(c, modes[0], &killer{}, 1)
-	if err != nil || res.Problems != 1 || !strings.Contains(l.texts(engine.Problem), "/state/pair.journal:3: incomplete journal entry") {
-		t.Fatalf("%v, %s", err, l.texts(engine.Problem))
+	if err != nil || res.Problems != 1 || !strings.Contains(l.texts(kindProblem), "/state/pair.journal:3: incomplete journal entry") {
+		t.Fatalf("%v, %s", err, l.texts(kindProblem))
 	}
 	wantText(t, w, c, "1:A 2:B", "1:A 2:B", "pulled=2 pushed=2 1-1 2-2")
 }
@@ -372,7 +377,7 @@ func TestUnusableState(t *testing.T) {
 		{".journal", "5\n- 9 9\n", "/state/pair.journal:2: entry '- 9 9' refers"},
 	} {
 		sc := scenario{far: "1:A 2:B", near: "1:A", state: "pulled=1 pushed=1 1-1"}
-		c := parseRules(t, "sync")
+		c := notation.ParseRules(t, "sync")
 		w := sc.setup(t, c)
 		writeFile(t, w.fs, statePath+".new", nil)
 		writeFile(t, w.fs, statePath+tt.file, []byte(tt.text))
@@ -394,7 +399,7 @@ func TestUnusableState(t *testing.T) {
 // back to life.
 func TestStaleJournal(t *testing.T) {
 	sc := scenario{far: "1:A 2:B", near: "1:A", state: "pulled=1 pushed=1 1-1"}
-	c := parseRules(t, "sync")
+	c := notation.ParseRules(t, "sync")
 	w := sc.setup(t, c)
 	writeFile(t, w.fs, statePath+".journal", []byte("5\n- 1 1\n"))
 	if _, _, err := w.run(c, modes[0], &killer{}, 1); err != nil {
@@ -406,7 +411,7 @@ func TestStaleJournal(t *testing.T) {
 // TestLocked: two runs never work on the same pair.
 func TestLocked(t *testing.T) {
 	sc := scenario{far: "1:A", near: "", state: "!"}
-	c := parseRules(t, "sync")
+	c := notation.ParseRules(t, "sync")
 	w := sc.setup(t, c)
 	f, err := w.fs.OpenFile(statePath+".lock", os.O_RDWR|os.O_CREATE, 0o600)
 	if err == nil {

@@ -59,6 +59,18 @@ func (f *stateFiles) exists() (bool, error) {
 	return false, nil
 }
 
+// hasState reports whether there is a state that was written completely.
+func (f *stateFiles) hasState() (bool, error) {
+	_, err := f.fs.Stat(f.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("looking for the sync state: %w", err)
+	}
+	return true, nil
+}
+
 // acquire takes the lock, creating the directory if it is missing. It does
 // nothing if it is held already.
 func (f *stateFiles) acquire() error {
@@ -185,17 +197,20 @@ type loaded struct {
 	journalEnd int
 	// torn describes a piece of the journal that was cut off by a crash.
 	torn error
+	// lost: there is no state, but the journal of a run that has continued one. The journal
+	// is not replayed.
+	lost bool
 }
 
 // load reads the state and replays the journal of an interrupted run on it. A
 // journal without path.new belongs to a run that was committed; it is ignored.
 func (f *stateFiles) load(expireSide syncstate.Side) (loaded, error) {
 	out := loaded{state: syncstate.New(expireSide)}
-	data, ok, err := f.read(f.path)
+	data, hasState, err := f.read(f.path)
 	if err != nil {
 		return out, err
 	}
-	if ok {
+	if hasState {
 		if out.state, err = syncstate.Parse(f.path, data, expireSide); err != nil {
 			return out, err
 		}
@@ -206,12 +221,17 @@ func (f *stateFiles) load(expireSide syncstate.Side) (loaded, error) {
 		}
 		return out, fmt.Errorf("looking for an interrupted run: %w", err)
 	}
-	data, ok, err = f.read(f.journalPath())
+	data, ok, err := f.read(f.journalPath())
 	if err != nil || !ok {
 		return out, err
 	}
-	out.journalEnd, out.torn, err = syncstate.Replay(out.state, f.journalPath(), data)
-	return out, err
+	if hasState || syncstate.IsFirst(data) {
+		out.journalEnd, out.torn, err = syncstate.Replay(out.state, f.journalPath(), data)
+		if hasState || !errors.Is(err, syncstate.ErrNoRecord) {
+			return out, err
+		}
+	}
+	return loaded{state: syncstate.New(expireSide), lost: true}, nil
 }
 
 // writtenAt returns when the state was written; zero if it is not known.

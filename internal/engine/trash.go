@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"isync/internal/event"
 	"isync/internal/mail"
 	"isync/internal/plan"
 	"isync/internal/store"
@@ -40,7 +41,9 @@ func (s *session) fillTrash(ctx context.Context, t syncstate.Side, own, remote [
 	if len(own)+len(remote) == 0 {
 		return nil, nil
 	}
-	s.emit(Event{Kind: Planned, What: Trash, Side: t, N: len(own) + len(remote)})
+	s.planned(event.Trash, t, len(own)+len(remote))
+	paths := s.pathsOf(t, mail.NewUIDSet(append(slices.Clone(own), remote...)...))
+	trash := s.trashNames(t, own)
 	var failed error // of the journal
 	var settled []mail.UID
 	// trashed is told what became of each message.
@@ -52,13 +55,14 @@ func (s *session) fillTrash(ctx context.Context, t syncstate.Side, own, remote [
 		case failed != nil || errors.Is(err, store.ErrGone):
 		case err != nil:
 			kept.Add(uid)
-			if !fatal(err) {
+			if !fatal(err) && s.refusedFor(message{t, uid, event.Trash}, err) {
 				s.result.Failed++
-				s.emit(Event{Kind: Failed, What: Trash, Side: t, UID: uid, Err: err})
+				s.failed(t, uid, err)
 			}
 		default:
 			s.result.Counts[t].Trashed++
-			s.emit(Event{Kind: Done, What: Trash, Side: t, UID: uid})
+			s.done(event.Trash, t, uid)
+			s.detail(event.MessageChanged{Side: t, Change: event.Trash, UID: uid, Path: paths[uid], Flags: s.flagsOf(t, uid), Trash: trash(uid)})
 			_, failed = s.journal.log(syncstate.OpTrashed, nil, uint32(t), uint32(uid))
 		}
 	}
@@ -92,6 +96,18 @@ func (s *session) fillTrash(ctx context.Context, t syncstate.Side, own, remote [
 		trashed(uid, errNotRead)
 	}
 	return kept, failed
+}
+
+// trashNames returns what names the trash of a message: own are those that go to the
+// trash of their own store.
+func (s *session) trashNames(t syncstate.Side, own []mail.UID) func(mail.UID) string {
+	mine := mail.NewUIDSet(own...)
+	return func(u mail.UID) string {
+		if mine.Contains(u) {
+			return s.TrashBox[t]
+		}
+		return s.TrashBox[t.Other()]
+	}
 }
 
 var errNotRead = errors.New("the message is there, but was not delivered when it was read")

@@ -8,6 +8,7 @@ import (
 	"isync/internal/store"
 	"isync/internal/store/mem"
 	"isync/internal/syncstate"
+	"isync/internal/testkit/notation"
 )
 
 // TestNotDelivered: a message that is there, but was not delivered when it was read, is
@@ -17,7 +18,7 @@ func TestNotDelivered(t *testing.T) {
 		for _, vanishes := range []bool{false, true} {
 			t.Run(fmt.Sprintf("from %s, vanishes %v", from, vanishes), func(t *testing.T) {
 				const all = "5:X 6:Y 7:Z"
-				c := parseRules(t, "sync")
+				c := notation.ParseRules(t, "sync")
 				sc := scenario{far: all, near: "", state: "!"}
 				if from == syncstate.Near {
 					sc = scenario{far: "", near: all, state: "!"}
@@ -36,7 +37,7 @@ func TestNotDelivered(t *testing.T) {
 				if vanishes {
 					failed = 0
 				}
-				if err != nil || res.Failed != failed || l.count(engine.Failed) != failed {
+				if err != nil || res.Failed != failed || l.count(kindFailed) != failed {
 					t.Fatalf("%v, %+v", err, res)
 				}
 				if _, _, err := w.run(c, modes[0], &killer{}, 2); err != nil {
@@ -53,7 +54,7 @@ func TestNotDelivered(t *testing.T) {
 }
 
 // hooked returns the store of a side with a hook.
-func hooked(w *world, s syncstate.Side, hook func(mem.Op)) store.Store {
+func hooked(w *pairWorld, s syncstate.Side, hook func(mem.Op)) store.Store {
 	o := mem.Options{Name: s.String(), Caps: mem.IMAPCaps, Hook: func(op mem.Op) error { hook(op); return nil }}
 	if s == syncstate.Near {
 		o.Caps = mem.MaildirCaps

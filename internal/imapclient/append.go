@@ -3,6 +3,7 @@ package imapclient
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -74,7 +75,7 @@ func (c *Client) StartAppend(ctx context.Context, box string, msgs ...AppendMess
 	if len(msgs) == 0 {
 		return nil, fmt.Errorf("APPEND: %w", errNoMessages)
 	}
-	text := c.mailbox(imapwire.NewCommand("APPEND"), box)
+	text := c.names.add(imapwire.NewCommand("APPEND"), box)
 	for _, m := range msgs {
 		body := m.Body
 		if m.Size <= smallMessage && len(msgs) == 1 {
@@ -83,7 +84,8 @@ func (c *Client) StartAppend(ctx context.Context, box string, msgs ...AppendMess
 				return nil, &BodyError{Err: err}
 			}
 		}
-		if m.Flags != 0 {
+		// Courier refuses the form for UTF-8 unless there are flags before it, or an empty list.
+		if m.Flags != 0 || c.names.utf8.Load() {
 			text.Flags(m.Flags)
 		}
 		if !m.Date.IsZero() {
@@ -125,3 +127,6 @@ func (l *limited) Write(p []byte) (int, error) {
 	l.left -= int64(len(p))
 	return l.w.Write(p)
 }
+
+// errNoMessages is why an APPEND of nothing fails.
+var errNoMessages = errors.New("nothing to append")

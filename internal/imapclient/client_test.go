@@ -73,3 +73,22 @@ func TestSession(t *testing.T) {
 		t.Errorf("after the end: %v", err)
 	}
 }
+
+// TestAmpersandsForget: what was learned from one server is not used for another.
+func TestAmpersandsForget(t *testing.T) {
+	var a Ampersands
+	a.learn("a&-b")
+	a.noteName("A&B", true)
+	if !a.escaped() || !a.isRaw("A&B") {
+		t.Error("nothing was learned")
+	}
+	a.Forget()
+	if a.escaped() || a.isRaw("A&B") {
+		t.Error("something is still known")
+	}
+	a.learn("a&b")
+	a.Forget()
+	if a.learn("a&-b"); !a.escaped() {
+		t.Error("an earlier name decides about later ones")
+	}
+}

@@ -20,12 +20,21 @@
 // Options.PipelineDepth commands are under way at a time, further ones wait for
 // their turn. Every Pending must be waited for.
 //
+// # Handshake
+//
+// From the greeting until the capabilities after the login are known, the handshake
+// decides which answers the client waits for (handshake.go). Without Options.Memo it
+// waits for all of them. With it, and if the greeting agrees, it sends commands behind
+// the login at once, and compares each answer that they depend on with the memo. A
+// difference ends the connection with a *SurpriseError. Setup turns on extensions after
+// the login.
+//
 // # Errors
 //
 // A command that the server refuses fails with *ResponseError, and the
 // connection goes on. Everything that ends the connection is a
 // *ConnectionError, also for all commands still under way; it wraps *ByeError,
-// *transport.TimeoutError, the context's error, or what the network said.
+// *transport.TimeoutError, the context's error, or the error of the network.
 //
 // Cancelling the context of a command that has begun closes the connection:
 // there is no other way to stop a server from answering.

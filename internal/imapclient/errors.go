@@ -6,17 +6,9 @@ import (
 	"fmt"
 	"strings"
 
+	"isync/internal/auth"
 	"isync/internal/imapwire"
 )
-
-// errNoMessages is why an APPEND of nothing fails.
-var errNoMessages = errors.New("nothing to append")
-
-// errFoundTooMany says that the answer to a SEARCH is invalid.
-var errFoundTooMany = errors.New("it lists more messages than the mailbox has")
-
-// errHalfSent is why a connection was given up.
-var errHalfSent = errors.New("a message could not be sent completely")
 
 // ResponseError is a command's NO or BAD.
 type ResponseError struct {
@@ -43,6 +35,15 @@ func (e *ResponseError) Error() string {
 	return b.String()
 }
 
+// Answer implements auth.AnswerError.
+func (e *ResponseError) Answer() auth.Answer {
+	status := auth.No
+	if e.Status == imapwire.StatusBad {
+		status = auth.Bad
+	}
+	return auth.Answer{Status: status, Code: e.Code.Name, Text: e.Text}
+}
+
 // ByeError says that the server ended the connection, and why.
 type ByeError struct {
 	Code imapwire.Code
@@ -60,13 +61,32 @@ func (e *ByeError) Error() string {
 	return s
 }
 
+// Answer implements auth.AnswerError.
+func (e *ByeError) Answer() auth.Answer {
+	return auth.Answer{Status: auth.Bye, Code: e.Code.Name, Text: e.Text}
+}
+
+// Waiting is what a client waits for: the name of a command, or one of the constants
+// below.
+type Waiting string
+
+// The other things that a client waits for.
+const (
+	ForGreeting Waiting = "the greeting"
+	ForTLS      Waiting = "the TLS handshake"
+)
+
+// ErrNoStartTLS says that the server does not offer STARTTLS, which Options.Security
+// requires.
+var ErrNoStartTLS = errors.New("STARTTLS is required but the server does not offer it")
+
 // ConnectionError says that the connection is lost.
 type ConnectionError struct {
 	// Host is what Options called the server.
 	Host string
-	// Waiting is what was waited for, such as "UID FETCH" or "the greeting";
-	// "" for nothing.
-	Waiting string
+	// Waiting is what the client waited for: ForGreeting, ForTLS, or the name of a
+	// command, such as "UID FETCH"; "": nothing.
+	Waiting Waiting
 	Err     error
 }
 
@@ -84,7 +104,7 @@ func (e *ConnectionError) Error() string {
 	}
 	s += " lost"
 	if e.Waiting != "" {
-		s += " while waiting for " + e.Waiting
+		s += " while waiting for " + string(e.Waiting)
 	}
 	return s + ": " + e.Err.Error()
 }
@@ -136,8 +156,8 @@ func (e *BodyError) Unwrap() []error {
 	return []error{e.Err, e.Conn}
 }
 
-// HasCode tells whether err is a command's NO or BAD with the response code of
-// that name, such as imapwire.CodeTryCreate.
+// HasCode reports whether err is a NO or BAD with this response code, such as
+// imapwire.CodeTryCreate.
 func HasCode(err error, name string) bool {
 	r, ok := errors.AsType[*ResponseError](err)
 	return ok && r.Code.Name == name

@@ -2,6 +2,7 @@ package imapclient
 
 import (
 	"context"
+	"errors"
 	"io"
 	"slices"
 	"strconv"
@@ -190,7 +191,7 @@ func (in *incoming) drop() {
 	*in = incoming{}
 }
 
-// wants tells whether a section is the one that was asked for.
+// wants reports whether a section is the requested one.
 func (f *fetch) wants(s imapwire.Section) bool {
 	if s.Partial {
 		return false
@@ -431,3 +432,5 @@ func (f *fetch) drop() {
 	}
 	f.held, f.order, f.heldBodies = nil, nil, 0
 }
+
+var errZeroUID = errors.New("a message has the UID 0")

@@ -109,19 +109,22 @@ func TestLeaveBusy(t *testing.T) {
 	}
 }
 
-// TestNamespaceAhead takes the answer that Settle has asked for, once.
-func TestNamespaceAhead(t *testing.T) {
+// TestNamespaceOfSetup: Namespace returns the answer that Setup has asked for, once.
+func TestNamespaceOfSetup(t *testing.T) {
 	c := connect(t, Options{Namespace: true}, "NAMESPACE", func(p *peer) {
 		p.answer("NAMESPACE", `* NAMESPACE (("A." ".")) NIL NIL`+"\n")
 		p.answer("NAMESPACE", `* NAMESPACE (("B/" "/")) NIL NIL`+"\n")
 	})
-	if err := c.Settle(testContext(t)); err != nil {
+	if err := c.Setup(testContext(t)); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"A.", "B/"} {
 		ns, err := c.Namespace(testContext(t))
 		if err != nil || len(ns.Personal) != 1 || ns.Personal[0].Prefix != want {
 			t.Fatal(ns, err)
+		}
+		if known := c.KnownNamespace(); known == nil || want == "B/" && known.Personal[0].Prefix != want {
+			t.Error(known)
 		}
 	}
 }

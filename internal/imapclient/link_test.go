@@ -21,7 +21,7 @@ import (
 // waitingFor returns what a lost connection was waiting for.
 func waitingFor(err error) string {
 	if e, ok := errors.AsType[*ConnectionError](err); ok {
-		return e.Waiting
+		return string(e.Waiting)
 	}
 	return "?"
 }

@@ -53,22 +53,22 @@ type Options struct {
 	// for each before the next is sent. 0 is DefaultPipelineDepth.
 	PipelineDepth int
 
-	// Past, if not nil, is what the server has told on an earlier connection. If
-	// its greeting does not contradict, Ahead is true after Dial.
-	Past *Past
+	// Memo, if not nil, is what the server announced on an earlier connection. If its
+	// greeting agrees, Optimistic is true after Dial.
+	Memo *ServerMemo
 
 	// DisableExtensions are capabilities to ignore, in any case.
 	DisableExtensions []string
 
-	// ID is what Settle tells the server about us: names and values by turns.
-	// Empty: nothing.
+	// ID is sent by Setup (RFC 2971): names and values by turns. Empty: nothing is
+	// sent.
 	ID []string
 
-	// Namespace makes Settle ask for the namespaces along with the rest, without
-	// waiting for the answer, since Namespace will be called soon.
+	// Namespace makes Setup send NAMESPACE with its other commands, without waiting for
+	// the answer, since Namespace will be called soon.
 	Namespace bool
 
-	// Compression says whether Settle turns compression on.
+	// Compression says whether Setup turns compression on.
 	Compression Compression
 
 	Hooks Hooks
@@ -115,10 +115,20 @@ type Hooks struct {
 	// why.
 	Unknown func(what string, err error)
 
-	// Exists, Expunge, Vanished and Fetch are given unsolicited data about the
+	// Exists, Recent, Expunge, Vanished and Fetch are given unsolicited data about the
 	// selected mailbox. Fetch must not keep f.
 	Exists   func(n uint32)
+	Recent   func(n uint32)
 	Expunge  func(seq uint32)
 	Vanished func(uids mail.UIDSet)
 	Fetch    func(f *imapwire.Fetch)
+
+	// BoxStatus and List are given unsolicited data about any mailbox; see Notify.
+	// Names are decoded, or raw if they cannot be. UnreadableBox is called for an
+	// invalid response of that kind, and Overflow when the server ends the reports of
+	// Notify (NOTIFICATIONOVERFLOW, RFC 5465 §5.8).
+	BoxStatus     func(st *imapwire.BoxStatus)
+	List          func(e *ListEntry)
+	UnreadableBox func()
+	Overflow      func()
 }

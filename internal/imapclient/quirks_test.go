@@ -88,7 +88,7 @@ func TestByeAnywhere(t *testing.T) {
 				for _, f := range []func() error{
 					func() error { return c.Capability(ctx) },
 					func() error { return c.Login(ctx, "joe", "secret") },
-					func() error { return c.Settle(ctx) },
+					func() error { return c.Setup(ctx) },
 					func() error { _, err := c.List(ctx, ListRequest{Patterns: []string{"*"}}); return err },
 					func() error { _, err := c.Select(ctx, "INBOX", SelectOptions{}); return err },
 				} {
@@ -120,7 +120,7 @@ func TestRewrittenCapabilities(t *testing.T) {
 	if err := c.Login(ctx, "joe", "secret"); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Settle(ctx); err != nil {
+	if err := c.Setup(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Noop(ctx); err != nil {

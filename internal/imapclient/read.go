@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"isync/internal/imapwire"
@@ -18,12 +17,9 @@ func (c *Client) read() {
 	for {
 		c.cur = incoming{}
 		err := c.dec.Read(&r, c.body)
-		if c.grace != nil {
-			c.grace.Stop()
-			c.grace = nil
-		}
-		if a := c.ahead.Load(); a != nil && err == nil {
-			err = c.heardOf(a, &r)
+		c.hs.somethingRead()
+		if err == nil {
+			err = c.hs.inTurn(&r, *c.queue.Load())
 		}
 		if err == nil {
 			err = c.dispatch(&r)
@@ -42,9 +38,9 @@ func (c *Client) read() {
 // end fails all commands after the connection has been lost because of err.
 func (c *Client) end(err error) {
 	queue := *c.queue.Load()
-	waiting := ""
+	var waiting Waiting
 	if len(queue) > 0 {
-		waiting = queue[0].verb
+		waiting = Waiting(queue[0].verb)
 	}
 	if c.bye != nil {
 		// Whatever came after it is of no interest.
@@ -59,7 +55,7 @@ func (c *Client) end(err error) {
 	err = c.err
 	c.mu.Unlock()
 	for _, cmd := range queue {
-		c.finish(cmd, c.lost(cmd.verb, err))
+		c.finish(cmd, c.lost(Waiting(cmd.verb), err))
 	}
 }
 
@@ -75,6 +71,7 @@ func (c *Client) finish(cmd *command, err error) {
 	if cmd.ended != nil {
 		cmd.ended()
 	}
+	c.resume(cmd)
 	c.link.Done()
 	close(cmd.done)
 	<-c.slots
@@ -100,7 +97,7 @@ func (c *Client) dispatch(r *imapwire.Response) error {
 		c.unreadable(r)
 		return nil
 	case imapwire.KindCapability:
-		c.setCaps(r.Caps)
+		c.hs.setCaps(r.Caps)
 	}
 	if !c.offer(r) {
 		c.unsolicited(r)
@@ -114,13 +111,10 @@ func (c *Client) unknown(what string, err error) {
 	if c.opts.Hooks.Unknown == nil {
 		return
 	}
-	c.mu.Lock()
-	secret := len(what) > 2 && slices.ContainsFunc(c.secrets, func(s string) bool { return strings.Contains(s, what) })
-	c.mu.Unlock()
-	if secret {
+	if c.mask.partOfSecret(what) {
 		what = mask
 	}
-	c.opts.Hooks.Unknown(c.shown(what), errors.New(c.shown(err.Error())))
+	c.opts.Hooks.Unknown(c.mask.shown(what), errors.New(c.mask.shown(err.Error())))
 }
 
 // unreadable passes an invalid response on to the commands and hooks concerned.
@@ -130,7 +124,7 @@ func (c *Client) unreadable(r *imapwire.Response) {
 	}
 	for i, cmd := range *c.queue.Load() {
 		if cmd.garbled == nil && slices.Contains(cmd.answers, r.Meant) {
-			cmd.garbled = &AnswerError{Command: cmd.verb, Err: errors.New(c.shown(r.Err.Error()))}
+			cmd.garbled = &AnswerError{Command: cmd.verb, Err: errors.New(c.mask.shown(r.Err.Error()))}
 		}
 		if i == 0 && cmd.data != nil && cmd.data(r, true) {
 			return // a SELECT: it is about the new mailbox
@@ -139,16 +133,10 @@ func (c *Client) unreadable(r *imapwire.Response) {
 	switch r.Meant {
 	case imapwire.KindExists, imapwire.KindExpunge, imapwire.KindVanished, imapwire.KindFetch:
 		c.misled(r.Meant)
-	}
-}
-
-// misled notes that the server has sent an invalid response about the mailbox.
-func (c *Client) misled(kind imapwire.Kind) {
-	if kind != imapwire.KindFetch {
-		c.miscounted.Store(true)
-	}
-	if c.opts.Hooks.Unreadable != nil {
-		c.opts.Hooks.Unreadable(kind)
+	case imapwire.KindBoxStatus, imapwire.KindList:
+		if c.opts.Hooks.UnreadableBox != nil {
+			c.opts.Hooks.UnreadableBox()
+		}
 	}
 }
 
@@ -160,24 +148,11 @@ type tally struct{ n, most uint64 }
 // existed.
 func (c *Client) took(t *tally, usual uint64) {
 	t.n++
-	t.most = max(t.most, usual, 4*uint64(c.exists.Load()))
+	t.most = max(t.most, usual, 4*uint64(c.messages.n.Load()))
 	if t.n <= t.most {
 		c.link.Progress()
 	}
 }
-
-// reported notes a response that may report the effects of a command on messages.
-func (c *Client) reported(kind imapwire.Kind) {
-	for _, cmd := range *c.queue.Load() {
-		if slices.Contains(cmd.reports, kind) {
-			c.took(&cmd.reported, maxFetched)
-			return
-		}
-	}
-}
-
-// The kinds of responses with which commands report that messages are gone.
-var goneKinds = []imapwire.Kind{imapwire.KindExpunge, imapwire.KindVanished}
 
 // How many responses a command may take, besides those about messages that there are.
 // A LIST has many.
@@ -199,54 +174,6 @@ func (c *Client) offer(r *imapwire.Response) bool {
 	return false
 }
 
-// unsolicited deals with data about the selected mailbox.
-func (c *Client) unsolicited(r *imapwire.Response) {
-	h := &c.opts.Hooks
-	switch r.Kind {
-	case imapwire.KindExists:
-		c.count(r.Num)
-		if h.Exists != nil {
-			h.Exists(r.Num)
-		}
-	case imapwire.KindExpunge:
-		if r.Num == 0 || r.Num > c.exists.Load() {
-			c.misled(imapwire.KindExpunge)
-			return
-		}
-		c.reported(imapwire.KindExpunge)
-		c.shrink(1)
-		if h.Expunge != nil {
-			h.Expunge(r.Num)
-		}
-	case imapwire.KindVanished:
-		if r.Earlier {
-			return // an answer that nobody waits for
-		}
-		c.reported(imapwire.KindVanished)
-		c.shrink(r.UIDs.Len())
-		if h.Vanished != nil {
-			h.Vanished(r.UIDs)
-		}
-	}
-}
-
-// shrink notes that messages were expunged.
-func (c *Client) shrink(n uint64) {
-	have := c.exists.Load()
-	if n > uint64(have) {
-		// There were not so many.
-		c.miscounted.Store(true)
-		return
-	}
-	c.exists.Store(have - uint32(n))
-}
-
-// count notes how many messages there are.
-func (c *Client) count(n uint32) {
-	c.exists.Store(n)
-	c.miscounted.Store(false)
-}
-
 func (c *Client) untaggedStatus(r *imapwire.Response) error {
 	queue := *c.queue.Load()
 	if len(queue) > 0 && queue[0].greeting {
@@ -265,7 +192,7 @@ func (c *Client) untaggedStatus(r *imapwire.Response) error {
 		return nil
 	}
 	if r.Status != imapwire.StatusOK && c.opts.Hooks.Notice != nil {
-		c.opts.Hooks.Notice(r.Status, r.Code, c.shown(r.Text))
+		c.opts.Hooks.Notice(r.Status, r.Code, c.mask.shown(r.Text))
 	}
 	return nil
 }
@@ -275,24 +202,26 @@ func (c *Client) statusCode(r *imapwire.Response) {
 	switch r.Code.Name {
 	case imapwire.CodeAlert:
 		if c.opts.Hooks.Alert != nil {
-			c.opts.Hooks.Alert(c.shown(r.Text))
+			c.opts.Hooks.Alert(c.mask.shown(r.Text))
 		}
 	case imapwire.CodeCapability:
-		c.setCaps(r.Code.Caps)
+		c.hs.setCaps(r.Code.Caps)
+	case codeOverflow:
+		if c.opts.Hooks.Overflow != nil {
+			c.opts.Hooks.Overflow()
+		}
 	}
 }
 
 // greeted completes the pseudo-command that stands for the greeting.
 func (c *Client) greeted(cmd *command, r *imapwire.Response) error {
 	c.statusCode(r)
-	c.deaf = deaf.MatchString(r.Text)
+	c.hs.greeted(r)
 	switch r.Status {
 	case imapwire.StatusBye:
 		c.bye = c.farewell(r)
 		return c.bye
-	case imapwire.StatusPreauth:
-		c.preauth = true
-	case imapwire.StatusOK:
+	case imapwire.StatusPreauth, imapwire.StatusOK:
 	default:
 		return c.refusal(cmd, r)
 	}
@@ -304,15 +233,15 @@ func (c *Client) greeted(cmd *command, r *imapwire.Response) error {
 // refusal makes an error of a NO or BAD.
 func (c *Client) refusal(cmd *command, r *imapwire.Response) *ResponseError {
 	code := r.Code
-	code.Args = c.shown(code.Args)
-	return &ResponseError{Command: cmd.verb, Status: r.Status, Code: code, Text: c.shown(r.Text)}
+	code.Args = c.mask.shown(code.Args)
+	return &ResponseError{Command: cmd.verb, Status: r.Status, Code: code, Text: c.mask.shown(r.Text)}
 }
 
 // farewell makes an error of a BYE.
 func (c *Client) farewell(r *imapwire.Response) *ByeError {
 	code := r.Code
-	code.Args = c.shown(code.Args)
-	return &ByeError{Code: code, Text: c.shown(r.Text)}
+	code.Args = c.mask.shown(code.Args)
+	return &ByeError{Code: code, Text: c.mask.shown(r.Text)}
 }
 
 // dequeue removes a command from the queue.
@@ -329,11 +258,16 @@ func (c *Client) tagged(r *imapwire.Response) error {
 	queue := *c.queue.Load()
 	i := slices.IndexFunc(queue, func(cmd *command) bool { return cmd.tag == r.Tag })
 	if i < 0 {
+		if c.Optimistic() {
+			return c.hs.surprise("", &SurpriseError{What: "the server answers a command twice", Incapable: true})
+		}
 		c.unknown(r.Tag, errors.New("completes no command that is under way"))
 		return nil
 	}
 	cmd := queue[i]
-	c.noteRTT(time.Since(cmd.sent))
+	if !cmd.idle {
+		c.latency.note(time.Since(cmd.sent))
+	}
 	c.statusCode(r)
 	var err error
 	if r.Status == imapwire.StatusOK {
@@ -349,7 +283,7 @@ func (c *Client) tagged(r *imapwire.Response) error {
 	}
 	fatal, _ := errors.AsType[*ConnectionError](err)
 	if fatal == nil && cmd.check != nil {
-		if cerr := cmd.check(err); cerr != nil {
+		if cerr := cmd.check(err, len(queue)-1); cerr != nil {
 			if err == nil {
 				return cerr
 			}
@@ -378,6 +312,7 @@ func (c *Client) continuation(r *imapwire.Response) {
 			waiting = queue[0]
 		}
 		if waiting.cont != nil {
+			c.rest(waiting)
 			select {
 			case waiting.cont <- r.Text:
 				return

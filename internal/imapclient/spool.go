@@ -11,8 +11,6 @@ import (
 // spoolMemory is how much of a body that is set aside stays in memory.
 const spoolMemory = 64 << 10
 
-var errZeroUID = errors.New("a message has the UID 0")
-
 // A spool is a body that is set aside. Its methods may be called on nil, which
 // is no body.
 type spool struct {

@@ -3,9 +3,7 @@ package imapclient
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"strings"
 
 	"isync/internal/imapwire"
 	"isync/internal/transport"
@@ -82,10 +80,10 @@ func (c *Client) transmit(ctx context.Context, cmd *command, text *imapwire.Comm
 }
 
 func (s *sender) literal(cmd *command, l *imapwire.LiteralArg) error {
-	if l.Message && s.c.utf8On.Load() {
+	if l.Message && s.c.names.utf8.Load() {
 		return s.message(cmd, l)
 	}
-	if err := s.announce(cmd, l.Size, ""); err != nil {
+	if err := s.beginLiteral(cmd, l.Size, ""); err != nil {
 		return err
 	}
 	s.left = l.Size
@@ -96,22 +94,22 @@ func (s *sender) literal(cmd *command, l *imapwire.LiteralArg) error {
 	return s.bodyFailure(err)
 }
 
-// message sends a message, announced as its header demands.
+// message sends a message in the form that its header needs.
 func (s *sender) message(cmd *command, l *imapwire.LiteralArg) error {
-	a := &announcer{s: s, cmd: cmd, size: l.Size}
-	_, err := l.Body.WriteTo(a)
+	w := &messageWriter{s: s, cmd: cmd, size: l.Size}
+	_, err := l.Body.WriteTo(w)
 	if err == nil {
-		err = a.end()
+		err = w.end()
 	}
-	if err = s.bodyFailure(err); err == nil && a.international {
+	if err = s.bodyFailure(err); err == nil && w.international {
 		err = s.put([]byte{')'})
 	}
 	return err
 }
 
-// announce announces a literal, with a prefix, and waits until the server wants
-// it, if it must be asked.
-func (s *sender) announce(cmd *command, size int64, prefix string) error {
+// beginLiteral sends the size of a literal, with a prefix, and waits for the
+// continuation request if the literal is a synchronizing one.
+func (s *sender) beginLiteral(cmd *command, size int64, prefix string) error {
 	sync := s.c.literalSync(size)
 	if err := s.put(imapwire.AppendLiteralHeader([]byte(prefix), size, sync)); err != nil {
 		return err
@@ -134,7 +132,8 @@ func (s *sender) announce(cmd *command, size int64, prefix string) error {
 	}
 }
 
-// bodyFailure tells errors of a message's source from those of the connection.
+// bodyFailure distinguishes errors of the source of a message from those of the
+// connection.
 func (s *sender) bodyFailure(err error) error {
 	if err == nil || errors.Is(err, errRefused) {
 		return err
@@ -152,24 +151,16 @@ func (s *sender) bodyFailure(err error) error {
 
 var _ io.Writer = (*sender)(nil)
 
-// traceSent shows a command.
-func (c *Client) traceSent(tag string, parts []imapwire.Part) {
-	if c.opts.Hooks.Trace == nil {
-		return
+// LiteralWaits reports whether a message of that size needs a synchronizing literal,
+// which takes a round trip.
+func (c *Client) LiteralWaits(size int64) bool { return c.literalSync(size) }
+
+// literalSync reports whether a literal of that size must be a synchronizing one (RFC
+// 7888).
+func (c *Client) literalSync(size int64) bool {
+	caps := c.Caps()
+	if caps.Has("LITERAL+") {
+		return false
 	}
-	var b strings.Builder
-	b.WriteString(tag + " ")
-	for _, p := range parts {
-		switch {
-		case p.Literal != nil && p.Literal.Secret:
-			b.WriteString("{" + mask + "}")
-		case p.Literal != nil:
-			fmt.Fprintf(&b, "{%d}", p.Literal.Size)
-		case p.Secret:
-			b.WriteString(mask)
-		default:
-			b.Write(p.Text)
-		}
-	}
-	c.opts.Hooks.Trace(Sent, strings.TrimRight(b.String(), "\r\n"))
+	return !caps.Has("LITERAL-") || size > 4096
 }

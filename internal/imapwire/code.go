@@ -39,6 +39,7 @@ const (
 	CodeClosed         = "CLOSED"
 	CodeCopyUID        = "COPYUID"
 	CodeHighestModSeq  = "HIGHESTMODSEQ"
+	CodeMailboxID      = "MAILBOXID"
 	CodeModified       = "MODIFIED"
 	CodeNoModSeq       = "NOMODSEQ"
 	CodeNonexistent    = "NONEXISTENT"

@@ -43,6 +43,7 @@ const (
 	BoxUnseen
 	BoxHighestModSeq
 	BoxSize
+	BoxMailboxID // RFC 8474
 )
 
 // BoxStatus is an untagged STATUS response (RFC 9051 §7.3.3).
@@ -55,6 +56,7 @@ type BoxStatus struct {
 	Unseen        uint32
 	HighestModSeq mail.ModSeq
 	Size          uint64
+	MailboxID     string
 }
 
 // Namespace is a NAMESPACE response (RFC 9051 §7.3.4).
@@ -163,6 +165,12 @@ func (d *Decoder) boxStatus(r *Response) error {
 			return err
 		}
 		item := boxItemOf(name)
+		if item == BoxMailboxID {
+			if err := d.mailboxID(box); err != nil {
+				return err
+			}
+			continue
+		}
 		n, ok, err := d.itemNumber()
 		if err != nil {
 			return err
@@ -171,6 +179,36 @@ func (d *Decoder) boxStatus(r *Response) error {
 			box.set(item, n)
 		}
 	}
+}
+
+// mailboxID reads the value of MAILBOXID in a STATUS response (RFC 8474 §4.3). A value
+// that is not an identifier in parentheses counts as missing.
+func (d *Decoder) mailboxID(box *BoxStatus) error {
+	if err := d.spaces(); err != nil {
+		return err
+	}
+	if d.buf[d.pos] != '(' {
+		return d.skipValue()
+	}
+	words, err := d.words()
+	if err == nil && len(words) == 1 && IsObjectID(words[0]) {
+		box.MailboxID = words[0]
+		box.Has |= BoxMailboxID
+	}
+	return err
+}
+
+// IsObjectID reports whether s is an identifier as RFC 8474 §7 defines it.
+func IsObjectID(s string) bool {
+	const maxObjectID = 255
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '_':
+		default:
+			return false
+		}
+	}
+	return s != "" && len(s) <= maxObjectID
 }
 
 func boxItemOf(name []byte) BoxItems {
@@ -187,6 +225,8 @@ func boxItemOf(name []byte) BoxItems {
 		return BoxHighestModSeq
 	case isWord(name, "SIZE"):
 		return BoxSize
+	case isWord(name, "MAILBOXID"):
+		return BoxMailboxID
 	}
 	return 0
 }

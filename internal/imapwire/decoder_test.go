@@ -132,10 +132,13 @@ func TestResponses(t *testing.T) {
 		{
 			"* STATUS \"a b\" (MESSAGES 3 UIDNEXT 8 MAILBOXID (x) UNSEEN NIL UIDVALIDITY 1 HIGHESTMODSEQ 99999999999 )\r\n",
 			Response{Kind: KindBoxStatus, Box: BoxStatus{
-				Name: "a b", Has: BoxMessages | BoxUIDNext | BoxUIDValidity | BoxHighestModSeq,
-				Messages: 3, UIDNext: 8, UIDValidity: 1, HighestModSeq: 99999999999,
+				Name: "a b", Has: BoxMessages | BoxUIDNext | BoxUIDValidity | BoxHighestModSeq | BoxMailboxID,
+				Messages: 3, UIDNext: 8, UIDValidity: 1, HighestModSeq: 99999999999, MailboxID: "x",
 			}},
 		},
+		{"* STATUS a (MAILBOXID (\x9b\xfcV))\r\n", Response{Kind: KindBoxStatus, Box: BoxStatus{Name: "a"}}},
+		{"* STATUS a (MAILBOXID (x y) UIDNEXT 8)\r\n", Response{Kind: KindBoxStatus, Box: BoxStatus{Name: "a", Has: BoxUIDNext, UIDNext: 8}}},
+		{"* STATUS a (MAILBOXID x UIDNEXT 8)\r\n", Response{Kind: KindBoxStatus, Box: BoxStatus{Name: "a", Has: BoxUIDNext, UIDNext: 8}}},
 		{"* SEARCH\r\n", Response{Kind: KindSearch}},
 		{"* SEARCH 5 2 3 1 9 0 (MODSEQ 12)\r\n", Response{Kind: KindSearch, UIDs: set("1:3,5,9"), ModSeq: 12}},
 		{"* SEARCH NIL\r\n", Response{Kind: KindSearch}},

@@ -17,7 +17,7 @@ func FuzzDecoder(f *testing.F) {
 		"* OK [CAPABILITY IMAP4rev1] hi\r\nA1 OK [UIDNEXT 5] x\r\n",
 		"* 1 FETCH (UID 5 BODY[] {5}\r\nabcde FLAGS (\\Seen))\r\n",
 		"* 1 FETCH (BODY[HEADER.FIELDS (\"A\" {1}\r\nB)]<5> ~{3}\r\n\x00)) MODSEQ (7) ENVELOPE ((({2}\r\n))))\r\n* 5 EXISTS\r\n",
-		"* LIST (\\A) \"/\" {3}\r\na\r\n (X (\"y\"))\r\n* STATUS x (MESSAGES 5)\r\n",
+		"* LIST (\\A) \"/\" {3}\r\na\r\n (X (\"y\"))\r\n* LIST () \"/\" b (\"OLDNAME\" (\"a\"))\r\n* STATUS x (MESSAGES 5)\r\n",
 		"* SEARCH 1 2 3\r\n* ESEARCH (TAG \"A\") UID ALL 1:5 COUNT 5\r\n* VANISHED (EARLIER) 1:7\r\n",
 		"* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n* ID (\"a\" NIL)\r\n* FLAGS (\\Seen)\r\n* ENABLED X\r\n",
 		"* XYZ {3}\r\nabc def {2+}\r\nxy\r\n+ idling\r\n* BYE\r\n",

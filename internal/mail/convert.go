@@ -32,6 +32,9 @@ type Conversion struct {
 	TUID string
 	// Placeholder, if not nil, replaces the body and marks the subject.
 	Placeholder *Placeholder
+	// MessageID, if not nil, is called with the Message-ID while the header is copied, if
+	// there is TUID or Placeholder. It is not called if the message has none.
+	MessageID func(id string)
 }
 
 // Placeholder describes the message that a placeholder stands for.
@@ -43,14 +46,21 @@ type Placeholder struct {
 // placeholderMark goes before the subject of a placeholder.
 const placeholderMark = "[placeholder] "
 
+// noSubject is the subject of a placeholder, behind the mark, of a message without one.
+const noSubject = "(No Subject)"
+
+// label tells the size of the message.
+func (p *Placeholder) label() string {
+	if p.Size>>10 >= 1000 {
+		return fmt.Sprintf("%.1fMiB", float64(p.Size)/(1<<20))
+	}
+	return fmt.Sprintf("%dKiB", p.Size>>10)
+}
+
 // body returns the text of a placeholder, which names size and remedy.
 func (p *Placeholder) body(eol string) string {
-	size := fmt.Sprintf("%dKiB", p.Size>>10)
-	if p.Size>>10 >= 1000 {
-		size = fmt.Sprintf("%.1fMiB", float64(p.Size)/(1<<20))
-	}
 	var b strings.Builder
-	b.WriteString("The size of this message is " + size + ", which exceeds the MaxSize limit." + eol)
+	b.WriteString("The size of this message is " + p.label() + ", which exceeds the MaxSize limit." + eol)
 	b.WriteString("To fetch its contents, flag it and synchronize with Upgrade." + eol)
 	if p.Flagged {
 		b.WriteString(eol + "The original of this message is flagged as important." + eol)
@@ -134,6 +144,7 @@ func (c *Conversion) copyHeader(w *lineWriter, r *bufio.Reader) (done bool, err 
 	}
 	tuidDone := c.TUID == ""
 	subjectDone := c.Placeholder == nil
+	var id idFinder
 	drop := false  // the line belongs to a field that is dropped
 	ahead := false // the id was put before an odd line
 	// finish adds what has not found its place.
@@ -143,7 +154,7 @@ func (c *Conversion) copyHeader(w *lineWriter, r *bufio.Reader) (done bool, err 
 			add += TUIDHeader + c.TUID + eol
 		}
 		if !subjectDone {
-			add += "Subject: " + placeholderMark + "(No Subject)" + eol
+			add += "Subject: " + placeholderMark + noSubject + eol
 		}
 		return w.raw(add)
 	}
@@ -169,6 +180,9 @@ func (c *Conversion) copyHeader(w *lineWriter, r *bufio.Reader) (done bool, err 
 			return false, w.write(first)
 		}
 		folded := first[0] == ' ' || first[0] == '\t'
+		if c.MessageID != nil && id.done(first, folded) {
+			c.MessageID(id.text)
+		}
 		odd := hasBareCR(first)
 		if odd && !folded && !tuidDone && (rerr == bufio.ErrBufferFull || rerr == io.EOF && first[len(first)-1] == '\r') {
 			tuidDone, ahead = true, true
@@ -398,4 +412,30 @@ func (w *lineWriter) raw(s string) error {
 	n, err := w.w.WriteString(s)
 	w.n += int64(n)
 	return err
+}
+
+// idFinder finds the Message-ID in the lines of a header.
+type idFinder struct {
+	text string
+	open bool // the field may go on in the next line
+	over bool
+}
+
+// done takes a line of a header, or the beginning of a long one. It reports whether the
+// line completes text. The value may be in the line after the name (RFC 5322 §2.2.3).
+func (f *idFinder) done(line []byte, folded bool) bool {
+	switch {
+	case f.over:
+		return false
+	case f.open && folded:
+	case isField(line, "message-id:"):
+		line = line[len("message-id:"):]
+	default:
+		f.open = false
+		return false
+	}
+	f.text = string(bytes.TrimSpace(line[:min(len(line), maxField)]))
+	f.over = f.text != ""
+	f.open = !f.over
+	return f.over
 }

@@ -255,3 +255,40 @@ func TestOldMacs(t *testing.T) {
 		}
 	}
 }
+
+// TestConversionFindsMessageID: the Message-ID is told while the header is copied, before
+// the body is.
+func TestConversionFindsMessageID(t *testing.T) {
+	for _, tt := range []struct{ text, want string }{
+		{"Subject: x\nMessage-ID: <a@b>\n\nhi\n", "<a@b>"},
+		{"message-id:<a@b>\nSubject: x\n\nhi\n", "<a@b>"},
+		{"Message-Id:\n <a@b>\nSubject: x\n\nhi\n", "<a@b>"},
+		{"Message-ID: \n\t<a@b>\n\nhi\n", "<a@b>"},
+		{"Message-ID:\nMessage-ID: <a@b>\nMessage-ID: <c@d>\n\n", "<a@b>"},
+		{"Message-ID: <a@b>", "<a@b>"},
+		{"Subject: x\n Message-ID: <a@b>\n\nhi\n", ""},
+		{"Subject: x\n\nMessage-ID: <a@b>\n", ""},
+		{"X: y\n <a@b>\n\n", ""},
+		{"Message-ID: " + strings.Repeat("x", 100_000) + "\n\n", strings.Repeat("x", maxField-1)},
+	} {
+		for _, crlf := range []bool{false, true} {
+			text := tt.text
+			if crlf {
+				text = strings.ReplaceAll(text, "\n", "\r\n")
+			}
+			var got []string
+			c := Conversion{FromCRLF: crlf, TUID: "AAAAAAAAAAAA", MessageID: func(id string) { got = append(got, id) }}
+			var out, plain bytes.Buffer
+			if _, err := c.Copy(&out, strings.NewReader(text)); err != nil {
+				t.Fatal(err)
+			}
+			c.MessageID = nil
+			if _, err := c.Copy(&plain, strings.NewReader(text)); err != nil || plain.String() != out.String() {
+				t.Errorf("%.50q: the copy differs (%v)", text, err)
+			}
+			if want := tt.want; len(got) > 1 || (len(got) == 1) != (want != "") || len(got) == 1 && got[0] != want {
+				t.Errorf("%.50q: got %.50q, want %.50q", text, got, want)
+			}
+		}
+	}
+}

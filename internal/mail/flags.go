@@ -3,7 +3,7 @@ package mail
 import "strings"
 
 // Flags is the set of message flags that are synchronized. The bit values are
-// part of the journal format (contract 2 §2) and must not change.
+// part of the journal format (docs/format.md, Journal) and must not change.
 type Flags uint8
 
 // The synchronized flags, in the order of their Maildir letters.

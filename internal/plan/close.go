@@ -17,6 +17,8 @@ type Closing struct {
 	RemoteTrash [2][]mail.UID
 	// Expunge are the messages to be removed from each side.
 	Expunge [2]mail.UIDSet
+	// Keep are messages of each side that are marked as deleted and must not be removed.
+	Keep [2]mail.UIDSet
 	// Reasons tell why, as those of a Plan.
 	Reasons []Reason
 }
@@ -44,6 +46,11 @@ func Close(in Input) *Closing {
 			var w *work
 			if i := p.owner[t][j]; i >= 0 {
 				r, w = p.recs[i], &p.works[i]
+			}
+			if p.keptBy(t, r, w) {
+				c.Keep[t].Add(m.UID)
+				p.closing(t, m.UID, "marked as deleted, but not expunged, since the deletion is not propagated")
+				continue
 			}
 			if !ops.Expunge && !p.solo(t, r, w) {
 				p.closing(t, m.UID, "marked as deleted, but not expunged: it has a counterpart (ExpungeSolo)")

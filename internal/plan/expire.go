@@ -9,8 +9,8 @@ import (
 	"isync/internal/syncstate"
 )
 
-// expire decides which messages the expire side has to give up because there
-// are more than MaxMessages, and which it gets back (contract 3 §5).
+// expire decides which messages are removed from the expire side because there are more
+// than MaxMessages, and which ones are copied to it again (MaxMessages in mbsync(1)).
 func (p *planner) expire() error {
 	if !expirationRuns(p.State, p.Rules) {
 		return nil

@@ -48,6 +48,8 @@ type Rules struct {
 	// MaxMessages limits the messages on State.ExpireSide; 0: no limit.
 	MaxMessages  int
 	ExpireUnread Tristate
+	// MaxDelete limits the deletions that are propagated to a side in one run.
+	MaxDelete Limit
 	// Trash says whether the side's store has a trash to be filled before
 	// expunging.
 	Trash [2]Trash
@@ -81,6 +83,13 @@ type Box struct {
 	Flags mail.Flags
 }
 
+// Returned is a message that was moved away and back.
+type Returned struct {
+	UID mail.UID // the new one
+	// Placeholder is the status bit if it is a placeholder of its counterpart.
+	Placeholder syncstate.Status
+}
+
 // Input is everything a plan depends on. State.ExpireSide is the channel's.
 type Input struct {
 	State *syncstate.State
@@ -89,12 +98,26 @@ type Input struct {
 	// Held are messages of each side that could not be copied earlier. They are not
 	// copied, and get no record, as they are tried after everything else.
 	Held [2]mail.UIDSet
+	// Skipped are messages of each side that the user has given up. They are not copied, and
+	// get no record. None of them is in Held or Retry.
+	Skipped [2]mail.UIDSet
 	// Retry are messages of each side that could not be copied earlier, and count as
 	// new, though the watermark is above them.
 	Retry [2]mail.UIDSet
 	// Whole are messages of each side that MaxSize does not apply to: the user asked
 	// for them by flagging their placeholders, and copying them failed.
 	Whole [2]mail.UIDSet
+	// Deletions says what is done about deletions. Keep is that of the plan, for what
+	// follows it: deletions are not propagated to the side.
+	Deletions Deletions
+	Keep      [2]bool
+	// HeldOf is how many messages of each side were known when its deletions first
+	// exceeded the limit; 0: they do not. New messages do not raise the limit: the same
+	// deletions would be propagated once enough of them have arrived.
+	HeldOf [2]int
+	// Returned are messages that were moved away from a side and back, and have another
+	// UID there now, by the side and the UID of the counterpart. They are paired again.
+	Returned [2]map[mail.UID]Returned
 	// Explain asks for reasons (Plan.Reasons, Closing.Reasons).
 	Explain bool
 }

@@ -68,6 +68,7 @@ func drawInput(t *rapid.T) Input {
 		in.Rules.Trash[s].OnlyNew = rapid.Bool().Draw(t, "trashnew")
 		in.Rules.Trash[s].RemoteNew = rapid.Bool().Draw(t, "remote")
 	}
+	in.Rules.MaxDelete = Limit{Set: rapid.Bool().Draw(t, "limited"), Value: rapid.IntRange(0, 3).Draw(t, "deletions")}
 	in.Rules.MaxMessages = rapid.IntRange(0, 4).Draw(t, "limit")
 	in.Rules.ExpireUnread = Tristate(rapid.IntRange(-1, 1).Draw(t, "unread"))
 	return in

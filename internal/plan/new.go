@@ -8,7 +8,7 @@ import (
 )
 
 // newMessages decides about the messages of side s that have no counterpart
-// (contract 3 §4), and raises the highest propagated UID of s.
+// and raises the highest propagated UID of s.
 func (p *planner) newMessages(s syncstate.Side) {
 	p.expectNew(s)
 	top := max(p.State.NewMaxUID[s], p.State.MaxUID[s])
@@ -77,8 +77,13 @@ func (p *planner) loadedUpTo(s syncstate.Side, from, to mail.UID) bool {
 // made.
 func (p *planner) unknown(s syncstate.Side, j int32, m *mail.Meta) bool {
 	ops := p.Rules.Ops[s.Other()]
-	if p.Held[s].Contains(m.UID) {
-		p.passOver(s, m, "could not be %sed earlier: tried after all other messages")
+	held, skipped := p.Held[s].Contains(m.UID), p.Skipped[s].Contains(m.UID)
+	if held || skipped {
+		why := "could not be %sed earlier: tried after all other messages"
+		if skipped {
+			why = "was given up by the user: not %sed"
+		}
+		p.passOver(s, m, why)
 		// Without New, the messages before it are not propagated either.
 		return ops.New || m.UID <= p.State.MaxUID[s]
 	}
@@ -124,6 +129,13 @@ func (p *planner) known(s syncstate.Side, i int, m *mail.Meta) {
 	}
 	ops := p.Rules.Ops[t]
 	switch {
+	case r.Upgrading && p.Skipped[s].Contains(m.UID):
+		p.passOver(s, m, "was asked for, but given up by the user: not %sed")
+		p.out.Postponed = append(p.out.Postponed, Copy{Rec: r, UID: m.UID})
+		return
+	case r.Has(syncstate.Pending) && p.Skipped[s].Contains(m.UID):
+		p.drop(i, "was being copied when the user gave it up")
+		return
 	case r.Upgrading && p.Held[s].Contains(m.UID):
 		p.passOver(s, m, "was asked for, but could not be %sed earlier: tried after all other messages")
 		p.out.Postponed = append(p.out.Postponed, Copy{Rec: r, UID: m.UID})

@@ -1,12 +1,14 @@
 package plan
 
 import (
+	"isync/internal/event"
 	"isync/internal/mail"
 	"isync/internal/syncstate"
 )
 
-// oldRecords decides about the records that exist already (contract 3 §3).
+// oldRecords decides about the existing records.
 func (p *planner) oldRecords() {
+	p.settleClashes()
 	for i := range p.recs {
 		r, w := p.recs[i], &p.works[i]
 		if w.bits&bitDropped != 0 {
@@ -14,6 +16,7 @@ func (p *planner) oldRecords() {
 		}
 		p.oldRecord(i, r, w)
 	}
+	p.makeRestores()
 }
 
 func (p *planner) oldRecord(i int, r *syncstate.Record, w *work) {
@@ -33,12 +36,15 @@ func (p *planner) oldRecord(i int, r *syncstate.Record, w *work) {
 	case r.Upgrading:
 		p.flagsOfUpgrade(r, w)
 		return
+	case r.Has(syncstate.Pending) && r.Paired():
+		p.completePair(r, w) // an interrupted run was about to
+		return
 	case r.Has(syncstate.Pending) || !r.Paired():
 		return // newMessages decides
 	}
 	for _, s := range syncstate.Sides {
 		if miss[s] {
-			p.goneOn(s, r, w)
+			p.goneOn(s, i, r, w)
 			return
 		}
 	}
@@ -47,6 +53,9 @@ func (p *planner) oldRecord(i int, r *syncstate.Record, w *work) {
 	}
 	for _, t := range syncstate.Sides {
 		p.flagsTo(t, r, w)
+	}
+	if p.Deletions == Restored {
+		p.unmark(r, w)
 	}
 	for _, t := range syncstate.Sides {
 		if p.upgradable(t, r, w) {
@@ -57,7 +66,7 @@ func (p *planner) oldRecord(i int, r *syncstate.Record, w *work) {
 }
 
 // goneOn handles a message that was paired and is missing on side s.
-func (p *planner) goneOn(s syncstate.Side, r *syncstate.Record, w *work) {
+func (p *planner) goneOn(s syncstate.Side, i int, r *syncstate.Record, w *work) {
 	t := s.Other()
 	if s == p.State.ExpireSide && r.Any(syncstate.ExpireBegun|syncstate.Expired) {
 		if r.Status&(syncstate.ExpireBegun|syncstate.Expired) != syncstate.ExpireBegun|syncstate.Expired {
@@ -65,6 +74,13 @@ func (p *planner) goneOn(s syncstate.Side, r *syncstate.Record, w *work) {
 			p.log(syncstate.OpStatus, r, "expiration is final", uint32(w.status))
 		}
 		p.log(syncstate.OpUID(s), r, "expired message is gone", 0)
+		return
+	}
+	if p.Deletions == Restored || p.Returned[s][r.UID[t]].UID != 0 {
+		p.restore(s, i)
+		return
+	}
+	if p.lossDeletes(t, w) && p.deletes(t, r, "gone") {
 		return
 	}
 	if !p.Rules.Ops[t].Gone {
@@ -80,7 +96,7 @@ func (p *planner) goneOn(s syncstate.Side, r *syncstate.Record, w *work) {
 	}
 	if m := p.meta(w, t); m != nil {
 		if m.Flags&^mail.FlagDeleted != r.Flags&^mail.FlagDeleted && !r.Has(syncstate.PlaceholderOn(t)) || r.Flags&^m.Flags&mail.FlagDeleted != 0 {
-			p.notice("conflicting changes: message %d was changed on the %s side, but deleted on the %s side; the deletion wins", r.UID[t], t, s)
+			p.notice(event.DeletionWins{Side: t, UID: r.UID[t]})
 		}
 	}
 	w.add[t] = mail.FlagDeleted
@@ -114,6 +130,7 @@ func (p *planner) flagsTo(t syncstate.Side, r *syncstate.Record, w *work) {
 	}
 	w.add[t] = p.holdable(flags&^r.Flags, t)
 	w.del[t] = r.Flags &^ flags
+	p.keepUnmarked(t, r, w)
 }
 
 // flagsOfUpgrade continues an upgrade that was interrupted: what had changed on
@@ -130,6 +147,7 @@ func (p *planner) flagsOfUpgrade(r *syncstate.Record, w *work) {
 		flags := r.CopyFlags | r.Flags&mail.FlagFlagged
 		w.add[s] = p.holdable(flags&^r.Flags, s)
 		w.del[s] = r.Flags &^ flags
+		p.keepUnmarked(s, r, w)
 	}
 	p.upgradeFlags(t, r, m)
 }
@@ -168,7 +186,7 @@ func (p *planner) onlyDeletion(t syncstate.Side, w *work) {
 // upgradable reports whether the record's message on side t is a placeholder
 // whose real message the user asked for by flagging it.
 func (p *planner) upgradable(t syncstate.Side, r *syncstate.Record, w *work) bool {
-	if !p.Rules.Ops[t].Upgrade || !r.Has(syncstate.PlaceholderOn(t)) {
+	if !p.Rules.Ops[t].Upgrade || !r.Has(syncstate.PlaceholderOn(t)) || w.bits&bitKept != 0 {
 		return false
 	}
 	o := t.Other()
@@ -176,8 +194,12 @@ func (p *planner) upgradable(t syncstate.Side, r *syncstate.Record, w *work) boo
 	if m == nil || src == nil || !m.Flags.Has(mail.FlagFlagged) {
 		return false
 	}
-	will := (m.Flags|w.add[t])&^w.del[t] | (src.Flags|w.add[o])&^w.del[o]
-	return !p.doomed(will)
+	if p.doomed((src.Flags | w.add[o]) &^ w.del[o]) {
+		return false
+	}
+	// A placeholder that is only marked as deleted is replaced all the same: nothing
+	// removes the copy.
+	return !p.Rules.Ops[t].Expunge || !((m.Flags | w.add[t]) &^ w.del[t]).Has(mail.FlagDeleted)
 }
 
 // upgrade splits the record: it becomes pending for the real message, and a new

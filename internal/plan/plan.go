@@ -1,9 +1,9 @@
 package plan
 
 import (
-	"fmt"
 	"slices"
 
+	"isync/internal/event"
 	"isync/internal/mail"
 	"isync/internal/syncstate"
 )
@@ -28,8 +28,12 @@ type Plan struct {
 	// MaxUID are the candidates for the highest propagated UIDs, before any
 	// copy is confirmed.
 	MaxUID [2]mail.UID
+	// Excess are the deletions on each side that exceed MaxDelete. Keep: no deletions are
+	// propagated to the side, for that reason or since they are undone (Restored).
+	Excess [2]Excess
+	Keep   [2]bool
 	// Notices tell the user about decisions worth knowing.
-	Notices []string
+	Notices []event.Fact
 	// Reasons tell why each message is treated as it is, if Input.Explain asks
 	// for that. There are none for messages about which there is nothing to decide.
 	Reasons []Reason
@@ -94,6 +98,7 @@ const (
 	// It was undeleted on the other side, though it stays marked, since it
 	// expires.
 	bitUndeleted
+	bitKept // it is not marked as deleted, although the other side has marked it
 )
 
 type planner struct {
@@ -113,6 +118,12 @@ type planner struct {
 	purges []purge
 	// unheld flags were noticed already.
 	noticed [2]mail.Flags
+	// deletions counts the messages of each side that the other side has lost or marked.
+	deletions [2]int
+	// clashes are records with the same message of a side.
+	clashes [2][]clash
+	// restores are the records that are to be replaced by those of copies.
+	restores []restoring
 }
 
 // What is in planner.owner of messages that are none of recs'.
@@ -132,6 +143,24 @@ func Make(in Input) *Plan { return decide(in, expirationRuns(in.State, in.Rules)
 
 // decide is Make. counted: see match.
 func decide(in Input, counted bool) *Plan {
+	if in.Deletions == Restored {
+		in.Keep = [2]bool{true, true}
+	}
+	p := draft(in, counted)
+	out := &p.out
+	if excess, any := p.excess(); any && out.Halt == nil {
+		for _, t := range syncstate.Sides {
+			in.Keep[t] = in.Keep[t] || excess[t].Deletions > 0
+		}
+		out = &draft(in, counted).out
+		out.Excess = excess
+	}
+	out.Keep = in.Keep
+	return out
+}
+
+// draft makes the plan for deletions that are, or are not, to be propagated (Input.Keep).
+func draft(in Input, counted bool) *planner {
 	p := &planner{Input: in}
 	p.match(counted)
 	p.oldRecords()
@@ -139,11 +168,12 @@ func decide(in Input, counted bool) *Plan {
 		p.newMessages(t.Other())
 	}
 	if err := p.expire(); err != nil {
-		return &Plan{Halt: err, Notices: p.out.Notices, Reasons: p.out.Reasons}
+		p.out = Plan{Halt: err, Notices: p.out.Notices, Reasons: p.out.Reasons}
+		return p
 	}
 	p.flagChanges()
 	p.copies()
-	return &p.out
+	return p
 }
 
 // match finds each record's messages and each message's record. It passes over
@@ -194,8 +224,10 @@ func (p *planner) matchOne(r *syncstate.Record, next *[2]int) {
 		}
 		next[t] = j + 1
 		w.msg[t] = int32(j)
-		if p.owner[t][j] == unowned {
+		if o := p.owner[t][j]; o == unowned {
 			p.owner[t][j] = int32(len(p.recs))
+		} else {
+			p.clashes[t] = append(p.clashes[t], clash{o, int32(len(p.recs))})
 		}
 	}
 	p.recs = append(p.recs, r)
@@ -230,9 +262,7 @@ func (p *planner) drop(i int, why string) {
 	p.log(syncstate.OpDrop, p.recs[i], why)
 }
 
-func (p *planner) notice(format string, args ...any) {
-	p.out.Notices = append(p.out.Notices, fmt.Sprintf(format, args...))
-}
+func (p *planner) notice(f event.Fact) { p.out.Notices = append(p.out.Notices, f) }
 
 // holdable returns the flags that can be stored on side t, with a notice for
 // each flag, once, that can not.
@@ -240,8 +270,10 @@ func (p *planner) holdable(f mail.Flags, t syncstate.Side) mail.Flags {
 	lost := f &^ p.Box[t].Flags &^ p.noticed[t]
 	if lost != 0 {
 		p.noticed[t] |= lost
-		for _, c := range lost.String() {
-			p.notice("%s side cannot hold flag '%c'; it is not propagated", t, c)
+		for f := mail.FlagDraft; f <= mail.FlagDeleted; f <<= 1 {
+			if lost.Has(f) {
+				p.notice(event.FlagNotStorable{Side: t, Flag: f})
+			}
 		}
 	}
 	return f & p.Box[t].Flags
@@ -255,7 +287,7 @@ func (p *planner) flagChanges() {
 			continue
 		}
 		for _, t := range syncstate.Sides {
-			if w.bits&bitCopy == 0 && !r.Upgrading {
+			if w.bits&(bitCopy|bitKept) == 0 && !r.Upgrading {
 				p.onlyDeletion(t, w)
 			}
 			if w.add[t]|w.del[t] == 0 && !(t == p.State.ExpireSide && w.bits&bitExpire != 0) {

@@ -21,6 +21,7 @@ func genInput(t *rapid.T) Input {
 		}
 		in.Box[s].Flags, in.Box[s].Loaded = mail.AllFlags, mail.UIDsFrom(1)
 	}
+	in.Rules.MaxDelete = Limit{Set: odds("limited", 50), Value: rapid.IntRange(0, 3).Draw(t, "deletions")}
 	flags := rapid.SampledFrom([]mail.Flags{0, mail.FlagSeen, mail.FlagFlagged, mail.FlagDeleted, mail.FlagSeen | mail.FlagDeleted})
 	uid := [2]mail.UID{}
 	var records []syncstate.Record

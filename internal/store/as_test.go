@@ -10,6 +10,8 @@ type local struct{ store.Store }
 
 func (local) BoxPath(box string) (string, error) { return "dir/" + box, nil }
 
+func (local) Root() string { return "dir" }
+
 type wrapper struct{ inner any }
 
 func (w wrapper) Unwrap() any { return w.inner }

@@ -38,6 +38,22 @@ func (e *StoreError) Error() string { return fmt.Sprintf("store '%s': %v", e.Sto
 
 func (e *StoreError) Unwrap() error { return e.Err }
 
+// StoreErrors returns all failures of stores in the tree of an error: several stores may
+// have failed at the same time.
+func StoreErrors(err error) (found []*StoreError) {
+	switch e := err.(type) { //nolint:errorlint // it walks the tree itself
+	case *StoreError:
+		return []*StoreError{e}
+	case interface{ Unwrap() error }:
+		return StoreErrors(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, x := range e.Unwrap() {
+			found = append(found, StoreErrors(x)...)
+		}
+	}
+	return found
+}
+
 // FullError says that there is no room for more messages. Everything else works.
 type FullError struct{ Err error }
 

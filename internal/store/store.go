@@ -52,12 +52,16 @@ type Store interface {
 
 	// Close ends all sessions. Mailboxes still open become unusable.
 	Close() error
+
+	Place
 }
 
 // Local is implemented by stores that live in the local file system.
 type Local interface {
 	// BoxPath returns the directory of the mailbox, whether it exists or not.
 	BoxPath(box string) (string, error)
+	// Root returns the directory of the mailboxes. The inbox may be elsewhere.
+	Root() string
 }
 
 // InboxHolder is implemented by stores whose inbox may live among the other
@@ -192,6 +196,13 @@ type Mailbox interface {
 	Close(ctx context.Context) error
 }
 
+// Filer is implemented by mailboxes that keep each message in a file.
+type Filer interface {
+	// MessagePath returns the path of the file, as far as it is known without looking;
+	// "" if there is no such message. The file may have been renamed in the meantime.
+	MessagePath(u mail.UID) string
+}
+
 // Trasher is implemented by mailboxes of stores that can move messages to
 // their trash mailbox themselves.
 type Trasher interface {
@@ -232,17 +243,36 @@ type Checker interface {
 type Recaller interface {
 	// Recall is called before the first Scan. known returns the UIDs that the sync
 	// state pairs. The mailbox must forget missing messages with other UIDs: their
-	// deletion has been propagated, so they are new if they come back. After the
-	// call, the mailbox may give new UIDs to messages with UIDs of another mailbox.
+	// deletion has been propagated, so they are new if they come back (but see
+	// Paired.Expired). After the call, the mailbox may give new UIDs to messages with UIDs of another mailbox.
 	Recall(ctx context.Context, known func() Paired) error
 }
 
 // Paired is what the sync state pairs of the messages of a mailbox.
 type Paired struct {
 	UIDs mail.UIDSet
+	// Recorded are all messages that the state, or what is noted beside it, knows of,
+	// also those that are not paired. Above Upto, a message that is not among them is
+	// new. Up to it, it was dealt with: its deletion was propagated, for example.
+	Recorded mail.UIDSet
+	Upto     mail.UID
+	// Expired: messages may have expired here. The other side has them, and their UIDs
+	// here are not known. So if a message comes back, it may be one of these, and is
+	// not new.
+	Expired bool
 	// At is when the state was written. If it is not zero, the mailbox was listed,
 	// and found in order, some time before.
 	At time.Time
+}
+
+// Raiser is implemented by local mailboxes that note the highest assigned UID in a file
+// of its own, which may be out of date: restored from a backup, for example.
+type Raiser interface {
+	// RaiseUIDs makes to the highest assigned UID, if it is below.
+	RaiseUIDs(ctx context.Context, to mail.UID) error
+	// IsProvisional reports whether a UID that a Scan has returned is not that of the
+	// message: the mailbox is read-only, and the message has none yet.
+	IsProvisional(u mail.UID) bool
 }
 
 // Rememberer is implemented by mailboxes that can find out faster what has
@@ -251,6 +281,13 @@ type Rememberer interface {
 	// Remember saves the listing of the mailbox. A mailbox may also do so by itself
 	// at any time. This only affects speed.
 	Remember(ctx context.Context)
+}
+
+// PartLister is implemented by mailboxes that keep the beginning of a listing that was
+// not completed, so that the next listing, also of another Mailbox, needs only the rest.
+type PartLister interface {
+	// PartListed returns the number of messages of the beginning that is kept.
+	PartListed() int
 }
 
 // Marker is implemented by stores that can tell whether mailboxes have changed
@@ -285,6 +322,9 @@ type Need struct {
 	TUIDs bool
 	// MessageIDs: the Message-ID headers are wanted.
 	MessageIDs bool
+	// Known: the messages were in an earlier listing of the same Mailbox. Only further data
+	// are wanted of those that still exist, so a server need not be asked for changes first.
+	Known bool
 }
 
 // Listing is the outcome of a scan. It belongs to the caller.
@@ -354,6 +394,8 @@ type AppendResult struct {
 	UID mail.UID
 	// Err is set if the store refused this message.
 	Err error
+	// Path is the file of the stored message, in stores that keep each in a file.
+	Path string
 	// More: the completion of another message follows at once, as they became
 	// fact together.
 	More bool
@@ -372,6 +414,9 @@ type RemoveRequest struct {
 	UIDs mail.UIDSet
 	// All: all that are marked as deleted; UIDs is ignored.
 	All bool
+	// Kept are messages that the other side keeps. If one of them comes back, it is not
+	// new.
+	Kept mail.UIDSet
 	// Gone, if not nil, is told of messages that this call has removed for good,
 	// each once. A store that cannot tell, or not of all, leaves them out.
 	Gone func(mail.UID)

@@ -16,7 +16,11 @@ type Error struct {
 	File string
 	Line int // 1-based; 0: the file as a whole
 	Msg  string
+	Err  error // ErrNoRecord, or nil
 }
+
+// Unwrap returns Err.
+func (e *Error) Unwrap() error { return e.Err }
 
 func (e *Error) Error() string {
 	if e.Line == 0 {
@@ -52,7 +56,7 @@ type parser struct {
 }
 
 func (p *parser) errorf(format string, args ...any) error {
-	return &Error{p.file, p.line, fmt.Sprintf(format, args...)}
+	return &Error{p.file, p.line, fmt.Sprintf(format, args...), nil}
 }
 
 // next returns the next line without its end; ok is false at the end of data.
@@ -76,7 +80,7 @@ func (p *parser) header() error {
 			return err
 		}
 		if !ok {
-			return &Error{p.file, p.line, "unterminated sync state header"}
+			return &Error{p.file, p.line, "unterminated sync state header", nil}
 		}
 		if len(line) == 0 {
 			return nil

@@ -2,6 +2,7 @@ package syncstate
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"isync/internal/mail"
@@ -128,7 +129,7 @@ func (s *State) split(rec *Record, flags mail.Flags) *Record {
 func Replay(s *State, name string, journal []byte) (end int, torn, err error) {
 	line := 0
 	errorf := func(format string, args ...any) error {
-		return &Error{name, line, fmt.Sprintf(format, args...)}
+		return &Error{name, line, fmt.Sprintf(format, args...), nil}
 	}
 	var records *index
 	for end < len(journal) {
@@ -156,7 +157,7 @@ func Replay(s *State, name string, journal []byte) (end int, torn, err error) {
 		var rec *Record
 		if e.Op.onRecord() {
 			if rec = records.find(key); rec == nil {
-				return end, nil, errorf("entry '%s' refers to a record that does not exist", e)
+				return end, nil, &Error{name, line, fmt.Sprintf("entry '%s' refers to a record that does not exist", e), ErrNoRecord}
 			}
 		}
 		if e.Op == OpUpgrade && !rec.Any(FarPlaceholder|NearPlaceholder) {
@@ -174,6 +175,17 @@ func Replay(s *State, name string, journal []byte) (end int, torn, err error) {
 		end += i + 1
 	}
 	return end, nil, nil
+}
+
+// ErrNoRecord says that a journal refers to a record that does not exist.
+var ErrNoRecord = errors.New("no such record")
+
+// IsFirst reports whether a journal may be that of the first run of a pair, which begins
+// with the UIDVALIDITYs. It reports true for a journal without complete entries.
+func IsFirst(journal []byte) bool {
+	version, entries, _ := bytes.Cut(journal, []byte{'\n'})
+	first, _, whole := bytes.Cut(entries, []byte{'\n'})
+	return string(version) != JournalVersion || !whole || len(first) > 0 && Op(first[0]) == OpUIDValidity
 }
 
 // versionHint explains a journal of another version.

@@ -3,12 +3,15 @@ package testkit
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // CourierConfig says how a Courier is set up. The zero value is what Debian's
@@ -109,8 +112,19 @@ func (c *Courier) addUser(name string) error {
 
 // run starts the server on its ports.
 func (c *Courier) run() (*process, error) {
+	socket := c.path("run/courier/authdaemon/socket")
+	_ = os.Remove(socket) // of the one before
 	if _, err := c.start(c.command(courierLib + "/courier-authlib/authdaemond")); err != nil {
 		return nil, err
+	}
+	// Until it is there, all logins fail.
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if _, err := os.Stat(socket); err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			return nil, errors.New("authdaemond does not start")
+		}
 	}
 	login := []string{courierLib + "/courier/imaplogin", "/usr/bin/imapd", "Maildir"}
 	daemon := func(port int, before ...string) (*process, error) {
@@ -140,6 +154,12 @@ func (c *Courier) run() (*process, error) {
 		return nil, err
 	}
 	return daemon(c.Port)
+}
+
+// Restart starts the server again, on the same ports; see Stop.
+func (c *Courier) Restart(tb testing.TB) {
+	tb.Helper()
+	c.restart(tb, &c.Endpoint, c.run)
 }
 
 // Traits tells what clients have to expect.

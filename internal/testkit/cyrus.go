@@ -156,6 +156,12 @@ DAEMON {
 	return c.start(c.command("/usr/lib/cyrus/bin/master", "-p", "/run/cyrus/pid", "-M", "/etc/cyrus.conf", "-C", "/etc/imapd.conf"))
 }
 
+// Restart starts the server again, on the same ports; see Stop.
+func (c *Cyrus) Restart(tb testing.TB) {
+	tb.Helper()
+	c.restart(tb, &c.Endpoint, c.run)
+}
+
 // Traits tells what clients have to expect.
 func (c *Cyrus) Traits() Traits {
 	t := Traits{

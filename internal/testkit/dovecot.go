@@ -12,6 +12,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"text/template"
 	"time"
@@ -302,6 +303,26 @@ func (d *Dovecot) Restart(tb testing.TB) {
 	if err := d.run(); err != nil {
 		tb.Fatalf("dovecot: %v\n%s", err, d.Log())
 	}
+}
+
+// Suspend suspends all processes of the server, with their sessions, until resume is called
+// or the test ends. Their connections stay open, and the kernel still accepts further ones.
+func (d *Dovecot) Suspend(tb testing.TB) (resume func()) {
+	tb.Helper()
+	group := d.proc.cmd.Process.Pid
+	if err := stopGroup(group); err != nil {
+		tb.Fatalf("dovecot: %v", err)
+	}
+	var once sync.Once
+	resume = func() {
+		once.Do(func() {
+			if err := continueGroup(group); err != nil {
+				tb.Errorf("dovecot: %v", err)
+			}
+		})
+	}
+	tb.Cleanup(resume)
+	return resume
 }
 
 // Dir is the directory that holds everything the server has.

@@ -72,6 +72,12 @@ func (d *Dovecot24) run() (*process, error) {
 	return d.start(d.command("/usr/sbin/dovecot", "-F"))
 }
 
+// Restart starts the server again, on the same ports; see Stop.
+func (d *Dovecot24) Restart(tb testing.TB) {
+	tb.Helper()
+	d.restart(tb, &d.Endpoint, d.run)
+}
+
 // Traits tells what clients have to expect: the same as of the version before.
 func (d *Dovecot24) Traits() Traits {
 	return Traits{Separator: "/", Stored: storedByDovecot}

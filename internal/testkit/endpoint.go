@@ -39,6 +39,10 @@ type Server interface {
 	Client(tb testing.TB, user string) *imapclient.Client
 	// Log returns what the server has logged.
 	Log() string
+	// Stop stops the server. The mail is kept until the end of the test.
+	Stop() error
+	// Restart starts the server again, on the same ports. It stops it first if it runs.
+	Restart(tb testing.TB)
 }
 
 // Traits are what differs between servers beyond what they announce.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // rootLayout says how tools/roots.sh, which has the same number, puts the
@@ -230,6 +231,33 @@ func (j *jail) stop() error {
 	}
 	j.procs = nil
 	return errors.Join(err, endInmates(j.dir))
+}
+
+// Stop stops the server, which is told to end first, so that it leaves the mail in
+// order. The mail is kept until the end of the test.
+func (j *jail) Stop() error {
+	for _, pid := range inmates(j.dir) {
+		terminate(pid)
+	}
+	for deadline := time.Now().Add(3 * time.Second); len(inmates(j.dir)) > 0 && time.Now().Before(deadline); {
+		time.Sleep(5 * time.Millisecond)
+	}
+	return j.stop()
+}
+
+// restart starts the server again, on the same ports.
+func (j *jail) restart(tb testing.TB, e *Endpoint, run func() (*process, error)) {
+	tb.Helper()
+	err := j.Stop()
+	if err == nil {
+		var proc *process
+		if proc, err = run(); err == nil {
+			err = answers(e.Addr(), proc)
+		}
+	}
+	if err != nil {
+		tb.Fatalf("%v\n%s", err, j.Log())
+	}
 }
 
 // systemLog is what programs send to syslog.

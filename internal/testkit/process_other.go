@@ -3,6 +3,7 @@
 package testkit
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"strconv"
@@ -24,6 +25,10 @@ func terminate(pid int) {
 func killGroup(pid int) error {
 	return exec.Command("taskkill", "/t", "/f", "/pid", strconv.Itoa(pid)).Run()
 }
+
+func stopGroup(int) error { return errors.ErrUnsupported }
+
+func continueGroup(int) error { return errors.ErrUnsupported }
 
 func groupRuns(int) bool { return false }
 

@@ -23,6 +23,11 @@ func killGroup(group int) error {
 	return nil
 }
 
+// stopGroup suspends all processes of a group, and continueGroup lets them go on.
+func stopGroup(group int) error { return syscall.Kill(-group, syscall.SIGSTOP) }
+
+func continueGroup(group int) error { return syscall.Kill(-group, syscall.SIGCONT) }
+
 // groupRuns reports whether any process of the group runs. Dead ones do not
 // count: whoever inherits orphans may take its time to bury them.
 func groupRuns(group int) bool {

@@ -33,7 +33,7 @@ type Variant struct {
 }
 
 // usual is what is seen when everything is on and the line is fast.
-var usual = []Sign{MultiAppend, Unasked, Moved, UIDExpunge, Resync, ListStatus, Pipelined, Ahead, Several}
+var usual = []Sign{MultiAppend, Unasked, Moved, UIDExpunge, Resync, ListStatus, Pipelined, Optimistic, Several}
 
 // incidental are the signs of what is also done, now and then, where it is not
 // the usual way. For further connections that are asked to store messages, the
@@ -69,8 +69,8 @@ func Variants() []Variant {
 			with: []Sign{Asked},
 		},
 		{Name: "one connection", Connections: 1, without: []Sign{Several}},
-		{Name: "one command at a time", PipelineDepth: 1, without: []Sign{Pipelined, Ahead}},
-		{Name: "without a cache", NoCache: true, without: []Sign{Resync, ListStatus, Ahead}},
+		{Name: "one command at a time", PipelineDepth: 1, without: []Sign{Pipelined, Optimistic}},
+		{Name: "without a cache", NoCache: true, without: []Sign{Resync, ListStatus, Optimistic}},
 		{Name: "compressed", Compress: true, Server: compressing, with: []Sign{Compressed}},
 		{Name: "compressed for a slow line", RTT: slow, Server: compressing, with: []Sign{Compressed}},
 		{

@@ -24,7 +24,7 @@ const (
 	Statuses      Sign = "STATUS"
 	Compressed    Sign = "COMPRESS"
 	Pipelined     Sign = "a command before the one before it is answered"
-	Ahead         Sign = "a command before the login is answered"
+	Optimistic    Sign = "a command before the login is answered"
 	Several       Sign = "several connections"
 	StoredOutside Sign = "APPEND by a connection that has selected nothing"
 )
@@ -173,7 +173,7 @@ func (e *ear) sent(line string) {
 			w.note(Pipelined)
 		}
 		if e.login != "" && e.waiting[e.login] {
-			w.note(Ahead)
+			w.note(Optimistic)
 		}
 		e.waiting[tag] = true
 	}

@@ -15,7 +15,7 @@ func TestWiretap(t *testing.T) {
 	}{
 		{"nothing special", login + "C: 2 SELECT box|S: 2 OK|C: 3 UID FETCH 1:* (FLAGS)|S: 3 OK|", nil},
 		{"two at a time", login + "C: 2 NOOP|C: 3 NOOP|S: 2 OK|S: 3 OK|", []Sign{Pipelined}},
-		{"ahead", "C: 1 CAPABILITY|C: 2 LOGIN u p|S: 1 OK|C: 3 ID NIL|S: 2 OK|S: 3 OK|", []Sign{Ahead, Pipelined}},
+		{"ahead", "C: 1 CAPABILITY|C: 2 LOGIN u p|S: 1 OK|C: 3 ID NIL|S: 2 OK|S: 3 OK|", []Sign{Optimistic, Pipelined}},
 		{"an APPEND", login + "C: 2 SELECT box|S: 2 OK|C: 3 APPEND box {3}|S: + go|C: xyz|S: 3 OK|", []Sign{Asked}},
 		{"not asked", login + "C: 2 SELECT box|S: 2 OK|C: 3 APPEND box {3+}|C: xyz|S: 3 OK|", []Sign{Unasked}},
 		{"two in one", login + "C: 2 SELECT box|S: 2 OK|C: 3 APPEND box {3+}|C: xyz {2+}|C: ab|S: 3 OK|", []Sign{MultiAppend, Unasked}},

@@ -97,10 +97,14 @@ type dialer struct {
 	dial    func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
+// keepAlive makes the kernel find out that a silent peer is gone: after a minute it asks
+// every 15 seconds, four times. A connection may be idle for hours.
+var keepAlive = net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4}
+
 // DialTCP connects to one of the addresses of a host, which may be an address
 // itself, in brackets or not.
 func DialTCP(ctx context.Context, host string, port int, timeout time.Duration) (net.Conn, error) {
-	d := dialer{timeout: timeout, lookup: net.DefaultResolver.LookupNetIP, dial: new(net.Dialer).DialContext}
+	d := dialer{timeout: timeout, lookup: net.DefaultResolver.LookupNetIP, dial: (&net.Dialer{KeepAliveConfig: keepAlive}).DialContext}
 	return d.connect(ctx, host, port)
 }
 

@@ -36,6 +36,7 @@ type Link struct {
 	mu      sync.Mutex
 	waiting int       // how many things are waited for
 	last    time.Time // of the latest progress
+	heard   time.Time // when something was received last
 	reading bool      // a Read is under way
 	sole    bool      // one goroutine does all reading and writing
 	queued  int       // bytes in the kernel's send queue when last looked at
@@ -51,7 +52,16 @@ type Link struct {
 
 // NewLink makes a link of a connection. timeout is how long there may be no progress; 0
 // means for ever.
-func NewLink(conn net.Conn, timeout time.Duration) *Link { return &Link{Conn: conn, timeout: timeout} }
+func NewLink(conn net.Conn, timeout time.Duration) *Link {
+	return &Link{Conn: conn, timeout: timeout, heard: time.Now()}
+}
+
+// Heard returns when something was received last; at first, when the link was made.
+func (l *Link) Heard() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.heard
+}
 
 // TalkLimit is the number of timeouts for which a server may send only unsolicited
 // data.
@@ -186,7 +196,7 @@ func (l *Link) Read(p []byte) (int, error) {
 			return 0, &TimeoutError{After: TalkLimit * l.timeout, Talking: true}
 		}
 		if n > 0 {
-			l.last = now
+			l.last, l.heard = now, now
 			if l.haste > 0 || l.waiting > 1 && n < smallSegment {
 				ackNow(l.Conn)
 			}

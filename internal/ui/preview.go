@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/text/encoding/charmap"
 
-	"isync/internal/engine"
+	"isync/internal/event"
 )
 
 // maxSubject is how much of a subject is shown, in columns, if no terminal limits it.
@@ -16,7 +16,7 @@ const maxSubject = 200
 
 // planLines tells what a dry run would have done: one line for each message, with
 // its subject at the end.
-func planLines(r engine.Result) []string {
+func planLines(r event.Outcome) []string {
 	var lines []string
 	for i := range r.Foreseen {
 		lines = append(lines, foreseenLine(&r.Foreseen[i]))
@@ -27,7 +27,7 @@ func planLines(r engine.Result) []string {
 	return lines
 }
 
-func foreseenLine(f *engine.Foreseen) string {
+func foreseenLine(f *event.Foreseen) string {
 	line := fmt.Sprintf("would %s %s UID %d", strings.Join(actions(f), " and "), f.Side, f.UID)
 	if f.Size > 0 {
 		line += " (" + sizeText(f.Size) + ")"
@@ -39,7 +39,7 @@ func foreseenLine(f *engine.Foreseen) string {
 }
 
 // actions tells what would be done to a message.
-func actions(f *engine.Foreseen) []string {
+func actions(f *event.Foreseen) []string {
 	var out []string
 	if f.Copy {
 		verb := verbs[1-f.Side]
@@ -71,7 +71,7 @@ func actions(f *engine.Foreseen) []string {
 }
 
 // why tells the reason of a flag change that is not just one of the other side.
-func why(f *engine.Foreseen) string {
+func why(f *event.Foreseen) string {
 	switch {
 	case f.Purge:
 		return " (outdated placeholder)"

@@ -7,14 +7,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"isync/internal/engine"
+	"isync/internal/event"
 	"isync/internal/mail"
-	"isync/internal/plan"
 )
 
 func TestPlanLines(t *testing.T) {
 	const near, far = 1, 0
-	r := engine.Result{Plan: &plan.Plan{}, ForeseenMore: 312, Foreseen: []engine.Foreseen{
+	r := event.Outcome{ForeseenMore: 312, Foreseen: []event.Foreseen{
 		{Side: far, UID: 3, Copy: true, Size: 2345, Subject: "Lunch"},
 		{Side: far, UID: 4, Copy: true, Placeholder: true, Size: 12_345_678},
 		{Side: near, UID: 9, Copy: true, Size: 999},
@@ -67,13 +66,13 @@ func TestSubjectText(t *testing.T) {
 
 // Lines end at the border of the terminal; a file gets them whole.
 func TestPreviewWidth(t *testing.T) {
-	r := engine.Result{Plan: &plan.Plan{}, Foreseen: []engine.Foreseen{{UID: 3, Copy: true, Size: 10, Subject: strings.Repeat("寿司", 50)}}}
+	r := event.Outcome{Foreseen: []event.Foreseen{{UID: 3, Copy: true, Size: 10, Subject: strings.Repeat("寿司", 50)}}}
 	for _, columns := range []int{0, 40} {
 		var out bytes.Buffer
 		p := New(Options{Out: &out, Err: &out, Level: Verbose, DryRun: true, Columns: func() int { return columns }})
-		n := engine.PairName{Channel: "c", Name: "a"}
-		p.PairStarted(n)
-		p.PairDone(n, r, nil)
+		n := event.Pair{Channel: "c", Name: "a"}
+		p.Take(event.PairBegun{Pair: n})
+		p.Take(event.PairEnded{Pair: n, Outcome: r})
 		p.End()
 		want := "c:a: would pull far UID 3 (10 B): "
 		if columns > 0 {

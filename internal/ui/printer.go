@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"isync/internal/engine"
+	"isync/internal/event"
 )
 
 // Options tell a Printer where and how to print.
@@ -19,21 +19,30 @@ type Options struct {
 	// Columns returns the width of the terminal that Out is, 0 if it is none;
 	// nil: it is none.
 	Columns func() int
-	// Now tells the time; it keeps the status line calm.
+	// Rows returns the height of the terminal, 0 if it is unknown; nil: it is.
+	Rows func() int
+	// Now tells the time; it keeps the display calm.
 	Now   func() time.Time
 	Level Level
-	Debug Debug
+	Debug event.Topics
+	// Watch: the program keeps running, so what was done is told for each mailbox.
+	Watch bool
 	// DryRun: nothing is done, so everything is told as what would be done.
 	DryRun bool
 	// Explain makes text of an error: lines that together tell one or several
 	// problems, and a piece of advice, which may be empty.
 	Explain func(err error) []Problem
+	// WithCommands returns a fact about a pair with the commands that its hint needs; nil:
+	// facts have them.
+	WithCommands func(f event.Fact, about event.Pair) event.Fact
 }
 
 // Problem is an error as text.
 type Problem struct {
-	// Place, if not empty, is where in a file it is, as "file:line".
-	Place string
+	// Fact is the subject of the message; nil: unknown.
+	Fact event.Fact
+	// Place is where in the configuration it is, if it is there.
+	Place event.Place
 	Text  string
 	// Hint is advice, if there is any; each line is a piece of its own.
 	Hint string
@@ -43,14 +52,17 @@ type Problem struct {
 type Printer struct {
 	o Options
 
-	mu     sync.Mutex
-	status status
+	mu      sync.Mutex
+	turns   turns
+	display display
+	tally   tally
+	runs    int // in progress
+	// mailed are the pairs whose near mailbox got new messages.
+	mailed []mailed
 	hinted map[string]bool // hints that were given already
 	warned map[string]bool // warnings about places in files, too
 	// waiting are lines that are written when nobody else uses the terminal.
 	waiting []heldLine
-	// speaking is the pair whose lines are being written, if any.
-	speaking *pairStatus
 }
 
 // New returns a Printer.
@@ -64,17 +76,16 @@ func New(o Options) *Printer {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	p := &Printer{o: o, hinted: make(map[string]bool), warned: make(map[string]bool)}
-	p.status.pairs = make(map[pairKey]*pairStatus)
+	p := &Printer{o: o, hinted: make(map[string]bool), warned: make(map[string]bool), tally: newTally()}
+	p.turns.pairs = make(map[pairKey]*turn)
 	return p
 }
 
-// write writes a line, taking the status line out of its way; p.mu is held.
+// write writes a line; p.mu is held.
 func (p *Printer) write(w io.Writer, line string) {
 	l := heldLine{w: w, text: clean(line) + "\n"}
-	if !p.hold(l) {
+	if !p.turns.hold(l) {
 		p.put(l)
-		p.drawStatus(false)
 	}
 }
 
@@ -82,26 +93,14 @@ func (p *Printer) write(w io.Writer, line string) {
 // is held.
 func (p *Printer) hint(text string) {
 	l := heldLine{w: p.o.Err, text: "hint: " + clean(text) + "\n", once: text}
-	if !p.hold(l) {
+	if !p.turns.hold(l) {
 		p.put(l)
-		p.drawStatus(false)
 	}
 }
 
-// hold keeps a line until it is its pair's turn; it reports whether it is not
-// yet. p.mu is held.
-func (p *Printer) hold(l heldLine) bool {
-	s := p.speaking
-	if s == nil || len(p.status.turns) == 0 || p.status.turns[0] == s {
-		return false
-	}
-	s.held = append(s.held, l)
-	return true
-}
-
-// put writes a line now, or when the terminal is free; p.mu is held.
+// put writes a line now, above the display, or when the terminal is free; p.mu is held.
 func (p *Printer) put(l heldLine) {
-	if p.status.held > 0 && p.o.Debug == 0 {
+	if p.display.held > 0 && p.o.Debug == 0 {
 		p.waiting = append(p.waiting, l)
 		return
 	}
@@ -111,35 +110,20 @@ func (p *Printer) put(l heldLine) {
 		}
 		p.hinted[l.once] = true
 	}
-	p.clearStatus()
+	if p.display.rows > 0 {
+		p.display.queue = append(p.display.queue, l)
+		return
+	}
 	_, _ = io.WriteString(l.w, l.text)
 }
 
-// speak makes the lines until the returned function is called those of a pair:
-// pairs are worked on at the same time, but told one after the other. p.mu is
+// speak makes the lines until the returned function is called those of a pair. p.mu is
 // held.
 func (p *Printer) speak(key pairKey) func() {
-	p.speaking = p.status.pairs[key]
+	p.turns.speaking = p.turns.pairs[key]
 	return func() {
-		p.speaking = nil
-		p.nextTurns()
-	}
-}
-
-// nextTurns lets the next pairs speak if those before them have ended.
-func (p *Printer) nextTurns() {
-	s := &p.status
-	for len(s.turns) > 0 && s.turns[0].ended {
-		s.turns = s.turns[1:]
-		if len(s.turns) == 0 {
-			s.turns = nil
-			return
-		}
-		next := s.turns[0]
-		for _, l := range next.held {
-			p.put(l)
-		}
-		next.held = nil
+		p.turns.speaking = nil
+		p.turns.next(p.put)
 	}
 }
 
@@ -151,98 +135,41 @@ func (p *Printer) message(place, severity, text string) {
 	p.write(p.o.Err, place+": "+severity+": "+text)
 }
 
-// Problem tells an error.
-func (p *Printer) Problem(pr Problem) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.problem("error", pr)
-}
+func (p *Printer) explain(err error) []Problem { return explainWith(p.o.Explain, err) }
 
-func (p *Printer) problem(severity string, pr Problem) {
-	p.message(pr.Place, severity, pr.Text)
-	if pr.Hint != "" {
-		for h := range strings.SplitSeq(pr.Hint, "\n") {
-			p.hint(h)
-		}
-	}
-}
-
-// failed tells an error that happened at a place in a channel; p.mu is held.
-func (p *Printer) failed(where string, err error) { p.tell("error", where, err) }
-
-// tell tells an error, as serious as it is; p.mu is held.
-func (p *Printer) tell(severity, where string, err error) {
-	for _, pr := range p.explain(err) {
-		if where != "" {
-			pr.Text = where + ": " + pr.Text
-		}
-		p.problem(severity, pr)
-	}
-}
-
-func (p *Printer) explain(err error) []Problem {
-	if p.o.Explain == nil {
+// explainWith makes text of an error.
+func explainWith(explain func(error) []Problem, err error) []Problem {
+	if explain == nil {
 		return []Problem{{Text: err.Error()}}
 	}
-	return p.o.Explain(err)
+	return explain(err)
 }
 
-// Error tells an error.
-func (p *Printer) Error(err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.failed("", err)
-}
-
-// Warn tells a warning. place may be empty; about a place in a file the same
-// warning is given once.
-func (p *Printer) Warn(place, text string) { p.Caution(Problem{Place: place, Text: text}) }
-
-// Caution tells a warning that may come with advice.
-func (p *Printer) Caution(pr Problem) {
-	if p.o.Level < Quiet {
-		return
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if pr.Place != "" {
-		if p.warned[pr.Place+pr.Text] {
-			return
+// problemsOf makes text of a message, whose pair is complete. The text does not name its
+// subject.
+func problemsOf(m event.Message, explain func(error) []Problem, withCommands func(event.Fact, event.Pair) event.Fact) []Problem {
+	var problems []Problem
+	if m.Fact != nil {
+		if withCommands != nil {
+			m.Fact = withCommands(m.Fact, m.Pair)
 		}
-		p.warned[pr.Place+pr.Text] = true
+		text, hint := Text(m.Fact)
+		problems = []Problem{{Fact: m.Fact, Text: text, Hint: hint}}
+	} else {
+		problems = explainWith(explain, m.Err)
 	}
-	p.problem("warning", pr)
+	if m.Place != (event.Place{}) {
+		for i := range problems {
+			problems[i].Place = m.Place
+		}
+	}
+	return problems
 }
 
-// Notice tells something that may be good to know. place may be empty.
-func (p *Printer) Notice(place, text string) {
-	if p.o.Level < Normal {
-		return
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.message(place, "notice", text)
-}
-
-// Verbose reports whether much is to be told.
-func (p *Printer) Verbose() bool { return p.o.Level >= Verbose }
-
-// Debugs reports whether a category is wanted.
-func (p *Printer) Debugs(d Debug) bool { return p.o.Debug&d != 0 }
-
-// Debugf writes a line of debug output if the category is wanted.
-func (p *Printer) Debugf(d Debug, format string, args ...any) {
-	if !p.Debugs(d) {
-		return
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.debugf(d, format, args...)
-}
-
-func (p *Printer) debugf(d Debug, format string, args ...any) {
-	if p.Debugs(d) {
-		p.write(p.o.Out, string(d.letter())+": "+fmt.Sprintf(format, args...))
+// debug writes a line of debug output if the topic is wanted; p.mu is held.
+func (p *Printer) debug(topic event.Topics, text string) {
+	if p.o.Debug&topic != 0 {
+		p.write(p.o.Out, string(letterOf(topic))+": "+text)
 	}
 }
 
@@ -251,13 +178,6 @@ func (p *Printer) verbosef(format string, args ...any) {
 	if p.o.Level >= Verbose {
 		p.write(p.o.Out, fmt.Sprintf(format, args...))
 	}
-}
-
-// Println writes a line of output that was asked for, as it is.
-func (p *Printer) Println(line string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.write(p.o.Out, line)
 }
 
 // where names a pair in errors.
@@ -269,7 +189,7 @@ func where(channel, box string) string {
 }
 
 // label names a pair in lines.
-func label(n engine.PairName) string {
+func label(n event.Pair) string {
 	if n.Name == "" {
 		return n.Channel
 	}

@@ -3,21 +3,13 @@ package ui
 import (
 	"fmt"
 	"strings"
+	"time"
 
-	"isync/internal/engine"
+	"isync/internal/event"
 )
 
-// Totals is what a run did.
-type Totals struct {
-	Boxes, Channels int
-	Counts          [2]engine.Counts
-	// Left by a run that was told to stop: boxes that were interrupted, boxes that
-	// were not begun, channels whose boxes are not known.
-	Unfinished, NotBegun, NotListed int
-}
-
 // left returns what an interrupted run has not done.
-func (t Totals) left() []string {
+func left(t event.Summary) []string {
 	var boxes []string
 	if t.Unfinished > 0 {
 		boxes = append(boxes, fmt.Sprintf("%d box(es) unfinished", t.Unfinished))
@@ -34,17 +26,14 @@ func (t Totals) left() []string {
 	return []string{"left " + strings.Join(boxes, " and ")}
 }
 
-// Summary tells at the end what was done.
-func (p *Printer) Summary(t Totals) {
-	if p.o.Level < Normal {
+// takeSummary prints the totals at the end of a run.
+func (p *Printer) takeSummary(t event.Summary) {
+	if p.o.Level < Normal || p.o.Watch { // a watch tells of each mailbox
 		return
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.status.over = true
 	lines := []string{fmt.Sprintf("Processed %d box(es) in %d channel(s)", t.Boxes, t.Channels)}
 	lines = append(lines, countLines(t.Counts, p.o.DryRun)...)
-	lines = append(lines, t.left()...)
+	lines = append(lines, left(t)...)
 	for i, l := range lines {
 		if i < len(lines)-1 {
 			l += ","
@@ -53,11 +42,50 @@ func (p *Printer) Summary(t Totals) {
 		}
 		p.write(p.o.Out, l)
 	}
+	if p.columns() > 0 {
+		p.tellEffort(t)
+	}
+}
+
+// mailed is a pair whose near mailbox got new messages.
+type mailed struct {
+	name     string
+	messages int
+}
+
+const (
+	// longRun is how long a run must take for its duration to be shown.
+	longRun = 2 * time.Second
+	// maxMailed is how many mailboxes with new messages are named.
+	maxMailed = 5
+)
+
+// tellEffort shows on a terminal which mailboxes got new messages, and the duration of a long
+// run. In files and pipes, these lines are left out, since programs may parse the summary.
+func (p *Printer) tellEffort(t event.Summary) {
+	if len(p.mailed) > 0 && !p.o.DryRun {
+		var names []string
+		for _, m := range p.mailed[:min(len(p.mailed), maxMailed)] {
+			names = append(names, fmt.Sprintf("%s (%d)", m.name, m.messages))
+		}
+		line := "New mail in " + strings.Join(names, ", ")
+		if more := len(p.mailed) - len(names); more > 0 {
+			line += fmt.Sprintf(" and %d more", more)
+		}
+		p.write(p.o.Out, line+".")
+	}
+	if took := p.o.Now().Sub(p.display.begun); !p.display.begun.IsZero() && took > longRun {
+		line := "Took " + durationText(took)
+		if n := t.Bytes[0] + t.Bytes[1]; n > 0 {
+			line += ", copied " + sizeText(n)
+		}
+		p.write(p.o.Out, line+".")
+	}
 }
 
 // countLines tells the changes on both sides, the near one first; nothing for
 // what did not happen.
-func countLines(counts [2]engine.Counts, dry bool) []string {
+func countLines(counts [2]event.Counts, dry bool) []string {
 	var lines []string
 	add := func(verb, past, rest string, args ...any) {
 		if dry {

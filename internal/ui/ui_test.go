@@ -3,41 +3,49 @@ package ui
 import (
 	"bytes"
 	"errors"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"isync/internal/engine"
+	"isync/internal/event"
 )
 
-// screen is what a terminal would show of a stream: lines, the last of which
-// may be unfinished.
-func screen(stream string) []string {
-	lines := []string{""}
-	for _, r := range strings.ReplaceAll(stream, "\x1b[K", "\x00") {
-		last := &lines[len(lines)-1]
-		switch r {
-		case '\n':
-			lines = append(lines, "")
-		case '\r':
-			*last = "\r" + strings.TrimPrefix(*last, "\r")
-		case '\x00':
-			if strings.HasPrefix(*last, "\r") {
-				*last = ""
-			}
-		default:
-			if strings.HasPrefix(*last, "\r") {
-				*last = ""
-			}
-			*last += string(r)
-		}
+// plain is a fact that is its own text.
+type plain string
+
+func (plain) Code() event.Code { return "plain" }
+
+// helpful is a fact that is its own text and comes with advice.
+type helpful string
+
+func (helpful) Code() event.Code { return "helpful" }
+
+func init() {
+	for _, w := range []wording{
+		says(func(f plain) string { return string(f) }),
+		advises(func(f helpful) (string, string) { return string(f), "help" }),
+	} {
+		wordings[w.kind] = w
 	}
-	return lines
 }
 
-var pair = engine.PairName{Channel: "c", Store: [2]string{"f", "n"}, Box: [2]string{"x/a", "a"}, Name: "a"}
+// warn sends a warning about a line of a file; 0: about no line.
+func warn(p *Printer, line int, f event.Fact) {
+	m := event.Message{Severity: event.Warning, Fact: f}
+	if line > 0 {
+		m.Place = event.Place{File: "rc", Line: line}
+	}
+	p.Take(m)
+}
+
+var pair = event.Pair{Channel: "c", Store: [2]string{"f", "n"}, Box: [2]string{"x/a", "a"}, Name: "a"}
+
+// inPair is how events of the pair name it.
+var inPair = event.Pair{Channel: pair.Channel, Box: pair.Box}
 
 // perform shows a run with a bit of everything. It returns the output up to the
 // middle of the first pair, and all that was written to both streams.
@@ -50,30 +58,26 @@ func perform(o Options) (begin, out, err string) {
 		return now
 	}
 	p := New(o)
-	ev := func(e engine.Event) {
-		e.Channel, e.Box = pair.Channel, pair.Box
-		p.Observe(e)
-	}
-	p.ChannelStarted("c", 2)
-	p.PairStarted(pair)
-	ev(engine.Event{Kind: engine.Loaded, Side: 1, N: 7})
-	ev(engine.Event{Kind: engine.Loaded, Side: 0, N: 8})
-	ev(engine.Event{Kind: engine.Notice, Text: "take note"})
-	ev(engine.Event{Kind: engine.Planned, What: engine.New, Side: 1, N: 2})
-	ev(engine.Event{Kind: engine.Debug, Text: "far UID 5: because"})
-	ev(engine.Event{Kind: engine.Done, What: engine.New, Side: 1, UID: 12})
-	ev(engine.Event{Kind: engine.Failed, What: engine.New, Side: 0, UID: 9, Err: errors.New("too \x1b[31mred")})
-	ev(engine.Event{Kind: engine.Warning, Text: "beware"})
-	ev(engine.Event{Kind: engine.Planned, What: engine.Flags, Side: 0, N: 3})
-	ev(engine.Event{Kind: engine.Done, What: engine.Flags, Side: 0, UID: 1})
+	p.Take(event.ChannelBegun{Channel: "c", Pairs: 2})
+	p.Take(event.PairBegun{Pair: pair})
+	p.Take(event.Listed{Pair: inPair, Side: 1, Count: 7})
+	p.Take(event.Listed{Pair: inPair, Side: 0, Count: 8})
+	p.Take(event.Message{Severity: event.Notice, Pair: inPair, Fact: plain("take note")})
+	p.Take(event.Planned{Pair: inPair, Change: event.New, Side: 1, Count: 2})
+	p.Take(event.Trace{Topic: event.DebugSync, Pair: inPair, Text: "far UID 5: because"})
+	p.Take(event.Done{Pair: inPair, Change: event.New, Side: 1, UID: 12})
+	p.Take(event.Message{Severity: event.Error, Pair: inPair, Side: 0, UID: 9, Err: errors.New("too \x1b[31mred")})
+	p.Take(event.Message{Severity: event.Warning, Pair: inPair, Fact: plain("beware")})
+	p.Take(event.Planned{Pair: inPair, Change: event.Flags, Side: 0, Count: 3})
+	p.Take(event.Done{Pair: inPair, Change: event.Flags, Side: 0, UID: 1})
 	begin = outBuf.String()
-	res := engine.Result{Failed: 1}
+	res := event.Outcome{Failed: 1}
 	res.Counts[1].New = 1
-	res.Counts[0] = engine.Counts{Flags: 1, Trashed: 2, Expunged: 3}
-	p.PairDone(pair, res, nil)
-	p.PairStarted(engine.PairName{Channel: "c"})
-	p.PairDone(engine.PairName{Channel: "c"}, engine.Result{}, errors.New("no luck"))
-	p.Summary(Totals{Boxes: 2, Channels: 1, Counts: res.Counts})
+	res.Counts[0] = event.Counts{Flags: 1, Trashed: 2, Expunged: 3}
+	p.Take(event.PairEnded{Pair: pair, Outcome: res})
+	p.Take(event.PairBegun{Pair: event.Pair{Channel: "c"}})
+	p.Take(event.PairEnded{Pair: event.Pair{Channel: "c"}, Err: errors.New("no luck")})
+	p.Take(event.Summary{Boxes: 2, Channels: 1, Counts: res.Counts})
 	return begin, outBuf.String(), errBuf.String()
 }
 
@@ -88,6 +92,8 @@ func TestLevels(t *testing.T) {
 		verbose = "c: 2 mailbox(es)\nc:a: 8 message(s) on the far side, 7 message(s) on the near side\n"
 		result  = "c:a: pulled 1 new message(s), pushed 1 flag update(s), moved 2 message(s) from far side to trash, expunged 3 message(s) from far side\n"
 	)
+	// With -V, messages name their codes.
+	coded := func(line string) string { return strings.TrimSuffix(line, "\n") + " [plain]\n" }
 	for _, c := range []struct {
 		name string
 		o    Options
@@ -96,11 +102,11 @@ func TestLevels(t *testing.T) {
 		{"silent", Options{Level: Silent}, "|" + failed + luck},
 		{"quiet", Options{Level: Quiet}, "|" + failed + warning + luck},
 		{"normal", Options{}, summary + "|" + notice + failed + warning + luck},
-		{"verbose", Options{Level: Verbose}, verbose + result + summary + "|" + notice + failed + warning + luck},
+		{"verbose", Options{Level: Verbose}, verbose + result + summary + "|" + coded(notice) + failed + coded(warning) + luck},
 		{
 			"debug",
-			Options{Level: Silent, Debug: DebugSync},
-			verbose + "s: c:a: far UID 5: because\ns: c:a: near side UID 12 stored\ns: c:a: far side UID 1 flags changed\n" + result + summary + "|" + notice + failed + warning + luck,
+			Options{Level: Silent, Debug: event.DebugSync},
+			verbose + "s: c:a: far UID 5: because\ns: c:a: near side UID 12 stored\ns: c:a: far side UID 1 flags changed\n" + result + summary + "|" + coded(notice) + failed + coded(warning) + luck,
 		},
 		{
 			"dry run",
@@ -116,76 +122,26 @@ func TestLevels(t *testing.T) {
 	}
 }
 
-func TestStatusLine(t *testing.T) {
-	wide := func() int { return 80 }
-	begin, all, _ := perform(Options{Columns: wide})
-	if got := screen(begin); got[len(got)-1] != "[1/2] c:a  pull 1/2  far flags 1/3" {
-		t.Errorf("%q", got)
-	}
-	want := []string{"Processed 2 box(es) in 1 channel(s),", "pulled 1 new message(s),"}
-	if got := screen(all); len(got) < 2 || got[0] != want[0] || got[1] != want[1] || got[len(got)-1] != "" {
-		t.Errorf("%q", got)
-	}
-	narrow, _, _ := perform(Options{Columns: func() int { return 12 }})
-	if got := screen(narrow); got[len(got)-1] != "[1/2] c:a  " {
-		t.Errorf("%q", got)
-	}
-	for _, o := range []Options{{}, {Level: Quiet, Columns: wide}, {Debug: DebugNet, Columns: wide}, {Columns: func() int { return 0 }}} {
-		if _, out, _ := perform(o); strings.Contains(out, "\r") {
-			t.Errorf("%+v: %q", o, out)
-		}
-	}
-}
-
-// The status line does not flicker while thousands of messages pass.
-func TestStatusIsCalm(t *testing.T) {
-	var out bytes.Buffer
-	now := time.Unix(0, 0)
-	p := New(Options{Out: &out, Err: &out, Columns: func() int { return 80 }, Now: func() time.Time { return now }})
-	p.ChannelStarted("c", 1)
-	p.PairStarted(pair)
-	for range 1000 {
-		now = now.Add(time.Millisecond)
-		p.Observe(engine.Event{Kind: engine.Done, What: engine.New, Side: 1, Channel: "c", Box: pair.Box})
-	}
-	if n := strings.Count(out.String(), "\r"); n < 8 || n > 12 {
-		t.Errorf("drawn %d times in a second", n)
-	}
-	out.Reset()
-	p.Hold()
-	now = now.Add(time.Hour)
-	p.Observe(engine.Event{Kind: engine.Planned, What: engine.New, Side: 1, N: 5, Channel: "c", Box: pair.Box})
-	if got := out.String(); got != "\r\x1b[K" {
-		t.Errorf("%q", got)
-	}
-	p.Release()
-	p.Observe(engine.Event{Kind: engine.Done, What: engine.New, Side: 1, Channel: "c", Box: pair.Box})
-	if !strings.Contains(out.String(), "5/5") {
-		t.Errorf("%q", out.String())
-	}
-	p.End()
-	out.Reset()
-	p.Observe(engine.Event{Kind: engine.Done, What: engine.New, Side: 1, Channel: "c", Box: pair.Box})
-	if out.Len() > 0 {
-		t.Errorf("%q", out.String())
-	}
-}
-
 // Whoever is asked something is not interrupted.
 func TestHold(t *testing.T) {
-	for _, debug := range []Debug{0, DebugNet} {
+	for _, debug := range []event.Topics{0, event.DebugNet} {
 		var out strings.Builder
 		p := New(Options{Out: &out, Err: &out, Debug: debug})
-		p.Warn("", "one")
+		warn(p, 0, plain("one"))
 		p.Hold()
 		p.Hold()
-		p.Warn("", "two")
-		p.Problem(Problem{Text: "three", Hint: "help"})
-		p.Problem(Problem{Text: "four", Hint: "help"})
+		warn(p, 0, plain("two"))
+		p.Take(event.Message{Severity: event.Error, Fact: helpful("three")})
+		p.Take(event.Message{Severity: event.Error, Fact: helpful("four")})
 		p.Release()
-		p.Println("five")
-		now := "mbsync: warning: one\n"
-		const later = "mbsync: warning: two\nmbsync: error: three\nhint: help\nmbsync: error: four\nfive\n"
+		p.Take(event.Output{Line: "five"})
+		first := "mbsync: warning: one\n"
+		later := "mbsync: warning: two\nmbsync: error: three\nhint: help\nmbsync: error: four\nfive\n"
+		if debug != 0 {
+			first = strings.ReplaceAll(first, "one", "one [plain]")
+			later = strings.NewReplacer("two", "two [plain]", "three", "three [helpful]", "four", "four [helpful]").Replace(later)
+		}
+		now := first
 		if debug != 0 {
 			now += later
 		}
@@ -193,12 +149,12 @@ func TestHold(t *testing.T) {
 			t.Errorf("%q", got)
 		}
 		p.Release()
-		if got := out.String(); got != "mbsync: warning: one\n"+later {
+		if got := out.String(); got != first+later {
 			t.Errorf("%q", got)
 		}
 		// Nothing gets lost.
 		p.Hold()
-		p.Println("six")
+		p.Take(event.Output{Line: "six"})
 		p.End()
 		if got := out.String(); !strings.HasSuffix(got, "five\nsix\n") {
 			t.Errorf("%q", got)
@@ -209,10 +165,10 @@ func TestHold(t *testing.T) {
 func TestHintsOnce(t *testing.T) {
 	var out bytes.Buffer
 	p := New(Options{Err: &out, Out: &out, Level: Silent, Explain: func(err error) []Problem {
-		return []Problem{{Place: "rc:3", Text: err.Error(), Hint: "sleep"}}
+		return []Problem{{Place: event.Place{File: "rc", Line: 3}, Text: err.Error(), Hint: "sleep"}}
 	}})
-	p.Error(errors.New("one"))
-	p.ChannelFailed("c", errors.New("two"))
+	p.Take(event.Message{Severity: event.Error, Err: errors.New("one")})
+	p.Take(event.ChannelFailed{Channel: "c", Err: errors.New("two")})
 	if got := out.String(); got != "rc:3: error: one\nhint: sleep\nrc:3: error: channel 'c': two\n" {
 		t.Errorf("%q", got)
 	}
@@ -222,11 +178,11 @@ func TestHintsOnce(t *testing.T) {
 func TestWarningsOnce(t *testing.T) {
 	var b strings.Builder
 	p := New(Options{Err: &b})
-	p.Warn("rc:1", "careful")
-	p.Warn("rc:1", "careful")
-	p.Warn("rc:2", "careful")
-	p.Warn("", "again")
-	p.Warn("", "again")
+	warn(p, 1, plain("careful"))
+	warn(p, 1, plain("careful"))
+	warn(p, 2, plain("careful"))
+	warn(p, 0, plain("again"))
+	warn(p, 0, plain("again"))
 	if got := b.String(); got != "rc:1: warning: careful\nrc:2: warning: careful\nmbsync: warning: again\nmbsync: warning: again\n" {
 		t.Errorf("%s", got)
 	}
@@ -256,5 +212,17 @@ func TestFit(t *testing.T) {
 		if got := fit(c.in, c.columns); got != c.want {
 			t.Errorf("%q, %d: %q", c.in, c.columns, got)
 		}
+	}
+}
+
+// TestPrinterIsASink: all output comes from events. Besides, the printer lends the
+// terminal to functions that ask the user.
+func TestPrinterIsASink(t *testing.T) {
+	var got []string
+	for m := range reflect.TypeFor[*Printer]().Methods() {
+		got = append(got, m.Name)
+	}
+	if want := []string{"End", "Hold", "Release", "Take"}; !slices.Equal(got, want) {
+		t.Errorf("methods %q, want %q", got, want)
 	}
 }

@@ -12,13 +12,15 @@ import (
 
 // direntBuf is what one getdents64(2) call fills: 256 KiB hold some 4,000
 // names of messages.
-type direntBuf [256 << 10]byte
+type direntBuf struct {
+	data  [256 << 10]byte
+	names []string // in data
+}
 
 var direntBufs = sync.Pool{New: func() any { return new(direntBuf) }}
 
 // eachNames hands out the names in a directory as the system tells them, without
-// an allocation per name: the names that one system call returns share one
-// string.
+// copying them.
 func eachNames(dir string, fn func(names []string) error) error {
 	var fd int
 	err := retryIntr(func() (err error) {
@@ -32,12 +34,10 @@ func eachNames(dir string, fn func(names []string) error) error {
 
 	buf := direntBufs.Get().(*direntBuf)
 	defer direntBufs.Put(buf)
-	var names []string
-	var packed []byte
 	for {
 		var n int
 		err := retryIntr(func() (err error) {
-			n, err = unix.Getdents(fd, buf[:])
+			n, err = unix.Getdents(fd, buf.data[:])
 			return err
 		})
 		if err != nil {
@@ -46,22 +46,15 @@ func eachNames(dir string, fn func(names []string) error) error {
 		if n == 0 {
 			return nil
 		}
-		names, packed = names[:0], packed[:0]
-		for rest := buf[:n]; len(rest) > 0; {
-			name, size := nextDirent(rest)
-			packed = append(packed, name...)
-			rest = rest[size:]
-		}
-		all := string(packed)
-		for rest := buf[:n]; len(rest) > 0; {
+		buf.names = buf.names[:0]
+		for rest := buf.data[:n]; len(rest) > 0; {
 			name, size := nextDirent(rest)
 			if len(name) > 0 {
-				names = append(names, all[:len(name)])
-				all = all[len(name):]
+				buf.names = append(buf.names, unsafe.String(&name[0], len(name)))
 			}
 			rest = rest[size:]
 		}
-		if err := fn(names); err != nil {
+		if err := fn(buf.names); err != nil {
 			return err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -35,7 +36,15 @@ func (OS) Stat(name string) (fs.FileInfo, error) { return os.Stat(name) }
 func (OS) ReadNames(dir string) ([]string, error) {
 	var all []string
 	err := eachNames(dir, func(names []string) error {
-		all = append(all, names...)
+		// The copies share one string, so that there is no allocation for each.
+		var b strings.Builder
+		for _, n := range names {
+			b.WriteString(n)
+		}
+		packed := b.String()
+		for _, n := range names {
+			all, packed = append(all, packed[:len(n)]), packed[len(n):]
+		}
 		return nil
 	})
 	if err != nil {

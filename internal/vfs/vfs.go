@@ -55,12 +55,13 @@ type FS interface {
 // large directory a few thousand at a time.
 type NameReader interface {
 	// EachNames calls fn with the names that ReadNames would return, until there
-	// are no more or fn fails. fn must not keep the slice; it may keep the names.
+	// are no more or fn fails. fn must keep neither the slice nor the names: their
+	// memory is used again.
 	EachNames(dir string, fn func(names []string) error) error
 }
 
 // EachNames calls fn with the names in a directory: in several pieces, if the
-// file system can do that.
+// file system can do that. The names are valid only until fn returns.
 func EachNames(fsys FS, dir string, fn func(names []string) error) error {
 	if r, ok := fsys.(NameReader); ok {
 		return r.EachNames(dir, fn)

@@ -2,12 +2,14 @@ package vfs_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -162,7 +164,9 @@ func TestReadNamesMany(t *testing.T) {
 	}
 	var pieces []string
 	check(t, vfs.EachNames(vfs.OS{}, dir, func(names []string) error {
-		pieces = append(pieces, names...) // the slice is used again, the names are not
+		for _, n := range names {
+			pieces = append(pieces, strings.Clone(n))
+		}
 		return nil
 	}))
 	slices.Sort(pieces)
@@ -175,6 +179,31 @@ func TestReadNamesMany(t *testing.T) {
 	}
 	if err := vfs.EachNames(vfs.OS{}, filepath.Join(dir, "none"), func([]string) error { return nil }); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no directory: %v", err)
+	}
+}
+
+// TestReadNamesKeeps: the names that ReadNames returns stay as they are when other
+// directories are read.
+func TestReadNamesKeeps(t *testing.T) {
+	for _, n := range []int{1, 2, 300} {
+		dir, other := t.TempDir(), t.TempDir()
+		var want []string
+		for i := range n {
+			name := fmt.Sprintf("a%09d", i)
+			check(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
+			check(t, os.WriteFile(filepath.Join(other, fmt.Sprintf("b%09d", i)), nil, 0o600))
+			want = append(want, name)
+		}
+		kept, err := vfs.OS{}.ReadNames(dir)
+		check(t, err)
+		for range 3 {
+			_, err = vfs.OS{}.ReadNames(other)
+			check(t, err)
+		}
+		slices.Sort(kept)
+		if d := cmp.Diff(want, kept); d != "" {
+			t.Errorf("%d names: %s", n, d)
+		}
 	}
 }
 

@@ -40,7 +40,7 @@ func (t *tally) explain(name string) {
 }
 
 // pairOfWorlds makes two that are the same.
-type pairOfWorlds func(dir string) ([2]*world, error)
+type pairOfWorlds func(dir string) ([2]*programWorld, error)
 
 // live lives through a history with both programs. The error is a *difference
 // if they do not agree.
@@ -96,8 +96,11 @@ func live(dir string, h history, newWorlds pairOfWorlds, t *tally) error {
 			if err != nil {
 				return err
 			}
-			if err := fresh.removeJournal(); err != nil {
-				return err
+			if theirVersion == v14.version {
+				// It does not support the version of our journal; 1.5 does, and continues with it.
+				if err := fresh.removeJournal(); err != nil {
+					return err
+				}
 			}
 			worlds[0] = fresh
 		}
@@ -109,7 +112,7 @@ func live(dir string, h history, newWorlds pairOfWorlds, t *tally) error {
 }
 
 // turn is what happens in a round to one world.
-func turn(w *world, p mbsync, r round) (before, after *shot, out outcome, err error) {
+func turn(w *programWorld, p mbsync, r round) (before, after *shot, out outcome, err error) {
 	for _, c := range r.changes {
 		if err := w.apply(c); err != nil {
 			return nil, nil, out, err

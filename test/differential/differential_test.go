@@ -88,7 +88,7 @@ func setUp(t *testing.T, ref reference) {
 }
 
 // maildirs are two worlds with Maildirs on both sides.
-func maildirs(dir string) (worlds [2]*world, err error) {
+func maildirs(dir string) (worlds [2]*programWorld, err error) {
 	for i, name := range []string{"theirs", "ours"} {
 		if worlds[i], err = newWorld(filepath.Join(dir, name)); err != nil {
 			return worlds, err

@@ -121,13 +121,16 @@ var knownDifferences = []known{
 		}
 		return names
 	}},
-	{"MaxMessages without far messages", "", func(r round, before, theirs, ours *shot) (names []string) {
-		farMissing := slices.ContainsFunc(slices.Collect(before.pairs()), func(p *pair) bool { return p.uid[0] != 0 && p.msg[0] == nil })
-		if r.number("max") == 0 || !farMissing && (r.has("sync") || r.has("pull-flags")) {
+	{"MaxMessages and missing originals", "", func(r round, before, theirs, ours *shot) (names []string) {
+		keep, flags, limit := 0, "pull-flags", "MaxExpiredFarUid"
+		if r.has("expire-far") {
+			keep, flags, limit = 1, "push-flags", "MaxExpiredNearUid"
+		}
+		missing := slices.ContainsFunc(slices.Collect(before.pairs()), func(p *pair) bool { return p.uid[keep] != 0 && p.msg[keep] == nil })
+		if r.number("max") == 0 || !missing && (r.has("sync") || r.has(flags)) {
 			return nil
 		}
-		const limit = "MaxExpiredFarUid"
-		if ours.refused && !theirs.refused || farMissing && theirs.refused && !ours.refused || ours.state.number(limit) != theirs.state.number(limit) {
+		if ours.refused && !theirs.refused || missing && theirs.refused && !ours.refused || ours.state.number(limit) != theirs.state.number(limit) {
 			return []string{anything}
 		}
 		was := make(map[[2]uint32]bool)
@@ -298,11 +301,11 @@ var knownDifferences = []known{
 		if !slices.Equal(before.state.records, theirs.state.records) {
 			return nil
 		}
-		same := func(p *pair, side int) bool {
-			return theirs.boxes[side].has(p.uid[side]) == ours.boxes[side].has(p.uid[side])
-		}
+		// A message without a UID does not belong to a record without a UID.
+		has := func(s *shot, p *pair, side int) bool { return p.uid[side] != 0 && s.boxes[side].has(p.uid[side]) }
+		same := func(p *pair, side int) bool { return has(theirs, p, side) == has(ours, p, side) }
 		for p := range before.pairs() {
-			if same(p, 0) && same(p, 1) && (!ours.boxes[0].has(p.uid[0]) || !ours.boxes[1].has(p.uid[1])) {
+			if same(p, 0) && same(p, 1) && (!has(ours, p, 0) || !has(ours, p, 1)) {
 				names = append(names, p.names()...)
 			}
 		}
@@ -337,6 +340,13 @@ var knownDifferences = []known{
 		}
 		return []string{anything}
 	}},
+	{"a mailbox removed after an unfinished first run", "1.5", func(_ round, before, _, _ *shot) []string {
+		unfinished := slices.ContainsFunc(before.stray, func(n string) bool { return strings.HasSuffix(n, ".journal") })
+		if !before.state.missing || !unfinished || before.boxes[0].missing == before.boxes[1].missing {
+			return nil
+		}
+		return []string{anything}
+	}},
 	{"a mailbox restored from a backup", "", func(_ round, before, _, _ *shot) []string {
 		for s, key := range []string{"MaxPulledUid", "MaxPushedUid"} {
 			known := before.state.number(key)
@@ -364,13 +374,41 @@ var knownDifferences = []known{
 		}
 		return names
 	}},
-	{"flagged placeholders whose original is gone", "1.5", func(_ round, before, _, _ *shot) (names []string) {
+	{"the last copy of an expired message", "1.5", func(r round, before, _, _ *shot) (names []string) {
 		for p := range before.pairs() {
-			for s := range sides {
-				if p.placeholderOn(s) && p.msg[1-s] == nil && p.msg[s] != nil && strings.Contains(p.msg[s].flags, "F") {
+			for s, side := range sides {
+				if p.has("~") && p.msg[s] != nil && p.msg[1-s] == nil && (r.has("expunge-"+side) || r.has("solo-"+side)) && (r.trash(s) != "" || r.trash(1-s) == "remotetrash") {
 					names = append(names, p.names()...)
 				}
 			}
+		}
+		return names
+	}},
+	{"flagged placeholders whose original is gone", "1.5", func(r round, before, _, _ *shot) (names []string) {
+		for p := range before.pairs() {
+			for s := range sides {
+				if !p.placeholderOn(s) || p.msg[s] == nil || !strings.Contains(p.msg[s].flags, "F") {
+					continue
+				}
+				original := p.msg[1-s]
+				if original == nil || strings.Contains(original.flags, "T") && (r.has("expunge-"+sides[1-s]) || r.has("solo-"+sides[1-s])) {
+					names = append(names, p.names()...)
+				}
+			}
+		}
+		return names
+	}},
+	{"flagged placeholders that are expunged", "1.5", func(r round, before, theirs, ours *shot) (names []string) {
+		for p := range before.pairs() {
+			for s, side := range sides {
+				m := p.msg[s]
+				if p.placeholderOn(s) && m != nil && strings.Contains(m.flags, "F") && strings.Contains(m.flags, "T") && (r.has("expunge-"+side) || r.has("solo-"+side)) {
+					names = append(names, p.names()...)
+				}
+			}
+		}
+		if !sameMail(before, theirs, ours) {
+			return nil
 		}
 		return names
 	}},
@@ -388,13 +426,14 @@ var knownDifferences = []known{
 		return nil
 	}},
 	{"watermarks rise earlier", "", func(r round, before, theirs, ours *shot) []string {
+		expired := []string{"MaxExpiredFarUid", "MaxExpiredNearUid"}
 		for s, key := range []string{"MaxPulledUid", "MaxPushedUid"} {
 			t, o := theirs.state.number(key), ours.state.number(key)
 			if o < t {
 				return nil
 			}
 			for _, m := range ours.unpaired(s) {
-				below := s == 0 && m.uid <= ours.state.number("MaxExpiredFarUid")
+				below := m.uid <= ours.state.number(expired[s])
 				if m.uid > t && m.uid <= o && !below {
 					return nil // it would count as seen
 				}

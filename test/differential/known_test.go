@@ -97,7 +97,7 @@ var examples = []example{
 		`+far trash: 0 M1*:S cur`,
 	},
 	{
-		"MaxMessages without far messages", "1.4",
+		"MaxMessages and missing originals", "1.4",
 		`n+M1:S n+M2 | push-new
 		f+M3 | pull-new max=2`,
 		`-near 1 M1:S cur
@@ -243,6 +243,19 @@ var examples = []example{
 		+state record 1: "0 1 "`,
 	},
 	{
+		"the last copy of an expired message", "1.5",
+		`f+M1:S f+M2:S | sync
+		| sync max=1
+		f-M1 f+M3 | pull-delete pull-new
+		| pull-old expunge-near trash-near`,
+		`-state record 0: "0 1 ~S"
+		-state record 1: "2 2 S"
+		-state record 2: "3 3 "
+		+near trash: 0 M1:S cur
+		+state record 0: "2 2 S"
+		+state record 1: "3 3 "`,
+	},
+	{
 		"a state that is not written", "1.5",
 		`n+M1:FS | sync
 		n-M1 | sync`,
@@ -259,6 +272,13 @@ var examples = []example{
 		+near 3 M1:S cur
 		+state MaxPushedUid 3
 		+state record 2: "1 3 S"`,
+	},
+	{
+		"a mailbox removed after an unfinished first run", "1.5",
+		`f+M0 f+M1:S | sync max=1
+		n! | create-near`,
+		`-near highest UID 0
+		+near is missing`,
 	},
 	{
 		"a changed UIDVALIDITY on both sides", "1.5",
@@ -297,6 +317,13 @@ var examples = []example{
 		+state record 0: "0 4 ~S"`,
 	},
 	{
+		"flagged placeholders that are expunged", "1.5",
+		`n+M1*:S | sync maxsize-far
+		f:M1*+T f:M1*+F | push-renew expunge-far`,
+		`-state record 0: "0 1 <S"
+		+state record 0: "1 1 <S"`,
+	},
+	{
 		"flagged placeholders whose original is gone", "1.5",
 		`f+M1*:R | sync maxsize-near
 		f-M1* n:M1*+F | pull-renew`,
@@ -305,6 +332,13 @@ var examples = []example{
 		-state record 1: "0 1 "
 		+near 1 M1*?:FR cur
 		+state record 0: "1 1 >R"`,
+	},
+	{
+		"flagged placeholders whose original is gone", "1.5",
+		`n+M1*:DS | sync maxsize-far
+		n:M1*+T f:M1*+F | sync expunge-near`,
+		`-state record 0: "1 0 "
+		+state record 0: "1 0 <DST"`,
 	},
 	{
 		"expired placeholders", "1.5",
@@ -328,7 +362,7 @@ var examples = []example{
 		+state record 3: "5 4 F"`,
 	},
 	{
-		"MaxMessages without far messages", "1.5",
+		"MaxMessages and missing originals", "1.5",
 		`n+M0:DS |
 		n+M4:S |
 		f+M5:R | pull-new push-new
@@ -338,6 +372,16 @@ var examples = []example{
 		-state record 2: "1 3 ~R"
 		+near 3 M5:R new
 		+state record 2: "1 3 R"`,
+	},
+	{
+		"MaxMessages and missing originals", "1.5",
+		`f+M1:S f+M2:F | sync
+		n-M2 | push-new pull-flags max=1 expire-far`,
+		`-far 1 M1:ST cur
+		-state MaxExpiredNearUid 1
+		-state record 0: "1 1 ~S"
+		+far 1 M1:S cur
+		+state record 0: "1 1 S"`,
 	},
 	{
 		"a changed UIDVALIDITY without any paired message", "",

@@ -65,7 +65,7 @@ func newServers(t *testing.T, variants []testkit.Variant) *servers {
 
 // occasions are the signs that the histories can show.
 var occasions = []testkit.Sign{
-	testkit.Unasked, testkit.Asked, testkit.Moved, testkit.UIDExpunge, testkit.Resync, testkit.ChangedSince, testkit.Pipelined, testkit.Ahead,
+	testkit.Unasked, testkit.Asked, testkit.Moved, testkit.UIDExpunge, testkit.Resync, testkit.ChangedSince, testkit.Pipelined, testkit.Optimistic,
 }
 
 // check checks that all variants have shown on the wire that they are what they
@@ -87,7 +87,7 @@ func (s *servers) check(t *testing.T, histories int) {
 // our program works on them depends on the seed of the history.
 func (s *servers) worlds(seed uint64) pairOfWorlds {
 	v := &s.variants[seed%uint64(len(s.variants))]
-	return func(dir string) (worlds [2]*world, err error) {
+	return func(dir string) (worlds [2]*programWorld, err error) {
 		if worlds, err = maildirs(dir); err != nil {
 			return worlds, err
 		}
@@ -156,7 +156,7 @@ func (a *account) possible(rules []string) []string {
 }
 
 // close ends what a world has open.
-func (w *world) close() {
+func (w *programWorld) close() {
 	if w != nil && w.server != nil && w.server.client != nil {
 		_ = w.server.client.Logout().Wait()
 		w.server.client.Close()

@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"isync/internal/engine"
+	"isync/internal/syncstate"
 )
 
 // shot is what a world looks like: everything that two programs must agree on.
@@ -65,7 +68,7 @@ type state struct {
 }
 
 // look takes the picture of a world.
-func (w *world) look() (*shot, error) {
+func (w *programWorld) look() (*shot, error) {
 	s := &shot{}
 	for i, side := range sides {
 		var err error
@@ -126,7 +129,7 @@ func lookAtBox(dir string) (b box, err error) {
 	return b, err
 }
 
-func (w *world) lookAtState(s *shot) error {
+func (w *programWorld) lookAtState(s *shot) error {
 	entries, err := os.ReadDir(w.path("state"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -134,7 +137,13 @@ func (w *world) lookAtState(s *shot) error {
 	s.state.missing = true
 	for _, e := range entries {
 		if e.Name() != stateName {
-			s.stray = append(s.stray, e.Name())
+			expected, err := onlyLateCopies(w.path("state"), e.Name())
+			if err != nil {
+				return err
+			}
+			if !expected {
+				s.stray = append(s.stray, e.Name())
+			}
 			continue
 		}
 		s.state.missing = false
@@ -159,6 +168,20 @@ func (w *world) lookAtState(s *shot) error {
 		s.state.records = strings.Split(strings.TrimSuffix(records, "\n"), "\n")
 	}
 	return nil
+}
+
+// onlyLateCopies reports whether a file holds notes of ours about nothing but copies
+// that a server may still store. Each interrupted run may leave some.
+func onlyLateCopies(dir, name string) (bool, error) {
+	if name != stateName+engine.NotesSuffix {
+		return false, nil
+	}
+	data, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		return false, err
+	}
+	n, err := syncstate.ParseNotes(data)
+	return err == nil && len(n.Held) == 0 && len(n.Other) == 0, err
 }
 
 // lines are the picture in words.

@@ -48,8 +48,8 @@ var stepControls = [][]string{{"-Dd"}, {"-TJ"}, {"-Tu", "-Dd"}, {"-TA"}, {"-TuA"
 
 // takeover is the last round of a history, which is interrupted at each step.
 type takeover struct {
-	start    *world // before the last round is synchronized
-	n        int    // of its copies so far
+	start    *programWorld // before the last round is synchronized
+	n        int           // of its copies so far
 	last     round
 	controls []string
 	// alone is how a program ends if it is not interrupted.
@@ -98,7 +98,7 @@ func (to *takeover) begin(dir string, h history, state string, newWorlds pairOfW
 
 // setState gives all messages UIDs, in the order of their arrival, and replaces the
 // sync state.
-func (w *world) setState(state string) error {
+func (w *programWorld) setState(state string) error {
 	for side := range sides {
 		list, _, err := files(w.box(side))
 		if err != nil {
@@ -129,14 +129,14 @@ func (w *world) setState(state string) error {
 }
 
 // another returns a world that is as the first one was before the last round.
-func (to *takeover) another() (*world, error) {
+func (to *takeover) another() (*programWorld, error) {
 	to.n++
 	return to.start.copyTo(fmt.Sprintf("%s-%d", to.start.dir, to.n))
 }
 
 // goOn runs a program once, and again until nothing changes any more if settle says
 // so.
-func (to *takeover) goOn(w *world, p mbsync, settle func(once *shot) bool) (end, error) {
+func (to *takeover) goOn(w *programWorld, p mbsync, settle func(once *shot) bool) (end, error) {
 	var e end
 	var before *shot
 	for n := range 1 + runsToSettle {

@@ -12,7 +12,7 @@ import (
 
 // turns is the life of one world on which the programs take turns.
 type turns struct {
-	w       *world
+	w       *programWorld
 	deleted map[string]bool // messages that a user removed or marked so
 	limited [2]bool         // a round had MaxMessages that concern the side
 }
@@ -155,7 +155,7 @@ func lostByTheirs(r round, before *shot) []string {
 // swinging returns the name of the known difference that makes the programs
 // change the same thing back and forth, "" if there is none.
 func swinging(r round, before *shot) string {
-	const placeholders, unlisted = "MaxMessages and placeholders", "MaxMessages without far messages"
+	const placeholders, unlisted = "MaxMessages and placeholders", "MaxMessages and missing originals"
 	switch {
 	case len(concerned(placeholders, r, before, before, before)) > 0:
 		return placeholders

@@ -16,9 +16,9 @@ import (
 	"time"
 )
 
-// world is a directory with two mailboxes, a state and trashes, on which one
+// programWorld is a directory with two mailboxes, a state and trashes, on which one
 // program works. Its far side may live on a server instead.
-type world struct {
+type programWorld struct {
 	dir     string
 	arrived int      // messages so far
 	server  *account // the far side; nil: a Maildir
@@ -26,7 +26,7 @@ type world struct {
 
 var sides = []string{"far", "near"}
 
-func (w *world) path(parts ...string) string {
+func (w *programWorld) path(parts ...string) string {
 	return filepath.Join(append([]string{w.dir}, parts...)...)
 }
 
@@ -34,11 +34,11 @@ func (w *world) path(parts ...string) string {
 const boxName = "box"
 
 // box is the Maildir of a side.
-func (w *world) box(side int) string { return w.path(sides[side]+"boxes", boxName) }
+func (w *programWorld) box(side int) string { return w.path(sides[side]+"boxes", boxName) }
 
 // newWorld makes empty mailboxes. dir must not exist.
-func newWorld(dir string) (*world, error) {
-	w := &world{dir: dir}
+func newWorld(dir string) (*programWorld, error) {
+	w := &programWorld{dir: dir}
 	for i := range sides {
 		if err := w.makeBox(i); err != nil {
 			return nil, err
@@ -47,7 +47,7 @@ func newWorld(dir string) (*world, error) {
 	return w, nil
 }
 
-func (w *world) makeBox(side int) error {
+func (w *programWorld) makeBox(side int) error {
 	box := w.box(side)
 	for _, sub := range []string{"tmp", "new", "cur"} {
 		if err := os.MkdirAll(filepath.Join(box, sub), 0o700); err != nil {
@@ -97,7 +97,7 @@ func files(box string) (list []file, ok bool, err error) {
 
 // apply lets a user do something. What concerns a message that is not there has
 // no effect.
-func (w *world) apply(c change) error {
+func (w *programWorld) apply(c change) error {
 	if c.side == 0 && w.server != nil {
 		return w.server.apply(c)
 	}
@@ -181,10 +181,10 @@ type outcome struct {
 }
 
 // run synchronizes the world.
-func (w *world) run(p mbsync, r round) (outcome, error) { return w.runWith(p, r) }
+func (w *programWorld) run(p mbsync, r round) (outcome, error) { return w.runWith(p, r) }
 
 // runWith synchronizes the world with more arguments.
-func (w *world) runWith(p mbsync, r round, args ...string) (outcome, error) {
+func (w *programWorld) runWith(p mbsync, r round, args ...string) (outcome, error) {
 	channel, stores := r.config()
 	rc := "FSync no\nSyncState " + w.path("state") + "/\n\n"
 	for i, side := range sides {
@@ -193,6 +193,9 @@ func (w *world) runWith(p mbsync, r round, args ...string) (outcome, error) {
 			continue
 		}
 		rc += fmt.Sprintf("MaildirStore %s\nInbox %s\nPath %s/\nSubFolders Verbatim\n%s\n", side, w.path(side+"inbox"), w.path(side+"boxes"), stores[i])
+	}
+	if p == ours { // the other one copies what both sides have without a state
+		rc = "Adopt no\n" + rc
 	}
 	rc += "Channel c\nFar :far:" + boxName + "\nNear :near:" + boxName + "\n" + channel
 	name := w.path("rc")
@@ -216,11 +219,11 @@ func (w *world) runWith(p mbsync, r round, args ...string) (outcome, error) {
 }
 
 // copyTo makes another world that is the same. dir must not exist.
-func (w *world) copyTo(dir string) (*world, error) {
+func (w *programWorld) copyTo(dir string) (*programWorld, error) {
 	if err := os.CopyFS(dir, os.DirFS(w.dir)); err != nil {
 		return nil, err
 	}
-	c := &world{dir: dir, arrived: w.arrived}
+	c := &programWorld{dir: dir, arrived: w.arrived}
 	if w.server == nil {
 		return c, nil
 	}
@@ -230,7 +233,7 @@ func (w *world) copyTo(dir string) (*world, error) {
 }
 
 // settle waits until an interrupted program has no effect any more.
-func (w *world) settle() error {
+func (w *programWorld) settle() error {
 	if w.server == nil {
 		return nil
 	}
@@ -238,14 +241,13 @@ func (w *world) settle() error {
 }
 
 // remove ends what a world has open and deletes it.
-func (w *world) remove() error {
+func (w *programWorld) remove() error {
 	w.close()
 	return os.RemoveAll(w.dir)
 }
 
-// removeJournal removes what an incomplete run has left: the other program does
-// not know the journal's version.
-func (w *world) removeJournal() error {
+// removeJournal removes the files of an incomplete run.
+func (w *programWorld) removeJournal() error {
 	for _, suffix := range []string{".journal", ".new"} {
 		if err := os.Remove(w.path("state", stateName+suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err

@@ -138,7 +138,7 @@ func TestBigPush(t *testing.T) {
 
 // wholeInbox checks the Maildir and the state after the first pull of an inbox
 // of n letters.
-func (w *world) wholeInbox(n int, write func(i int) letter) {
+func (w *homeWorld) wholeInbox(n int, write func(i int) letter) {
 	w.tb.Helper()
 	names := make([]string, n+1) // by UID
 	for _, sub := range []string{"cur", "new"} {

@@ -26,7 +26,7 @@ func (c *counter) next() int64 { return c.n.Add(1) }
 
 // agree checks that both sides of a mailbox hold these letters and no others,
 // and that the state pairs those that are the same.
-func (w *world) agree(box string, letters []letter) {
+func (w *homeWorld) agree(box string, letters []letter) {
 	w.tb.Helper()
 	far, near := w.far(box), w.near(box)
 	w.compare(box, letters, far, near)
@@ -34,7 +34,7 @@ func (w *world) agree(box string, letters []letter) {
 }
 
 // compare checks contents and records, of sides that were read before.
-func (w *world) compare(box string, letters []letter, far, near []found) {
+func (w *homeWorld) compare(box string, letters []letter, far, near []found) {
 	w.tb.Helper()
 	want := lettersAsContents(letters)
 	if d := cmp.Diff(want, contentsOf(far)); d != "" {
@@ -57,12 +57,12 @@ type record struct {
 	flags     string
 }
 
-func (w *world) stateFile(box string) string {
+func (w *homeWorld) stateFile(box string) string {
 	flat := strings.ReplaceAll(box, "/", "!")
 	return w.path("state", fmt.Sprintf(":far:%s_:near:%s", flat, flat))
 }
 
-func (w *world) readState(box string) state {
+func (w *homeWorld) readState(box string) state {
 	w.tb.Helper()
 	data, err := os.ReadFile(w.stateFile(box))
 	if err != nil {
@@ -96,7 +96,7 @@ func (w *world) readState(box string) state {
 
 // checkState checks the state of a mailbox that is completely synchronized:
 // every message is in one record, with its copy and its flags.
-func (w *world) checkState(box string, far, near []found) {
+func (w *homeWorld) checkState(box string, far, near []found) {
 	w.tb.Helper()
 	s := w.readState(box)
 	byUID := func(list []found) map[uint32]letter {
@@ -132,7 +132,7 @@ func (w *world) checkState(box string, far, near []found) {
 }
 
 // checkLimits checks that nothing counts as new.
-func (w *world) checkLimits(box string, far, near []found) {
+func (w *homeWorld) checkLimits(box string, far, near []found) {
 	w.tb.Helper()
 	s := w.readState(box)
 	for _, c := range []struct {
@@ -147,7 +147,7 @@ func (w *world) checkLimits(box string, far, near []found) {
 
 // tracks returns what would show that a file was touched, for every file and
 // directory under the world's Maildirs and states.
-func (w *world) tracks() map[string]string {
+func (w *homeWorld) tracks() map[string]string {
 	w.tb.Helper()
 	out := map[string]string{}
 	for _, top := range []string{"state", "near", "inbox", "far", "farinbox"} {
@@ -167,8 +167,14 @@ func (w *world) tracks() map[string]string {
 			if err != nil {
 				return err
 			}
-			if rel == "state" || strings.HasSuffix(rel, ".lock") {
+			switch _, err := os.Stat(filepath.Join(path, "cur")); {
+			case rel == "state" || strings.HasSuffix(rel, ".lock"):
 				return nil // the lock comes and goes
+			case filepath.Base(rel) == ".isyncuidmap.names":
+				return nil // the first run after one of the other program writes it
+			case err == nil: // a mailbox
+				out[rel] = fmt.Sprintf("%v, inode %d", info.Mode(), st.Ino)
+				return nil
 			}
 			out[rel] = fmt.Sprintf("%v, inode %d, %d bytes, modified %v, changed %v", info.Mode(), st.Ino, st.Size, st.Mtim, st.Ctim)
 			return nil
@@ -190,7 +196,7 @@ var fetching = regexp.MustCompile(`(?i)^(UID )?FETCH .*(BODY(\.PEEK)?\[\]|RFC822
 
 // idle runs a program, which must find that nothing is to be done: it touches
 // no file and sends no command that modifies.
-func (w *world) idle(p program, boxes ...string) {
+func (w *homeWorld) idle(p program, boxes ...string) {
 	w.tb.Helper()
 	files := w.tracks()
 	before := w.farAll(boxes...)
@@ -220,7 +226,7 @@ func (w *world) idle(p program, boxes ...string) {
 }
 
 // rename gives a message of a Maildir other flags, as a mail reader does.
-func (w *world) mark(f found, flags string) {
+func (w *homeWorld) mark(f found, flags string) {
 	w.tb.Helper()
 	base, _, _ := strings.Cut(filepath.Base(f.file), ":2,")
 	to := filepath.Join(filepath.Dir(filepath.Dir(f.file)), "cur", base+":2,"+flags)
@@ -229,7 +235,7 @@ func (w *world) mark(f found, flags string) {
 	}
 }
 
-func (w *world) remove(f found) {
+func (w *homeWorld) remove(f found) {
 	w.tb.Helper()
 	if err := os.Remove(f.file); err != nil {
 		w.tb.Fatal(err)
@@ -237,7 +243,7 @@ func (w *world) remove(f found) {
 }
 
 // pick returns the one message of a mailbox that has the text.
-func (w *world) pick(list []found, l letter) found {
+func (w *homeWorld) pick(list []found, l letter) found {
 	w.tb.Helper()
 	text := normal(l.text)
 	i := slices.IndexFunc(list, func(f found) bool { return f.text == text })

@@ -40,12 +40,12 @@ func manyLetters(n int) []letter {
 
 // meter tells how far a run has come: -1 before it begins to copy, else the
 // number of copies.
-type meter func(w *world) int
+type meter func(w *homeWorld) int
 
 // bound counts the copies whose UID is in the journal: on the near side with op
 // '>', on the far side with '<'.
 func bound(op byte) meter {
-	return func(w *world) int {
+	return func(w *homeWorld) int {
 		data := w.journal()
 		if !bytes.Contains(data, []byte("\n# ")) {
 			return -1
@@ -55,7 +55,7 @@ func bound(op byte) meter {
 }
 
 // journal returns the journal of the INBOX, nil if there is none.
-func (w *world) journal() []byte {
+func (w *homeWorld) journal() []byte {
 	data, err := os.ReadFile(w.stateFile("INBOX") + ".journal")
 	if err != nil {
 		return nil
@@ -65,7 +65,7 @@ func (w *world) journal() []byte {
 
 // files counts the messages in the Maildir, which may not be in the journal
 // yet.
-func files(w *world) int {
+func files(w *homeWorld) int {
 	n := -1
 	for _, sub := range []string{"cur", "new"} {
 		if d, err := os.Open(filepath.Join(w.boxDir("INBOX"), sub)); err == nil {
@@ -78,7 +78,7 @@ func files(w *world) int {
 }
 
 // sent counts the messages that were sent to the server, by all runs.
-func sent(w *world) int {
+func sent(w *homeWorld) int {
 	if !bytes.Contains(w.journal(), []byte("\n# ")) {
 		return -1
 	}
@@ -88,7 +88,7 @@ func sent(w *world) int {
 // cutOff starts a run and ends it with a signal as soon as so many copies are
 // made. It returns how many there are then, and whether the run had ended
 // before.
-func (w *world) cutOff(p program, sig syscall.Signal, progress meter, copies int) (r result, got int, late bool) {
+func (w *homeWorld) cutOff(p program, sig syscall.Signal, progress meter, copies int) (r result, got int, late bool) {
 	w.tb.Helper()
 	run := w.start(p, "-a")
 	for progress(w) < copies {
@@ -106,7 +106,7 @@ func (w *world) cutOff(p program, sig syscall.Signal, progress meter, copies int
 // resume continues a run that was killed, without a complaint but those that
 // contain one of the texts. A piece of a line at the end of the journal is
 // told; that is all.
-func (w *world) resume(p program, but ...string) {
+func (w *homeWorld) resume(p program, but ...string) {
 	w.tb.Helper()
 	r := w.run(p, "-a")
 	if strings.Contains(r.stderr, "incomplete journal entry at the end of the file") && strings.Count(r.stderr, "error: ") == 1 {
@@ -125,7 +125,7 @@ func (w *world) resume(p program, but ...string) {
 func slowLine() *line { return &line{pause: time.Millisecond / 2, piece: 8 << 10} }
 
 // crashWorld is a world with n messages on one side.
-func crashWorld(t *testing.T, n int, direction, fsync string, v testkit.Variant) (w *world, op byte, letters []letter) {
+func crashWorld(t *testing.T, n int, direction, fsync string, v testkit.Variant) (w *homeWorld, op byte, letters []letter) {
 	t.Helper()
 	s := setup{global: "FSync " + fsync, channel: "Create Near\nExpunge Both", variant: v}
 	letters = manyLetters(n)
@@ -225,7 +225,7 @@ func (c killCase) kill(t *testing.T, n int, v testkit.Variant) {
 
 // settled checks that both sides of the inbox have these letters, and that all
 // programs, the usual ours, find nothing to do.
-func (w *world) settled(t *testing.T, letters []letter) {
+func (w *homeWorld) settled(t *testing.T, letters []letter) {
 	t.Helper()
 	w.agree("INBOX", letters)
 	w.s.variant = testkit.Variant{}
@@ -237,7 +237,7 @@ func (w *world) settled(t *testing.T, letters []letter) {
 
 // noneDoubled checks that the side that messages are copied to has none of
 // them twice, and nothing else. It returns how many it has.
-func (w *world) noneDoubled(when string, op byte, letters []letter) int {
+func (w *homeWorld) noneDoubled(when string, op byte, letters []letter) int {
 	w.tb.Helper()
 	var list []found
 	if op == '<' {

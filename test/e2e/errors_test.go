@@ -21,14 +21,14 @@ import (
 type calamity struct {
 	name string
 	// strike makes it happen, and returns what ends it. args are for the run.
-	strike func(t *testing.T, w *world) (relief func(), args []string)
+	strike func(t *testing.T, w *homeWorld) (relief func(), args []string)
 	// What the error says, and the advice.
 	says, hint string
 }
 
 // rewrite strikes by a change of the configuration.
-func rewrite(old, replacement string) func(t *testing.T, w *world) (func(), []string) {
-	return func(t *testing.T, w *world) (func(), []string) {
+func rewrite(old, replacement string) func(t *testing.T, w *homeWorld) (func(), []string) {
+	return func(t *testing.T, w *homeWorld) (func(), []string) {
 		t.Helper()
 		good := w.config()
 		bad := regexp.MustCompile("(?m)"+old).ReplaceAllString(good, replacement)
@@ -41,8 +41,8 @@ func rewrite(old, replacement string) func(t *testing.T, w *world) (func(), []st
 }
 
 // present strikes by a bad certificate of the server.
-func present(issue func(tb testing.TB, ca *testkit.CA) *testkit.Certificate) func(t *testing.T, w *world) (func(), []string) {
-	return func(t *testing.T, w *world) (func(), []string) {
+func present(issue func(tb testing.TB, ca *testkit.CA) *testkit.Certificate) func(t *testing.T, w *homeWorld) (func(), []string) {
+	return func(t *testing.T, w *homeWorld) (func(), []string) {
 		t.Helper()
 		use := func(c *testkit.Certificate) {
 			for name, data := range map[string][]byte{"cert.pem": c.PEM(), "key.pem": c.KeyPEM(t)} {
@@ -67,7 +67,7 @@ var calamities = []calamity{
 		`^mbsync: error: channel 'c': store 'far': .*imap\.nowhere\.invalid`, `^(check Host \(.*rc:\d+\) for typing errors|names cannot be resolved)`,
 	},
 	{
-		"refused connection", func(t *testing.T, w *world) (func(), []string) {
+		"refused connection", func(t *testing.T, w *homeWorld) (func(), []string) {
 			l, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
 				t.Fatal(err)
@@ -86,14 +86,14 @@ var calamities = []calamity{
 		`^mbsync: error: channel 'c': store 'far': .*certificate has expired`, `^the certificate is valid from .* to .*; check the clock of this machine \(date\); if it is right, the administrator of the server must renew the certificate`,
 	},
 	{
-		"certificate of an unknown authority", func(t *testing.T, w *world) (func(), []string) {
+		"certificate of an unknown authority", func(t *testing.T, w *homeWorld) (func(), []string) {
 			w.write("other.pem", string(testkit.NewCA(t).PEM()))
 			return rewrite(`^CertificateFile .*`, "CertificateFile "+w.path("other.pem"))(t, w)
 		},
 		`^mbsync: error: channel 'c': store 'far': .*certificate signed by unknown authority`, `^nobody who is trusted has issued the certificate`,
 	},
 	{
-		"configuration file not where it is said to be", func(_ *testing.T, w *world) (func(), []string) {
+		"configuration file not where it is said to be", func(_ *testing.T, w *homeWorld) (func(), []string) {
 			return func() {}, []string{"-c", w.path("mbsyncrc")}
 		},
 		`^mbsync: error: cannot read configuration file: .*mbsyncrc: no such file`, `^check the name after -c`,
@@ -116,7 +116,7 @@ var calamities = []calamity{
 // 1, and nothing lost. Once the cause is gone, the next run completes.
 func TestCalamities(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, setup{security: "IMAPS", modern: true, channel: "Create Near\nExpunge Both"})
+	w := newWorld(t, setup{security: "IMAPS", modern: true, account: "Retries 0", channel: "Create Near\nExpunge Both"})
 	var letters []letter
 	for i, c := range calamities {
 		// Something to be done, in both directions.
@@ -139,13 +139,13 @@ func TestCalamities(t *testing.T) {
 }
 
 // suffer runs the program while the calamity lasts.
-func (w *world) suffer(t *testing.T, who *syscall.Credential, c calamity, args ...string) {
+func (w *homeWorld) suffer(t *testing.T, who *syscall.Credential, c calamity, args ...string) {
 	t.Helper()
 	w.judge(t, w.startAs(who, ours(), append(args, "-a")...).wait(), c)
 }
 
 // judge checks what the program said about a calamity.
-func (w *world) judge(t *testing.T, r result, c calamity) {
+func (w *homeWorld) judge(t *testing.T, r result, c calamity) {
 	t.Helper()
 	if r.code != 1 {
 		t.Errorf("exit code %d", r.code)
@@ -183,7 +183,7 @@ func (w *world) judge(t *testing.T, r result, c calamity) {
 func TestNoConfiguration(t *testing.T) {
 	t.Parallel()
 	guard(t, testLimit)
-	w := &world{tb: t, dir: t.TempDir()}
+	w := &homeWorld{tb: t, dir: t.TempDir()}
 	p := w.startBare(nil, ours(), "-a").wait()
 	want := "mbsync: error: no configuration file found: neither " + w.path(".config", "isyncrc") + " nor " + w.path(".mbsyncrc") + " exists\nhint: "
 	if p.code != 1 || !strings.HasPrefix(p.stderr, want) || strings.Count(p.stderr, "\n") != 2 {
@@ -266,7 +266,7 @@ func TestUnwritable(t *testing.T) {
 
 // handOver makes everything in the home directory writable by who it shall
 // belong to.
-func (w *world) handOver(who *syscall.Credential) {
+func (w *homeWorld) handOver(who *syscall.Credential) {
 	w.tb.Helper()
 	// Of the directories of a test only the innermost are open to others.
 	if err := os.Chmod(filepath.Dir(w.dir), 0o755); err != nil {
@@ -340,7 +340,7 @@ func TestFullDisk(t *testing.T) {
 }
 
 // mount puts a file system of the given size in a place.
-func (w *world) mount(dir, size string) {
+func (w *homeWorld) mount(dir, size string) {
 	w.tb.Helper()
 	if os.Geteuid() != 0 {
 		w.tb.Skip("only root can mount a small file system")
@@ -366,7 +366,7 @@ func TestOneOfSeveral(t *testing.T) {
 	var stores, channels strings.Builder
 	for _, n := range []string{"one", "two", "three"} {
 		w.server.AddUser(t, n)
-		fmt.Fprintf(&stores, "IMAPStore far-%s\nHost localhost\nPort %d\nUser %s\nPass \"test \\\"pass\\\\word\"\nTLSType None\nAuthMechs LOGIN\n\n"+
+		fmt.Fprintf(&stores, "IMAPStore far-%s\nHost localhost\nPort %d\nUser %s\nPass \"test \\\"pass\\\\word\"\nTLSType None\nAuthMechs LOGIN\nRetries 0\n\n"+
 			"MaildirStore near-%s\nInbox %s\n\n", n, w.server.Port, n, n, w.path("inbox-"+n))
 		fmt.Fprintf(&channels, "Channel %s\nFar :far-%s:\nNear :near-%s:\nCreate Near\nSyncState %s-\n\n", n, n, n, w.path("state", n))
 	}

@@ -16,7 +16,7 @@ import (
 
 // logged counts the entries of the INBOX's journal after its first line, -1 if
 // there is none.
-func logged(w *world) int {
+func logged(w *homeWorld) int {
 	return bytes.Count(w.journal(), []byte{'\n'}) - 1
 }
 
@@ -71,7 +71,7 @@ func TestForeignJournal(t *testing.T) {
 }
 
 // killPull makes the program begin to pull and kills it.
-func (w *world) killPull(p program) {
+func (w *homeWorld) killPull(p program) {
 	w.tb.Helper()
 	// Twice as many entries as there are messages announce the copies.
 	_, got, late := w.cutOff(p, syscall.SIGKILL, logged, 2*several+200)

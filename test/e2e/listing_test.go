@@ -158,7 +158,7 @@ func (l listing) compare(t *testing.T, their program, far string, furnish func(h
 	var listed, made [2][]string
 	var said [2]string
 	for i, p := range []program{their, ours()} {
-		w := &world{tb: t, dir: t.TempDir()}
+		w := &homeWorld{tb: t, dir: t.TempDir()}
 		for _, dir := range []string{"state", "near"} {
 			if err := os.Mkdir(w.path(dir), 0o700); err != nil {
 				t.Fatal(err)
@@ -199,7 +199,7 @@ func (l listing) compare(t *testing.T, their program, far string, furnish func(h
 }
 
 // boxesBelow returns the Maildirs in a directory of the world.
-func (w *world) boxesBelow(top string) (out []string) {
+func (w *homeWorld) boxesBelow(top string) (out []string) {
 	w.tb.Helper()
 	err := filepath.WalkDir(w.path(top), func(path string, e fs.DirEntry, err error) error {
 		if err == nil && e.Name() == "cur" {
@@ -216,7 +216,7 @@ func (w *world) boxesBelow(top string) (out []string) {
 }
 
 // stateNames returns the names of the state files.
-func (w *world) stateNames() (out []string) {
+func (w *homeWorld) stateNames() (out []string) {
 	w.tb.Helper()
 	entries, err := os.ReadDir(w.path("state"))
 	if err != nil {

@@ -65,7 +65,7 @@ type literal struct {
 var appendMark = regexp.MustCompile(`(?m)^[^\r\n]*APPEND [^\r\n]*\{(\d+)(\+?)\}\r?$`)
 
 // literals returns the literals of all APPENDs of the user.
-func literals(tb testing.TB, w *world) []literal {
+func literals(tb testing.TB, w *homeWorld) []literal {
 	tb.Helper()
 	files, err := filepath.Glob(filepath.Join(w.server.Dir(), "rawlog", w.user, "*.in"))
 	if err != nil {

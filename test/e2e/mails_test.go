@@ -64,6 +64,8 @@ func oddities() []letter {
 	return append(commonOddities(),
 		// The other program does not copy the one, and drops CRs of the other.
 		letter{text: "Subject: header without an end\n"},
+		// To that program, Courier sends an alert.
+		letter{text: "Subject: not encoded: caf\xc3\xa9\n\nhello\n"},
 		letter{text: "Subject: lone CR\n\na\rb\r\rc\n"})
 }
 
@@ -144,7 +146,7 @@ type found struct {
 }
 
 // near returns what is in a Maildir, by UID.
-func (w *world) near(box string) []found { return readMaildir(w.tb, w.boxDir(box)) }
+func (w *homeWorld) near(box string) []found { return readMaildir(w.tb, w.boxDir(box)) }
 
 func sortFound(list []found) {
 	slices.SortFunc(list, func(a, b found) int {
@@ -153,7 +155,7 @@ func sortFound(list []found) {
 }
 
 // boxDir returns the directory of a mailbox of the near store.
-func (w *world) boxDir(box string) string {
+func (w *homeWorld) boxDir(box string) string {
 	if box == "INBOX" {
 		return w.path("inbox")
 	}
@@ -220,7 +222,7 @@ func readMaildir(tb testing.TB, dir string) []found {
 }
 
 // makeMaildir makes a mailbox of the near store.
-func (w *world) makeMaildir(box string) {
+func (w *homeWorld) makeMaildir(box string) {
 	w.tb.Helper()
 	for _, sub := range []string{"cur", "new", "tmp"} {
 		if err := os.MkdirAll(filepath.Join(w.boxDir(box), sub), 0o700); err != nil {
@@ -231,7 +233,7 @@ func (w *world) makeMaildir(box string) {
 
 // deliver puts letters into a Maildir, as a program that delivers mail does:
 // those without flags into new.
-func (w *world) deliver(box string, letters ...letter) {
+func (w *homeWorld) deliver(box string, letters ...letter) {
 	w.tb.Helper()
 	dir := w.boxDir(box)
 	if _, err := os.Stat(filepath.Join(dir, "cur")); errors.Is(err, fs.ErrNotExist) {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -105,7 +106,10 @@ var lookAtSources = sync.OnceValue(func() error {
 func guard(tb testing.TB, limit time.Duration) {
 	tb.Helper()
 	name := tb.Name()
-	timer := time.AfterFunc(limit, func() { panic(fmt.Sprintf("%s has not ended after %v", name, limit)) })
+	timer := time.AfterFunc(limit, func() {
+		debug.SetTraceback("all")
+		panic(fmt.Sprintf("%s has not ended after %v", name, limit))
+	})
 	tb.Cleanup(func() { timer.Stop() })
 }
 
@@ -149,7 +153,7 @@ func measured() error {
 }
 
 // measure runs a program in the world and tells what it has used.
-func (w *world) measure(p program, args ...string) usage {
+func (w *homeWorld) measure(p program, args ...string) usage {
 	w.tb.Helper()
 	report := filepath.Join(w.dir, "usage")
 	self, err := os.Executable()

@@ -203,7 +203,7 @@ func (m meeting) try(t *testing.T, step int) {
 
 // meetAt lets two runs meet at one point. It returns false if the first run
 // ended before it came to it.
-func (m meeting) meetAt(w *world, s *turnstile, n int) bool {
+func (m meeting) meetAt(w *homeWorld, s *turnstile, n int) bool {
 	w.home()
 	rc := strings.Replace(w.config(), fmt.Sprintf("Port %d", w.at.At().Port), fmt.Sprintf("Port %d", s.listener.Addr().(*net.TCPAddr).Port), 1)
 	w.configure(rc)

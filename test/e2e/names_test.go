@@ -170,7 +170,7 @@ func TestOldNames(t *testing.T) {
 
 // sameBoxes checks that the server has these mailboxes, and none but those
 // above them.
-func (w *world) sameBoxes(want []string) {
+func (w *homeWorld) sameBoxes(want []string) {
 	w.tb.Helper()
 	got := w.farBoxes()
 	for _, b := range want {
@@ -186,7 +186,7 @@ func (w *world) sameBoxes(want []string) {
 }
 
 // nearBoxes returns the names of the mailboxes of the near store.
-func (w *world) nearBoxes() []string {
+func (w *homeWorld) nearBoxes() []string {
 	w.tb.Helper()
 	var out []string
 	for _, top := range []string{"near", "inbox"} {
@@ -213,7 +213,7 @@ func (w *world) nearBoxes() []string {
 }
 
 // boxName is the name of the mailbox in a directory below near or inbox.
-func (w *world) boxName(top, rel string) string {
+func (w *homeWorld) boxName(top, rel string) string {
 	if rel == "." {
 		return "INBOX"
 	}

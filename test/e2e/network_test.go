@@ -37,7 +37,7 @@ type line struct {
 // connect lets the world's next runs go by the line, which ends with the test.
 // If they are those of a variant, it is as long as that says, and the world's tap
 // listens in.
-func (w *world) connect(l *line) {
+func (w *homeWorld) connect(l *line) {
 	w.tb.Helper()
 	var err error
 	if l.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
@@ -58,14 +58,14 @@ func (w *world) connect(l *line) {
 }
 
 // by returns the world's configuration with the line in the place of the server.
-func (l *line) by(w *world) string {
+func (l *line) by(w *homeWorld) string {
 	port := l.listener.Addr().(*net.TCPAddr).Port
 	return strings.Replace(w.config(), fmt.Sprintf("Port %d\n", w.server.Port), fmt.Sprintf("Port %d\n", port), 1)
 }
 
 // startConnected starts a run and waits until it connects by the line: only then
 // it is known to hear signals.
-func (l *line) startConnected(w *world) *process {
+func (l *line) startConnected(w *homeWorld) *process {
 	w.tb.Helper()
 	before := l.accepted.Load()
 	run := w.start(ours(), "-a")
@@ -148,6 +148,8 @@ func loseConnection(t *testing.T, direction string, v testkit.Variant) {
 			bytes = 38_000 // the listing comes before there is enough to compress
 		}
 	}
+	account := w.s.account
+	w.s.account += "\nRetries 0" // so that each run fails at once
 	l := &line{piece: 32 << 10}
 	if direction == "pull" {
 		l.down = bytes
@@ -169,6 +171,7 @@ func loseConnection(t *testing.T, direction string, v testkit.Variant) {
 		}
 		before = copies
 	}
+	w.s.account = account // which the other program can read
 	w.configure(w.config())
 	w.resume(ours())
 	w.compare("INBOX", letters, w.far("INBOX"), w.near("INBOX"))

@@ -17,7 +17,7 @@ import (
 
 // end is a store of a channel, whatever it is.
 type end struct {
-	w *world // whose server or directory it is in
+	w *homeWorld // whose server or directory it is in
 	// name of its section. An IMAP store has a server; its delimiter and the
 	// prefix of its namespace are those of the server's configuration.
 	name   string
@@ -139,7 +139,7 @@ var kinds = []struct {
 var sameServer = &testkit.DovecotConfig{Separator: "/", Users: []string{"user", "other"}}
 
 // pairWorld is a world whose channel connects two ends of some kind.
-func pairWorld(t *testing.T, i int, channel string) (w *world, far, near end) {
+func pairWorld(t *testing.T, i int, channel string) (w *homeWorld, far, near end) {
 	t.Helper()
 	guard(t, testLimit)
 	if err := lookAtSources(); err != nil {
@@ -152,7 +152,7 @@ func pairWorld(t *testing.T, i int, channel string) (w *world, far, near end) {
 		e := &ends[side]
 		switch {
 		case cfg == nil:
-			e.w = &world{tb: t, dir: t.TempDir(), s: setup{subFolders: styles[min(side, len(styles)-1)]}}
+			e.w = &homeWorld{tb: t, dir: t.TempDir(), s: setup{subFolders: styles[min(side, len(styles)-1)]}}
 			if err := os.Mkdir(e.w.path("near"), 0o700); err != nil {
 				t.Fatal(err)
 			}
@@ -162,7 +162,7 @@ func pairWorld(t *testing.T, i int, channel string) (w *world, far, near end) {
 			e.server, e.w = true, newWorld(t, setup{server: *cfg})
 		}
 	}
-	w = &world{tb: t, dir: t.TempDir()}
+	w = &homeWorld{tb: t, dir: t.TempDir()}
 	if err := os.Mkdir(w.path("state"), 0o700); err != nil {
 		t.Fatal(err)
 	}

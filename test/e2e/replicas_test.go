@@ -2,7 +2,11 @@
 
 package e2e
 
-import "testing"
+import (
+	"os"
+	"os/exec"
+	"testing"
+)
 
 // TestReplicas: two home directories with Maildirs of the same account. What
 // happens in one arrives in the other, by way of the server, and both programs
@@ -10,11 +14,11 @@ import "testing"
 func TestReplicas(t *testing.T) {
 	t.Parallel()
 	p := ours()
-	a := &inbox{world: newWorld(t, setup{channel: "Create Near\nExpunge Both"})}
-	b := &inbox{world: a.replica()}
+	a := &inbox{homeWorld: newWorld(t, setup{channel: "Create Near\nExpunge Both"})}
+	b := &inbox{homeWorld: a.replica()}
 	settled := func(when string) {
 		t.Helper()
-		for _, w := range []*world{a.world, b.world} {
+		for _, w := range []*homeWorld{a.homeWorld, b.homeWorld} {
 			w.agree("INBOX", a.letters)
 			w.idle(p, "INBOX")
 			w.idle(theirs(t), "INBOX")
@@ -61,4 +65,51 @@ func TestReplicas(t *testing.T) {
 	b.sync(p, "conflicting changes: message 5 was changed on the near side, but deleted on the far side; the deletion wins")
 	a.sync(p)
 	settled("changes in both")
+}
+
+// TestCopiedHome: a home directory is copied to another machine, and by mistake runs go on
+// with both. They are like two that have never been one. What was new in the Maildir when it
+// was copied is new in both. One stores it on the server, and the other pairs it with that
+// (docs/fleet.md). With "Adopt no", both store it.
+func TestCopiedHome(t *testing.T) {
+	t.Parallel()
+	p := ours()
+	a := &inbox{homeWorld: newWorld(t, setup{modern: true, channel: "Create Near\nExpunge Both"})}
+	a.letters = notes(1, 12)
+	a.send("INBOX", a.letters...)
+	a.sync(p)
+	unsent := notes(101, 2)
+	a.deliver("INBOX", unsent...)
+	b := &inbox{homeWorld: a.replica()}
+	for _, dir := range []string{"inbox", "near", "state"} {
+		if err := os.RemoveAll(b.path(dir)); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command("cp", "-a", a.path(dir), b.path(dir)).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	fromA, fromB, more := notes(201, 3), notes(301, 3), notes(401, 3)
+	a.deliver("INBOX", fromA...)
+	b.deliver("INBOX", fromB...)
+	a.send("INBOX", more...)
+	a.remove(a.pick(a.near("INBOX"), a.letters[3]))
+	b.remove(b.pick(b.near("INBOX"), a.letters[5]))
+	for range 2 {
+		a.sync(p)
+		b.sync(p, "are the same on both sides and are paired")
+	}
+	var all []letter
+	for i, l := range a.letters {
+		if i != 3 && i != 5 {
+			all = append(all, l)
+		}
+	}
+	for _, list := range [][]letter{unsent, fromA, fromB, more} {
+		all = append(all, list...)
+	}
+	for _, w := range []*homeWorld{a.homeWorld, b.homeWorld} {
+		w.agree("INBOX", all)
+		w.idle(p, "INBOX")
+	}
 }

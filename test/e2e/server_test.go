@@ -19,7 +19,7 @@ import (
 // remote is the name that a mailbox has on the server, and local what it is
 // called everywhere else. They are the same on a Dovecot, whose tests know how
 // they have set it up.
-func (w *world) remote(box string) string {
+func (w *homeWorld) remote(box string) string {
 	if box == "INBOX" || w.server != nil {
 		return box
 	}
@@ -27,7 +27,7 @@ func (w *world) remote(box string) string {
 	return t.Prefix + strings.ReplaceAll(box, "/", t.Separator)
 }
 
-func (w *world) local(name string) string {
+func (w *homeWorld) local(name string) string {
 	if w.server != nil {
 		return name
 	}
@@ -36,13 +36,13 @@ func (w *world) local(name string) string {
 }
 
 // send puts letters into a mailbox of the server.
-func (w *world) send(box string, letters ...letter) {
+func (w *homeWorld) send(box string, letters ...letter) {
 	w.tb.Helper()
 	w.sendAll(map[string][]letter{box: letters})
 }
 
 // sendAll puts letters into mailboxes of the server, which are created.
-func (w *world) sendAll(boxes map[string][]letter) {
+func (w *homeWorld) sendAll(boxes map[string][]letter) {
 	w.tb.Helper()
 	c := w.at.Client(w.tb, w.user)
 	for _, box := range slices.Sorted(maps.Keys(boxes)) {
@@ -77,7 +77,7 @@ const fileStorage = "maildir"
 
 // fill puts many letters into the user's INBOX, behind the back of a server
 // with fileStorage; it must not have looked there before. UIDs begin with 1.
-func (w *world) fill(n int, write func(i int) letter) {
+func (w *homeWorld) fill(n int, write func(i int) letter) {
 	w.tb.Helper()
 	home := w.server.Home(w.user)
 	var dirs []string
@@ -114,13 +114,13 @@ func (w *world) fill(n int, write func(i int) letter) {
 }
 
 // far returns what is in a mailbox of the server, by UID.
-func (w *world) far(box string) []found {
+func (w *homeWorld) far(box string) []found {
 	w.tb.Helper()
 	return w.farAll(box)[box]
 }
 
 // farAll returns what is in mailboxes of the server.
-func (w *world) farAll(boxes ...string) map[string][]found {
+func (w *homeWorld) farAll(boxes ...string) map[string][]found {
 	w.tb.Helper()
 	c := w.at.Client(w.tb, w.user)
 	out := make(map[string][]found, len(boxes))
@@ -154,7 +154,7 @@ func (w *world) farAll(boxes ...string) map[string][]found {
 }
 
 // selected opens a mailbox on the server with another client.
-func (w *world) selected(box string) *imapclient.Client {
+func (w *homeWorld) selected(box string) *imapclient.Client {
 	w.tb.Helper()
 	c := w.at.Client(w.tb, w.user)
 	if _, err := c.Select(w.remote(box), nil).Wait(); err != nil {
@@ -164,7 +164,7 @@ func (w *world) selected(box string) *imapclient.Client {
 }
 
 // logout ends a session.
-func (w *world) logout(c *imapclient.Client) {
+func (w *homeWorld) logout(c *imapclient.Client) {
 	w.tb.Helper()
 	if err := c.Logout().Wait(); err != nil {
 		w.tb.Fatal(err)
@@ -172,7 +172,7 @@ func (w *world) logout(c *imapclient.Client) {
 }
 
 // farMark gives messages on the server other flags.
-func (w *world) farMark(box, flags string, uids ...uint32) {
+func (w *homeWorld) farMark(box, flags string, uids ...uint32) {
 	w.tb.Helper()
 	c := w.selected(box)
 	store := &imap.StoreFlags{Op: imap.StoreFlagsSet, Silent: true}
@@ -186,7 +186,7 @@ func (w *world) farMark(box, flags string, uids ...uint32) {
 }
 
 // farRemove expunges messages from the server.
-func (w *world) farRemove(box string, uids ...uint32) {
+func (w *homeWorld) farRemove(box string, uids ...uint32) {
 	w.tb.Helper()
 	w.farMark(box, "T", uids...)
 	c := w.selected(box)
@@ -205,7 +205,7 @@ func uidSet(uids []uint32) imap.UIDSet {
 }
 
 // farBoxes lists the mailboxes of the account, with / between their parts.
-func (w *world) farBoxes() []string {
+func (w *homeWorld) farBoxes() []string {
 	w.tb.Helper()
 	c := w.at.Client(w.tb, w.user)
 	list, err := c.List("", "*", nil).Collect()
@@ -221,7 +221,7 @@ func (w *world) farBoxes() []string {
 }
 
 // farDelete deletes a mailbox of the server.
-func (w *world) farDelete(box string) {
+func (w *homeWorld) farDelete(box string) {
 	w.tb.Helper()
 	c := w.at.Client(w.tb, w.user)
 	if err := c.Delete(w.remote(box)).Wait(); err != nil {
@@ -231,7 +231,7 @@ func (w *world) farDelete(box string) {
 }
 
 // dropNear deletes a mailbox of the near store.
-func (w *world) dropNear(box string) {
+func (w *homeWorld) dropNear(box string) {
 	w.tb.Helper()
 	if err := os.RemoveAll(w.boxDir(box)); err != nil {
 		w.tb.Fatal(err)

@@ -52,7 +52,7 @@ func TestServers(t *testing.T) {
 					pushed := letter{text: "X-From-Near: yes\n" + l.text}
 					return !keeps(w.at.Traits(), l) || !keeps(w.at.Traits(), pushed)
 				})
-				b := &inbox{world: w, odd: odd}
+				b := &inbox{homeWorld: w, odd: odd}
 				for _, s := range steps {
 					s.change(b)
 					b.sync(order[0])

@@ -49,6 +49,10 @@ type stress struct {
 	apart func(a, b program) bool
 	// lenient: the C program meets others.
 	lenient bool
+	// crowd: many runs of different channels that overlap.
+	crowd bool
+	// control: what happens is counted only.
+	control bool
 }
 
 const (
@@ -114,7 +118,7 @@ func seedOf(tb testing.TB) uint64 {
 
 // arena is where the runs meet.
 type arena struct {
-	*world
+	*homeWorld
 	stress
 	reader *reader
 	rnd    *rand.Rand // for when runs begin
@@ -143,12 +147,17 @@ func (s stress) theirs(tb testing.TB) program {
 	return theirs(tb)
 }
 
-func (s stress) try(t *testing.T, rounds int) {
+// try makes so many rounds, or as many as there is time for, and returns what came of them.
+func (s stress) try(t *testing.T, rounds int) tally {
 	t.Helper()
 	seed := seedOf(t)
-	w := newWorld(t, setup{server: testkit.DovecotConfig{Capability: s.capability}, channel: "Patterns INBOX *\nCreate Both\nExpunge Both"})
-	a := &arena{world: w, stress: s, rnd: rand.New(rand.NewPCG(seed, 1))}
-	for i := range stressRuns {
+	w := newWorld(t, setup{
+		server:  testkit.DovecotConfig{Capability: s.capability, Extra: "mail_max_userip_connections = 500"},
+		channel: "Patterns INBOX *\nCreate Both\nExpunge Both",
+		says:    s.says(), slow: s.crowd,
+	})
+	a := &arena{homeWorld: w, stress: s, rnd: rand.New(rand.NewPCG(seed, 1))}
+	for i := range s.runs() {
 		p := ours()
 		if i < s.others {
 			p = s.theirs(t)
@@ -168,7 +177,7 @@ func (s stress) try(t *testing.T, rounds int) {
 		}
 		a.reader.shelves[syncstate.Far].found("INBOX")
 	} else {
-		far := &account{world: w}
+		far := &account{homeWorld: w}
 		defer far.leave()
 		a.reader.shelves[syncstate.Far] = far
 	}
@@ -180,7 +189,16 @@ func (s stress) try(t *testing.T, rounds int) {
 		rc = strings.Replace(rc, fmt.Sprintf("Port %d\n", w.server.Port), fmt.Sprintf("Port %d\n", relay.Port()), 1)
 	}
 	a.configure(rc)
+	if s.crowd {
+		if err := os.Mkdir(w.path("near2"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	begin := time.Now()
 	for n := range rounds {
+		if time.Since(begin) > stressLimit {
+			break
+		}
 		a.round(n)
 		if t.Failed() {
 			t.Logf("in round %d", n+1)
@@ -190,15 +208,30 @@ func (s stress) try(t *testing.T, rounds int) {
 	if !t.Failed() {
 		a.settle()
 	}
-	t.Logf("%s, seed %d: %s", s.name, seed, a)
+	t.Logf("%s, seed %d: %s; %s", s.name, seed, a.tally, a.reader)
+	return a.tally
 }
 
-func (a *arena) String() string {
-	c := a.tally
-	return fmt.Sprintf("%d rounds, %d runs, of which %d found a lock and %d failed; %s; "+
+func (c tally) String() string {
+	return fmt.Sprintf("%d rounds, %d runs, of which %d found a lock and %d failed; "+
 		"%d lost, %d not copied, %d doubled at home, %d doubled on the server, in %d rounds; %d deleted in vain, %d with other flags",
-		c.rounds, c.runs, c.locked, c.failed, a.reader,
+		c.rounds, c.runs, c.locked, c.failed,
 		c.lost, c.kept, c.doubled[syncstate.Near], c.doubled[syncstate.Far], c.bad, c.left, c.flags)
+}
+
+// add adds the numbers of another tally.
+func (c *tally) add(o tally) {
+	c.rounds += o.rounds
+	c.runs += o.runs
+	c.locked += o.locked
+	c.failed += o.failed
+	c.lost += o.lost
+	c.kept += o.kept
+	c.doubled[0] += o.doubled[0]
+	c.doubled[1] += o.doubled[1]
+	c.bad += o.bad
+	c.left += o.left
+	c.flags += o.flags
 }
 
 // rc returns the configuration.
@@ -208,6 +241,9 @@ func (a *arena) rc() string {
 		_, rest, _ := strings.Cut(rc, "MaildirStore near")
 		rc = "SyncState " + a.path("state") + "/\n\nMaildirStore far\nInbox " + a.path("farinbox") + "\nPath " + a.path("far") + "/\n" +
 			"SubFolders Verbatim\n\nMaildirStore near" + rest
+	}
+	if a.crowd {
+		rc += a.overlapping()
 	}
 	if a.beside {
 		rc = strings.Replace(rc, "SyncState "+a.path("state")+"/", "SyncState *", 1)
@@ -235,12 +271,19 @@ func (a *arena) round(n int) {
 	}
 	var events []event
 	// Some begin almost together, others while one is at work.
-	spread := stressSpan / time.Duration(int(2)<<a.rnd.IntN(4))
+	span, acts := stressSpan, stressActs
+	if a.crowd {
+		span, acts = 2*span, 2*acts
+	}
+	spread := span / time.Duration(int(2)<<a.rnd.IntN(4))
+	if a.crowd {
+		spread *= 2
+	}
 	for i := range a.runs {
 		events = append(events, event{at: time.Duration(a.rnd.Int64N(int64(spread))), run: &a.runs[i]})
 	}
-	for range stressActs {
-		events = append(events, event{at: time.Duration(a.rnd.Int64N(int64(stressSpan)))})
+	for range acts {
+		events = append(events, event{at: time.Duration(a.rnd.Int64N(int64(span)))})
 	}
 	slices.SortFunc(events, func(x, y event) int { return int(x.at - y.at) })
 	var running []*process
@@ -260,7 +303,7 @@ func (a *arena) round(n int) {
 			events = slices.Insert(events, i, e)
 			continue
 		}
-		p := a.start(*e.run, "-a")
+		p := a.start(*e.run, a.args()...)
 		running = append(running, p)
 		of[p] = *e.run
 	}
@@ -286,6 +329,9 @@ func (a *arena) judge(p program, r result) {
 	}
 	failed := false
 	for _, c := range complaints(r.stdout + r.stderr) {
+		if slices.ContainsFunc(a.s.says, func(text string) bool { return strings.Contains(c, text) }) {
+			continue
+		}
 		if strings.Contains(c, "locked") || strings.Contains(c, "another mbsync is at work on this mailbox") {
 			continue
 		}

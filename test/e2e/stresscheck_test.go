@@ -57,7 +57,7 @@ func (a *arena) report(when string, bad []string, said string) {
 	}
 	a.tally.bad++
 	tell := a.tb.Errorf
-	if a.lenient && a.tally.lost == 0 {
+	if a.control || a.lenient && a.tally.lost == 0 {
 		tell = func(string, ...any) {}
 	}
 	tell("%s:\n%s\n%s", when, strings.Join(bad, "\n"), said)
@@ -108,6 +108,9 @@ func (a *arena) settle() {
 				bad = append(bad, fmt.Sprintf("message %d in %s has flags %q on the far side, %q on the near side", n, box, far, near))
 			}
 		}
+	}
+	if a.crowd {
+		bad = append(bad, a.compareReplica(boxes)...)
 	}
 	a.report("in the end", bad, strings.Join(a.said, "\n"))
 }

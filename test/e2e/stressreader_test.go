@@ -60,6 +60,11 @@ type reader struct {
 	// deleted before the run has found it looks as if it had never been stored, and the message
 	// is copied again. The reader leaves such copies alone until the round has ended.
 	untold bool
+	// patient: the reader leaves all copies alone, on both sides, until it was told
+	// (confirm) that a run has found them.
+	patient bool
+	// write makes a message of about that size; nil: note.
+	write func(n, size int) letter
 	// open is the number of mailboxes that exist.
 	open int
 	// now is the round, counted from 1.
@@ -145,14 +150,30 @@ func (r *reader) act() {
 
 // fresh reports whether the message is a copy that the run may not have found yet.
 func (r *reader) fresh(m *piece) bool {
+	if r.patient && m.side != m.owner && !m.there[m.owner] {
+		return true
+	}
 	return r.untold && m.owner == syncstate.Far && m.side != m.owner && !m.there[m.owner]
+}
+
+// bulk delivers many messages to a mailbox.
+func (r *reader) bulk(n int) {
+	r.tb.Helper()
+	box, side := r.box(), syncstate.Side(r.rnd.IntN(2))
+	for range n {
+		r.deliver(box, side, syncstate.Side(r.rnd.IntN(2)), r.rnd.IntN(3000), "")
+	}
 }
 
 // deliver adds a message. The number is used even if the mailbox is not there.
 func (r *reader) deliver(box string, side, owner syncstate.Side, size int, flags string) {
 	r.tb.Helper()
 	m := &piece{number: len(r.pieces) + 1, box: box, side: side, owner: owner}
-	m.letter = note(m.number, size)
+	write := r.write
+	if write == nil {
+		write = note
+	}
+	m.letter = write(m.number, size)
 	m.flags = flags
 	r.pieces = append(r.pieces, m)
 	if r.shelves[side].add(box, m) {
@@ -162,6 +183,13 @@ func (r *reader) deliver(box string, side, owner syncstate.Side, size int, flags
 	}
 	m.dead = true
 	r.did.skipped++
+}
+
+// confirm tells the reader that all messages are on both sides.
+func (r *reader) confirm() {
+	for _, m := range r.pieces {
+		m.there = [2]bool{true, true}
+	}
 }
 
 // note adds to the history of a message.

@@ -261,14 +261,14 @@ func (d *directories) leave() {}
 
 // account is the shelf on a server, with a session that lasts until leave.
 type account struct {
-	*world
+	*homeWorld
 	session *imapclient.Client
 }
 
 func (a *account) client() *imapclient.Client {
 	a.tb.Helper()
 	if a.session == nil {
-		a.session = a.server.Client(a.tb, a.user)
+		a.session = a.at.Client(a.tb, a.user)
 	}
 	return a.session
 }
@@ -298,7 +298,7 @@ func (a *account) done(what string, err error) bool {
 func (a *account) found(box string) {
 	if box != "INBOX" {
 		// It may be there already.
-		a.done("create "+box, a.client().Create(box, nil).Wait())
+		a.done("create "+box, a.client().Create(a.remote(box), nil).Wait())
 	}
 }
 
@@ -313,7 +313,7 @@ func (a *account) add(box string, m *piece) bool {
 	for _, f := range imapFlags(m.flags) {
 		opts.Flags = append(opts.Flags, imap.Flag(f))
 	}
-	cmd := a.client().Append(box, int64(len(text)), opts)
+	cmd := a.client().Append(a.remote(box), int64(len(text)), opts)
 	// An error here is one of the whole command.
 	_, _ = io.WriteString(cmd, text)
 	_ = cmd.Close()
@@ -323,7 +323,7 @@ func (a *account) add(box string, m *piece) bool {
 
 func (a *account) choose(box string) bool {
 	a.tb.Helper()
-	_, err := a.client().Select(box, nil).Wait()
+	_, err := a.client().Select(a.remote(box), nil).Wait()
 	return a.done("select "+box, err)
 }
 
@@ -378,7 +378,7 @@ func (a *account) move(from, to string, n int) bool {
 	if !ok {
 		return false
 	}
-	_, err := a.client().Move(uid, to).Wait()
+	_, err := a.client().Move(uid, a.remote(to)).Wait()
 	return a.done("move to "+to, err)
 }
 

@@ -11,7 +11,7 @@ import (
 // inbox is a pair of mailboxes whose contents a test knows: those of the two
 // INBOXes, after the next synchronization.
 type inbox struct {
-	*world
+	*homeWorld
 	letters []letter
 	odd     []letter
 }
@@ -151,7 +151,7 @@ func TestSync(t *testing.T) {
 				if who == "theirs" || who == "1.5.1" {
 					slices.Reverse(order)
 				}
-				b := &inbox{world: newWorld(t, setup{security: security, channel: "Create Near\nExpunge Both"}), odd: commonOddities()}
+				b := &inbox{homeWorld: newWorld(t, setup{security: security, channel: "Create Near\nExpunge Both"}), odd: commonOddities()}
 				if who == "ours" {
 					b.odd = oddities()
 				}

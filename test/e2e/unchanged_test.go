@@ -109,7 +109,7 @@ func btoi(b bool) int {
 }
 
 // countNear counts the messages in a Maildir.
-func (w *world) countNear(box string) int {
+func (w *homeWorld) countNear(box string) int {
 	w.tb.Helper()
 	files, err := filepath.Glob(filepath.Join(w.boxDir(box), "[cn]*", "*"))
 	if err != nil {

@@ -98,7 +98,7 @@ func TestSweepKills(t *testing.T) {
 // town is what somebody who lives through many changes knows: what should be in
 // which mailbox, and what should be in the trash.
 type town struct {
-	*world
+	*homeWorld
 	rnd     *rand.Rand
 	line    *line
 	letters map[string][]letter
@@ -122,10 +122,10 @@ func live(t *testing.T, v testkit.Variant, more func(rounds int) bool) (rounds, 
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	b := &town{
-		world:   newWorld(t, setup{modern: true, variant: v, channel: "Patterns box*\nCreate Both\nExpunge Both"}),
-		rnd:     rand.New(rand.NewPCG(seed, 1)),
-		line:    slowLine(),
-		letters: map[string][]letter{},
+		homeWorld: newWorld(t, setup{modern: true, variant: v, channel: "Patterns box*\nCreate Both\nExpunge Both"}),
+		rnd:       rand.New(rand.NewPCG(seed, 1)),
+		line:      slowLine(),
+		letters:   map[string][]letter{},
 	}
 	for i := range boxes {
 		name := fmt.Sprint("box", i)
@@ -140,7 +140,7 @@ func live(t *testing.T, v testkit.Variant, more func(rounds int) bool) (rounds, 
 		if b.trash {
 			b.s.account = "Trash bin"
 		}
-		b.configure(b.line.by(b.world))
+		b.configure(b.line.by(b.homeWorld))
 		names := b.names()
 		b.change(names[0])
 		for _, i := range b.rnd.Perm(boxes - 1)[:b.rnd.IntN(3)] {
@@ -163,7 +163,7 @@ func live(t *testing.T, v testkit.Variant, more func(rounds int) bool) (rounds, 
 	}
 	occasions := []testkit.Sign{
 		testkit.MultiAppend, testkit.Unasked, testkit.Asked, testkit.Moved, testkit.UIDExpunge, testkit.Resync, testkit.ChangedSince,
-		testkit.ListStatus, testkit.Statuses, testkit.Pipelined, testkit.Ahead, testkit.Several, testkit.StoredOutside,
+		testkit.ListStatus, testkit.Statuses, testkit.Pipelined, testkit.Optimistic, testkit.Several, testkit.StoredOutside,
 	}
 	v.Check(t, b.tap, occasions...)
 	return rounds, cut
@@ -253,7 +253,7 @@ func (b *town) binned(l letter) []letter {
 // reports whether it came in time.
 func (b *town) cutShort() bool {
 	b.tb.Helper()
-	run := b.line.startConnected(b.world)
+	run := b.line.startConnected(b.homeWorld)
 	wait := time.Duration(b.rnd.IntN(150))*time.Millisecond + 15*b.s.variant.RTT
 	for begin := time.Now(); time.Since(begin) < wait && !run.ended(); {
 		time.Sleep(time.Millisecond)

@@ -43,12 +43,29 @@ type setup struct {
 	subFolders string
 	// variant is how our program is to run; the other one cannot read that.
 	variant testkit.Variant
+	// slow: runs may take longer than usual, and the test too.
+	slow bool
+	// endless: a program keeps running, in a sweep.
+	endless bool
+	// says are texts that no run is blamed for.
+	says []string
 }
 
-// world is a home directory, a server, and a configuration that connects them:
+// slowness is by how much the limits are raised.
+func (s setup) slowness() int {
+	switch {
+	case s.endless:
+		return 120
+	case s.slow:
+		return 4
+	}
+	return 1
+}
+
+// homeWorld is a home directory, a server, and a configuration that connects them:
 // channel c from store far, the user's account, to store near, in the home
 // directory.
-type world struct {
+type homeWorld struct {
 	tb testing.TB
 	at testkit.Server
 	// server is at, if that is a Dovecot.
@@ -58,15 +75,17 @@ type world struct {
 	user   string
 	// tap, if not nil, listens in on the line.
 	tap *testkit.Wiretap
+	// syncs counts the calls of sync.
+	syncs int
 }
 
-func newWorld(tb testing.TB, s setup) *world {
+func newWorld(tb testing.TB, s setup) *homeWorld {
 	tb.Helper()
-	guard(tb, testLimit)
+	guard(tb, testLimit*time.Duration(s.slowness()))
 	if err := lookAtSources(); err != nil {
 		tb.Fatal(err)
 	}
-	w := &world{tb: tb, s: s, user: "user"}
+	w := &homeWorld{tb: tb, s: s, user: "user"}
 	if s.other != nil {
 		w.at = s.other(tb)
 	} else {
@@ -82,21 +101,21 @@ func newWorld(tb testing.TB, s setup) *world {
 }
 
 // replica returns another home directory for the same account.
-func (w *world) replica() *world {
-	r := &world{tb: w.tb, at: w.at, server: w.server, s: w.s, user: w.user}
+func (w *homeWorld) replica() *homeWorld {
+	r := &homeWorld{tb: w.tb, at: w.at, server: w.server, s: w.s, user: w.user}
 	r.home()
 	return r
 }
 
 // as returns the same world for another user of the server.
-func (w *world) as(user string) *world {
+func (w *homeWorld) as(user string) *homeWorld {
 	o := *w
 	o.user = user
 	return &o
 }
 
 // home makes the home directory, in which there are no mailboxes yet.
-func (w *world) home() {
+func (w *homeWorld) home() {
 	w.tb.Helper()
 	w.dir = w.tb.TempDir()
 	for _, sub := range []string{"state", "near"} {
@@ -111,27 +130,27 @@ func (w *world) home() {
 	w.configure(w.config())
 }
 
-func (w *world) path(elem ...string) string {
+func (w *homeWorld) path(elem ...string) string {
 	return filepath.Join(append([]string{w.dir}, elem...)...)
 }
 
-func (w *world) write(name, text string) {
+func (w *homeWorld) write(name, text string) {
 	w.tb.Helper()
 	if err := os.WriteFile(w.path(name), []byte(text), 0o600); err != nil {
 		w.tb.Fatal(err)
 	}
 }
 
-func (w *world) rcFile() string { return w.path("rc") }
+func (w *homeWorld) rcFile() string { return w.path("rc") }
 
-func (w *world) configure(rc string) {
+func (w *homeWorld) configure(rc string) {
 	w.tb.Helper()
 	w.write("rc", rc)
 }
 
 // config returns the configuration. Both programs read the same one, so it is
 // written in the spelling of the older.
-func (w *world) config() string {
+func (w *homeWorld) config() string {
 	s := w.s
 	tlsType := "SSLType"
 	if s.modern {
@@ -161,7 +180,7 @@ func (w *world) config() string {
 }
 
 // accountLines tell how to reach the server and how to log in.
-func (w *world) accountLines(tlsType string) []string {
+func (w *homeWorld) accountLines(tlsType string) []string {
 	// The other program wants a name in the certificate.
 	host, port := "localhost", w.at.At().Port
 	if w.s.security == "IMAPS" {
@@ -224,7 +243,7 @@ func theirs15(tb testing.TB) program {
 
 // env is the environment of a program: nothing of the user's is read or
 // written.
-func (w *world) env() []string {
+func (w *homeWorld) env() []string {
 	var env []string
 	for _, v := range os.Environ() {
 		if name, _, _ := strings.Cut(v, "="); !strings.HasPrefix(name, "XDG_") && name != "HOME" && name != "SSL_CERT_FILE" {
@@ -252,21 +271,21 @@ type result struct {
 }
 
 // start starts a program on the world's configuration. wait must be called.
-func (w *world) start(p program, args ...string) *process {
+func (w *homeWorld) start(p program, args ...string) *process {
 	w.tb.Helper()
 	return w.startAs(nil, p, args...)
 }
 
-func (w *world) startAs(who *syscall.Credential, p program, args ...string) *process {
+func (w *homeWorld) startAs(who *syscall.Credential, p program, args ...string) *process {
 	w.tb.Helper()
 	all := append([]string{"-c", w.rcFile()}, p.args...)
 	return w.startBare(who, p, append(all, args...)...)
 }
 
 // startBare starts a program with these arguments and no others.
-func (w *world) startBare(who *syscall.Credential, p program, args ...string) *process {
+func (w *homeWorld) startBare(who *syscall.Credential, p program, args ...string) *process {
 	w.tb.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), runLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), runLimit*time.Duration(w.s.slowness()))
 	r := &process{tb: w.tb, name: p.name, cancel: cancel, done: make(chan struct{})}
 	r.cmd = exec.CommandContext(ctx, p.path, args...)
 	r.cmd.Dir = w.dir
@@ -314,6 +333,9 @@ func (r *process) wait() result {
 	if r.failure != nil {
 		r.tb.Fatalf("%s: %v\n%s%s", r.name, r.failure, &r.out, &r.err)
 	}
+	if slices.ContainsFunc(r.cmd.Args, func(a string) bool { return strings.HasPrefix(a, "--json") }) && !r.cmd.ProcessState.Sys().(syscall.WaitStatus).Signaled() {
+		testkit.Events(r.tb, r.out.Bytes())
+	}
 	return result{stdout: r.out.String(), stderr: r.err.String(), code: r.cmd.ProcessState.ExitCode()}
 }
 
@@ -327,16 +349,23 @@ func (r *process) signal(sig syscall.Signal) result {
 }
 
 // run runs a program to its end, whatever that is.
-func (w *world) run(p program, args ...string) result {
+func (w *homeWorld) run(p program, args ...string) result {
 	w.tb.Helper()
 	return w.start(p, args...).wait()
 }
 
 // sync runs a program on all channels. It must succeed without a complaint but
-// those that contain one of the texts.
-func (w *world) sync(p program, but ...string) {
+// those that contain one of the texts. Every second run of ours has --json.
+func (w *homeWorld) sync(p program, but ...string) {
 	w.tb.Helper()
-	r := w.run(p, "-a")
+	args := []string{"-a"}
+	if w.syncs++; p.path == binary && w.syncs%2 == 0 {
+		args = append(args, "--json=messages")
+	}
+	r := w.run(p, args...)
+	if len(args) > 1 {
+		r.stdout = "" // it was checked
+	}
 	if r.code != 0 {
 		w.tb.Fatalf("%s: exit code %d\n%s%s", p.name, r.code, r.stdout, r.stderr)
 	}
@@ -344,8 +373,9 @@ func (w *world) sync(p program, but ...string) {
 }
 
 // quiet checks that a program did not complain but with these texts.
-func (w *world) quiet(p program, r result, but []string) {
+func (w *homeWorld) quiet(p program, r result, but []string) {
 	w.tb.Helper()
+	but = append(slices.Clip(but), w.s.says...)
 	for _, c := range complaints(r.stdout + r.stderr) {
 		if !slices.ContainsFunc(but, func(text string) bool { return strings.Contains(c, text) }) {
 			w.tb.Errorf("%s says %s", p.name, c)

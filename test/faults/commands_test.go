@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"isync/internal/testkit"
+	"isync/internal/testkit/notation"
 	"isync/internal/vfs/vfstest"
 )
 
@@ -50,7 +51,7 @@ func many(n, first int, prefix, mark string) string {
 // occasions are the signs that these scenarios can show.
 var occasions = []testkit.Sign{
 	testkit.MultiAppend, testkit.Unasked, testkit.Asked, testkit.Moved, testkit.UIDExpunge, testkit.Resync,
-	testkit.ChangedSince, testkit.Pipelined, testkit.Ahead, testkit.StoredOutside,
+	testkit.ChangedSince, testkit.Pipelined, testkit.Optimistic, testkit.StoredOutside,
 }
 
 // The ways in which something local fails while the program talks to a server.
@@ -91,7 +92,7 @@ func (o *office) undisturbed(t *testing.T, sc scenario) expected {
 	w := o.world(t, sc)
 	o.proxy.inject(0, "")
 	files := vfstest.NewFault(w.Mem)
-	if l, err := w.run(t, parseRules(t, sc.rules), files, 1); l.text(err) != "" {
+	if l, err := w.run(t, notation.ParseRules(t, sc.rules), files, 1); l.text(err) != "" {
 		t.Fatalf("%s, %s: %s", o.variant.Name, sc.name, l.text(err))
 	}
 	s := w.look(t)
@@ -103,7 +104,7 @@ func (o *office) undisturbed(t *testing.T, sc scenario) expected {
 
 // disturb runs with a failure. It reports whether there was one, and where, and
 // checks what the user is told about it.
-func (w *place) disturb(t *testing.T, c rules, pt point) (l *log, happened bool, where string, err error) {
+func (w *place) disturb(t *testing.T, c notation.Rules, pt point) (l *log, happened bool, where string, err error) {
 	t.Helper()
 	if pt.local() {
 		return w.disturbLocally(t, c, pt)
@@ -128,7 +129,7 @@ func (w *place) disturb(t *testing.T, c rules, pt point) (l *log, happened bool,
 
 // disturbLocally lets something local fail. With a power cut the program is no
 // more, while the server has done what it was told, and still has it.
-func (w *place) disturbLocally(t *testing.T, c rules, pt point) (l *log, happened bool, where string, err error) {
+func (w *place) disturbLocally(t *testing.T, c notation.Rules, pt point) (l *log, happened bool, where string, err error) {
 	t.Helper()
 	fault := vfstest.NewFault(w.Mem)
 	fault.Inject(vfstest.Rule{Nth: pt.nth, Every: pt.how != failOnce, Err: syscall.EIO})
@@ -153,7 +154,7 @@ func (w *place) disturbLocally(t *testing.T, c rules, pt point) (l *log, happene
 		percent := []int{0, 50, 100}[pt.nth%3]
 		w.Mem = w.CrashClone(percent, rand.New(rand.NewPCG(uint64(pt.nth), 7)))
 		where += fmt.Sprintf("of what was not flushed, %d %% survive\n", percent)
-		// Nobody is left to say anything, or to know that a message has failed.
+		// After a power cut there are no messages, and no failed copies are known.
 		return &log{}, true, where, errors.New("power cut")
 	}
 	if said != "" && !strings.Contains(said, syscall.EIO.Error()) {
@@ -165,7 +166,7 @@ func (w *place) disturbLocally(t *testing.T, c rules, pt point) (l *log, happene
 // try makes a command or an operation fail. It reports whether there was one.
 func (o *office) try(t *testing.T, pt point, want string) bool {
 	t.Helper()
-	c := parseRules(t, pt.rules)
+	c := notation.ParseRules(t, pt.rules)
 	w := o.world(t, pt.scenario)
 	l, happened, where, err := w.disturb(t, c, pt)
 	if !happened {
@@ -175,12 +176,12 @@ func (o *office) try(t *testing.T, pt point, want string) bool {
 		want = pt.wantAfter(l, err, want)
 	}
 	at := w.look(t).text()
-	again, err := w.run(t, c.again(l, err), w.Mem, 2)
+	second, err := w.run(t, again(c, l, err), w.Mem, 2)
 	if err != nil && strings.Contains(want, "state: false") && w.look(t).text() == want {
 		err = nil // both mailboxes are gone, which is all there is to say
 	}
-	if err != nil || again.failed > 0 {
-		t.Errorf("%sthe next run fails: %s\nbefore it\n%s", where, again.text(err), at)
+	if err != nil || second.failed > 0 {
+		t.Errorf("%sthe next run fails: %s\nbefore it\n%s", where, second.text(err), at)
 		return true
 	}
 	s := w.look(t)

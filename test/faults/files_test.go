@@ -14,39 +14,40 @@ import (
 	"isync/internal/store"
 	"isync/internal/store/mem"
 	"isync/internal/syncstate"
+	"isync/internal/testkit/notation"
 	"isync/internal/vfs"
 	"isync/internal/vfs/vfstest"
 )
 
-// world has a far side in memory and a near Maildir.
-type world struct {
+// memWorld has a far side in memory and a near Maildir.
+type memWorld struct {
 	far *mem.Disk
 	disk
 }
 
-func (sc *scenario) world(t testing.TB) *world {
+func (sc *scenario) world(t testing.TB) *memWorld {
 	t.Helper()
-	w := &world{mem.NewDisk(), newDisk(t)}
+	w := &memWorld{mem.NewDisk(), newDisk(t)}
 	setMemSide(t, w.far, sc.far)
 	w.setMaildir(t, syncstate.Near, sc.near)
 	if sc.state != "!" {
-		w.write(t, statePath, stateFile(sc.state, [2]uint32{farValidity, nearValidity}))
+		w.write(t, statePath, string(notation.StateFile(sc.state, notation.Validity, syncstate.Near)))
 	}
 	return w.clone()
 }
 
 // clone makes a copy on which everything is durable.
-func (w *world) clone() *world {
-	return &world{w.far.Clone(), disk{w.CrashClone(100, nil)}}
+func (w *memWorld) clone() *memWorld {
+	return &memWorld{w.far.Clone(), disk{w.CrashClone(100, nil)}}
 }
 
 // run synchronizes; the local file system is seen through files.
-func (w *world) run(t testing.TB, c rules, files vfs.FS, seed uint64) (*log, error) {
+func (w *memWorld) run(t testing.TB, c notation.Rules, files vfs.FS, seed uint64) (*log, error) {
 	far := mem.New(w.far, mem.Options{Name: "far", Caps: mem.IMAPCaps, Trasher: true})
 	return synchronize(context.Background(), c, [2]store.Store{far, maildirStore(t, syncstate.Near, files)}, onlyBox, files, seed)
 }
 
-func (w *world) look(t testing.TB) *shot {
+func (w *memWorld) look(t testing.TB) *shot {
 	t.Helper()
 	s := &shot{}
 	var ok [2]bool
@@ -83,7 +84,7 @@ func (f failure) String() string {
 
 // fail runs with a failure. It reports whether the failure happened, and checks
 // what the user is told about it.
-func (w *world) fail(t *testing.T, c rules, f failure, seed uint64) (l *log, happened bool, where string, err error) {
+func (w *memWorld) fail(t *testing.T, c notation.Rules, f failure, seed uint64) (l *log, happened bool, where string, err error) {
 	t.Helper()
 	fault := vfstest.NewFault(w.Mem)
 	fault.Inject(vfstest.Rule{Nth: f.nth, Every: f.every, Err: f.errno})
@@ -116,9 +117,9 @@ func (w *world) fail(t *testing.T, c rules, f failure, seed uint64) (l *log, hap
 
 // start returns the world of a scenario, and what a run without failures ends
 // with.
-func (sc *scenario) start(t *testing.T) (start *world, c rules, want string) {
+func (sc *scenario) start(t *testing.T) (start *memWorld, c notation.Rules, want string) {
 	t.Helper()
-	c = parseRules(t, sc.rules)
+	c = notation.ParseRules(t, sc.rules)
 	start = sc.world(t)
 	done := start.clone()
 	if l, err := done.run(t, c, done.Mem, 1); l.text(err) != "" {
@@ -138,7 +139,7 @@ func failEach(t *testing.T, sc scenario, every bool) (points int) {
 				break
 			}
 			points++
-			w.recovers(t, c.again(l, err), sc.wantAfter(l, err, want), where)
+			w.recovers(t, again(c, l, err), sc.wantAfter(l, err, want), where)
 		}
 	}
 	return points
@@ -160,7 +161,7 @@ func (sc *scenario) wantAfter(l *log, err error, want string) string {
 }
 
 // recovers runs again, undisturbed, and checks what is there then.
-func (w *world) recovers(t *testing.T, c rules, want, where string) {
+func (w *memWorld) recovers(t *testing.T, c notation.Rules, want, where string) {
 	t.Helper()
 	at := w.look(t).text()
 	l, err := w.run(t, c, w.Mem, 2)
@@ -210,8 +211,8 @@ func TestSweepFailingFiles(t *testing.T) {
 				l, _, where, err := w.fail(t, rules, f, rng.Uint64())
 				runs++
 				story += where
-				want, rules = sc.wantAfter(l, err, want), c.again(l, err)
-				if rules.plan.Ops[0].Old {
+				want, rules = sc.wantAfter(l, err, want), again(c, l, err)
+				if rules.Plan.Ops[0].Old {
 					break // the next run has to try those again
 				}
 			}

@@ -16,13 +16,16 @@ import (
 	"github.com/emersion/go-imap/v2"
 	client "github.com/emersion/go-imap/v2/imapclient"
 
+	"isync/internal/event"
 	"isync/internal/imapclient"
-	"isync/internal/listcache"
 	"isync/internal/mail"
+	"isync/internal/memo"
 	"isync/internal/store"
 	imapstore "isync/internal/store/imap"
 	"isync/internal/syncstate"
 	"isync/internal/testkit"
+	"isync/internal/testkit/notation"
+	"isync/internal/ui"
 	"isync/internal/vfs"
 )
 
@@ -85,7 +88,7 @@ func (o *desk) template(t testing.TB, far string) template {
 				opts.Flags = append(opts.Flags, name)
 			}
 		}
-		text := body(name, "\r\n")
+		text := notation.Body(name, "\r\n")
 		cmd := o.client.Append(tm.name, int64(len(text)), opts)
 		_, err := io.WriteString(cmd, text)
 		check(t, err)
@@ -94,12 +97,12 @@ func (o *desk) template(t testing.TB, far string) template {
 		check(t, err)
 		tm.n++
 	}
-	for _, m := range parseSide(t, far) {
-		for mail.UID(tm.n+1) < m.uid {
+	for _, m := range notation.ParseSide(t, far).Messages {
+		for mail.UID(tm.n+1) < m.UID {
 			tm.dummy.AddNum(imap.UID(tm.n + 1))
 			add("DUMMY", mail.FlagDeleted)
 		}
-		add(m.name, m.flags)
+		add(m.Name, m.Flags)
 	}
 	o.templates[far] = tm
 	return tm
@@ -124,7 +127,7 @@ func (o *office) world(t testing.TB, sc scenario) *place {
 	t.Helper()
 	n := boxes.Add(1)
 	w := &place{o, newDisk(t), farBox{fmt.Sprintf("box%d", n), fmt.Sprintf("trash%d", n)}}
-	validity := [2]uint32{farValidity, nearValidity}
+	validity := [2]uint32{notation.Validity[0], notation.Validity[1]}
 	if sc.far != "!" {
 		tm := o.template(t, sc.far)
 		check(t, o.client.Create(w.name, nil).Wait())
@@ -152,7 +155,7 @@ func (o *office) world(t testing.TB, sc scenario) *place {
 	}
 	w.setMaildir(t, syncstate.Near, sc.near)
 	if sc.state != "!" {
-		w.write(t, statePath, stateFile(sc.state, validity))
+		w.write(t, statePath, string(notation.StateFile(sc.state, validity, syncstate.Near)))
 	}
 	w.Mem = w.CrashClone(100, nil) // on which everything is durable
 	return w
@@ -224,17 +227,18 @@ func (w *place) options(files vfs.FS, port int) imapstore.Options {
 		o.Client.Compression = imapclient.CompressAlways
 	}
 	if !v.NoCache {
-		o.Listings, o.Server = listcache.NewDir(files, "/cache"), "server of "+w.user
+		o.Listings, o.Server = memo.NewDir(files, "/cache"), "server of "+w.user
 	}
 	return o
 }
 
 // run synchronizes through the proxy.
-func (w *place) run(t testing.TB, c rules, files vfs.FS, seed uint64) (*log, error) {
+func (w *place) run(t testing.TB, c notation.Rules, files vfs.FS, seed uint64) (*log, error) {
 	var mu sync.Mutex
 	var warnings []string
 	opts := w.options(files, w.proxy.listen.Addr().(*net.TCPAddr).Port)
-	opts.Warn = func(text, _ string) {
+	opts.Warn = func(f event.Fact) {
+		text, _ := ui.Text(f)
 		mu.Lock()
 		defer mu.Unlock()
 		warnings = append(warnings, "store 'far': "+text)
@@ -268,7 +272,7 @@ func (w *place) look(t testing.TB) *shot {
 	return s
 }
 
-func (o *desk) lookAt(t testing.TB, name string) (list []message, missing bool) {
+func (o *desk) lookAt(t testing.TB, name string) (list []notation.Message, missing bool) {
 	t.Helper()
 	found, err := o.client.List("", name, nil).Collect()
 	check(t, err)
@@ -284,10 +288,10 @@ func (o *desk) lookAt(t testing.TB, name string) (list []message, missing bool) 
 		}).Collect()
 		check(t, err)
 		for _, m := range all {
-			got := message{uid: mail.UID(m.UID), name: nameOf(string(m.FindBodySection(whole)))}
+			got := notation.Message{UID: mail.UID(m.UID), Name: notation.NameOf(string(m.FindBodySection(whole)))}
 			for f, flag := range letterFlags {
 				if slices.ContainsFunc(m.Flags, func(f imap.Flag) bool { return strings.EqualFold(string(f), string(flag)) }) {
-					got.flags |= f
+					got.Flags |= f
 				}
 			}
 			list = append(list, got)

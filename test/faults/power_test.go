@@ -12,6 +12,7 @@ import (
 
 	"isync/internal/store"
 	"isync/internal/syncstate"
+	"isync/internal/testkit/notation"
 	"isync/internal/vfs"
 	"isync/internal/vfs/vfstest"
 )
@@ -25,12 +26,12 @@ func (sc *scenario) local(t testing.TB) local {
 	w.setMaildir(t, syncstate.Far, sc.far)
 	w.setMaildir(t, syncstate.Near, sc.near)
 	if sc.state != "!" {
-		w.write(t, statePath, stateFile(sc.state, [2]uint32{farValidity, nearValidity}))
+		w.write(t, statePath, string(notation.StateFile(sc.state, notation.Validity, syncstate.Near)))
 	}
 	return local{disk{w.CrashClone(100, nil)}}
 }
 
-func (w local) run(t testing.TB, c rules, files vfs.FS, seed uint64) (*log, error) {
+func (w local) run(t testing.TB, c notation.Rules, files vfs.FS, seed uint64) (*log, error) {
 	return synchronize(context.Background(), c,
 		[2]store.Store{maildirStore(t, syncstate.Far, files), maildirStore(t, syncstate.Near, files)}, onlyBox, files, seed)
 }
@@ -65,9 +66,9 @@ type crash struct {
 // something, and at the end. chances tell with what probability, in percent,
 // each thing survives that was not flushed. want is what the run itself ends
 // with.
-func (sc *scenario) cut(t *testing.T, chances []int, seed uint64) (crashes []crash, c rules, want string) {
+func (sc *scenario) cut(t *testing.T, chances []int, seed uint64) (crashes []crash, c notation.Rules, want string) {
 	t.Helper()
-	c = parseRules(t, sc.rules)
+	c = notation.ParseRules(t, sc.rules)
 	done := sc.local(t)
 	fault := vfstest.NewFault(done.Mem)
 	cut := func(where string) {
@@ -109,7 +110,7 @@ func cutPower(t *testing.T, sc scenario, chances []int, seed uint64) (cuts int) 
 }
 
 // settles runs again after a power cut and checks what is there then.
-func (w local) settles(t *testing.T, c rules, want, where string) {
+func (w local) settles(t *testing.T, c notation.Rules, want, where string) {
 	t.Helper()
 	at := w.look(t).text()
 	l, err := w.run(t, c, w.Mem, 2)
@@ -152,7 +153,7 @@ func failResuming(t *testing.T, sc scenario, errno syscall.Errno, stride int) (p
 			}
 			points++
 			where := fmt.Sprintf("killed %s; resumed with %v at operation %d, which said: %s", k.where, errno, n, l.text(err))
-			w.settles(t, c.again(l, err), sc.wantAfter(l, err, want), where)
+			w.settles(t, again(c, l, err), sc.wantAfter(l, err, want), where)
 		}
 	}
 	return points

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path"
 	"slices"
@@ -16,26 +15,20 @@ import (
 	"time"
 
 	"isync/internal/engine"
+	"isync/internal/event"
 	"isync/internal/mail"
-	"isync/internal/plan"
 	"isync/internal/store"
 	"isync/internal/store/maildir"
 	"isync/internal/store/mem"
 	"isync/internal/syncstate"
+	"isync/internal/testkit/notation"
+	"isync/internal/ui"
 	"isync/internal/vfs"
 	"isync/internal/vfs/vfstest"
 )
 
-// scenario is what a run begins with, and its rules.
-//
-// A side is a list of messages "UID:NAME[:FLAGS]", with a "*" behind the name
-// of a big message and a "?" behind that of a placeholder; UID 0 is one that
-// was delivered and has no UID yet (in a Maildir). "!" instead of a list: there
-// is no mailbox. A state is the header entries "pulled=N pushed=N expired=N" and
-// records "FAR-NEAR[:STATUS]"; "!": there is none.
-//
-// Rules are words: sync, pull/push-{new,old,upgrade,gone,flags}, and for a side
-// expunge-, solo-, create-, remove-, maxsize-, trash-, remotetrash-; max=N, unread=yes.
+// scenario is what a run begins with, and its rules, in the language of package
+// notation.
 type scenario struct {
 	name             string
 	rules            string
@@ -90,139 +83,7 @@ var scenarios = []scenario{
 	{"remove far", "sync remove-far", "", "!", "pulled=2 pushed=2"},
 }
 
-const (
-	farValidity, nearValidity = 101, 202
-	sizeLimit                 = 1000
-	statePath                 = "/state/pair"
-)
-
-// rules of a scenario.
-type rules struct {
-	plan           plan.Rules
-	create, remove [2]bool
-}
-
-func parseRules(t testing.TB, text string) rules {
-	t.Helper()
-	var c rules
-	for w := range strings.FieldsSeq(text) {
-		word, val, _ := strings.Cut(w, "=")
-		kind, what, _ := strings.Cut(word, "-")
-		s := syncstate.Far
-		if what == "near" || kind == "pull" {
-			s = syncstate.Near
-		}
-		ops, trash := &c.plan.Ops[s], &c.plan.Trash[s]
-		op := map[string]*bool{"new": &ops.New, "old": &ops.Old, "upgrade": &ops.Upgrade, "gone": &ops.Gone, "flags": &ops.Flags}
-		switch kind {
-		case "sync":
-			for i := range c.plan.Ops {
-				o := &c.plan.Ops[i]
-				o.New, o.Upgrade, o.Gone, o.Flags = true, true, true, true
-			}
-		case "pull", "push":
-			*op[what] = true
-		case "expunge":
-			ops.Expunge = true
-		case "solo":
-			ops.ExpungeSolo = true
-		case "create":
-			c.create[s] = true
-		case "remove":
-			c.remove[s] = true
-		case "maxsize":
-			c.plan.MaxSize[s] = sizeLimit
-		case "trash":
-			trash.Enabled = true
-		case "remotetrash":
-			trash.Enabled, trash.RemoteNew = true, true
-		case "max":
-			n, err := strconv.Atoi(val)
-			if err != nil {
-				t.Fatal(err)
-			}
-			c.plan.MaxMessages = n
-		case "unread":
-			c.plan.ExpireUnread = plan.Yes
-		default:
-			t.Fatalf("unknown rule %q", w)
-		}
-	}
-	return c
-}
-
-// body makes the message of a name.
-func body(name, eol string) string {
-	subject := name
-	if p, ok := strings.CutSuffix(name, "?"); ok {
-		subject = placeholderMark + p + "*"
-	}
-	b := "From: x" + eol + "Subject: " + subject + eol + "Message-Id: <" + name + ">" + eol + eol + "This is " + name + "." + eol
-	if strings.HasSuffix(name, "*") {
-		b += strings.Repeat("It is long."+eol, 4*sizeLimit/10)
-	}
-	return b
-}
-
-const placeholderMark = "[placeholder] "
-
-// nameOf is the inverse of body. A message that is not complete has another
-// name.
-func nameOf(text string) string {
-	eol := "\n"
-	if strings.Contains(text, "\r\n") {
-		eol = "\r\n"
-	}
-	_, rest, ok := strings.Cut(text, eol+"Subject: ")
-	if !ok {
-		return "BROKEN"
-	}
-	name, _, _ := strings.Cut(rest, eol)
-	if p, ok := strings.CutPrefix(name, placeholderMark); ok {
-		return strings.TrimSuffix(p, "*") + "?"
-	}
-	_, is, _ := strings.Cut(text, eol+eol)
-	if _, want, _ := strings.Cut(body(name, eol), eol+eol); is != want {
-		return name + "BROKEN"
-	}
-	return name
-}
-
-// message is one of a mailbox.
-type message struct {
-	uid   mail.UID
-	name  string
-	flags mail.Flags
-}
-
-func parseSide(t testing.TB, text string) (list []message) {
-	t.Helper()
-	for f := range strings.FieldsSeq(text) {
-		parts := append(strings.SplitN(f, ":", 3), "")
-		u, err := strconv.Atoi(parts[0])
-		if err != nil {
-			t.Fatalf("malformed message %q", f)
-		}
-		flags, _ := mail.ParseFlags(parts[2])
-		list = append(list, message{mail.UID(u), parts[1], flags})
-	}
-	return list
-}
-
-// stateFile turns the notation of a state into the file.
-func stateFile(text string, validity [2]uint32) string {
-	head := fmt.Sprintf("FarUidValidity %d\nNearUidValidity %d\n", validity[0], validity[1])
-	var recs string
-	for f := range strings.FieldsSeq(text) {
-		if k, v, ok := strings.Cut(f, "="); ok {
-			head += map[string]string{"pulled": "MaxPulledUid", "pushed": "MaxPushedUid", "expired": "MaxExpiredFarUid"}[k] + " " + v + "\n"
-			continue
-		}
-		uids, flags, _ := strings.Cut(f, ":")
-		recs += strings.Replace(uids, "-", " ", 1) + " " + flags + "\n"
-	}
-	return head + "\n" + recs
-}
+const statePath = "/state/pair"
 
 // disk holds everything local: the near Maildir (and perhaps the far one), its
 // trash, and the state.
@@ -278,23 +139,23 @@ func (d disk) setMaildir(t testing.TB, s syncstate.Side, text string) {
 	}
 	// More UIDs were assigned than there are messages: some are gone.
 	highest := mail.UID(6)
-	for i, m := range parseSide(t, text) {
-		highest = max(highest, m.uid)
+	for i, m := range notation.ParseSide(t, text).Messages {
+		highest = max(highest, m.UID)
 		name := fmt.Sprintf("%d.%d_1.user", 1700000000+i, i)
-		if m.uid != 0 {
-			name += fmt.Sprintf(",U=%d", m.uid)
+		if m.UID != 0 {
+			name += fmt.Sprintf(",U=%d", m.UID)
 		}
 		sub := "new"
-		if m.flags != 0 {
+		if m.Flags != 0 {
 			sub = "cur"
 		}
-		d.write(t, path.Join(box, sub, name+":2,"+m.flags.String()), body(m.name, "\n"))
+		d.write(t, path.Join(box, sub, name+":2,"+m.Flags.String()), notation.Body(m.Name, "\n"))
 	}
-	d.write(t, box+"/.uidvalidity", fmt.Sprintf("%d\n%d\n", []int{farValidity, nearValidity}[s], highest))
+	d.write(t, box+"/.uidvalidity", fmt.Sprintf("%d\n%d\n", notation.Validity[s], highest))
 }
 
 // maildir lists a mailbox of a side; ok is false if there is none.
-func (d disk) maildir(s syncstate.Side, box string) (list []message, ok bool, err error) {
+func (d disk) maildir(s syncstate.Side, box string) (list []notation.Message, ok bool, err error) {
 	dir := roots[s] + "/" + box
 	if _, err := d.Stat(dir + "/cur"); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -316,19 +177,19 @@ func (d disk) maildir(s syncstate.Side, box string) (list []message, ok bool, er
 				return nil, false, err
 			}
 			base, flags, _ := strings.Cut(n, ":2,")
-			m := message{name: nameOf(text)}
-			m.flags, _ = mail.ParseFlags(flags)
+			m := notation.Message{Name: notation.NameOf(text)}
+			m.Flags, _ = mail.ParseFlags(flags)
 			if _, u, ok := strings.Cut(base, ",U="); ok {
 				uid, err := strconv.Atoi(u)
 				if err != nil {
 					return nil, false, err
 				}
-				m.uid = mail.UID(uid)
+				m.UID = mail.UID(uid)
 			}
 			list = append(list, m)
 		}
 	}
-	slices.SortFunc(list, func(a, b message) int { return int(int64(a.uid) - int64(b.uid)) })
+	slices.SortFunc(list, func(a, b notation.Message) int { return int(int64(a.UID) - int64(b.UID)) })
 	return list, true, nil
 }
 
@@ -351,15 +212,22 @@ type log struct {
 	trouble []string
 }
 
-func (l *log) Observe(e engine.Event) {
-	switch e.Kind {
-	case engine.Failed:
+// Take implements event.Sink.
+func (l *log) Take(e event.Event) {
+	m, ok := e.(event.Message)
+	switch {
+	case !ok:
+	case m.UID != 0:
 		l.failed++
-		l.trouble = append(l.trouble, fmt.Sprintf("message %d of %s: %v", e.UID, e.Side, e.Err))
-	case engine.Problem:
-		l.trouble = append(l.trouble, e.Err.Error())
-	case engine.Warning:
-		l.trouble = append(l.trouble, e.Text)
+		l.trouble = append(l.trouble, fmt.Sprintf("message %d of %s: %v", m.UID, m.Side, m.Err))
+	case m.Severity != event.Notice:
+		var text string
+		if m.Fact != nil {
+			text, _ = ui.Text(m.Fact)
+		} else {
+			text = m.Err.Error()
+		}
+		l.trouble = append(l.trouble, text)
 	}
 }
 
@@ -372,29 +240,19 @@ func (l *log) text(err error) string {
 	return strings.Join(all, "\n")
 }
 
-// randomness for temporary ids.
-type randomness struct{ *rand.Rand }
-
-func (r randomness) Read(p []byte) (int, error) {
-	for i := range p {
-		p[i] = byte(r.Uint32())
-	}
-	return len(p), nil
-}
-
 // farBox names the far mailbox and the far trash.
 type farBox struct{ name, trash string }
 
 var onlyBox = farBox{"box", "trash"}
 
 // synchronize runs the engine.
-func synchronize(ctx context.Context, c rules, stores [2]store.Store, far farBox, files vfs.FS, seed uint64) (*log, error) {
+func synchronize(ctx context.Context, c notation.Rules, stores [2]store.Store, far farBox, files vfs.FS, seed uint64) (*log, error) {
 	l := &log{}
 	_, err := engine.Sync(ctx, &engine.Pair{
-		Channel: "c", Store: stores, Box: [2]string{far.name, "box"}, Create: c.create, Remove: c.remove, Rules: c.plan,
+		Channel: "c", Store: stores, Box: [2]string{far.name, "box"}, Create: c.Create, Remove: c.Remove, Rules: c.Plan,
 		ExpireSide: syncstate.Near, TrashBox: [2]string{far.trash, "trash"},
 		StatePath: statePath, FS: files, FSync: true,
-		TUIDs: randomness{rand.New(rand.NewPCG(seed, 1))}, Observer: l,
+		TUIDs: notation.Random(seed), Events: l,
 	})
 	for _, s := range stores {
 		if cerr := s.Close(); err == nil {
@@ -406,9 +264,9 @@ func synchronize(ctx context.Context, c rules, stores [2]store.Store, far farBox
 
 // again are the rules for the run after one that ended with err. Single messages
 // that failed in a run that was completed are tried again only if asked for.
-func (c rules) again(l *log, err error) rules {
+func again(c notation.Rules, l *log, err error) notation.Rules {
 	if l.failed > 0 && err == nil {
-		c.plan.Ops[0].Old, c.plan.Ops[1].Old = true, true
+		c.Plan.Ops[0].Old, c.Plan.Ops[1].Old = true, true
 	}
 	return c
 }
@@ -416,9 +274,9 @@ func (c rules) again(l *log, err error) rules {
 // shot is what is left of a world after a run: messages without their UIDs, and
 // the state.
 type shot struct {
-	box     [2][]message
+	box     [2][]notation.Message
 	missing [2]bool
-	trash   [2][]message
+	trash   [2][]notation.Message
 	state   string // "" if there is none
 }
 
@@ -438,10 +296,10 @@ func (s *shot) text() string {
 	return b.String()
 }
 
-func listing(list []message, once bool) string {
+func listing(list []notation.Message, once bool) string {
 	var out []string
 	for _, m := range list {
-		out = append(out, " "+m.name+":"+m.flags.String())
+		out = append(out, " "+m.Name+":"+m.Flags.String())
 	}
 	slices.Sort(out)
 	if once {
@@ -455,10 +313,10 @@ func (s *shot) consistent() error {
 	for _, t := range syncstate.Sides {
 		seen := map[string]bool{}
 		for _, m := range s.box[t] {
-			if seen[m.name] {
-				return fmt.Errorf("%s is doubled on the %s side", m.name, t)
+			if seen[m.Name] {
+				return fmt.Errorf("%s is doubled on the %s side", m.Name, t)
 			}
-			seen[m.name] = true
+			seen[m.Name] = true
 		}
 	}
 	if s.state == "" {
@@ -481,8 +339,8 @@ func (s *shot) consistent() error {
 			}
 			used[t].Add(u)
 			for _, m := range s.box[t] {
-				if m.uid == u {
-					names = append(names, strings.TrimRight(m.name, "*?"))
+				if m.UID == u {
+					names = append(names, strings.TrimRight(m.Name, "*?"))
 				}
 			}
 		}
@@ -502,10 +360,10 @@ func (d disk) stateText() (string, error) {
 }
 
 // memSide lists a mailbox of a memory store.
-func memSide(d *mem.Disk, box string) (list []message, ok bool) {
+func memSide(d *mem.Disk, box string) (list []notation.Message, ok bool) {
 	b, ok := d.Box(box)
 	for _, m := range b.Messages {
-		list = append(list, message{m.UID, nameOf(m.Body), m.Flags})
+		list = append(list, notation.Message{UID: m.UID, Name: notation.NameOf(m.Body), Flags: m.Flags})
 	}
 	return list, ok
 }
@@ -515,9 +373,9 @@ func setMemSide(t testing.TB, d *mem.Disk, text string) {
 	if text == "!" {
 		return
 	}
-	s := mem.BoxState{UIDValidity: farValidity}
-	for _, m := range parseSide(t, text) {
-		s.Messages = append(s.Messages, mem.Message{UID: m.uid, Flags: m.flags, Body: body(m.name, "\r\n")})
+	s := mem.BoxState{UIDValidity: notation.Validity[0]}
+	for _, m := range notation.ParseSide(t, text).Messages {
+		s.Messages = append(s.Messages, mem.Message{UID: m.UID, Flags: m.Flags, Body: notation.Body(m.Name, "\r\n")})
 	}
 	d.Set("box", s)
 }

@@ -26,7 +26,7 @@ func (m *mailbox) Append(ctx context.Context, done func(store.AppendResult)) (st
 	if err != nil {
 		return nil, err
 	}
-	caps := sess.client.Caps()
+	caps := sess.Client.Caps()
 	a := &appender{
 		box: m, done: done, ended: make(chan struct{}),
 		tells:   caps.Has("UIDPLUS"), // as Caps has it
@@ -48,10 +48,10 @@ type appender struct {
 	group *group       // gathers messages that have not been sent; may be nil
 	bytes int64        // of the messages so far
 
-	// lanes are further connections that are used, if any; waited is how many
-	// messages the server had to be asked for before.
-	lanes  *lanes
-	waited int
+	// parallel has the additional connections, if any; waited is the number of
+	// messages so far whose literal had to wait for a continuation request.
+	parallel *parallelAppend
+	waited   int
 
 	mu   sync.Mutex
 	cond sync.Cond
@@ -151,18 +151,18 @@ func (a *appender) answered(key int, got *imapclient.Appended, err error) error 
 		return m.failAs(reachOf(err), "storing messages", err)
 	case !certain(err):
 		if a.row++; a.row == maxRefused {
-			// It cannot be that it dislikes them all.
+			// The messages are not the reason.
 			return m.fail("storing messages", fmt.Errorf("%d messages in a row failed: %w", a.row, err))
 		}
 		fallthrough
 	default:
-		a.done(store.AppendResult{Key: key, Err: err})
+		a.done(store.AppendResult{Key: key, Err: judged(err)})
 	}
 	return nil
 }
 
-// told reports whether the server has told the UIDs of what was stored, and
-// they are worth something.
+// told reports whether the server has reported the UIDs of the stored messages, and
+// they are valid.
 func (a *appender) told(got *imapclient.Appended) bool {
 	return a.tells && got.UIDValidity != 0 && a.box.Info().UIDValidity != 0 && !a.box.deposit
 }
@@ -198,18 +198,18 @@ func (a *appender) Put(ctx context.Context, o *store.Outgoing) error {
 		return a.box.fail("storing messages", errSizeUnknown)
 	}
 	if a.bytes += o.Size; a.bytes >= bulkBytes {
-		if err := sess.client.CompressIfSlow(ctx); err != nil {
+		if err := sess.Client.CompressIfSlow(ctx); err != nil {
 			return a.box.fail("storing messages", err)
 		}
 	}
 	if o.Size <= renderLimit && a.gathering() {
-		return a.gather(ctx, sess.client, o)
+		return a.gather(ctx, sess.Client, o)
 	}
-	if err := a.sendGroup(ctx, sess.client); err != nil {
+	if err := a.sendGroup(ctx, sess.Client); err != nil {
 		return err
 	}
-	if a.byLanes(ctx, sess.client, o.Size) {
-		return a.lanes.put(ctx, o)
+	if a.inParallel(ctx, sess.Client, o.Size) {
+		return a.parallel.put(ctx, o)
 	}
 	msg := imapclient.AppendMessage{Flags: o.Flags & a.box.Info().Flags, Date: o.Date, Size: o.Size, Body: o.Body}
 	if o.Size <= renderLimit {
@@ -222,9 +222,9 @@ func (a *appender) Put(ctx context.Context, o *store.Outgoing) error {
 		return err
 	}
 	if !a.box.deposit {
-		sess.noteStore()
+		sess.NoteAppend()
 	}
-	p, err := sess.client.StartAppend(ctx, a.box.name, msg)
+	p, err := sess.Client.StartAppend(ctx, a.box.name, msg)
 	if be, ok := errors.AsType[*imapclient.BodyError](err); ok {
 		if be.Conn != nil {
 			if err := a.box.reconnect(ctx); err != nil {
@@ -236,7 +236,7 @@ func (a *appender) Put(ctx context.Context, o *store.Outgoing) error {
 	if err != nil {
 		return a.box.fail("storing messages", err)
 	}
-	a.enqueue(&sent{key: o.Key, pending: p, client: sess.client})
+	a.enqueue(&sent{key: o.Key, pending: p, client: sess.Client})
 	return nil
 }
 
@@ -312,8 +312,8 @@ func (a *appender) Finish(ctx context.Context) error {
 		// connections last.
 		a.hangUp(queue)
 	}
-	if a.lanes != nil {
-		a.lanes.end()
+	if a.parallel != nil {
+		a.parallel.end()
 	}
 	<-a.ended
 	if ferr := a.failure(); err == nil {
@@ -324,11 +324,11 @@ func (a *appender) Finish(ctx context.Context) error {
 
 // hangUp closes the connections that are waited for.
 func (a *appender) hangUp(queue []*sent) {
-	if a.lanes != nil {
-		a.lanes.cancel()
+	if a.parallel != nil {
+		a.parallel.cancel()
 	}
 	if sess, err := a.box.use(context.Background()); err == nil {
-		_ = sess.client.Close()
+		_ = sess.Client.Close()
 	}
 	for _, s := range queue {
 		if s.started != nil {

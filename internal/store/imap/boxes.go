@@ -8,10 +8,12 @@ import (
 	"strings"
 	"sync"
 
+	"isync/internal/event"
 	"isync/internal/imapclient"
 	"isync/internal/imapwire"
 	"isync/internal/mail"
 	"isync/internal/store"
+	"isync/internal/store/imap/session"
 )
 
 // layoutCache has the layout of the names once it is known, and the names that
@@ -29,8 +31,8 @@ func (l *layoutCache) get() *layout {
 	return l.known
 }
 
-// keep keeps the layout for the rest of the run. It must not rest on what a
-// server is merely expected to say.
+// keep keeps the layout for the rest of the run. It must not depend on an answer that
+// was not confirmed.
 func (l *layoutCache) keep(known *layout) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -47,7 +49,7 @@ func (l *layoutCache) name(box string) (name string, ok bool) {
 
 // getLayout finds out how names look like on the server.
 func (s *Store) getLayout(ctx context.Context) (*layout, error) {
-	if l := s.layout.get(); l != nil {
+	if l := s.run().layout.get(); l != nil {
 		return l, nil
 	}
 	return s.askWithLayout(ctx, func(*imapclient.Client, *layout) error { return nil })
@@ -56,7 +58,7 @@ func (s *Store) getLayout(ctx context.Context) (*layout, error) {
 // askWithLayout is ask for an f that needs the layout, which is found out on the
 // same session. It returns the layout.
 func (s *Store) askWithLayout(ctx context.Context, f func(*imapclient.Client, *layout) error) (l *layout, err error) {
-	s.announceLayout()
+	s.wantLayout()
 	err = s.ask(ctx, func(c *imapclient.Client) error {
 		var err error
 		if l, err = s.layoutBy(ctx, c); err != nil {
@@ -67,52 +69,78 @@ func (s *Store) askWithLayout(ctx context.Context, f func(*imapclient.Client, *l
 	if err != nil {
 		return nil, err
 	}
-	s.layout.keep(l)
+	s.run().layout.keep(l)
 	return l, nil
 }
 
-// announceLayout lets whoever connects ask for what layoutBy will need.
-func (s *Store) announceLayout() {
-	if s.layout.get() == nil && s.asksNamespace() {
-		s.pool.wantsNamespace.Store(true)
+// wantLayout makes the next new connection request what layoutBy needs, together with
+// its other commands.
+func (s *Store) wantLayout() {
+	if s.run().layout.get() == nil && s.asksNamespace() {
+		s.pool.WantNamespace(true)
 	}
 }
 
 // layoutBy returns the layout, which a session is asked for if need be. If the
 // session is not confirmed, neither is the layout.
 func (s *Store) layoutBy(ctx context.Context, c *imapclient.Client) (*layout, error) {
-	if l := s.layout.get(); l != nil {
+	if l := s.run().layout.get(); l != nil {
 		return l, nil
 	}
-	s.pool.wantsNamespace.Store(false)
+	s.pool.WantNamespace(false)
 	return s.askLayout(ctx, c)
 }
 
-// wantsPrefix tells whether the prefix of the personal namespace is of interest.
+// wantsPrefix reports whether the prefix of the personal namespace is used.
 func (s *Store) wantsPrefix() bool { return s.opts.UseNamespace && !s.opts.HasPath }
 
-// asksNamespace tells whether the layout depends on the server's namespaces.
+// asksNamespace reports whether the layout depends on the server's namespaces.
 func (s *Store) asksNamespace() bool { return s.wantsPrefix() || s.opts.Delimiter == "" }
 
-func (s *Store) askLayout(ctx context.Context, c *imapclient.Client) (*layout, error) {
+// layoutOf returns the layout if the server has told it on this connection, perhaps in an
+// earlier run; otherwise nil.
+func (s *Store) layoutOf(c *imapclient.Client) *layout {
+	if l := s.run().layout.get(); l != nil {
+		return l
+	}
+	ns := c.KnownNamespace()
+	if ns == nil {
+		return nil
+	}
+	if l := s.layoutFrom(ns); l.delim != "" {
+		return l
+	}
+	return nil
+}
+
+// layoutFrom returns the layout, without the delimiter if neither the options nor the
+// namespaces contain it. ns is nil if they are not known.
+func (s *Store) layoutFrom(ns *imapwire.Namespace) *layout {
 	l := &layout{delim: s.opts.Delimiter}
 	if s.opts.HasPath {
 		l.prefix = s.opts.Path
 	}
+	if ns == nil || len(ns.Personal) == 0 {
+		return l
+	}
+	if s.wantsPrefix() {
+		l.prefix = ns.Personal[0].Prefix
+	}
+	if l.delim == "" {
+		l.delim = ns.Personal[0].Delim
+	}
+	return l
+}
+
+func (s *Store) askLayout(ctx context.Context, c *imapclient.Client) (*layout, error) {
+	var ns *imapwire.Namespace
 	if s.asksNamespace() && c.Caps().Has("NAMESPACE") {
-		ns, err := c.Namespace(ctx)
-		if err != nil && isLost(err) {
+		var err error
+		if ns, err = c.Namespace(ctx); err != nil && isLost(err) {
 			return nil, err
 		}
-		if err == nil && len(ns.Personal) > 0 {
-			if s.wantsPrefix() {
-				l.prefix = ns.Personal[0].Prefix
-			}
-			if l.delim == "" {
-				l.delim = ns.Personal[0].Delim
-			}
-		}
 	}
+	l := s.layoutFrom(ns)
 	if l.delim != "" {
 		return l, nil
 	}
@@ -148,7 +176,7 @@ func (s *Store) knownName(box string) (name string, ok bool) {
 	if box == mail.Inbox {
 		return mail.Inbox, true
 	}
-	return s.layout.name(box)
+	return s.run().layout.name(box)
 }
 
 // selectable reports whether what is listed is a mailbox.
@@ -225,15 +253,15 @@ func (s *Store) boxes(l *layout, req store.ListRequest, entries []imapclient.Lis
 		case errors.Is(err, errSkip):
 			continue
 		case errors.Is(err, errAttack):
-			s.leaveOut(e.Name, fmt.Sprintf("refusing mailbox %q: %v", shorten(e.Name), err), "ask the administrator of the server to rename or remove it")
+			s.leaveOut(e.Name, event.BoxRefused{Name: shorten(e.Name), Err: err})
 			continue
 		case err != nil:
-			s.leaveOut(e.Name, fmt.Sprintf("ignoring mailbox %q: %v", shorten(e.Name), err), "rename it on the server if it is to be synchronized")
+			s.leaveOut(e.Name, event.BoxIgnored{Name: shorten(e.Name), Err: err})
 			continue
 		}
 		if old, dup := listed[name]; dup {
 			if old != e.Name {
-				s.leaveOut(e.Name, fmt.Sprintf("ignoring mailbox %q: it has the same name as %q", shorten(e.Name), shorten(old)), "rename one of them on the server")
+				s.leaveOut(e.Name, event.BoxNameTwice{Name: shorten(e.Name), Other: shorten(old)})
 			}
 			continue
 		}
@@ -246,13 +274,14 @@ func (s *Store) boxes(l *layout, req store.ListRequest, entries []imapclient.Lis
 		// There always is one (RFC 9051 §5.1), subscribed or not.
 		out = append(out, store.Box{Name: mail.Inbox})
 	}
-	s.layout.mu.Lock()
-	defer s.layout.mu.Unlock()
-	if s.layout.listed == nil {
-		s.layout.listed = listed
+	cache := &s.run().layout
+	cache.mu.Lock()
+	defer cache.mu.Unlock()
+	if cache.listed == nil {
+		cache.listed = listed
 	}
 	for name, server := range listed {
-		s.layout.listed[name] = server
+		cache.listed[name] = server
 	}
 	return out, nil
 }
@@ -261,23 +290,24 @@ func (s *Store) boxes(l *layout, req store.ListRequest, entries []imapclient.Lis
 const maxLeftOut = 20
 
 // leaveOut warns that a name is left out, once for each name, up to a limit.
-func (s *Store) leaveOut(name, text, hint string) {
-	s.mu.Lock()
-	told := s.leftOut[name]
-	n := len(s.leftOut)
+func (s *Store) leaveOut(name string, f event.Fact) {
+	r := s.run()
+	r.mu.Lock()
+	told := r.leftOut[name]
+	n := len(r.leftOut)
 	if !told && n <= maxLeftOut {
-		if s.leftOut == nil {
-			s.leftOut = make(map[string]bool)
+		if r.leftOut == nil {
+			r.leftOut = make(map[string]bool)
 		}
-		s.leftOut[name] = true
+		r.leftOut[name] = true
 	}
-	s.mu.Unlock()
+	r.mu.Unlock()
 	switch {
 	case told || n > maxLeftOut:
 	case n == maxLeftOut:
-		s.warn(fmt.Sprintf("more than %d mailbox names of the server are left out; the others are not reported", maxLeftOut), "")
+		s.warn(event.MoreBoxesIgnored{Most: maxLeftOut})
 	default:
-		s.warn(text, hint)
+		s.warn(f)
 	}
 }
 
@@ -415,15 +445,15 @@ func (s *Store) Delete(ctx context.Context, box string) error {
 // unselect makes sure that a mailbox is not selected in idle sessions: servers
 // freeze the status of selected mailboxes, and some refuse to delete them.
 func (s *Store) unselect(ctx context.Context, name string) {
-	for _, sess := range s.pool.idleWith(name) {
+	for _, sess := range s.pool.TakeIdle(name) {
 		err := errors.ErrUnsupported
-		if sess.client.Caps().Has("UNSELECT") {
-			err = sess.client.Unselect(ctx)
+		if sess.Client.Caps().Has("UNSELECT") {
+			err = sess.Client.Unselect(ctx)
 		}
 		if err != nil {
-			_ = sess.client.Logout(ctx)
+			_ = sess.Client.Logout(ctx)
 		}
-		sess.selected = ""
-		s.pool.putExclusive(sess)
+		sess.Selected = ""
+		s.pool.Put(sess, session.Want{Exclusive: true})
 	}
 }

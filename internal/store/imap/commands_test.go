@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"isync/internal/event"
 	"isync/internal/mail"
 	"isync/internal/store"
 	"isync/internal/store/imap"
@@ -336,7 +337,7 @@ func TestTooManyConnections(t *testing.T) {
 	d := testkit.StartDovecot(t, testkit.DovecotConfig{Extra: "mail_max_userip_connections = 2\n"})
 	opts := options(t, d, "user")
 	var warned []string
-	opts.Warn = func(text, _ string) { warned = append(warned, text) }
+	opts.Warn = func(f event.Fact) { warned = append(warned, textOf(f)) }
 	s := imap.New(opts)
 	defer s.Close()
 	open := func(box string) store.Mailbox {

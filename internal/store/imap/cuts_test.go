@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"isync/internal/listcache"
 	"isync/internal/mail"
+	"isync/internal/memo"
 	"isync/internal/store"
 	"isync/internal/store/imap"
 	"isync/internal/testkit"
@@ -102,7 +102,7 @@ func TestRandomCuts(t *testing.T) {
 						m.Close(t.Context())
 					}
 					s.Close()
-					if p, _, _ := opts.Listings.LoadPart(listcache.Key{Account: "user", Box: "INBOX"}); p != nil {
+					if p, _, _ := opts.Listings.LoadPart(memo.Key{Account: "user", Box: "INBOX"}); p != nil {
 						continued++
 					}
 				}

@@ -95,6 +95,7 @@ func suiteWatched(t *testing.T, change func(*imap.Options), command func(line st
 	var users atomic.Int32
 	storetest.Run(t, storetest.Config{
 		Unmarked: true,
+		Bare:     true,
 		Stored:   d.Traits().Stored,
 		New: func(t testing.TB) storetest.Backend {
 			user := fmt.Sprintf("user%d", users.Add(1))

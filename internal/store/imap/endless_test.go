@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"isync/internal/store/imap"
+	"isync/internal/store/imap/listing"
 )
 
 // TestEndlessListing: a server that lists the one message it has over and over
@@ -25,7 +25,7 @@ func TestEndlessListing(t *testing.T) {
 // is a bound that no announcement raises.
 func TestMostListed(t *testing.T) {
 	for exists, want := range map[uint32]int{0: 10_000, 1: 10_003, 1_000_000: 3_010_000, 6_000_000: 1 << 24, math.MaxUint32: 1 << 24} {
-		if got := imap.MostListed(exists); got != want {
+		if got := listing.MostListed(exists); got != want {
 			t.Errorf("%d announced: %d may be listed, want %d", exists, got, want)
 		}
 	}

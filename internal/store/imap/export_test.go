@@ -3,26 +3,24 @@ package imap
 import (
 	"context"
 	"time"
+
+	"isync/internal/store/imap/session"
 )
 
-// SetStuckAfter makes waiting for a session fail earlier. It returns what undoes
-// that.
-func SetStuckAfter(d time.Duration) (undo func()) {
-	old := stuckAfter
-	stuckAfter = d
-	return func() { stuckAfter = old }
+// NewSessionsStuckAfter is NewSessions with a different Options.StuckAfter.
+func NewSessionsStuckAfter(o Options, d time.Duration) *Sessions {
+	s := o.sessions()
+	s.StuckAfter = d
+	return newSessions(o, s)
 }
 
-// Spare takes one more session from the pool of a store, gives it back, and
-// reports whether there was one, and commands could be sent ahead on it.
-func Spare(ctx context.Context, s *Store) (ok, ahead bool) {
-	sess := s.pool.spare(ctx, &s.door)
+// Spare takes one more session from the pool of a store, gives it back, and reports
+// whether there was one, and whether it is optimistic.
+func Spare(ctx context.Context, s *Store) (ok, optimistic bool) {
+	sess := s.pool.Spare(ctx, &s.gate)
 	if sess == nil {
 		return false, false
 	}
-	defer s.pool.put(sess)
-	return true, sess.client.Ahead()
+	defer s.pool.Put(sess, session.Want{})
+	return true, sess.Client.Optimistic()
 }
-
-// MostListed makes mostListed known to tests.
-var MostListed = mostListed

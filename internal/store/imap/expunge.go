@@ -7,6 +7,7 @@ import (
 
 	"isync/internal/mail"
 	"isync/internal/store"
+	"isync/internal/store/imap/session"
 )
 
 // errNoUIDPlus says that messages cannot be removed one by one.
@@ -18,13 +19,13 @@ func (m *mailbox) Remove(ctx context.Context, req store.RemoveRequest) error {
 	if err != nil {
 		return err
 	}
-	if err := sess.collect(ctx); err != nil {
+	if err := sess.ShowAppended(ctx); err != nil {
 		return m.fail("expunging messages", err)
 	}
 	switch {
 	case req.All:
-		err = sess.client.Expunge(ctx)
-	case !sess.client.Caps().Has("UIDPLUS"):
+		err = sess.Client.Expunge(ctx)
+	case !sess.Client.Caps().Has("UIDPLUS"):
 		err = errNoUIDPlus
 	default:
 		err = m.expunge(ctx, sess, req.UIDs)
@@ -33,26 +34,26 @@ func (m *mailbox) Remove(ctx context.Context, req store.RemoveRequest) error {
 }
 
 // expunge removes those of the messages that are marked as deleted.
-func (m *mailbox) expunge(ctx context.Context, sess *session, uids mail.UIDSet) error {
-	if m.store.plainExpunge.Load() {
+func (m *mailbox) expunge(ctx context.Context, sess *session.Session, uids mail.UIDSet) error {
+	if m.store.run().plainExpunge.Load() {
 		return m.expungeAll(ctx, sess, uids, nil)
 	}
-	lines := &m.store.pool.past
+	sets := m.store.sets
 	cut := false
-	todo := uids.Split(lines.maxSet(), 0)
+	todo := uids.Split(sets.maxSet(), 0)
 	for len(todo) > 0 {
 		set := todo[0]
-		err := sess.client.ExpungeUIDs(ctx, set)
+		err := sess.Client.ExpungeUIDs(ctx, set)
 		switch {
 		case err == nil:
 			todo = todo[1:]
 			if cut {
-				lines.shortWorked()
+				sets.shortWorked()
 				cut = false
 			}
-		case lines.tooLong(err, set):
+		case sets.tooLong(err, set):
 			cut = true
-			todo = append(set.Split(lines.maxSet(), 0), todo[1:]...)
+			todo = append(set.Split(sets.maxSet(), 0), todo[1:]...)
 		case refused(err):
 			return m.expungeAll(ctx, sess, uids, err)
 		default:
@@ -64,13 +65,13 @@ func (m *mailbox) expunge(ctx context.Context, sess *session, uids mail.UIDSet) 
 
 // expungeAll removes the messages by EXPUNGE, if no others are marked as deleted.
 // refusal is the refusal of UID EXPUNGE; nil if it was refused before.
-func (m *mailbox) expungeAll(ctx context.Context, sess *session, uids mail.UIDSet, refusal error) error {
-	m.listing.Lock()
-	defer m.listing.Unlock()
+func (m *mailbox) expungeAll(ctx context.Context, sess *session.Session, uids mail.UIDSet, refusal error) error {
+	m.scanning.Lock()
+	defer m.scanning.Unlock()
 	// Earlier listings do not count: another program may have marked a message in
 	// between, and we must not expunge it.
 	need := store.Need{UIDs: mail.UIDsFrom(1), Flags: true}
-	list, err := m.scanAll(ctx, &place{sess: sess}, m.newScanner(need), nil)
+	list, err := m.scanAll(ctx, &source{sess: sess}, m.newScanner(need), nil)
 	if err != nil {
 		return fmt.Errorf("searching for messages that are marked as deleted: %w", err)
 	}
@@ -91,10 +92,10 @@ func (m *mailbox) expungeAll(ctx context.Context, sess *session, uids mail.UIDSe
 	if marked == 0 {
 		return nil
 	}
-	if err := sess.client.Expunge(ctx); err != nil {
+	if err := sess.Client.Expunge(ctx); err != nil {
 		return err
 	}
-	if refusal != nil && !m.store.plainExpunge.Swap(true) {
+	if refusal != nil && !m.store.run().plainExpunge.Swap(true) {
 		m.store.debugf("the server announces UIDPLUS, but refuses UID EXPUNGE; using EXPUNGE: %v", refusal)
 	}
 	return nil

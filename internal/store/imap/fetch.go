@@ -11,6 +11,7 @@ import (
 	"isync/internal/imapwire"
 	"isync/internal/mail"
 	"isync/internal/store"
+	"isync/internal/store/imap/listing"
 )
 
 // maxFetch is how many messages one command reads: enough that the round trip
@@ -22,9 +23,9 @@ import (
 // come in another order than they were asked for.
 const maxFetch = 2500
 
-// From this on it is worth a round trip to ask for compression, where that depends
-// on how slow the line is: that many messages to be listed, that many to be
-// fetched, that many bytes to be stored.
+// From these numbers on compression is worth a round trip, if it depends on how slow the
+// line is: the number of messages to be listed, of messages to be fetched, and of bytes
+// to be stored.
 const (
 	bulkMessages = 1000
 	bulkBodies   = 20
@@ -38,15 +39,15 @@ func (m *mailbox) Fetch(ctx context.Context, items []store.FetchItem, sink func(
 	if err != nil {
 		return err
 	}
-	if err := sess.collect(ctx); err != nil {
+	if err := sess.ShowAppended(ctx); err != nil {
 		return m.fail("fetching messages", err)
 	}
 	if len(items) >= bulkBodies {
-		if err := sess.client.CompressIfSlow(ctx); err != nil {
+		if err := sess.Client.CompressIfSlow(ctx); err != nil {
 			return m.fail("fetching messages", err)
 		}
 	}
-	f := &fetcher{box: m, client: sess.client, sink: sink, listed: make(map[mail.UID]mail.Flags)}
+	f := &fetcher{box: m, client: sess.Client, sink: sink, listed: make(map[mail.UID]mail.Flags)}
 	for _, it := range items {
 		if it.Flags != 0 {
 			f.listed[it.UID] = it.Flags
@@ -69,22 +70,22 @@ func (m *mailbox) Fetch(ctx context.Context, items []store.FetchItem, sink func(
 // shorten uses shorter commands to fetch the messages of commands that the server may
 // have refused because of their length.
 func (f *fetcher) shorten(ctx context.Context) error {
-	lines := &f.box.store.pool.past
+	sets := f.box.store.sets
 	for again := false; ; again = true {
 		var todo []batch
 		var left []unanswered
 		for _, l := range f.left {
-			if !lines.tooLong(l.err, l.asked) {
+			if !sets.tooLong(l.err, l.asked) {
 				left = append(left, l)
 				continue
 			}
-			for _, set := range l.set.Split(lines.maxSet(), maxFetch) {
+			for _, set := range l.set.Split(sets.maxSet(), maxFetch) {
 				todo = append(todo, batch{set: set, header: l.header, sized: l.sized})
 			}
 		}
 		if len(todo) == 0 {
 			if again && len(left) == 0 {
-				lines.shortWorked()
+				sets.shortWorked()
 			}
 			return nil
 		}
@@ -108,7 +109,7 @@ func (m *mailbox) batches(items []store.FetchItem) []batch {
 	var cur batch
 	last := mail.UID(0)
 	flush := func() {
-		for _, set := range cur.set.Split(m.store.pool.past.maxSet(), maxFetch) {
+		for _, set := range cur.set.Split(m.store.sets.maxSet(), maxFetch) {
 			out = append(out, batch{set: set, header: cur.header})
 		}
 		cur = batch{}
@@ -212,7 +213,7 @@ func (f *fetcher) answered(b batch, err error) error {
 		return err // though it may be that of another connection
 	case isLost(err):
 		if !slices.ContainsFunc(b.set, func(r mail.UIDRange) bool { return f.seen.Contains(r.First) }) {
-			f.box.store.pool.past.tooLong(err, b.set)
+			f.box.store.sets.tooLong(err, b.set)
 		}
 		return f.box.fail("reading messages", err)
 	case f.stopped != nil:
@@ -419,7 +420,7 @@ func (f *fetcher) tellRefused() error {
 		if l.err == nil {
 			l.err = errNoText
 		}
-		f.in = store.Incoming{UID: l.set[0].First, Err: l.err}
+		f.in = store.Incoming{UID: l.set[0].First, Err: judged(l.err)}
 		if err := f.sink(&f.in); err != nil {
 			return err
 		}
@@ -438,9 +439,9 @@ func (f *fetcher) stillThere(ctx context.Context, left []unanswered) (mail.UIDSe
 	for _, l := range left {
 		all.AddSet(l.set)
 	}
-	f.box.listing.Lock()
-	defer f.box.listing.Unlock()
-	err := f.box.fetchAll(ctx, f.client, want{}, all, func(msg *imapclient.Message) error {
+	f.box.scanning.Lock()
+	defer f.box.scanning.Unlock()
+	err := f.box.fetchAll(ctx, f.client, listing.Want{}, all, func(msg *imapclient.Message) error {
 		there.Add(msg.UID)
 		return nil
 	})

@@ -85,7 +85,7 @@ func (g *group) add(o *store.Outgoing, flags mail.Flags) error {
 	return nil
 }
 
-// full tells whether a message of that size should rather wait for the next
+// full reports whether a message of that size should rather wait for the next
 // group.
 func (g *group) full(size int64) bool {
 	return len(g.items) == maxGroup || len(g.items) > 0 && int64(g.data.Len())+size > maxGroupBytes
@@ -165,7 +165,7 @@ func (a *appender) sendRest(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return a.sendGroup(ctx, sess.client)
+	return a.sendGroup(ctx, sess.Client)
 }
 
 // groupAnswered looks at the server's answer to a group. Its error means that

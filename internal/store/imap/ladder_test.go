@@ -7,8 +7,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"isync/internal/listcache"
 	"isync/internal/mail"
+	"isync/internal/memo"
 	"isync/internal/store"
 	"isync/internal/store/imap"
 	"isync/internal/vfs"
@@ -24,8 +24,8 @@ func metas(list ...any) (out []mail.Meta) {
 }
 
 // remembered is a listing that was saved in an earlier run.
-func remembered() *listcache.Listing {
-	return &listcache.Listing{
+func remembered() *memo.Listing {
+	return &memo.Listing{
 		UIDValidity: 7, UIDNext: 10, ModSeq: 50, Complete: time.Now(),
 		Messages: metas(2, "S", 5, "", 9, "F"),
 	}
@@ -296,8 +296,8 @@ func TestLadder(t *testing.T) {
 		{"neither", "IDLE", selected("", "3", "10", "51", "") + full("1:9"), three, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			dir := listcache.NewDir(vfs.OS{}, t.TempDir())
-			key := listcache.Key{Account: "me", Box: "INBOX"}
+			dir := memo.NewDir(vfs.OS{}, t.TempDir())
+			key := memo.Key{Account: "me", Box: "INBOX"}
 			before := remembered()
 			if err := dir.Save(key, before.Encode(key)); err != nil {
 				t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"isync/internal/imapwire"
 	"isync/internal/mail"
 	"isync/internal/store"
+	"isync/internal/store/imap/session"
 )
 
 // mailbox implements store.Mailbox and store.Trasher.
@@ -22,12 +23,12 @@ type mailbox struct {
 	// deposit: nothing is selected, and the session may be shared.
 	deposit bool
 
-	// listing is held while messages are listed, for one listing at a time.
-	listing sync.Mutex
+	// scanning is held while messages are listed, for one listing at a time.
+	scanning sync.Mutex
 
 	mu     sync.Mutex
-	sess   *session   // nil when closed
-	sel    *selection // of the session; its listings belong to who holds listing
+	sess   *session.Session // nil when closed
+	sel    *selection       // of the session; its listings belong to who holds listing
 	info   store.Info
 	memory memory
 	// fresh: this side has done nothing since the SELECT that would make its
@@ -58,18 +59,18 @@ func (s *Store) Open(ctx context.Context, box string, req store.OpenRequest) (st
 func (m *mailbox) open(ctx context.Context) error {
 	s := m.store
 	if _, known := s.knownName(m.box); !known {
-		s.announceLayout()
+		s.wantLayout()
 	}
 	var o *opened
-	_, answer, err := s.pool.ask(ctx, &s.door, !m.deposit, func(sess *session) error {
-		l, err := m.setName(ctx, sess.client)
+	_, answer, err := s.pool.Take(ctx, &s.gate, m.want(), func(sess *session.Session) error {
+		l, err := m.setName(ctx, sess.Client)
 		if err != nil {
 			return err
 		}
 		if m.deposit {
 			o, err = m.lookAt(ctx, sess)
 		} else if o, err = m.selectBox(ctx, sess); err != nil {
-			sess.selected = ""
+			sess.Selected = ""
 		}
 		if err == nil {
 			o.layout = l
@@ -82,7 +83,7 @@ func (m *mailbox) open(ctx context.Context) error {
 	case answer != nil:
 		return s.boxError(m.box, answer)
 	}
-	m.count(o)
+	m.adopt(o)
 	return nil
 }
 
@@ -99,7 +100,12 @@ func (m *mailbox) setName(ctx context.Context, c *imapclient.Client) (*layout, e
 	var l *layout
 	if !known {
 		var err error
-		if l, err = m.store.layoutBy(ctx, c); err != nil {
+		if l = m.store.layoutOf(c); l != nil {
+			m.store.pool.WantNamespace(false)
+		} else {
+			l, err = m.store.layoutBy(ctx, c)
+		}
+		if err != nil {
 			return nil, m.store.storeError(err)
 		}
 		if name, err = l.server(m.box); err != nil {
@@ -113,10 +119,10 @@ func (m *mailbox) setName(ctx context.Context, c *imapclient.Client) (*layout, e
 }
 
 // lookAt makes sure that there is such a mailbox.
-func (m *mailbox) lookAt(ctx context.Context, sess *session) (*opened, error) {
-	st, err := sess.client.Status(ctx, m.name, imapwire.BoxUIDValidity)
+func (m *mailbox) lookAt(ctx context.Context, sess *session.Session) (*opened, error) {
+	st, err := sess.Client.Status(ctx, m.name, imapwire.BoxUIDValidity)
 	if err != nil {
-		if missing(ctx, sess.client, m.name, err) {
+		if missing(ctx, sess.Client, m.name, err) {
 			return nil, store.ErrNoBox
 		}
 		return nil, err
@@ -127,13 +133,12 @@ func (m *mailbox) lookAt(ctx context.Context, sess *session) (*opened, error) {
 	return &opened{sess: sess, info: info}, nil
 }
 
+// want says what the session of the mailbox is for.
+func (m *mailbox) want() session.Want { return session.Want{Exclusive: !m.deposit} }
+
 // giveBack gives the session back.
-func (m *mailbox) giveBack(sess *session) {
-	if m.deposit {
-		m.store.pool.put(sess)
-	} else {
-		m.store.pool.putExclusive(sess)
-	}
+func (m *mailbox) giveBack(sess *session.Session) {
+	m.store.pool.Put(sess, m.want())
 }
 
 // Info implements store.Mailbox.
@@ -151,7 +156,7 @@ var (
 )
 
 // use returns the session for a call.
-func (m *mailbox) use(ctx context.Context) (*session, error) {
+func (m *mailbox) use(ctx context.Context) (*session.Session, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -161,16 +166,16 @@ func (m *mailbox) use(ctx context.Context) (*session, error) {
 }
 
 // useLocked is use while m.mu is held.
-func (m *mailbox) useLocked() (*session, error) {
+func (m *mailbox) useLocked() (*session.Session, error) {
 	if m.sess == nil {
 		return nil, m.store.boxError(m.box, errBoxClosed)
 	}
-	m.sess.uses.Add(1)
+	m.sess.Use()
 	return m.sess, nil
 }
 
 // change is use for a call that changes the mailbox.
-func (m *mailbox) change(ctx context.Context) (*session, error) {
+func (m *mailbox) change(ctx context.Context) (*session.Session, error) {
 	if m.readOnly {
 		return nil, m.store.boxError(m.box, errReadOnly)
 	}
@@ -227,14 +232,14 @@ func (m *mailbox) Close(ctx context.Context) error {
 	return nil
 }
 
-// refused tells whether a command was refused, as opposed to everything that
+// refused reports whether a command was refused, as opposed to everything that
 // ends the connection.
 func refused(err error) bool {
 	_, ok := errors.AsType[*imapclient.ResponseError](err)
 	return ok
 }
 
-// useless tells whether a command was refused, or answered by something that
+// useless reports whether a command was refused, or answered by something that
 // cannot be read.
 func useless(err error) bool {
 	_, garbled := errors.AsType[*imapclient.AnswerError](err)
@@ -249,19 +254,4 @@ func (m *mailbox) noteUID(u mail.UID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.info.UIDNext = max(m.info.UIDNext, u+1)
-}
-
-// want are the items of a FETCH, without the UID.
-type want struct {
-	items  imapwire.Items
-	fields []string // header fields
-}
-
-// request makes a FETCH of it.
-func (w want) request(set mail.UIDSet) imapclient.FetchRequest {
-	r := imapclient.FetchRequest{UIDs: set, Items: w.items}
-	if len(w.fields) > 0 {
-		r.Body, r.Fields = imapclient.FieldsBody, w.fields
-	}
-	return r
 }

@@ -6,9 +6,10 @@ import (
 	"time"
 
 	"isync/internal/imapwire"
-	"isync/internal/listcache"
 	"isync/internal/mail"
+	"isync/internal/memo"
 	"isync/internal/store"
+	"isync/internal/store/imap/session"
 )
 
 // maxMemory is for how long changes are added to a listing before the mailbox is
@@ -19,7 +20,7 @@ const maxMemory = 7 * 24 * time.Hour
 // memory is what is remembered of a mailbox.
 type memory struct {
 	// key names it; nil: nothing is remembered, or recall was not called yet.
-	key *listcache.Key
+	key *memo.Key
 	// packed is the encoded listing, nil if there is none. part is an encoded
 	// incomplete listing of partLen messages. At least one of the two is nil.
 	packed  []byte
@@ -31,8 +32,8 @@ type memory struct {
 
 // remembers reports whether the listing of the mailbox can be remembered in a
 // session: only mod-sequences tell what happens afterwards (RFC 7162).
-func (m *mailbox) remembers(ctx context.Context, sess *session) bool {
-	if m.store.opts.Listings == nil || !sess.client.Caps().Has("CONDSTORE") {
+func (m *mailbox) remembers(ctx context.Context, sess *session.Session) bool {
+	if m.store.opts.Listings == nil || !sess.Client.Caps().Has("CONDSTORE") {
 		return false
 	}
 	m.mu.Lock()
@@ -45,22 +46,22 @@ func (m *mailbox) remembers(ctx context.Context, sess *session) bool {
 
 // recall returns the remembered listing, or part of a listing, or neither.
 // remembers comes first.
-func (m *mailbox) recall() (*listcache.Listing, *listcache.Part) {
+func (m *mailbox) recall() (*memo.Listing, *memo.Part) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	mem := &m.memory
 	if mem.part != nil {
 		return nil, m.recallPart()
 	}
-	var l *listcache.Listing
+	var l *memo.Listing
 	var err error
 	if mem.packed != nil {
-		l, err = listcache.Decode(*mem.key, mem.packed)
+		l, err = memo.Decode(*mem.key, mem.packed)
 	} else {
 		l, mem.packed, err = m.store.opts.Listings.Load(*mem.key)
 		mem.saved = l != nil
 	}
-	if errors.Is(err, listcache.ErrPart) {
+	if errors.Is(err, memo.ErrPart) {
 		return nil, m.recallPart()
 	}
 	if err != nil {
@@ -75,13 +76,13 @@ func (m *mailbox) recall() (*listcache.Listing, *listcache.Part) {
 
 // kept returns the listing of the last scan, if there was one in this selection
 // or before.
-func (m *mailbox) kept(sel *selection) *listcache.Listing {
+func (m *mailbox) kept(sel *selection) *memo.Listing {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.memory.packed == nil {
 		return nil
 	}
-	l, err := listcache.Decode(*m.memory.key, m.memory.packed)
+	l, err := memo.Decode(*m.memory.key, m.memory.packed)
 	if err != nil || l.UIDValidity != m.info.UIDValidity || l.ModSeq > sel.modSeq {
 		return nil
 	}
@@ -89,7 +90,7 @@ func (m *mailbox) kept(sel *selection) *listcache.Listing {
 }
 
 // listingKey names what is remembered of a mailbox; nil if nothing is.
-func (s *Store) listingKey(ctx context.Context, name string) *listcache.Key {
+func (s *Store) listingKey(ctx context.Context, name string) *memo.Key {
 	if s.opts.Listings == nil || s.opts.Account == nil {
 		return nil
 	}
@@ -98,7 +99,7 @@ func (s *Store) listingKey(ctx context.Context, name string) *listcache.Key {
 		s.debugf("no listings are remembered: the account is not known (%v)", err)
 		return nil
 	}
-	return &listcache.Key{Account: account, Box: name}
+	return &memo.Key{Account: account, Box: name}
 }
 
 // forget drops what is remembered, since it has proved wrong.
@@ -127,13 +128,13 @@ func (m *mailbox) Renew(ctx context.Context) error {
 		return err
 	}
 	m.forget("UIDNEXT seems to have gone back")
-	m.listing.Lock()
-	defer m.listing.Unlock()
-	err = sess.catchUp(ctx)
+	m.scanning.Lock()
+	defer m.scanning.Unlock()
+	err = sess.CatchUp(ctx)
 	var next mail.UID
 	if err == nil {
 		var st imapwire.BoxStatus
-		if st, err = sess.client.Status(ctx, m.name, imapwire.BoxUIDNext); err == nil && st.Has&imapwire.BoxUIDNext != 0 {
+		if st, err = sess.Client.Status(ctx, m.name, imapwire.BoxUIDNext); err == nil && st.Has&imapwire.BoxUIDNext != 0 {
 			next = st.UIDNext
 		}
 	}
@@ -163,11 +164,34 @@ func (s *Store) forgetBox(ctx context.Context, name string) {
 
 // keep takes a listing of the whole mailbox, to be saved by Remember, which Close
 // calls, too. It does not keep the messages.
-func (m *mailbox) keep(l *listcache.Listing) {
+func (m *mailbox) keep(l *memo.Listing) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.memory.key != nil {
+		l.MailboxID = m.boxID()
 		m.memory = memory{key: m.memory.key, packed: l.Encode(*m.memory.key)}
+	}
+}
+
+// boxID returns the MAILBOXID of the selected mailbox; m.mu is held.
+func (m *mailbox) boxID() string {
+	if m.sel == nil {
+		return ""
+	}
+	return m.sel.boxID
+}
+
+// identify adds the MAILBOXID of the mailbox to a listing that was saved without it.
+// FindRenamed needs it; nothing else of the listing changes.
+func (m *mailbox) identify(base *memo.Listing, boxID string) {
+	if boxID == "" || base.MailboxID != "" {
+		return
+	}
+	base.MailboxID = boxID
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.memory.key != nil {
+		m.memory = memory{key: m.memory.key, packed: base.Encode(*m.memory.key)}
 	}
 }
 
@@ -192,12 +216,3 @@ func (m *mailbox) Remember(context.Context) {
 var _ store.Rememberer = (*mailbox)(nil)
 
 func (s *Store) debugf(format string, args ...any) { s.opts.debugf(format, args...) }
-
-// above returns the UID that follows the last one of a listing, or next if that
-// is higher.
-func above(msgs []mail.Meta, next mail.UID) mail.UID {
-	if n := len(msgs); n > 0 && msgs[n-1].UID >= next {
-		next = min(msgs[n-1].UID, mail.MaxUID-1) + 1
-	}
-	return next
-}

@@ -19,8 +19,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	ours "isync/internal/imapclient"
-	"isync/internal/listcache"
 	"isync/internal/mail"
+	"isync/internal/memo"
 	"isync/internal/store"
 	"isync/internal/store/imap"
 	"isync/internal/store/storetest"
@@ -30,7 +30,7 @@ import (
 
 // remembering lets a store remember listings in a directory.
 func remembering(o *imap.Options, dir, account string) {
-	o.Listings = listcache.NewDir(vfs.OS{}, dir)
+	o.Listings = memo.NewDir(vfs.OS{}, dir)
 	o.Account = func(context.Context) (string, error) { return account, nil }
 }
 
@@ -73,7 +73,7 @@ var rungs = []struct {
 
 // TestRememberingSuite: a store that remembers is a store like any other.
 func TestRememberingSuite(t *testing.T) {
-	for _, c := range rungs {
+	for i, c := range rungs {
 		if c.dovecot.Storage != "" {
 			continue // the protocol is the same
 		}
@@ -83,6 +83,7 @@ func TestRememberingSuite(t *testing.T) {
 			storetest.Run(t, storetest.Config{
 				Stored:   d.Traits().Stored,
 				Unmarked: c.name == "neither",
+				Bare:     i > 0,
 				New: func(t testing.TB) storetest.Backend {
 					user := fmt.Sprintf("user%d", users.Add(1))
 					d.AddUser(t, user)

@@ -156,7 +156,7 @@ func (l *layout) patterns(inbox, others bool) []string {
 // SameBox implements store.Aliaser: with a prefix, a mailbox may have one name as a
 // child of the inbox and another one without.
 func (s *Store) SameBox(a, b string) bool {
-	l := s.layout.get()
+	l := s.run().layout.get()
 	if a == b || l == nil {
 		return a == b
 	}

@@ -139,23 +139,3 @@ func FuzzNames(f *testing.F) {
 		}
 	})
 }
-
-func TestField(t *testing.T) {
-	for _, c := range []struct{ header, want string }{
-		{"X-TUID: abc\r\n\r\n", "abc"},
-		{"x-tuid:abc", "abc"},
-		{"Message-ID: <x>\r\nX-TUID:\r\n abc\r\n\tdef\r\n\r\n", "abc\tdef"},
-		{"\r\n", "-"},
-		{"", "-"},
-		{"X-TUID : abc\n", "abc"},
-		{"X-TUIDs: abc\n", "-"},
-	} {
-		got, ok := field(c.header, fieldTUID)
-		if !ok {
-			got = "-"
-		}
-		if got != c.want {
-			t.Errorf("%q: %q", c.header, got)
-		}
-	}
-}

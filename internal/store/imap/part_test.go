@@ -9,8 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"isync/internal/listcache"
 	"isync/internal/mail"
+	"isync/internal/memo"
 	"isync/internal/store"
 	"isync/internal/store/imap"
 )
@@ -20,12 +20,12 @@ var begun = time.Unix(time.Now().Unix()-3600, 0)
 
 // brokenOff is a listing that was broken off in an earlier run: of the inbox as it is in
 // remembered(), without the last message.
-func brokenOff() *listcache.Part {
-	return &listcache.Part{UIDValidity: 7, ModSeq: 50, Begun: begun, Messages: metas(2, "S", 5, "")}
+func brokenOff() *memo.Part {
+	return &memo.Part{UIDValidity: 7, ModSeq: 50, Begun: begun, Messages: metas(2, "S", 5, "")}
 }
 
 // continuing returns a store that remembers brokenOff(), and where it does.
-func continuing(t *testing.T, change func(*imap.Options), scripts ...string) (*imap.Store, *listcache.Dir) {
+func continuing(t *testing.T, change func(*imap.Options), scripts ...string) (*imap.Store, *memo.Dir) {
 	t.Helper()
 	return withListing(t, brokenOff().Encode(inboxKey), change, scripts...)
 }
@@ -185,7 +185,7 @@ func TestContinue(t *testing.T) {
 // TestPartIsNoBase: with QRESYNC a part is not what the mailbox is compared with. A scan
 // of a few messages does not use it, and leaves it as it is; so does a dry run.
 func TestPartIsNoBase(t *testing.T) {
-	left := func(t *testing.T, dir *listcache.Dir, want *listcache.Part) {
+	left := func(t *testing.T, dir *memo.Dir, want *memo.Part) {
 		t.Helper()
 		p, _, err := dir.LoadPart(inboxKey)
 		if diff := cmp.Diff(want, p); diff != "" || err != nil {
@@ -310,7 +310,7 @@ func TestBrokenOff(t *testing.T) {
 				t.Fatal(err)
 			}
 			if p == nil {
-				p = new(listcache.Part)
+				p = new(memo.Part)
 			} else if p.UIDValidity != 7 || p.ModSeq != 50 {
 				t.Errorf("%+v", p)
 			}
@@ -325,11 +325,11 @@ func TestBrokenOff(t *testing.T) {
 // and a listing that is complete is not replaced by a part.
 func TestBrokenOffAgain(t *testing.T) {
 	begin := helloCondStore + selected(condParam, "4", "12", "60", "")
-	more := &listcache.Part{UIDValidity: 7, ModSeq: 60, Begun: begun, Messages: metas(2, "R", 5, "", 9, "F")}
+	more := &memo.Part{UIDValidity: 7, ModSeq: 60, Begun: begun, Messages: metas(2, "R", 5, "", 9, "F")}
 	change := changedPart + "S: * 1 FETCH (UID 2 FLAGS (\\Answered) MODSEQ (55))\n"
 	for _, c := range []struct {
 		name, script string
-		want         *listcache.Part
+		want         *memo.Part
 	}{
 		{"in the rest", begin + change + changedOK + inPlace + "C: $r UID FETCH 6:* (UID FLAGS)\nS: * 3 FETCH (UID 9 FLAGS (\\Flagged))\nclose\n", more},
 		{"before the rest", begin + change + changedOK + inPlace + "C: $r UID FETCH 6:* (UID FLAGS)\nclose\n", brokenOff()},
@@ -340,7 +340,7 @@ func TestBrokenOffAgain(t *testing.T) {
 		{
 			"one vanishes meanwhile", begin + changedPart + changedOK + inPlace +
 				"C: $r UID FETCH 6:* (UID FLAGS)\nS: * 2 EXPUNGE\nS: * 2 FETCH (UID 9 FLAGS ())\nS: * 3 FETCH (UID 11 FLAGS ())\nclose\n",
-			&listcache.Part{UIDValidity: 7, ModSeq: 60, Begun: begun, Messages: metas(2, "S", 9, "", 11, "")},
+			&memo.Part{UIDValidity: 7, ModSeq: 60, Begun: begun, Messages: metas(2, "S", 9, "", 11, "")},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"isync/internal/event"
 	"isync/internal/store"
 	"isync/internal/store/imap"
 	"isync/internal/testkit"
@@ -17,9 +18,9 @@ import (
 // does not wait for itself for ever.
 func TestOnlyConnection(t *testing.T) {
 	d := testkit.StartDovecot(t, testkit.DovecotConfig{Extra: "mail_max_userip_connections = 1\n"})
-	t.Cleanup(imap.SetStuckAfter(300 * time.Millisecond))
 	opts := options(t, d, "user")
-	opts.Warn = func(string, string) {} // that it makes do with one connection
+	opts.Warn = func(event.Fact) {} // that it makes do with one connection
+	opts.Sessions = imap.NewSessionsStuckAfter(opts, 300*time.Millisecond)
 	s := imap.New(opts)
 	defer s.Close()
 	if err := s.Create(t.Context(), "trash"); err != nil {
@@ -57,7 +58,8 @@ func TestRefusedTogether(t *testing.T) {
 	opts := options(t, d, "user")
 	var mu sync.Mutex
 	var warnings []string
-	opts.Warn = func(text, _ string) {
+	opts.Warn = func(f event.Fact) {
+		text := textOf(f)
 		mu.Lock()
 		defer mu.Unlock()
 		warnings = append(warnings, text)

@@ -9,28 +9,28 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"isync/internal/listcache"
 	"isync/internal/mail"
+	"isync/internal/memo"
 	"isync/internal/store"
 	"isync/internal/store/imap"
 	"isync/internal/vfs"
 )
 
 // inboxKey names what is remembered of the inbox in these tests.
-var inboxKey = listcache.Key{Account: "me", Box: "INBOX"}
+var inboxKey = memo.Key{Account: "me", Box: "INBOX"}
 
 // recalling returns a store that remembers the inbox as it is in remembered(),
 // and where it does.
-func recalling(t *testing.T, change func(*imap.Options), scripts ...string) (*imap.Store, *listcache.Dir) {
+func recalling(t *testing.T, change func(*imap.Options), scripts ...string) (*imap.Store, *memo.Dir) {
 	t.Helper()
 	return withListing(t, remembered().Encode(inboxKey), change, scripts...)
 }
 
 // withListing returns a store that has this listing of the inbox, whole or in part, in
 // its cache, and the cache.
-func withListing(t *testing.T, encoded []byte, change func(*imap.Options), scripts ...string) (*imap.Store, *listcache.Dir) {
+func withListing(t *testing.T, encoded []byte, change func(*imap.Options), scripts ...string) (*imap.Store, *memo.Dir) {
 	t.Helper()
-	dir := listcache.NewDir(vfs.OS{}, t.TempDir())
+	dir := memo.NewDir(vfs.OS{}, t.TempDir())
 	if err := dir.Save(inboxKey, encoded); err != nil {
 		t.Fatal(err)
 	}
@@ -258,7 +258,7 @@ func TestMissingSizes(t *testing.T) {
 // TestMemoryOfDeletedBox: a mailbox that is deleted is forgotten.
 func TestMemoryOfDeletedBox(t *testing.T) {
 	s, dir := recalling(t, nil, helloQResync+"C: $s STATUS \"gone\" (MESSAGES)\nS: * STATUS \"gone\" (MESSAGES 0)\nS: $s OK\nC: $d DELETE \"gone\"\nS: $d OK\n"+goodby)
-	key := listcache.Key{Account: "me", Box: "gone"}
+	key := memo.Key{Account: "me", Box: "gone"}
 	if err := dir.Save(key, remembered().Encode(key)); err != nil {
 		t.Fatal(err)
 	}

@@ -84,7 +84,7 @@ func unreadable(err error) reach {
 func (m *mailbox) failAs(r reach, what string, err error) error {
 	switch r {
 	case ofStore:
-		return &store.StoreError{Store: m.store.opts.Name, Err: fmt.Errorf("%s in '%s': %w", what, m.box, err)}
+		return &store.StoreError{Store: m.store.opts.Name, Err: judged(fmt.Errorf("%s in '%s': %w", what, m.box, err))}
 	case ofRoom:
 		return m.fail(what, &store.FullError{Err: err})
 	}

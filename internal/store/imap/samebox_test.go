@@ -20,7 +20,7 @@ func TestSameBox(t *testing.T) {
 		if s.SameBox(c.a, c.b) != (c.a == c.b) {
 			t.Errorf("without a layout: %q, %q", c.a, c.b)
 		}
-		s.layout.keep(&layout{prefix: c.prefix, delim: "."})
+		s.run().layout.keep(&layout{prefix: c.prefix, delim: "."})
 		if got := s.SameBox(c.a, c.b); got != c.same {
 			t.Errorf("prefix %q: SameBox(%q, %q) = %v", c.prefix, c.a, c.b, got)
 		}

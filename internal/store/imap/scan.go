@@ -1,35 +1,20 @@
 package imap
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"slices"
 	"strconv"
-	"strings"
-	"time"
 
 	"isync/internal/imapclient"
-	"isync/internal/imapwire"
-	"isync/internal/listcache"
 	"isync/internal/mail"
+	"isync/internal/memo"
 	"isync/internal/store"
+	"isync/internal/store/imap/listing"
+	"isync/internal/store/imap/session"
 )
 
-// The header fields that a scan may ask for.
-const (
-	fieldTUID      = "X-TUID"
-	fieldMessageID = "MESSAGE-ID"
-)
-
-// maxHeader bounds how much of the fields of one message is looked at.
-const maxHeader = 64 << 10
-
-// Scan implements store.Mailbox. What is remembered of the mailbox, and what the
-// server tells of changes, are used where they can be trusted; see scanChanges.
+// Scan implements store.Mailbox. It uses the remembered listing and the reported
+// changes if they have been verified; see scanChanges.
 func (m *mailbox) Scan(ctx context.Context, need store.Need) (*store.Listing, error) {
 	at, err := m.look(ctx)
 	if err != nil {
@@ -37,7 +22,7 @@ func (m *mailbox) Scan(ctx context.Context, need store.Need) (*store.Listing, er
 	}
 	for try := 0; ; try++ {
 		l, err := m.scan(ctx, at, need, try > 0)
-		if _, again := errors.AsType[*incompleteError](err); !again || try > 0 {
+		if _, again := errors.AsType[*listing.IncompleteError](err); !again || try > 0 {
 			return l, m.fail("listing messages", err)
 		}
 		// Perhaps it was in the middle of something.
@@ -46,7 +31,7 @@ func (m *mailbox) Scan(ctx context.Context, need store.Need) (*store.Listing, er
 }
 
 // look returns where to scan. What the SELECT has told is good for one scan.
-func (m *mailbox) look(ctx context.Context) (*place, error) {
+func (m *mailbox) look(ctx context.Context) (*source, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -56,25 +41,23 @@ func (m *mailbox) look(ctx context.Context) (*place, error) {
 	if err != nil {
 		return nil, err
 	}
-	at := &place{sess: sess, sel: m.sel, fresh: m.fresh}
+	at := &source{sess: sess, sel: m.sel, fresh: m.fresh}
 	m.fresh = false
 	return at, nil
 }
 
-// incompleteError says that a listing lacks something it should have.
-type incompleteError struct{ what string }
-
-func (e *incompleteError) Error() string { return "server's answer is incomplete: " + e.what }
-
 // scan is one attempt at a scan; a plain one asks for what is needed and nothing
 // else.
-func (m *mailbox) scan(ctx context.Context, at *place, need store.Need, plain bool) (*store.Listing, error) {
+func (m *mailbox) scan(ctx context.Context, at *source, need store.Need, plain bool) (*store.Listing, error) {
 	// Of two commands that ask for the same it is not certain whose answers come
 	// when.
-	m.listing.Lock()
-	defer m.listing.Unlock()
+	m.scanning.Lock()
+	defer m.scanning.Unlock()
+	if need.Known {
+		return m.scanKnown(ctx, at, need)
+	}
 	all := need
-	var part *listcache.Part
+	var part *memo.Part
 	if !plain {
 		if l, err := m.scanChanges(ctx, at, need); l != nil || err != nil {
 			return l, err
@@ -91,35 +74,58 @@ func (m *mailbox) scan(ctx context.Context, at *place, need store.Need, plain bo
 		m.keepPart(at.sel, sc, err)
 		return nil, err
 	}
-	if at.sel.modSeq != 0 && sc.whole() {
+	if at.sel.modSeq != 0 && sc.Whole() {
 		if err := m.keepWhole(ctx, at, sc, l.Messages); err != nil {
 			return nil, err
 		}
 	}
-	l.Messages = keepOnly(l.Messages, need.UIDs)
+	l.Messages = listing.KeepOnly(l.Messages, need.UIDs)
 	return l, nil
 }
 
+// scanKnown asks for further data of messages that were listed before. A message without an
+// answer does not exist any more.
+func (m *mailbox) scanKnown(ctx context.Context, at *source, need store.Need) (*store.Listing, error) {
+	sc := m.newScanner(need)
+	exists := at.sess.Client.Exists()
+	sc.Completeness = listing.NewCompleteness(exists)
+	sc.Start(exists, need.UIDs.Len())
+	f := fetching{client: at.sess.Client, sets: sc.sets}
+	for _, part := range sc.Parts(need.UIDs) {
+		take := sc.Sink(part.Want)
+		f.start(ctx, part.Want, part.Set, func(msg *imapclient.Message) error {
+			if !need.UIDs.Contains(msg.UID) {
+				return nil // it reports a change of another message
+			}
+			return take(msg)
+		})
+	}
+	if err := f.wait(ctx); err != nil {
+		return nil, err
+	}
+	return sc.Listing()
+}
+
 // keepWhole keeps and saves the listing that a scan has made.
-func (m *mailbox) keepWhole(ctx context.Context, at *place, sc *scanner, msgs []mail.Meta) error {
-	l := &listcache.Listing{
-		UIDValidity: at.sel.validity, UIDNext: above(msgs, at.sel.next), ModSeq: at.sel.modSeq,
-		Complete: sc.begun, Messages: msgs,
+func (m *mailbox) keepWhole(ctx context.Context, at *source, sc *scanner, msgs []mail.Meta) error {
+	l := &memo.Listing{
+		UIDValidity: at.sel.validity, UIDNext: listing.Above(msgs, at.sel.next), ModSeq: at.sel.modSeq,
+		Complete: sc.Begun, Messages: msgs,
 	}
 	m.keep(l)
 	// At once, as the program may be killed before the mailbox is closed. A listing
 	// depends on nothing that the run does later: see Close.
 	m.Remember(ctx)
-	if !sc.seeded {
+	if !sc.Seeded {
 		return nil
 	}
 	// What is known from a part may lack sizes.
-	sized, ok, err := m.addSizes(ctx, at, msgs, sc.need)
+	sized, ok, err := m.addSizes(ctx, at, msgs, sc.Need)
 	switch {
 	case err != nil:
 		return err
 	case !ok:
-		return &incompleteError{"sizes of messages are missing"}
+		return &listing.IncompleteError{What: "sizes of messages are missing"}
 	case sized:
 		m.keep(l)
 	}
@@ -128,29 +134,27 @@ func (m *mailbox) keepWhole(ctx context.Context, at *place, sc *scanner, msgs []
 
 // scanAll asks the server for everything that is needed, except for what is known from
 // a part; nil: there is none.
-func (m *mailbox) scanAll(ctx context.Context, at *place, sc *scanner, part *listcache.Part) (*store.Listing, error) {
-	sess, need := at.sess, sc.need
-	sc.census = &census{exists: sess.client.Exists()}
-	if sess.client.Exists() >= bulkMessages {
-		if err := sess.client.CompressIfSlow(ctx); err != nil {
+func (m *mailbox) scanAll(ctx context.Context, at *source, sc *scanner, part *memo.Part) (*store.Listing, error) {
+	sess, need := at.sess, sc.Need
+	sc.Completeness = listing.NewCompleteness(sess.Client.Exists())
+	if sess.Client.Exists() >= bulkMessages {
+		if err := sess.Client.CompressIfSlow(ctx); err != nil {
 			return nil, err
 		}
 	}
-	if at.fresh && !sess.client.Counted() {
-		return nil, &incompleteError{errNoCount}
+	if at.fresh && !sess.Client.Counted() {
+		return nil, &listing.IncompleteError{What: errNoCount}
 	}
-	sc.exists = sess.client.Exists()
-	sc.most = mostListed(sc.exists)
-	sc.census.most = sc.most
-	sc.expect(min(uint64(sess.client.Exists()), cut(need.UIDs, 1, m.Info().UIDNext-1).Len()))
-	sess.follow(sc.census)
-	defer sess.follow(nil)
+	exists := sess.Client.Exists()
+	sc.Start(exists, min(uint64(exists), listing.Cut(need.UIDs, 1, m.Info().UIDNext-1).Len()))
+	sess.Listen(sc.Completeness)
+	defer sess.Listen(nil)
 	var err error
 	if part != nil {
-		sc.seeded, err = m.scanRest(ctx, at, sc, part)
+		sc.Seeded, err = m.scanRest(ctx, at, sc, part)
 	}
 	switch {
-	case sc.seeded || err != nil:
+	case sc.Seeded || err != nil:
 	case at.fresh:
 		err = m.scanFresh(ctx, sess, sc)
 	default:
@@ -160,25 +164,25 @@ func (m *mailbox) scanAll(ctx context.Context, at *place, sc *scanner, part *lis
 		return nil, err
 	}
 	l, err := m.checked(ctx, at.sess, sc)
-	if _, wrong := errors.AsType[*incompleteError](err); wrong && sc.seeded {
+	if _, wrong := errors.AsType[*listing.IncompleteError](err); wrong && sc.Seeded {
 		m.forget("the rest of the mailbox does not fit what was listed before")
 	}
 	return l, err
 }
 
 // checked returns what was listed, if it is complete.
-func (m *mailbox) checked(ctx context.Context, sess *session, sc *scanner) (*store.Listing, error) {
-	need := sc.need
-	l, err := sc.listing()
+func (m *mailbox) checked(ctx context.Context, sess *session.Session, sc *scanner) (*store.Listing, error) {
+	need := sc.Need
+	l, err := sc.Listing()
 	if err != nil {
 		return nil, err
 	}
 	if n := len(l.Messages); n > 0 {
 		m.noteUID(l.Messages[n-1].UID)
 	}
-	doubts, err := sc.census.check(need.UIDs)
+	doubts, err := sc.Completeness.Check(need.UIDs)
 	if err == nil && len(doubts) > 0 {
-		err = sc.census.settle(ctx, sess.client, sc.lines, need.UIDs, doubts)
+		err = sc.resolve(ctx, sess.Client, doubts)
 	}
 	if err != nil {
 		return nil, err
@@ -186,134 +190,112 @@ func (m *mailbox) checked(ctx context.Context, sess *session, sc *scanner) (*sto
 	return l, nil
 }
 
-// scanFresh makes use of what the SELECT has told: beyond UIDNEXT there is
-// nothing, unless new messages have been announced by the time the server has
-// answered the first command. That nothing is there is not taken on trust: see
-// census.
-func (m *mailbox) scanFresh(ctx context.Context, sess *session, sc *scanner) error {
+// scanFresh uses the data of a recent SELECT: there are no messages from UIDNEXT on,
+// unless the server has announced new ones before its answer to the first command. That
+// is verified, too: see listing.Completeness.
+func (m *mailbox) scanFresh(ctx context.Context, sess *session.Session, sc *scanner) error {
 	m.mu.Lock()
 	next, arrived := m.info.UIDNext, m.arrived
 	m.mu.Unlock()
-	old := cut(sc.need.UIDs, 1, next-1)
+	old := listing.Cut(sc.Need.UIDs, 1, next-1)
 	var err error
-	switch exists := sess.client.Exists(); {
+	switch exists := sess.Client.Exists(); {
 	case exists == 0:
 		// Asking all the same upsets some servers.
-		if err = sess.client.Noop(ctx); err == nil && !sess.client.Counted() {
-			err = &incompleteError{errNoCount}
+		if err = sess.Client.Noop(ctx); err == nil && !sess.Client.Counted() {
+			err = &listing.IncompleteError{What: errNoCount}
 		}
 	case old.Empty():
-		err = sc.findLast(ctx, sess.client, exists)
+		err = sc.findLast(ctx, sess.Client, exists)
 	default:
-		err = sc.run(ctx, sess.client, old)
+		err = sc.run(ctx, sess.Client, old)
 	}
-	if err != nil || sess.arrived() == arrived {
+	if err != nil || sess.Arrivals() == arrived {
 		return err
 	}
-	return sc.run(ctx, sess.client, cut(sc.need.UIDs, next, mail.MaxUID))
+	return sc.run(ctx, sess.Client, listing.Cut(sc.Need.UIDs, next, mail.MaxUID))
 }
 
 // scanLater first lets the server tell what has happened meanwhile.
-func (m *mailbox) scanLater(ctx context.Context, sess *session, sc *scanner) error {
-	err := sess.catchUp(ctx)
-	exists := sess.client.Exists()
-	sc.census.restart(exists)
-	if err == nil && !sess.client.Counted() {
-		return &incompleteError{errNoCount}
+func (m *mailbox) scanLater(ctx context.Context, sess *session.Session, sc *scanner) error {
+	err := sess.CatchUp(ctx)
+	exists := sess.Client.Exists()
+	sc.Completeness.Restart(exists)
+	if err == nil && !sess.Client.Counted() {
+		return &listing.IncompleteError{What: errNoCount}
 	}
 	if err != nil || exists == 0 {
 		return err
 	}
-	return sc.run(ctx, sess.client, sc.need.UIDs)
+	return sc.run(ctx, sess.Client, sc.Need.UIDs)
 }
 
 // errNoCount says that the number of messages is not reliable.
 const errNoCount = "the number of messages is unknown, because an EXISTS, EXPUNGE or VANISHED is invalid"
 
-// cut returns the part of the set that is in first..last.
-func cut(set mail.UIDSet, first, last mail.UID) mail.UIDSet {
-	var out mail.UIDSet
-	for _, r := range set {
-		r.First, r.Last = max(r.First, first), min(r.Last, last)
-		if r.First <= r.Last {
-			out = append(out, r)
-		}
-	}
-	return out
-}
-
-// scanner gathers what a scan has to list.
+// scanner is a scan: the messages listed so far, and how to request more.
 type scanner struct {
-	// most bounds msgs: messages may be listed again when they change, and new ones
-	// may arrive, but only up to this number. exists was announced.
-	most   int
-	exists uint32
-	need   store.Need
-	lines  *past
-	msgs   []mail.Meta
-	// bare are messages of which something is missing.
-	bare       mail.UIDSet
-	tuids, ids map[mail.UID]string
-	header     bytes.Buffer
-	census     *census
-	// begun is the time when the listing began. seeded: it continues a part.
-	begun  time.Time
-	seeded bool
+	*listing.Collector
+	sets *setLengths
 }
 
 func (m *mailbox) newScanner(need store.Need) *scanner {
-	return &scanner{need: need, lines: &m.store.pool.past, begun: m.store.opts.now()}
+	return &scanner{listing.NewCollector(need, m.store.opts.now()), m.store.sets}
 }
-
-// expect makes room for so many messages: lists that grow leave as much garbage as
-// they are long. A server that announces more than it has gets no room for these.
-func (sc *scanner) expect(n uint64) {
-	n = min(n, maxExpected)
-	sc.msgs = make([]mail.Meta, 0, n)
-	sc.census.seen = make([]numbered, 0, n)
-}
-
-// maxExpected bounds the room that is made for messages, in messages.
-const maxExpected = 1 << 22
-
-// mostListed returns how many messages a listing may have if so many were
-// announced.
-func mostListed(exists uint32) int {
-	return int(min(3*uint64(exists)+someExtra, maxListed))
-}
-
-// maxListed bounds the messages of one listing, whatever was announced.
-const maxListed = 1 << 24
-
-// someExtra is how many messages more than announced a listing may have, at the
-// least.
-const someExtra = 10_000
 
 // findLast asks for the UID of the last message only: to list what comes after
 // it would bring it whole (RFC 9051 §9, seq-range).
 func (sc *scanner) findLast(ctx context.Context, c *imapclient.Client, exists uint32) error {
 	uids, err := c.Search(ctx, strconv.FormatUint(uint64(exists), 10))
 	if useless(err) || err == nil && uids.Len() != 1 {
-		return &incompleteError{"the last message is not found"}
+		return &listing.IncompleteError{What: "the last message is not found"}
 	}
-	if err == nil && !sc.census.noteLast(uids[0].First, exists) {
-		return &incompleteError{"the mailbox has changed"}
+	if err == nil && !sc.Completeness.NoteLast(uids[0].First, exists) {
+		return &listing.IncompleteError{What: "the mailbox has changed"}
 	}
 	return err
 }
 
+// resolve asks the server for the UIDs of messages in doubt.
+func (sc *scanner) resolve(ctx context.Context, client *imapclient.Client, doubts []listing.Doubt) error {
+	var seqs mail.UIDSet
+	for _, d := range doubts {
+		seqs.AddSet(d.Seqs)
+	}
+	exists := sc.Completeness.Present()
+	var found mail.UIDSet
+	todo := seqs.Split(sc.sets.maxSet(), 0)
+	for len(todo) > 0 {
+		part := todo[0]
+		todo = todo[1:]
+		uids, err := client.Search(ctx, part.String())
+		if sc.sets.tooLong(err, part) {
+			todo = append(part.Split(sc.sets.maxSet(), 0), todo...)
+			continue
+		}
+		if err != nil && !useless(err) {
+			return err
+		}
+		if err != nil {
+			return &listing.IncompleteError{What: err.Error()}
+		}
+		found.AddSet(uids)
+	}
+	return sc.Completeness.Resolve(sc.Need.UIDs, seqs, found, exists)
+}
+
 // run lists the messages of the set. It sends all commands at once.
 func (sc *scanner) run(ctx context.Context, c *imapclient.Client, set mail.UIDSet) error {
-	f := fetching{client: c, lines: sc.lines}
-	for _, part := range sc.parts(set) {
-		f.start(ctx, part.want, part.set, sc.sink(part.want))
+	f := fetching{client: c, sets: sc.sets}
+	for _, part := range sc.Parts(set) {
+		f.start(ctx, part.Want, part.Set, sc.Sink(part.Want))
 	}
 	return f.wait(ctx)
 }
 
 // fetchAll fetches something of all messages of a set.
-func (m *mailbox) fetchAll(ctx context.Context, c *imapclient.Client, w want, set mail.UIDSet, sink func(*imapclient.Message) error) error {
-	f := fetching{client: c, lines: &m.store.pool.past}
+func (m *mailbox) fetchAll(ctx context.Context, c *imapclient.Client, w listing.Want, set mail.UIDSet, sink func(*imapclient.Message) error) error {
+	f := fetching{client: c, sets: m.store.sets}
 	f.start(ctx, w, set, sink)
 	return f.wait(ctx)
 }
@@ -321,25 +303,25 @@ func (m *mailbox) fetchAll(ctx context.Context, c *imapclient.Client, w want, se
 // fetching are FETCH commands that are sent at once.
 type fetching struct {
 	client  *imapclient.Client
-	lines   *past
+	sets    *setLengths
 	pending []fetchPiece
 	err     error
 }
 
 // fetchPiece is one of the commands.
 type fetchPiece struct {
-	want    want
+	want    listing.Want
 	set     mail.UIDSet
 	sink    func(*imapclient.Message) error
 	pending *imapclient.Pending[struct{}]
 }
 
-func (f *fetching) start(ctx context.Context, w want, set mail.UIDSet, sink func(*imapclient.Message) error) {
-	for _, piece := range set.Split(f.lines.maxSet(), 0) {
+func (f *fetching) start(ctx context.Context, w listing.Want, set mail.UIDSet, sink func(*imapclient.Message) error) {
+	for _, piece := range set.Split(f.sets.maxSet(), 0) {
 		if f.err != nil {
 			return
 		}
-		p, err := f.client.StartFetch(ctx, w.request(piece), sink)
+		p, err := f.client.StartFetch(ctx, w.Request(piece), sink)
 		if err != nil {
 			f.err = err
 			return
@@ -355,7 +337,7 @@ func (f *fetching) wait(ctx context.Context) error {
 		var again []fetchPiece
 		for _, p := range f.pending {
 			_, err := p.pending.Wait(ctx)
-			if f.lines.tooLong(err, p.set) {
+			if f.sets.tooLong(err, p.set) {
 				again = append(again, p)
 			} else if f.err == nil {
 				f.err = err
@@ -363,7 +345,7 @@ func (f *fetching) wait(ctx context.Context) error {
 		}
 		if f.err != nil || len(again) == 0 {
 			if f.err == nil && shortened {
-				f.lines.shortWorked()
+				f.sets.shortWorked()
 			}
 			return f.err
 		}
@@ -372,117 +354,4 @@ func (f *fetching) wait(ctx context.Context) error {
 			f.start(ctx, p.want, p.set, p.sink)
 		}
 	}
-}
-
-// part is a part of a scan, with what is wanted of its messages.
-type part struct {
-	set  mail.UIDSet
-	want want
-}
-
-// parts divides the scan at the first message whose size is wanted.
-func (sc *scanner) parts(set mail.UIDSet) []part {
-	var w want
-	if sc.need.Flags {
-		w.items |= imapwire.ItemFlags
-	}
-	if sc.need.TUIDs {
-		w.fields = append(w.fields, fieldTUID)
-	}
-	if sc.need.MessageIDs {
-		w.fields = append(w.fields, fieldMessageID)
-	}
-	sized := w
-	sized.items |= imapwire.ItemSize
-	from := sc.need.SizesFrom
-	if from == 0 {
-		return []part{{set, w}}
-	}
-	return []part{{cut(set, 1, from-1), w}, {cut(set, from, mail.MaxUID), sized}}
-}
-
-// sink takes the messages of one part, on the reader goroutine of the client.
-func (sc *scanner) sink(w want) func(*imapclient.Message) error {
-	return func(f *imapclient.Message) error {
-		if f.Has&w.items != w.items || len(w.fields) > 0 && f.Body == nil {
-			sc.bare.Add(f.UID)
-			return nil
-		}
-		if len(sc.msgs) >= sc.most {
-			return fmt.Errorf("server listed %d messages, but announced only %d; the rest is not read", sc.most, sc.exists)
-		}
-		sc.census.note(f.UID, f.Seq, true)
-		sc.msgs = append(sc.msgs, mail.Meta{UID: f.UID, Flags: f.Flags, Size: f.Size})
-		if len(w.fields) == 0 {
-			return nil
-		}
-		sc.header.Reset()
-		if _, err := io.CopyN(&sc.header, f.Body, maxHeader); err != nil && err != io.EOF {
-			return err
-		}
-		sc.note(&sc.tuids, sc.need.TUIDs, f.UID, fieldTUID)
-		sc.note(&sc.ids, sc.need.MessageIDs, f.UID, fieldMessageID)
-		return nil
-	}
-}
-
-// note notes a field of the header just read.
-func (sc *scanner) note(to *map[mail.UID]string, wanted bool, u mail.UID, name string) {
-	if !wanted {
-		return
-	}
-	if *to == nil {
-		*to = make(map[mail.UID]string)
-	}
-	if v, ok := field(sc.header.String(), name); ok {
-		(*to)[u] = v
-	}
-}
-
-// field returns the value of the first header field of that name, on one line
-// and without space around it.
-func field(header, name string) (string, bool) {
-	lines := strings.Split(strings.ReplaceAll(header, "\r\n", "\n"), "\n")
-	for i, line := range lines {
-		n, v, ok := strings.Cut(line, ":")
-		if !ok || !strings.EqualFold(strings.TrimRight(n, " \t"), name) {
-			continue
-		}
-		for _, more := range lines[i+1:] {
-			if more == "" || more[0] != ' ' && more[0] != '\t' {
-				break
-			}
-			v += more
-		}
-		return strings.TrimSpace(v), true
-	}
-	return "", false
-}
-
-// listing returns the messages in order, unless something of one is missing.
-func (sc *scanner) listing() (*store.Listing, error) {
-	kept := inOrder(sc.msgs)
-	for u := range sc.bare.All() {
-		// A full answer may have come, too: one was requested, and the other
-		// reports a change.
-		if mail.FindMeta(kept, u) < 0 {
-			return nil, &incompleteError{fmt.Sprintf("part of message %d is missing", u)}
-		}
-	}
-	return &store.Listing{Messages: kept, TUIDs: sc.tuids, MessageIDs: sc.ids}, nil
-}
-
-// inOrder sorts messages. If a message came twice, the last one counts.
-func inOrder(msgs []mail.Meta) []mail.Meta {
-	byUID := func(a, b mail.Meta) int { return cmp.Compare(a.UID, b.UID) }
-	if !slices.IsSortedFunc(msgs, byUID) {
-		slices.SortStableFunc(msgs, byUID)
-	}
-	kept := msgs[:0]
-	for i, m := range msgs {
-		if i+1 == len(msgs) || msgs[i+1].UID != m.UID {
-			kept = append(kept, m)
-		}
-	}
-	return kept
 }

@@ -12,13 +12,21 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"isync/internal/event"
 	"isync/internal/imapclient"
 	"isync/internal/mail"
 	"isync/internal/store"
 	"isync/internal/store/imap"
 	"isync/internal/testkit"
 	"isync/internal/transport"
+	"isync/internal/ui"
 )
+
+// textOf returns the text of a fact.
+func textOf(f event.Fact) string {
+	text, _ := ui.Text(f)
+	return text
+}
 
 // scripted returns a store whose server plays one script for each connection,
 // and its warnings.
@@ -31,7 +39,7 @@ func scripted(t *testing.T, change func(*imap.Options), scripts ...string) (*ima
 		Client:    imapclient.Options{Host: srv.Host, Port: srv.Port, Timeout: 5 * time.Second},
 		HasPath:   true,
 		Delimiter: "/",
-		Warn:      func(text, _ string) { *warnings = append(*warnings, text) },
+		Warn:      func(f event.Fact) { *warnings = append(*warnings, textOf(f)) },
 	}
 	if change != nil {
 		change(&opts)

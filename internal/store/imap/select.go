@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"strings"
 
+	"isync/internal/event"
 	"isync/internal/imapclient"
 	"isync/internal/imapwire"
-	"isync/internal/listcache"
 	"isync/internal/mail"
+	"isync/internal/memo"
 	"isync/internal/store"
+	"isync/internal/store/imap/listing"
+	"isync/internal/store/imap/session"
 )
 
 // selection is what the SELECT of a mailbox has led to.
@@ -18,75 +21,35 @@ type selection struct {
 	// modSeq is HIGHESTMODSEQ: whatever is listed in this session reflects all
 	// changes up to it. 0: the mailbox has no mod-sequences.
 	modSeq   mail.ModSeq
-	validity uint32   // UIDVALIDITY
-	next     mail.UID // UIDNEXT
-	mark     string   // of the mailbox, as of then
-	news     news     // as of then
+	validity uint32           // UIDVALIDITY
+	next     mail.UID         // UIDNEXT
+	mark     string           // of the mailbox, as of then
+	boxID    string           // MAILBOXID (RFC 8474); "": none
+	reported session.Snapshot // as of then
 	// base is what was remembered of the mailbox before, if that is of use.
-	base *listcache.Listing
+	base *memo.Listing
 	// part is what is known of the beginning of the mailbox, if there is no base.
-	part *listcache.Part
+	part *memo.Part
 	// current is the listing as of the SELECT, if it is known; unsure, if there
 	// are UIDs of which the server should have told more.
-	current *listcache.Listing
+	current *memo.Listing
 	unsure  bool
 }
 
-// enabling is how far a session is with ENABLE QRESYNC.
-type enabling struct {
-	asked, refused bool
-	pending        *imapclient.Pending[imapclient.Caps]
-}
-
-// enableQResync asks for QRESYNC before the first mailbox of the session is
-// selected, and does not wait for the answer. It reports whether the session
-// has it, or might.
-func (s *session) enableQResync(ctx context.Context) (bool, error) {
-	caps, q := s.client.Caps(), &s.qresync
-	if !caps.Has("QRESYNC") || !caps.Has("CONDSTORE") || !caps.Has("ENABLE") {
-		return false, nil
-	}
-	if !q.asked {
-		p, err := s.client.StartEnable(ctx, "QRESYNC")
-		if err != nil {
-			return false, err
-		}
-		q.asked, q.pending = true, p
-	}
-	return !q.refused, nil
-}
-
-// qresyncEnabled takes the answer. What it confirms is not looked at: some
-// servers confirm nothing and do it all the same. Those that do not refuse to
-// resynchronize.
-func (s *session) qresyncEnabled(ctx context.Context) error {
-	q := &s.qresync
-	if q.pending == nil {
-		return nil
-	}
-	_, err := q.pending.Wait(ctx)
-	q.pending = nil
-	if refused(err) {
-		q.refused = true
-		return nil
-	}
-	return err
-}
-
-// opened is what opening a mailbox has led to. It counts once the session is
-// confirmed, by count.
+// opened is the result of opening a mailbox. adopt applies it when the session is
+// confirmed.
 type opened struct {
-	sess    *session
+	sess    *session.Session
 	sel     *selection // nil for a deposit
 	info    store.Info
 	arrived uint64
 	layout  *layout // if the name depends on it
 }
 
-// count makes the mailbox an open one.
-func (m *mailbox) count(o *opened) {
+// adopt applies the result to the mailbox.
+func (m *mailbox) adopt(o *opened) {
 	if o.layout != nil {
-		m.store.layout.keep(o.layout)
+		m.store.run().layout.keep(o.layout)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -96,17 +59,17 @@ func (m *mailbox) count(o *opened) {
 }
 
 // selectBox selects the mailbox and learns what there is to know.
-func (m *mailbox) selectBox(ctx context.Context, sess *session) (*opened, error) {
-	c := sess.client
+func (m *mailbox) selectBox(ctx context.Context, sess *session.Session) (*opened, error) {
+	c := sess.Client
 	remembers := m.remembers(ctx, sess)
-	var base *listcache.Listing
-	var part *listcache.Part
+	var base *memo.Listing
+	var part *memo.Part
 	if remembers {
 		base, part = m.recall()
 	}
-	// Whatever is announced after the SELECT shall count, also if it is before we
-	// look.
-	before, arrived := sess.news(), sess.arrived()
+	// Changes that are reported after the SELECT count, even if they are received
+	// before it has returned here.
+	before, arrived := sess.Snapshot(), sess.Arrivals()
 	sel, changes, err := m.trySelect(ctx, sess, remembers, base)
 	if unsafeLogin(err) && c.Caps().Has("ID") {
 		if _, err := c.ID(ctx, "name", "isync"); err != nil {
@@ -123,75 +86,95 @@ func (m *mailbox) selectBox(ctx context.Context, sess *session) (*opened, error)
 		}
 		return nil, err
 	}
-	sess.selected = m.name
+	sess.Selected = m.name
+	s := &selection{
+		modSeq: sel.HighestModSeq, validity: sel.UIDValidity, next: sel.UIDNext, boxID: sel.MailboxID,
+		reported: before.With(sel.Exists), base: base, part: part,
+	}
+	if sel.NoModSeq || !remembers || sel.UIDValidity == 0 {
+		s.modSeq = 0 // nothing is remembered of it
+	}
+	info, err := m.selectedInfo(ctx, sess, &sel)
+	if err != nil {
+		return nil, err
+	}
+	s.next = info.UIDNext
+	s.mark = mark(sel.UIDValidity, sel.UIDNext, sel.Exists, s.modSeq)
+	m.compare(s, &sel, changes)
+	sess.NoteUpToDate()
+	return &opened{sess: sess, sel: s, info: info, arrived: arrived}, nil
+}
+
+// selectedInfo returns the data of the SELECT, and requests those that are missing.
+func (m *mailbox) selectedInfo(ctx context.Context, sess *session.Session, sel *imapclient.Selected) (store.Info, error) {
 	switch {
 	case !sel.HasExists:
-		return nil, errNoExists
+		return store.Info{}, errNoExists
 	case sel.UIDNotSticky:
-		return nil, errors.New("server does not keep the UIDs of messages in this mailbox")
+		return store.Info{}, errors.New("server does not keep the UIDs of messages in this mailbox")
 	}
-	s := &selection{
-		modSeq: sel.HighestModSeq, validity: sel.UIDValidity, next: sel.UIDNext,
-		news: news{before.changes, sel.Exists}, base: base,
+	info := store.Info{
+		UIDValidity: sel.UIDValidity, UIDNext: sel.UIDNext, UIDNextGuessed: sel.UIDNext == 0, Flags: sel.Settable(),
 	}
-	guessed := s.next == 0
-	if guessed {
-		if s.next, err = askUIDNext(ctx, sess, sel.Exists); err != nil {
-			return nil, err
+	if info.UIDNextGuessed {
+		var err error
+		if info.UIDNext, err = askUIDNext(ctx, sess, sel.Exists); err != nil {
+			return store.Info{}, err
 		}
 	}
 	if sel.UIDValidity == 0 {
 		m.store.warnNoValidity(m.box)
 	}
-	if sel.NoModSeq || !remembers || sel.UIDValidity == 0 {
-		s.modSeq = 0 // nothing is remembered of it
+	if m.readOnly {
+		// EXAMINE does not report the permanent flags. They are guessed, so that a dry run
+		// shows the changes of flags.
+		info.Flags = sel.Flags.Flags | mail.FlagForwarded
 	}
-	s.mark = mark(sel.UIDValidity, sel.UIDNext, sel.Exists, s.modSeq)
-	if base != nil {
-		if why := s.compare(&sel, changes); why != "" {
+	return info, nil
+}
+
+// compare keeps the remembered listing of the mailbox if the SELECT agrees with it, and
+// drops it otherwise.
+func (m *mailbox) compare(s *selection, sel *imapclient.Selected, changes *listing.Delta) {
+	now := &listing.Selection{Selected: sel, ModSeq: s.modSeq, Next: s.next}
+	if base := s.base; base != nil {
+		var why string
+		if s.current, s.unsure, why = now.Compare(base, changes); why != "" {
 			s.base = nil
 			m.forget(why)
-		}
-	}
-	if part != nil {
-		if why := s.partFits(&sel, part); why != "" {
-			m.forget(why)
 		} else {
-			s.part = part
+			m.identify(base, sel.MailboxID)
 		}
 	}
-	flags := sel.Settable()
-	if m.readOnly {
-		// What is permanent is not told then: an EXAMINE changes nothing. Guess,
-		// for the sake of an instructive dry run.
-		flags = sel.Flags.Flags | mail.FlagForwarded
+	if s.part != nil {
+		if why := now.Fits(s.part); why != "" {
+			s.part = nil
+			m.forget(why)
+		}
 	}
-	sess.upToDate()
-	info := store.Info{UIDValidity: sel.UIDValidity, UIDNext: s.next, UIDNextGuessed: guessed, Flags: flags}
-	return &opened{sess: sess, sel: s, info: info, arrived: arrived}, nil
 }
 
 // trySelect selects the mailbox in the way that tells most of what has changed
 // since base. changes is nil if the server was not asked.
-func (m *mailbox) trySelect(ctx context.Context, sess *session, remembers bool, base *listcache.Listing) (sel imapclient.Selected, changes *delta, err error) {
+func (m *mailbox) trySelect(ctx context.Context, sess *session.Session, remembers bool, base *memo.Listing) (sel imapclient.Selected, changes *listing.Delta, err error) {
 	opts := imapclient.SelectOptions{ReadOnly: m.readOnly}
-	if remembers && !m.store.plainSelect.Load() {
-		qresync, err := sess.enableQResync(ctx)
+	if remembers && !m.store.run().plainSelect.Load() {
+		qresync, err := sess.EnableQResync(ctx)
 		if err != nil {
 			return sel, nil, err
 		}
 		if qresync && base != nil {
-			changes = new(delta)
+			changes = new(listing.Delta)
 			opts.QResync = imapclient.QResync{
 				UIDValidity: base.UIDValidity, ModSeq: base.ModSeq, Known: mail.UIDsFrom(1),
-				Vanished: changes.vanished, Changed: changes.fetched, Unreadable: changes.unreadable,
+				Vanished: changes.Vanished, Changed: changes.Fetched, Unreadable: changes.Unreadable,
 			}
 		} else {
 			opts.CondStore = true
 		}
 	}
-	p, err := sess.client.StartSelect(ctx, m.name, opts)
-	if eerr := sess.qresyncEnabled(ctx); err == nil && eerr != nil {
+	p, err := sess.Client.StartSelect(ctx, m.name, opts)
+	if eerr := sess.QResyncAnswered(ctx); err == nil && eerr != nil {
 		err = eerr
 	}
 	if err != nil {
@@ -202,66 +185,12 @@ func (m *mailbox) trySelect(ctx context.Context, sess *session, remembers bool, 
 		return sel, changes, err
 	}
 	// Is it the mailbox, or the parameter?
-	plain, perr := sess.client.Select(ctx, m.name, imapclient.SelectOptions{ReadOnly: m.readOnly})
+	plain, perr := sess.Client.Select(ctx, m.name, imapclient.SelectOptions{ReadOnly: m.readOnly})
 	if perr == nil {
 		m.store.debugf("the server selects '%s' only without parameters: %v", m.box, err)
-		m.store.plainSelect.Store(true)
+		m.store.run().plainSelect.Store(true)
 	}
 	return plain, nil, perr
-}
-
-// compare finds out what the base is worth, and the current listing if the
-// SELECT told that. It returns why the base is wrong, if it is.
-func (s *selection) compare(sel *imapclient.Selected, changes *delta) (wrong string) {
-	base := s.base
-	switch {
-	case sel.UIDValidity != base.UIDValidity:
-		return "UIDVALIDITY has changed"
-	case s.modSeq == 0:
-		return "the mailbox has no mod-sequences any more"
-	case s.modSeq < base.ModSeq:
-		return "HIGHESTMODSEQ has gone back"
-	case sel.UIDNext != 0 && sel.UIDNext < base.UIDNext:
-		return "UIDNEXT has gone back"
-	}
-	if changes != nil {
-		return s.resync(sel, changes)
-	}
-	if s.modSeq == base.ModSeq && s.next == base.UIDNext && int(sel.Exists) == len(base.Messages) {
-		// No flags have changed, nothing is new, and so nothing is gone.
-		s.current = base
-	}
-	return ""
-}
-
-// resync applies what a SELECT with QRESYNC has told. An answer that contradicts
-// itself, or what else is known, shows that the server does not keep track of
-// changes, so that it must not be asked for them in another way either.
-func (s *selection) resync(sel *imapclient.Selected, changes *delta) (wrong string) {
-	base := s.base
-	changes.settle()
-	msgs, ok := changes.apply(base)
-	switch n := len(msgs); {
-	case changes.flaw != "":
-		return changes.flaw
-	case !ok:
-		return "the server reports impossible changes"
-	case n != int(sel.Exists):
-		return fmt.Sprintf("with the changes that the server reports there are %d messages, but it has %d", n, sel.Exists)
-	case !changes.placed(msgs):
-		return "the changes that the server reports lead to other sequence numbers"
-	case sel.UIDNext != 0 && n > 0 && msgs[n-1].UID >= sel.UIDNext && sel.UIDNext != mail.MaxUID:
-		return "the server reports messages beyond UIDNEXT"
-	}
-	s.unsure = !changes.explained(msgs, base.UIDNext, s.next)
-	s.current = base
-	next := above(msgs, s.next)
-	if len(changes.changed) > 0 || len(changes.gone) > 0 || s.modSeq != base.ModSeq || next != base.UIDNext {
-		s.current = &listcache.Listing{
-			UIDValidity: base.UIDValidity, UIDNext: next, ModSeq: s.modSeq, Complete: base.Complete, Messages: msgs,
-		}
-	}
-	return ""
 }
 
 // errNoExists says that a mailbox cannot be opened: without the number of messages, a
@@ -271,9 +200,8 @@ var errNoExists = errors.New("number of messages is unknown: the server's EXISTS
 // warnNoValidity warns once if a server does not report UIDVALIDITY, or reports 0. The
 // mailbox is then identified by 0.
 func (s *Store) warnNoValidity(box string) {
-	if s.noValidity.CompareAndSwap(false, true) {
-		s.warn(fmt.Sprintf("the server of store '%s' does not report the UIDVALIDITY of mailbox '%s'", s.opts.Name, box),
-			"if the mailbox is deleted and created again, or gets new UIDs, mbsync cannot detect it and may confuse messages")
+	if s.run().noValidity.CompareAndSwap(false, true) {
+		s.warn(event.UIDValidityNotReported{Store: s.opts.Name, Box: box})
 	}
 }
 
@@ -286,10 +214,10 @@ func unsafeLogin(err error) bool {
 
 // askUIDNext finds out the UIDNEXT that the server has not told: that of the
 // last message, plus one.
-func askUIDNext(ctx context.Context, sess *session, exists uint32) (mail.UID, error) {
+func askUIDNext(ctx context.Context, sess *session.Session, exists uint32) (mail.UID, error) {
 	if exists == 0 {
 		// It may have been otherwise, and UIDs go on from where they were.
-		st, err := sess.client.Status(ctx, sess.selected, imapwire.BoxUIDNext)
+		st, err := sess.Client.Status(ctx, sess.Selected, imapwire.BoxUIDNext)
 		if err != nil && !refused(err) {
 			return 0, fmt.Errorf("finding the next UID: %w", err)
 		}
@@ -299,7 +227,7 @@ func askUIDNext(ctx context.Context, sess *session, exists uint32) (mail.UID, er
 	// above the last message.
 	var last mail.UID
 	end := imapclient.FetchRequest{UIDs: mail.UIDsFrom(1), Last: true}
-	err := sess.client.Fetch(ctx, end, func(f *imapclient.Message) error {
+	err := sess.Client.Fetch(ctx, end, func(f *imapclient.Message) error {
 		last = max(last, f.UID)
 		return nil
 	})

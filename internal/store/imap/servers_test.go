@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"isync/internal/event"
 	"isync/internal/imapclient"
 	"isync/internal/store"
 	"isync/internal/store/imap"
@@ -22,7 +23,7 @@ func options(t testing.TB, s testkit.Server, user string) imap.Options {
 		Client:       imapclient.Options{Host: s.At().Host, Port: s.At().Port, Timeout: 20 * time.Second},
 		Login:        loginWith(user, testkit.Password),
 		UseNamespace: true,
-		Warn:         func(text, _ string) { t.Errorf("warning: %s", text) },
+		Warn:         func(f event.Fact) { t.Errorf("warning: %s", textOf(f)) },
 	}
 }
 
@@ -69,6 +70,7 @@ func TestSuite(t *testing.T) {
 				RefusesText:  traits.RefusesText,
 				Stored:       traits.Stored,
 				Unmarked:     true,
+				Bare:         v.name != "sdbox",
 				New: func(t testing.TB) storetest.Backend {
 					user := fmt.Sprintf("user%d", users.Add(1))
 					server.AddUser(t, user)

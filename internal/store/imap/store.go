@@ -8,46 +8,85 @@ import (
 	"sync/atomic"
 	"time"
 
+	"isync/internal/event"
 	"isync/internal/imapclient"
-	"isync/internal/listcache"
+	"isync/internal/memo"
 	"isync/internal/store"
+	"isync/internal/store/imap/session"
+	"isync/internal/store/imap/watching"
 )
 
 // Sessions are the sessions of an account. Several stores may share them; they
 // end with the last of those, until there is another one.
-type Sessions struct{ pool *pool }
+type Sessions struct {
+	pool    *session.Pool
+	account *watching.Account // see Watch
+}
 
 // NewSessions returns the sessions for stores that have these options in common:
-// Client, Login, MaxSessions, Warn, Listings, Server, ReadOnly, Now and Debug. It connects when a store uses them for the
+// Client, Login, WatchLogin, IdleRefresh, MaxSessions, Warn, Listings, Server, ReadOnly, Now and Debug. It connects when a store uses them for the
 // first time.
-func NewSessions(o Options) *Sessions { return &Sessions{newPool(&o)} }
+func NewSessions(o Options) *Sessions { return newSessions(o, o.sessions()) }
+
+func newSessions(o Options, so session.Options) *Sessions {
+	pool := session.NewPool(so)
+	w := watching.Options{Pool: pool, Login: o.WatchLogin, IdleRefresh: o.IdleRefresh, Debug: o.Debug}
+	return &Sessions{pool, watching.NewAccount(w)}
+}
+
+// sessions are the options that concern the sessions.
+func (o *Options) sessions() session.Options {
+	s := session.Options{
+		Client: o.Client, Login: o.Login, MaxSessions: o.MaxSessions, Listings: o.Listings,
+		Server: o.Server, ReadOnly: o.ReadOnly, Now: o.Now, Debug: o.Debug,
+	}
+	if warn := o.Warn; warn != nil {
+		s.Limited = func(n int, err error) {
+			warn(event.ConnectionsLimited{Count: n, Err: err})
+		}
+	}
+	return s
+}
 
 // Options describe a store.
 type Options struct {
 	// Name is the store's name in the configuration.
 	Name string
 
-	// Sessions, if not nil, are those of the account. Client, Login, MaxSessions,
-	// Warn, Server and ReadOnly are ignored here then.
+	// Sessions, if not nil, are those of the account. Client, Login, WatchLogin,
+	// IdleRefresh, MaxSessions, Warn, Server and ReadOnly are ignored here then.
 	Sessions *Sessions
+
+	// Place identifies the account. Sections of the configuration that mean the same
+	// account must have the same Place.
+	Place string
 
 	// Client tells how to connect.
 	Client imapclient.Options
 
-	// Login logs in on a new connection, after TLS has been started; it is not
-	// called if the server has greeted us as logged in. It may be called by
-	// several goroutines at once, but not before it has succeeded once, and
-	// once it has failed only for other stores of the account, or after a
-	// *LateError. nil: there is no other way than such a greeting.
+	// Login logs in on a new connection, after TLS has been started. It is not called
+	// after a PREAUTH greeting. Several goroutines may call it at once, but only after
+	// it has succeeded once. After it has failed, it is called only for other stores of
+	// the account, or after an *auth.LateError. nil: only servers with a PREAUTH
+	// greeting can be used.
 	Login func(ctx context.Context, c *imapclient.Client) error
 
-	// MaxSessions is how many sessions there may be at a time; 0: as many as
-	// are needed and the server grants.
+	// WatchLogin, if not nil, returns a Login for a connection that watches the account.
+	// Such connections are made at any time, and not as part of a run, so it obtains the
+	// secret anew. A secret that was refused is not sent again, unless again is set.
+	// nil: Login.
+	WatchLogin func(again bool) func(ctx context.Context, c *imapclient.Client) error
+	// IdleRefresh is how long an IDLE lasts before it is ended and begun again; 0:
+	// watching.DefaultIdleRefresh.
+	IdleRefresh time.Duration
+
+	// MaxSessions is how many connections there may be at a time, including those that
+	// watch the account; 0: as many as are needed and the server grants.
 	MaxSessions int
 
-	// Warn, if not nil, is told what the user should know. It may be called
-	// from several goroutines. The hint says what to do about it; it may be empty.
-	Warn func(text, hint string)
+	// Warn, if not nil, is called with each warning. It may be called from several
+	// goroutines.
+	Warn func(event.Fact)
 
 	// Explain, if not nil, is told which of what the server lists is no mailbox.
 	Explain func(text string)
@@ -68,7 +107,7 @@ type Options struct {
 	// next. Account tells the account, that is the server and the user, from all
 	// others; it is called after a login. Without it, or with "", nothing is
 	// remembered.
-	Listings *listcache.Dir
+	Listings *memo.Dir
 	Account  func(ctx context.Context) (string, error)
 	// Server tells the server, and the ways to log in to it, from all others. What
 	// it has told about itself is remembered in Listings, unless Server is "", or
@@ -85,23 +124,14 @@ type Options struct {
 
 // Store implements store.Store.
 type Store struct {
-	opts   Options
-	pool   *pool
-	door   door
-	layout layoutCache
-	// plainSelect: the server does not take parameters of SELECT.
-	plainSelect atomic.Bool
-	// noValidity: the warning about a missing UIDVALIDITY was shown.
-	noValidity atomic.Bool
-	// plainExpunge: the server has refused UID EXPUNGE.
-	plainExpunge atomic.Bool
+	opts  Options
+	pool  *session.Pool
+	gate  session.LoginGate
+	sets  *setLengths
+	facts atomic.Pointer[runFacts] // see run
 
-	mu      sync.Mutex
-	caps    *store.Caps // once known
-	closed  bool
-	leftOut map[string]bool // names on the server, see leaveOut
-
-	survey survey // see Trace
+	mu     sync.Mutex
+	closed bool
 }
 
 var _ store.Store = (*Store)(nil)
@@ -111,24 +141,26 @@ func New(opts Options) *Store {
 	if opts.Sessions == nil {
 		opts.Sessions = NewSessions(opts)
 	}
-	opts.Sessions.pool.join()
-	return &Store{opts: opts, pool: opts.Sessions.pool}
+	pool := opts.Sessions.pool
+	pool.Join()
+	return &Store{opts: opts, pool: pool, sets: &setLengths{pool.Record(), opts.debugf}}
 }
 
 // Name implements store.Store.
 func (s *Store) Name() string { return s.opts.Name }
 
-func (s *Store) warn(text, hint string) {
+func (s *Store) warn(f event.Fact) {
 	if s.opts.Warn != nil {
-		s.opts.Warn(text, hint)
+		s.opts.Warn(f)
 	}
 }
 
 // Caps implements store.Store.
 func (s *Store) Caps(ctx context.Context) (store.Caps, error) {
-	s.mu.Lock()
-	known := s.caps
-	s.mu.Unlock()
+	r := s.run()
+	r.mu.Lock()
+	known := r.caps
+	r.mu.Unlock()
 	if known != nil {
 		return *known, nil
 	}
@@ -141,9 +173,9 @@ func (s *Store) Caps(ctx context.Context) (store.Caps, error) {
 	if err != nil {
 		return store.Caps{}, s.storeError(err)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.caps = &caps
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.caps = &caps
 	return caps, nil
 }
 
@@ -155,7 +187,7 @@ func (s *Store) Close() error {
 	s.closed = true
 	s.mu.Unlock()
 	if !closed {
-		s.pool.leave()
+		s.pool.Leave()
 	}
 	return nil
 }
@@ -164,29 +196,23 @@ func (s *Store) Close() error {
 // the server makes of the login. It may be run again if things turn out to be
 // otherwise than expected.
 func (s *Store) ask(ctx context.Context, f func(c *imapclient.Client) error) error {
-	sess, answer, err := s.pool.ask(ctx, &s.door, false, func(sess *session) error { return f(sess.client) })
-	if err != nil || answer != nil {
-		return cmp.Or(err, answer)
-	}
-	s.pool.put(sess)
-	return nil
+	return s.on(ctx, session.Want{}, f)
 }
 
 // share runs f on any session: an idle one, one of an open mailbox, or a new
 // one. If the session turns out to have been lost while it was idle, f is run
 // once more.
 func (s *Store) share(ctx context.Context, f func(c *imapclient.Client) error) error {
-	for {
-		sess, used, err := s.pool.any(ctx, &s.door)
-		if err != nil {
-			return err
-		}
-		err = f(sess.client)
-		s.pool.put(sess)
-		if !used || !isLost(err) || ctx.Err() != nil {
-			return err
-		}
+	return s.on(ctx, session.Want{Changes: true}, f)
+}
+
+func (s *Store) on(ctx context.Context, want session.Want, f func(c *imapclient.Client) error) error {
+	sess, answer, err := s.pool.Take(ctx, &s.gate, want, func(sess *session.Session) error { return f(sess.Client) })
+	if err != nil || answer != nil {
+		return cmp.Or(err, answer)
 	}
+	s.pool.Put(sess, want)
+	return nil
 }
 
 // isLost reports whether the error means that the connection is gone.
@@ -201,7 +227,7 @@ func (s *Store) storeError(err error) error {
 	if err == nil || classified(err) {
 		return err
 	}
-	return &store.StoreError{Store: s.opts.Name, Err: err}
+	return &store.StoreError{Store: s.opts.Name, Err: judged(err)}
 }
 
 // boxError makes err one of the mailbox, or of the store if the connection is
@@ -213,7 +239,7 @@ func (s *Store) boxError(box string, err error) error {
 	case isLost(err):
 		return s.storeError(err)
 	}
-	return &store.BoxError{Store: s.opts.Name, Box: box, Err: err}
+	return &store.BoxError{Store: s.opts.Name, Box: box, Err: judged(err)}
 }
 
 // classified reports whether an error is of package store already, or plainly

@@ -10,7 +10,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,28 +37,6 @@ const (
 var sequence atomic.Uint64
 
 func init() { sequence.Store(rand.Uint64N(1e9)) }
-
-// newName returns a name for a new message; without a UID if that is 0.
-func (s *Store) newName(u mail.UID, flags mail.Flags) string {
-	return s.newNameAt(s.opts.Clock().Unix(), u, flags)
-}
-
-// newNameAt is newName for a message that has arrived at the given time.
-func (s *Store) newNameAt(seconds int64, u mail.UID, flags mail.Flags) string {
-	b := strconv.AppendInt(nil, seconds, 10)
-	b = append(b, '.')
-	b = strconv.AppendInt(b, int64(s.opts.Pid), 10)
-	b = append(b, '_')
-	b = strconv.AppendUint(b, sequence.Add(1), 10)
-	b = append(b, '.')
-	b = append(b, s.host...)
-	if u != 0 {
-		b = append(b, uidMark...)
-		b = strconv.AppendUint(b, uint64(u), 10)
-	}
-	b = append(b, s.opts.InfoDelimiter, '2', ',')
-	return string(flags.AppendTo(b))
-}
 
 // newDir returns where a new message belongs.
 func newDir(flags mail.Flags) uint8 {
@@ -294,7 +271,7 @@ func (a *appender) commit(ctx context.Context) {
 			continue
 		}
 		left--
-		r := store.AppendResult{Key: p.key, More: left > 0}
+		r := store.AppendResult{Key: p.key, Path: a.m.pathOf(p.entry), More: left > 0}
 		if !a.m.store.opts.NoUIDs {
 			r.UID = p.entry.uid
 		}
@@ -322,6 +299,9 @@ func (m *mailbox) place(ctx context.Context, group []*pending) error {
 	note, err := u.bind(ctx, next, names)
 	if err != nil {
 		return err
+	}
+	if !m.isMapped() {
+		m.noteNew(u.state().validity, next, names)
 	}
 	touched := m.move(group, next, note)
 	err = m.syncDirs(touched)

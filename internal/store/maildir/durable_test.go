@@ -25,8 +25,8 @@ import (
 	"isync/internal/vfs/vfstest"
 )
 
-// world is a mailbox with its trash, and what must hold of them.
-type world struct {
+// boxWorld is a mailbox with its trash, and what must hold of them.
+type boxWorld struct {
 	t     testing.TB
 	fsys  vfs.FS // that the store works on
 	sync  bool
@@ -44,8 +44,8 @@ type world struct {
 	failures []error             // what the store reported
 }
 
-func newWorld(t testing.TB, fsys vfs.FS) *world {
-	return &world{
+func newWorld(t testing.TB, fsys vfs.FS) *boxWorld {
+	return &boxWorld{
 		t: t, fsys: fsys, sync: true, box: mail.Inbox,
 		present: map[string]bool{}, byUID: map[mail.UID]string{}, flags: map[mail.UID]string{},
 		trashed: map[string]bool{}, possible: map[string]bool{},
@@ -53,12 +53,12 @@ func newWorld(t testing.TB, fsys vfs.FS) *world {
 }
 
 // text returns the text of another message.
-func (w *world) text() string {
+func (w *boxWorld) text() string {
 	w.bodys++
 	return fmt.Sprintf("Subject: message %d\n\n%s\n", w.bodys, strings.Repeat("text ", w.bodys*7))
 }
 
-func (w *world) store(fsys vfs.FS, later time.Duration) *maildir.Store {
+func (w *boxWorld) store(fsys vfs.FS, later time.Duration) *maildir.Store {
 	s, err := maildir.New(maildir.Options{
 		Name: "local", Inbox: "/mail/Inbox", Path: "/mail/", SubFolders: maildir.SubFoldersVerbatim,
 		FSync: w.sync, AltMap: w.alt, FS: fsys, NoDelay: true, Host: "host", Pid: 1,
@@ -79,7 +79,7 @@ func put(t testing.TB, m *vfstest.Mem, name, text string) {
 }
 
 // failed notes an error that the store reported.
-func (w *world) failed(err error) bool {
+func (w *boxWorld) failed(err error) bool {
 	if err == nil {
 		return false
 	}
@@ -90,7 +90,7 @@ func (w *world) failed(err error) bool {
 }
 
 // open opens the box; nil if that fails.
-func (w *world) open() store.Mailbox {
+func (w *boxWorld) open() store.Mailbox {
 	ctx := context.Background()
 	s := w.store(w.fsys, 0)
 	if w.failed(s.Create(ctx, w.box)) {
@@ -104,7 +104,7 @@ func (w *world) open() store.Mailbox {
 }
 
 // append stores n messages.
-func (w *world) append(m store.Mailbox, n int, flags mail.Flags) {
+func (w *boxWorld) append(m store.Mailbox, n int, flags mail.Flags) {
 	ctx := context.Background()
 	texts := make(map[int]string)
 	a, err := m.Append(ctx, func(r store.AppendResult) {
@@ -140,7 +140,7 @@ func (w *world) append(m store.Mailbox, n int, flags mail.Flags) {
 }
 
 // scan lists the box and takes the UIDs and texts found for certain.
-func (w *world) scan(m store.Mailbox) {
+func (w *boxWorld) scan(m store.Mailbox) {
 	ctx := context.Background()
 	l, err := m.Scan(ctx, store.Need{UIDs: mail.UIDsFrom(1), Flags: true})
 	if w.failed(err) {
@@ -168,7 +168,7 @@ func (w *world) scan(m store.Mailbox) {
 }
 
 // setFlags changes flags of messages.
-func (w *world) setFlags(m store.Mailbox, add, remove mail.Flags, uids ...mail.UID) {
+func (w *boxWorld) setFlags(m store.Mailbox, add, remove mail.Flags, uids ...mail.UID) {
 	var changes []store.FlagChange
 	want := make(map[mail.UID]string)
 	w.mu.Lock()
@@ -188,7 +188,7 @@ func (w *world) setFlags(m store.Mailbox, add, remove mail.Flags, uids ...mail.U
 	}))
 }
 
-func (w *world) trash(m store.Mailbox, uids ...mail.UID) {
+func (w *boxWorld) trash(m store.Mailbox, uids ...mail.UID) {
 	texts := make(map[mail.UID]string)
 	w.mu.Lock()
 	for _, u := range uids {
@@ -206,7 +206,7 @@ func (w *world) trash(m store.Mailbox, uids ...mail.UID) {
 	}))
 }
 
-func (w *world) remove(m store.Mailbox, uids ...mail.UID) {
+func (w *boxWorld) remove(m store.Mailbox, uids ...mail.UID) {
 	removed := make(map[string]bool)
 	w.mu.Lock()
 	for _, u := range uids {
@@ -238,7 +238,7 @@ type expectation struct {
 	validity                   uint32
 }
 
-func (w *world) expect() expectation {
+func (w *boxWorld) expect() expectation {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return expectation{
@@ -274,7 +274,7 @@ func contents(ctx context.Context, m store.Mailbox) (texts map[mail.UID]string, 
 
 // verify checks the state of a file system that a run has left, and that one
 // can go on from there. once tells that no message may be there twice.
-func (w *world) verify(fsys vfs.FS, want expectation, once bool) error {
+func (w *boxWorld) verify(fsys vfs.FS, want expectation, once bool) error {
 	ctx := context.Background()
 	if err := rawInvariant(fsys, "/mail/Inbox"); err != nil {
 		return err
@@ -333,7 +333,7 @@ func (w *world) verify(fsys vfs.FS, want expectation, once bool) error {
 }
 
 // binned returns the texts in the trash.
-func (w *world) binned(s store.Store) ([]string, error) {
+func (w *boxWorld) binned(s store.Store) ([]string, error) {
 	ctx := context.Background()
 	bin, err := s.Open(ctx, "trash", store.OpenRequest{})
 	if errors.Is(err, store.ErrNoBox) {
@@ -348,7 +348,7 @@ func (w *world) binned(s store.Store) ([]string, error) {
 }
 
 // goOn stores another message.
-func (w *world) goOn(m store.Mailbox, before map[mail.UID]string) error {
+func (w *boxWorld) goOn(m store.Mailbox, before map[mail.UID]string) error {
 	ctx := context.Background()
 	var got store.AppendResult
 	a, err := m.Append(ctx, func(r store.AppendResult) { got = r })
@@ -415,13 +415,13 @@ func rawInvariant(fsys vfs.FS, dir string) error {
 // from, run does it.
 type scenario struct {
 	name    string
-	prepare func(w *world, m *vfstest.Mem)
-	run     func(w *world)
+	prepare func(w *boxWorld, m *vfstest.Mem)
+	run     func(w *boxWorld)
 	alt     bool // with the UIDs in a database
 }
 
 // numbered places n messages with UIDs, half of them in new, and notes them.
-func numbered(w *world, m *vfstest.Mem, n int, highest mail.UID) {
+func numbered(w *boxWorld, m *vfstest.Mem, n int, highest mail.UID) {
 	check(w.t, vfs.MkdirAll(m, "/mail/Inbox/cur", 0o700, false))
 	check(w.t, vfs.MkdirAll(m, "/mail/Inbox/new", 0o700, false))
 	check(w.t, vfs.MkdirAll(m, "/mail/Inbox/tmp", 0o700, false))
@@ -459,7 +459,7 @@ func mapped(t testing.TB, fsys vfs.FS, m *uidmap.Map) {
 }
 
 // delivered places messages without UIDs.
-func delivered(w *world, m *vfstest.Mem, n int) {
+func delivered(w *boxWorld, m *vfstest.Mem, n int) {
 	for i := range n {
 		text := w.text()
 		name := fmt.Sprintf("/mail/Inbox/new/200.1_%d.h", i)
@@ -472,13 +472,13 @@ func delivered(w *world, m *vfstest.Mem, n int) {
 }
 
 var scenarios = []scenario{
-	{"create and append", func(w *world, m *vfstest.Mem) {}, func(w *world) {
+	{"create and append", func(w *boxWorld, m *vfstest.Mem) {}, func(w *boxWorld) {
 		if m := w.open(); m != nil {
 			w.append(m, 3, 0)
 			w.append(m, 2, mail.FlagSeen)
 		}
 	}, false},
-	{"append", func(w *world, m *vfstest.Mem) { numbered(w, m, 4, 7) }, func(w *world) {
+	{"append", func(w *boxWorld, m *vfstest.Mem) { numbered(w, m, 4, 7) }, func(w *boxWorld) {
 		if m := w.open(); m != nil {
 			w.append(m, 2, 0)
 			w.append(m, 5, mail.FlagSeen|mail.FlagFlagged) // to two digits
@@ -486,22 +486,22 @@ var scenarios = []scenario{
 			w.append(m, 1, 0)
 		}
 	}, false},
-	{"number", func(w *world, m *vfstest.Mem) {
+	{"number", func(w *boxWorld, m *vfstest.Mem) {
 		numbered(w, m, 2, 8)
 		delivered(w, m, 5)
-	}, func(w *world) {
+	}, func(w *boxWorld) {
 		if m := w.open(); m != nil {
 			w.scan(m)
 		}
 	}, false},
-	{"flags", func(w *world, m *vfstest.Mem) { numbered(w, m, 6, 6) }, func(w *world) {
+	{"flags", func(w *boxWorld, m *vfstest.Mem) { numbered(w, m, 6, 6) }, func(w *boxWorld) {
 		if m := w.open(); m != nil {
 			w.setFlags(m, mail.FlagSeen|mail.FlagAnswered, mail.FlagFlagged, 1, 2, 3, 4)
 			w.scan(m)
 			w.setFlags(m, 0, mail.FlagSeen, 2, 5)
 		}
 	}, false},
-	{"trash and remove", func(w *world, m *vfstest.Mem) { numbered(w, m, 6, 6) }, func(w *world) {
+	{"trash and remove", func(w *boxWorld, m *vfstest.Mem) { numbered(w, m, 6, 6) }, func(w *boxWorld) {
 		if m := w.open(); m != nil {
 			w.setFlags(m, mail.FlagDeleted, mail.FlagSeen, 1, 2, 3, 4, 6)
 			w.trash(m, 1, 2)
@@ -509,7 +509,7 @@ var scenarios = []scenario{
 			w.trash(m, 6)
 		}
 	}, false},
-	{"new UIDVALIDITY", func(w *world, m *vfstest.Mem) {
+	{"new UIDVALIDITY", func(w *boxWorld, m *vfstest.Mem) {
 		numbered(w, m, 4, 4)
 		delivered(w, m, 2)
 		// Two that claim the same UID, and one with an absurd one.
@@ -520,16 +520,41 @@ var scenarios = []scenario{
 		}
 		check(w.t, m.Remove("/mail/Inbox/.uidvalidity"))
 		w.validity = 0
-	}, func(w *world) {
+	}, func(w *boxWorld) {
 		if m := w.open(); m != nil {
 			w.scan(m)
+		}
+	}, false},
+	{"foreign UIDs", func(w *boxWorld, m *vfstest.Mem) {
+		numbered(w, m, 5, 5)
+		ctx := context.Background()
+		box, err := w.store(m, 0).Open(ctx, w.box, store.OpenRequest{})
+		check(w.t, err)
+		_, err = box.Scan(ctx, all())
+		check(w.t, err)
+		// Message 1 is replaced by another one, and two others claim to be message 2.
+		check(w.t, m.Remove("/mail/Inbox/new/100.1_0.h,U=1"))
+		gone := w.byUID[1]
+		delete(w.present, gone)
+		delete(w.possible, gone)
+		delete(w.byUID, 1)
+		delete(w.flags, 1)
+		for _, n := range []string{"cur/9.1_1.h,U=1:2,S", "cur/9.1_2.h,U=2:2,F", "new/9.1_3.h,U=2"} {
+			text := w.text()
+			put(w.t, m, "/mail/Inbox/"+n, text)
+			w.present[text], w.possible[text] = true, true
+		}
+	}, func(w *boxWorld) {
+		if m := w.open(); m != nil {
+			w.scan(m)
+			w.append(m, 2, 0)
 		}
 	}, false},
 }
 
 // takeOver is about a database of the C program: it is taken over, and kept from
 // being used again.
-var takeOver = scenario{"take over", func(w *world, m *vfstest.Mem) {
+var takeOver = scenario{"take over", func(w *boxWorld, m *vfstest.Mem) {
 	numbered(w, m, 4, 4)
 	check(w.t, m.Remove("/mail/Inbox/"+uidmap.FileName))
 	names := make([]string, 4)
@@ -538,7 +563,7 @@ var takeOver = scenario{"take over", func(w *world, m *vfstest.Mem) {
 	}
 	put(w.t, m, "/mail/Inbox/"+uidmap.ForeignName, string(foreignMap(w.validity, 4, names...)))
 	delivered(w, m, 2)
-}, func(w *world) {
+}, func(w *boxWorld) {
 	if m := w.open(); m != nil {
 		w.scan(m)
 		w.append(m, 3, mail.FlagSeen)
@@ -549,8 +574,8 @@ var takeOver = scenario{"take over", func(w *world, m *vfstest.Mem) {
 func everyScenario() []scenario {
 	all := slices.Clone(scenarios)
 	for _, s := range scenarios {
-		if s.name == "new UIDVALIDITY" {
-			continue // it is about UIDs in names
+		if s.name == "new UIDVALIDITY" || s.name == "foreign UIDs" {
+			continue // they are about UIDs in names
 		}
 		s.name += " (mapped)"
 		s.alt = true
@@ -560,7 +585,7 @@ func everyScenario() []scenario {
 }
 
 // start prepares a scenario on a fresh file system.
-func (s scenario) start(t testing.TB, alt bool) (*world, *vfstest.Mem, *vfstest.Fault) {
+func (s scenario) start(t testing.TB, alt bool) (*boxWorld, *vfstest.Mem, *vfstest.Fault) {
 	m := vfstest.NewMem(nil)
 	check(t, m.Mkdir("/mail", 0o700))
 	f := vfstest.NewFault(m)
@@ -635,6 +660,8 @@ func TestFailures(t *testing.T) {
 									// A new directory that cannot be given to its group stays private.
 									fi, err := m.Stat(name)
 									silent = op == vfstest.OpOpen && err == nil && fi.IsDir()
+									// The known names only protect, and are known again after the next scan.
+									silent = silent || strings.Contains(name, ".isyncuidmap.names")
 								})
 							}
 						})

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 
+	"isync/internal/event"
 	"isync/internal/mail"
 	"isync/internal/store"
 	"isync/internal/vfs"
@@ -95,7 +96,7 @@ func (m *mailbox) deliver(e entry, f vfs.File, it store.FetchItem, sink func(*st
 	in.Date, in.Size = fi.ModTime(), fi.Size()
 	body := &body{file: f, limit: -1}
 	if it.HeaderOnly {
-		body.limit, err = headerLines(f, func([]byte, bool) {})
+		body.limit, err = mail.HeaderLines(f, func([]byte, bool) {})
 		if err == nil {
 			_, err = f.Seek(0, io.SeekStart)
 		}
@@ -186,7 +187,7 @@ func (m *mailbox) size(ctx context.Context, e entry) (size int64, ok bool, err e
 		}
 		if ofTheEntry(err) {
 			// Fetching it fails with an error; it must not look deleted.
-			m.store.warn(notMail, "cannot access '%s': %v", m.pathOf(e), bareError(err))
+			m.store.warn(event.MessageInaccessible{Path: m.pathOf(e), Err: bareError(err)})
 			return 0, true, nil
 		}
 		if !isMissing(err) {
@@ -220,7 +221,7 @@ func (m *mailbox) readDetails(ctx context.Context, l *store.Listing, need store.
 	case err != nil:
 		return false, err
 	case !fi.Mode().IsRegular():
-		m.store.warn(notMail, "cannot read the header of message %d in mailbox '%s': '%s' is not a file", e.uid, m.name, m.pathOf(e))
+		m.store.warn(event.HeaderUnreadable{Box: m.name, UID: e.uid, Path: m.pathOf(e)})
 		return true, nil
 	}
 	if need.SizesFrom != 0 && e.uid >= need.SizesFrom {
@@ -245,6 +246,6 @@ func (m *mailbox) unreadable(need store.Need, e entry, err error) error {
 	if need.TUIDs && (!ofTheEntry(err) || errors.Is(err, fs.ErrPermission)) {
 		return fmt.Errorf("cannot read the header of message %d: %w", e.uid, err)
 	}
-	m.store.warn("", "cannot read the header of message %d in mailbox '%s': %v", e.uid, m.name, err)
+	m.store.warn(event.HeaderUnreadable{Box: m.name, UID: e.uid, Err: err})
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"isync/internal/event"
 	"isync/internal/mail"
 	"isync/internal/store"
 )
@@ -51,7 +52,7 @@ type walker struct {
 	// found are directories that are still to be listed. Directories at a lower
 	// depth come first, so that a mailbox is found under its own name before it is
 	// found through symbolic links.
-	found []*place
+	found []*visit
 	// loops is how many warnings there were of directories that are left out.
 	loops int
 }
@@ -77,7 +78,7 @@ func (w *walker) list(ctx context.Context, req store.ListRequest) error {
 		return w.listPlusPlus(req)
 	}
 	if inbox {
-		if err := w.below(&place{path: o.Inbox, name: mail.Inbox, depth: 1}); err != nil {
+		if err := w.below(&visit{path: o.Inbox, name: mail.Inbox, depth: 1}); err != nil {
 			return err
 		}
 		if err := w.visitFound(ctx); err != nil {
@@ -111,7 +112,7 @@ func (w *walker) visitFound(ctx context.Context) error {
 // add adds a mailbox that is there.
 func (w *walker) add(name string) {
 	if strings.HasSuffix(name, ".lock") {
-		w.s.warn("rename it if it is to be synchronized", "ignoring mailbox '%s': names ending in '.lock' are reserved", name)
+		w.s.warn(event.BoxNameReserved{Box: name})
 		return
 	}
 	w.boxes = append(w.boxes, store.Box{Name: name})
@@ -170,7 +171,7 @@ func (w *walker) listPath() error {
 	if dir == "" {
 		dir = "."
 	}
-	root := &place{path: dir}
+	root := &visit{path: dir}
 	names, err := w.s.fs.ReadNames(dir)
 	if isMissing(err) {
 		return fmt.Errorf("cannot open Path: %w; create it (mkdir -p '%s') unless this is a typo, or a file system has to be mounted", err, filepath.Clean(dir))
@@ -189,7 +190,7 @@ func (w *walker) listPath() error {
 			continue
 		case box == mail.Inbox:
 			if isBox, err := w.isBox(path); err != nil || isBox {
-				w.s.warn("if this is the inbox, write: Inbox "+path+"; else give it another name", "ignoring '%s': INBOX is in '%s'", path, w.s.opts.Inbox)
+				w.s.warn(event.InboxElsewhere{Path: path, Inbox: w.s.opts.Inbox})
 			}
 			continue
 		case w.style == SubFoldersLegacy && box[0] == '.':
@@ -201,15 +202,15 @@ func (w *walker) listPath() error {
 				continue
 			}
 		}
-		w.found = append(w.found, &place{path: path, name: box, up: root, depth: 1})
+		w.found = append(w.found, &visit{path: path, name: box, up: root, depth: 1})
 	}
 	return nil
 }
 
 // visit lists the directory at p, which may be a mailbox, and what is in it.
-func (w *walker) visit(p *place) error {
+func (w *walker) visit(p *visit) error {
 	if !utf8.ValidString(p.name) {
-		w.s.warn("rename it to UTF-8, for example with convmv", "ignoring '%q': its name is not valid UTF-8", p.path)
+		w.s.warn(event.BoxNameNotUTF8{Path: p.path})
 		return nil
 	}
 	isDir, err := w.enter(p)
@@ -235,7 +236,7 @@ func (w *walker) visit(p *place) error {
 }
 
 // below finds what is in the directory of a mailbox or container.
-func (w *walker) below(p *place) error {
+func (w *walker) below(p *visit) error {
 	dir := p.path
 	entries, err := w.s.fs.ReadNames(dir)
 	switch {
@@ -248,7 +249,7 @@ func (w *walker) below(p *place) error {
 		return fmt.Errorf("cannot list mailboxes: %w", err)
 	}
 	if slices.Contains(entries, "new") && slices.Contains(entries, "tmp") && !slices.Contains(entries, "cur") {
-		w.s.warn("if it is a mailbox, complete it: mkdir '"+filepath.Join(dir, "cur")+"'", "ignoring '%s': it has 'new' and 'tmp', but no 'cur', which a mailbox needs", dir)
+		w.s.warn(event.BoxIncomplete{Path: dir})
 	}
 	for _, n := range entries {
 		path := filepath.Join(dir, n)
@@ -264,7 +265,7 @@ func (w *walker) below(p *place) error {
 		if path == w.s.opts.Inbox {
 			continue
 		}
-		w.found = append(w.found, &place{path: path, name: p.name + "/" + sub, up: p, depth: p.depth + 1})
+		w.found = append(w.found, &visit{path: path, name: p.name + "/" + sub, up: p, depth: p.depth + 1})
 	}
 	return nil
 }
@@ -298,13 +299,13 @@ func (w *walker) listPlusPlus(req store.ListRequest) error {
 		parts := strings.Split(name, ".")
 		switch {
 		case slices.Contains(parts, ""):
-			w.s.warn("rename it: there is one dot between the parts of a name", "ignoring '%s': a part of its name is empty", filepath.Join(dir, n))
+			w.s.warn(event.BoxNamePartEmpty{Path: filepath.Join(dir, n)})
 			continue
 		case !inbox && parts[0] == mail.Inbox:
-			w.s.warn("rename it, so that it begins with two dots in place of '.INBOX.'", "ignoring '%s': sub-folders of INBOX are named '..sub'", filepath.Join(dir, n))
+			w.s.warn(event.InboxFolderName{Path: filepath.Join(dir, n)})
 			continue
 		case !utf8.ValidString(name):
-			w.s.warn("rename it to UTF-8, for example with convmv", "ignoring '%q': its name is not valid UTF-8", filepath.Join(dir, n))
+			w.s.warn(event.BoxNameNotUTF8{Path: filepath.Join(dir, n)})
 			continue
 		case strings.Contains(name, "/"):
 			continue

@@ -11,8 +11,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"isync/internal/event"
 	"isync/internal/store"
 	"isync/internal/store/maildir"
+	"isync/internal/ui"
 )
 
 // tree makes mailboxes (directories with a cur) below a directory, and returns
@@ -95,7 +97,8 @@ func TestListing(t *testing.T) {
 				o.Path = dir + o.Path
 			}
 			var warnings []string
-			o.Warn = func(text, hint string) {
+			o.Warn = func(f event.Fact) {
+				text, hint := ui.Text(f)
 				if warnings = append(warnings, text); hint == "" {
 					t.Errorf("no advice: %s", text)
 				}

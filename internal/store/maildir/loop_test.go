@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"isync/internal/event"
 	"isync/internal/store"
 	"isync/internal/store/maildir"
 	"isync/internal/vfs"
@@ -102,7 +103,7 @@ func TestListingOddDirectories(t *testing.T) {
 			var warned []string
 			s, err := maildir.New(maildir.Options{
 				Name: "local", Path: dir + "/", Inbox: dir + "/Inbox", SubFolders: maildir.SubFoldersVerbatim, FS: fsys,
-				Warn: func(text, _ string) { warned = append(warned, text) },
+				Warn: func(f event.Fact) { warned = append(warned, textOf(f)) },
 			})
 			check(t, err)
 			boxes, err := s.List(context.Background(), store.ListRequest{Inbox: true, Others: true})
@@ -158,7 +159,7 @@ func TestListingManyLinks(t *testing.T) {
 	warned := 0
 	s, err := maildir.New(maildir.Options{
 		Name: "local", Path: dir + "/", Inbox: dir + "/Inbox", SubFolders: maildir.SubFoldersVerbatim,
-		Warn: func(string, string) { warned++ },
+		Warn: func(event.Fact) { warned++ },
 	})
 	check(t, err)
 	found, err := s.List(context.Background(), store.ListRequest{Inbox: true, Others: true})

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"isync/internal/event"
 	"isync/internal/mail"
 	"isync/internal/store"
 	"isync/internal/uidmap"
@@ -23,7 +24,7 @@ const (
 
 var subDirs = [2]string{inNew: "new", inCur: "cur"}
 
-// entry is a message as last seen. Where there may be many, they are in a roll.
+// entry is a message as last seen. Long lists of them are an entryList.
 type entry struct {
 	name  string
 	uid   mail.UID // 0: has none yet
@@ -49,8 +50,8 @@ type mailbox struct {
 
 	mu      sync.Mutex
 	closed  bool
-	uids    uidState // highest: as far as we know
-	entries roll     // ascending by UID, as last listed
+	uids    uidState  // highest: as far as we know
+	entries entryList // ascending by UID, as last listed
 	listed  [2]listing
 	// complete is the highest UID that cannot turn up any more if it is not in
 	// entries.
@@ -66,6 +67,14 @@ type mailbox struct {
 	pairedAt time.Time
 	// unborn: the mailbox is read-only and has no UIDVALIDITY yet.
 	unborn bool
+	// known are the names that UIDs were given to, where they are in names.
+	known knownNames
+	// upto: a message up to this UID that is not in recorded, and whose name is not
+	// known, was brought back after its deletion was propagated; 0: that is not known.
+	upto     mail.UID
+	recorded mail.UIDSet
+	// gone are UIDs of messages that are permanently gone. This is not written yet.
+	gone []mail.UID
 
 	// names are the UIDs of a mailbox that has them in a database; nil: it has
 	// them in the names of files. Which of both does not change.
@@ -77,6 +86,7 @@ var (
 	_ store.Mailbox  = (*mailbox)(nil)
 	_ store.Trasher  = (*mailbox)(nil)
 	_ store.Preparer = (*mailbox)(nil)
+	_ store.Filer    = (*mailbox)(nil)
 )
 
 // staleAfter is the age from which on files in tmp are left-overs.
@@ -178,6 +188,16 @@ func (m *mailbox) openNamed(ctx context.Context) error {
 		return err
 	}
 	m.uids = u.uidState
+	if err := m.loadKnown(); err != nil {
+		return err
+	}
+	if top := m.topKnown(); top > m.uids.highest {
+		// .uidvalidity alone was restored from a backup, or edited.
+		if err := u.raise(top); err != nil {
+			return err
+		}
+		m.uids.highest = top
+	}
 	return nil
 }
 
@@ -191,7 +211,9 @@ func (m *mailbox) openReadOnly(ctx context.Context) error {
 		return m.openMappedReadOnly(ctx)
 	case sc == schemeNames:
 		m.uids = st
-		return nil
+		err := m.loadKnown()
+		m.uids.highest = max(m.uids.highest, m.topKnown())
+		return err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -212,7 +234,7 @@ func (m *mailbox) initUIDs(ctx context.Context, u *uidFile) error {
 		return err
 	}
 	if !m.store.isCreated(m.dir) { // of our own making: of course it has none
-		m.store.notice("mailbox '%s' has no UIDVALIDITY, creating a new one", m.name)
+		m.store.notice(event.UIDValidityCreated{Box: m.name})
 	}
 	highest, ambiguous := m.keepUIDs()
 	if err := m.dropUIDs(ambiguous); err != nil {
@@ -295,7 +317,7 @@ func (m *mailbox) cleanTmp() error {
 			switch {
 			case isMissing(err):
 			case ofTheEntry(err):
-				m.store.warn("ask its owner to remove it", "cannot remove the left-over '%s': %v", path, bareError(err))
+				m.store.warn(event.LeftOverNotRemoved{Path: path, Err: bareError(err)})
 			default:
 				return err
 			}
@@ -304,7 +326,7 @@ func (m *mailbox) cleanTmp() error {
 		removed++
 	}
 	if removed > 0 {
-		m.store.notice("removed %d file(s) older than 24 hours from '%s'", removed, dir)
+		m.store.notice(event.LeftOversRemoved{Dir: dir, Count: removed})
 	}
 	return nil
 }
@@ -385,7 +407,8 @@ func (m *mailbox) Close(context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.closed = true
-	m.entries = roll{}
+	m.entries = entryList{}
+	m.known = knownNames{}
 	return nil
 }
 
@@ -397,6 +420,16 @@ func (m *mailbox) path(dir int, name string) string {
 		return p
 	}
 	return p + sep + name
+}
+
+// MessagePath implements store.Filer.
+func (m *mailbox) MessagePath(u mail.UID) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if i, ok := m.search(u); ok {
+		return m.pathOf(m.entries.entry(i))
+	}
+	return ""
 }
 
 func (m *mailbox) pathOf(e entry) string { return m.path(int(e.dir), e.name) }
@@ -417,7 +450,7 @@ func (m *mailbox) syncDirs(touched [2]bool) error {
 // lockUIDs locks the UIDs of the open mailbox, takes over what others have
 // assigned, and makes sure that it still is the same mailbox. m.mu must not be
 // held.
-func (m *mailbox) lockUIDs(ctx context.Context) (ledger, error) {
+func (m *mailbox) lockUIDs(ctx context.Context) (uidKeeper, error) {
 	if m.isMapped() {
 		return m.lockMap(ctx)
 	}
@@ -446,38 +479,34 @@ func (m *mailbox) search(u mail.UID) (int, bool) { return m.entries.search(u) }
 // have turned up since. m.mu is held.
 func (m *mailbox) find(ctx context.Context, u mail.UID) (entry, bool, error) {
 	i, ok := m.search(u)
-	if ok {
-		return m.entries.entry(i), true, nil
+	if !ok && u > m.complete {
+		if err := m.list(ctx); err != nil {
+			return entry{}, false, err
+		}
+		i, _ = m.search(u)
 	}
-	if u <= m.complete {
-		return entry{}, false, nil
+	// If it was listed again since the last scan, others may have the UID.
+	for ; i < len(m.entries.items) && m.entries.items[i].uid == u; i++ {
+		e := m.entries.entry(i)
+		if v := m.judge(e); v == sameName || v == nothingKnown {
+			return e, true, nil
+		}
 	}
-	if err := m.list(ctx); err != nil {
-		return entry{}, false, err
-	}
-	if i, ok = m.search(u); !ok {
-		return entry{}, false, nil
-	}
-	return m.entries.entry(i), true, nil
+	return entry{}, false, nil
 }
 
 // findAgain returns where the message went that is not called like old any
 // more. m.mu is held.
 func (m *mailbox) findAgain(ctx context.Context, old entry) (entry, bool, error) {
-	if i, ok := m.search(old.uid); ok {
-		if e := m.entries.entry(i); e != old {
-			return e, true, nil // somebody else here has found it already
-		}
+	if e, ok := m.sameAs(old); ok && e != old {
+		return e, true, nil // somebody else here has found it already
 	}
 	if err := m.list(ctx); err != nil {
 		return entry{}, false, err
 	}
-	i, ok := m.search(old.uid)
-	if !ok {
-		return entry{}, false, nil
-	}
-	if e := m.entries.entry(i); e != old {
-		return e, true, nil
+	e, ok := m.sameAs(old)
+	if !ok || e != old {
+		return e, ok, nil
 	}
 	// It has not moved. Either it is a symbolic link to nowhere, which is no
 	// message, or something else was missing.
@@ -489,6 +518,18 @@ func (m *mailbox) findAgain(ctx context.Context, old entry) (entry, bool, error)
 		err = fmt.Errorf("cannot access '%s' as expected", m.pathOf(old))
 	}
 	return entry{}, false, err
+}
+
+// sameAs returns the message in m.entries that has the UID of old, and the same name
+// but for its flags. Another one with that UID has just come from another mailbox.
+func (m *mailbox) sameAs(old entry) (entry, bool) {
+	i, _ := m.search(old.uid)
+	for ; i < len(m.entries.items) && m.entries.items[i].uid == old.uid; i++ {
+		if e := m.entries.entry(i); m.sameMessage(e.name, old.name) {
+			return e, true
+		}
+	}
+	return entry{}, false
 }
 
 // update replaces (or, if e.uid is not there yet, adds) a message in m.entries.

@@ -19,9 +19,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"isync/internal/event"
 	"isync/internal/mail"
 	"isync/internal/store"
 	"isync/internal/store/maildir"
+	"isync/internal/ui"
 	"isync/internal/vfs"
 	"isync/internal/vfs/vfstest"
 )
@@ -48,7 +50,7 @@ func newFixture(t *testing.T, files ...string) *fixture {
 	}
 	x.opts = maildir.Options{
 		Name: "local", Inbox: "/in", Path: "/", SubFolders: maildir.SubFoldersVerbatim, FSync: true,
-		FS: x.fault, Clock: x.clock, Host: "host.example.org", Pid: 4711, Notice: x.note, Warn: func(text, _ string) { x.note(text) },
+		FS: x.fault, Clock: x.clock, Host: "host.example.org", Pid: 4711, Notice: x.note, Warn: x.note,
 	}
 	for _, f := range files {
 		x.place(f)
@@ -70,10 +72,16 @@ func (x *fixture) pass(d time.Duration) {
 	x.now = x.now.Add(d)
 }
 
-func (x *fixture) note(text string) {
+// textOf returns the text of a fact.
+func textOf(f event.Fact) string {
+	text, _ := ui.Text(f)
+	return text
+}
+
+func (x *fixture) note(f event.Fact) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.notices = append(x.notices, text)
+	x.notices = append(x.notices, textOf(f))
 }
 
 // place makes "name" or "name=contents" in /in.
@@ -512,6 +520,15 @@ func TestAppendedFiles(t *testing.T) {
 		t.Errorf("a message that is too short: %v", err)
 	}
 	check(t, a.Finish(ctx))
+	for i := range got {
+		if f, ok := store.As[store.Filer](m); !ok || f.MessagePath(got[i].UID) != got[i].Path || got[i].Path == "" {
+			t.Errorf("path %q of message %d", got[i].Path, got[i].UID)
+		}
+		if _, err := x.mem.Stat(got[i].Path); err != nil {
+			t.Error(err)
+		}
+		got[i].Path = ""
+	}
 	if d := cmp.Diff([]store.AppendResult{{Key: 0, UID: 10, More: true}, {Key: 1, UID: 11, More: true}, {Key: 2, UID: 12}}, got); d != "" {
 		t.Error(d)
 	}

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"isync/internal/event"
 	"isync/internal/mail"
 	"isync/internal/store"
 	"isync/internal/store/maildir"
@@ -44,7 +45,7 @@ func openOdd(t *testing.T, dir string, altMap bool) (m store.Mailbox, warnings *
 	warnings = new([]string)
 	s, err := maildir.New(maildir.Options{
 		Name: "local", Inbox: dir, Path: dir + "/", SubFolders: maildir.SubFoldersVerbatim, AltMap: altMap, Host: "h",
-		Warn: func(text, _ string) { *warnings = append(*warnings, text) },
+		Warn: func(f event.Fact) { *warnings = append(*warnings, textOf(f)) },
 	})
 	check(t, err)
 	m, err = s.Open(context.Background(), mail.Inbox, store.OpenRequest{})

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"isync/internal/event"
 	"isync/internal/mail"
 	"isync/internal/store"
 	"isync/internal/vfs"
@@ -145,10 +146,15 @@ func (m *mailbox) listDir(ctx context.Context, d int, fresh bool) error {
 	}
 	m.listed[d].trusted = trusted
 	var found pile
+	mapped := m.isMapped()
 	err = vfs.EachNames(m.store.fs, m.path(d, ""), func(names []string) error {
 		for _, n := range names {
 			if isMessageName(n) {
-				found.add(m.entries.item(entry{name: n, uid: m.uidOf(n), flags: nameFlags(n, m.store.opts.InfoDelimiter), dir: uint8(d)}))
+				it := m.entries.item(entry{name: n, uid: m.uidOf(n), flags: nameFlags(n, m.store.opts.InfoDelimiter), dir: uint8(d)})
+				if !mapped && it.uid != 0 {
+					it.sum = m.sumOf(it) // now that the name is in the cache of the processor
+				}
+				found.add(it)
 			}
 		}
 		if m.entries.names.full() {
@@ -186,7 +192,7 @@ func (m *mailbox) settle(ctx context.Context, dir fs.FileInfo, fresh bool) (bool
 		// Longer than that only by a clock that is ahead of ours, which
 		// no waiting helps against.
 		wait = min(wait, time.Second+tick)
-		m.store.notice("waiting %v because mailbox '%s' was modified just now", wait.Round(time.Millisecond), m.name)
+		m.store.notice(event.WaitingForChanges{Box: m.name, Wait: wait})
 	}
 	return true, sleep(ctx, wait)
 }
@@ -222,7 +228,7 @@ func (m *mailbox) Scan(ctx context.Context, need store.Need) (*store.Listing, er
 // are needed into l. It returns those of which more must be known than their names
 // tell.
 func (m *mailbox) scan(ctx context.Context, need store.Need, l *store.Listing) ([]entry, error) {
-	var u ledger
+	var u uidKeeper
 	if !m.readOnly {
 		var err error
 		if u, err = m.lockUIDs(ctx); err != nil {
@@ -235,6 +241,11 @@ func (m *mailbox) scan(ctx context.Context, need store.Need, l *store.Listing) (
 	if err := m.list(ctx); err != nil {
 		return nil, err
 	}
+	if !m.isMapped() {
+		if err := m.openKnown(); err != nil {
+			return nil, err
+		}
+	}
 	if err := m.vet(ctx, !m.isMapped()); err != nil {
 		return nil, err
 	}
@@ -242,10 +253,10 @@ func (m *mailbox) scan(ctx context.Context, need store.Need, l *store.Listing) (
 		if err := m.number(ctx, u); err != nil {
 			return nil, err
 		}
-		if f, ok := u.(*mapFile); ok {
-			if err := m.noteMissing(ctx, f); err != nil {
-				return nil, err
-			}
+		if f, ok := u.(*mapFile); !ok {
+			m.saveKnown()
+		} else if err := m.noteMissing(ctx, f); err != nil {
+			return nil, err
 		}
 	}
 	m.store.scanned(m.dir)

@@ -39,6 +39,7 @@ import (
 	"sync"
 	"time"
 
+	"isync/internal/event"
 	"isync/internal/store"
 	"isync/internal/uidmap"
 	"isync/internal/vfs"
@@ -87,10 +88,13 @@ type Options struct {
 	Host string
 	Pid  int
 
-	// Notice and Warn, if set, are given texts for the user. They may be called
-	// on any goroutine. The hint says what to do about it; it may be empty.
-	Notice func(text string)
-	Warn   func(text, hint string)
+	// Notice and Warn, if set, are called with each notice or warning, on any
+	// goroutine.
+	Notice, Warn func(event.Fact)
+
+	// LocalPoll is how often a watch polls directories whose changes the operating system
+	// does not report; 0: DefaultLocalPoll.
+	LocalPoll time.Duration
 
 	// NoDelay: do not wait until changes of a directory are certain to be seen
 	// (a control for tests).
@@ -102,18 +106,13 @@ type Options struct {
 // Store is a tree of Maildirs.
 type Store struct {
 	opts Options
-	fs   vfs.FS
+	fs   vfs.FS // own
+	own  *ownChanges
 	host string // as it goes into names
 
-	mu      sync.Mutex
-	closed  bool
-	warned  map[string]bool
-	created map[string]bool // directories of mailboxes made by this Store, until scanned
-	// past returns the UIDVALIDITY of a mailbox in the sync state, by its directory;
-	// validities are the highest that were seen or made in this run.
-	past       map[string]func() uint32
-	validities map[string]uint32
-	folds      tristate // whether names that differ only in case are the same
+	mu     sync.Mutex // guards what follows
+	closed bool
+	runFacts
 
 	found foundStyle
 }
@@ -126,7 +125,7 @@ var (
 
 // New returns the store. It looks at nothing yet.
 func New(o Options) (*Store, error) {
-	s := &Store{opts: o, fs: o.FS, warned: make(map[string]bool), created: make(map[string]bool), past: make(map[string]func() uint32), validities: make(map[string]uint32)}
+	s := &Store{opts: o, fs: o.FS, runFacts: newRunFacts()}
 	switch {
 	case o.Inbox == "":
 		return nil, s.storeError(errors.New("no Inbox given"))
@@ -139,6 +138,8 @@ func New(o Options) (*Store, error) {
 	if s.fs == nil {
 		s.fs = vfs.OS{}
 	}
+	s.own = &ownChanges{FS: s.fs}
+	s.fs = s.own
 	if s.opts.Names == nil {
 		s.opts.Names = systemRules()
 	}
@@ -219,24 +220,28 @@ func (s *Store) boxError(box string, err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &be) {
 		return err
 	}
+	if errors.Is(err, uidmap.ErrChanged) || errors.Is(err, ErrMapLost) {
+		// Another program has changed it, such as mdconvert.
+		err = &store.KindError{Kind: store.Passing, Err: err}
+	}
 	return &store.BoxError{Store: s.opts.Name, Box: box, Err: err}
 }
 
-func (s *Store) notice(format string, args ...any) {
+func (s *Store) notice(f event.Fact) {
 	if s.opts.Notice != nil {
-		s.opts.Notice(fmt.Sprintf("store '%s': ", s.opts.Name) + fmt.Sprintf(format, args...))
+		s.opts.Notice(f)
 	}
 }
 
-// warn warns, once for each text.
-func (s *Store) warn(hint, format string, args ...any) {
-	text := fmt.Sprintf("store '%s': ", s.opts.Name) + fmt.Sprintf(format, args...)
+// warn reports a warning, unless it was reported before.
+func (s *Store) warn(f event.Fact) {
+	key := fmt.Sprintf("%T %v", f, f)
 	s.mu.Lock()
-	again := s.warned[text]
-	s.warned[text] = true
+	again := s.warned[key]
+	s.warned[key] = true
 	s.mu.Unlock()
 	if !again && s.opts.Warn != nil {
-		s.opts.Warn(text, hint)
+		s.opts.Warn(f)
 	}
 }
 
@@ -343,7 +348,7 @@ func (s *Store) deleteBox(dir string) error {
 	} else if !isMissing(err) {
 		return fmt.Errorf("cannot delete mailbox completely: %w", err)
 	}
-	left := []string{mapLockName, uidmap.FileName, uidmap.FileName + oldSuffix, uidmap.ForeignName + oldSuffix, uidmap.NewName, uidFileName, "tmp"}
+	left := []string{mapLockName, uidmap.FileName, uidmap.FileName + oldSuffix, uidmap.ForeignName + oldSuffix, uidmap.NewName, knownFileName, knownFileName + ".new", uidFileName, "tmp"}
 	for _, n := range names {
 		left = append(left, filepath.Join("tmp", n))
 	}

@@ -34,19 +34,24 @@ func (m *mailbox) Trash(ctx context.Context, uids []mail.UID, trash string, done
 
 	results := make([]error, len(uids))
 	var from, to [2]bool
+	var moved []mail.UID
 	n := 0
 	var fatal error
 	for ; n < len(uids); n++ {
 		if fatal = ctx.Err(); fatal != nil {
 			break
 		}
-		err := m.trashOne(ctx, uids[n], bin, &from, &to)
+		isMoved, err := m.trashOne(ctx, uids[n], bin, &from, &to)
+		if isMoved {
+			moved = append(moved, uids[n])
+		}
 		if errors.Is(err, errListing) || ofTheDisk(err) {
 			fatal = err
 			break
 		}
 		results[n] = err
 	}
+	fatal = cmp.Or(fatal, m.noteGone(ctx, moved))
 	// The trash first: a message must not be gone before it is there.
 	err = bin.syncDirs(to)
 	if serr := m.syncDirs(from); err == nil {
@@ -63,11 +68,11 @@ func (m *mailbox) Trash(ctx context.Context, uids []mail.UID, trash string, done
 }
 
 // trashOne moves one message to the trash, and notes which directories were
-// changed.
-func (m *mailbox) trashOne(ctx context.Context, u mail.UID, bin *mailbox, from, to *[2]bool) error {
+// changed. If it had to be copied, moved is false.
+func (m *mailbox) trashOne(ctx context.Context, u mail.UID, bin *mailbox, from, to *[2]bool) (moved bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.withMessage(ctx, u, func(e entry) error {
+	err = m.withMessage(ctx, u, func(e entry) error {
 		if !e.flags.Has(mail.FlagDeleted) {
 			// Somebody wants to keep it. The mark is in the name: if there is a
 			// file of the name that we know, it is still marked.
@@ -86,8 +91,10 @@ func (m *mailbox) trashOne(ctx context.Context, u mail.UID, bin *mailbox, from, 
 		}
 		from[e.dir], to[target.dir] = true, true
 		m.forget(e.uid)
+		moved = true
 		return nil
 	})
+	return moved, err
 }
 
 // trashName returns a fresh name for a message with the given flags, and those

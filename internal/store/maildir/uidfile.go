@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"isync/internal/event"
 	"isync/internal/mail"
 	"isync/internal/vfs"
 )
@@ -125,7 +126,7 @@ func (s *Store) waitLock(ctx context.Context, f vfs.File) error {
 		}
 		if waited > patience && !told {
 			told = true
-			s.notice("waiting for another program that uses '%s'", filepath.Dir(f.Name()))
+			s.notice(event.WaitingForProgram{Dir: filepath.Dir(f.Name())})
 		}
 		if err := sleep(ctx, pause); err != nil {
 			return err
@@ -151,7 +152,7 @@ func (u *uidFile) state() uidState { return u.uidState }
 // close ends the lock.
 func (u *uidFile) close() { u.file.Close() }
 
-// bind implements ledger. The names will tell.
+// bind implements uidKeeper. The UIDs will be in the file names.
 func (u *uidFile) bind(_ context.Context, first mail.UID, names []string) (func(m *mailbox), error) {
 	highest := first + mail.UID(len(names)) - 1
 	if err := u.raise(highest); err != nil {

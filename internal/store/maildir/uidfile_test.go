@@ -172,7 +172,7 @@ func TestReadFields(t *testing.T) {
 		if err != nil || got != c.want {
 			t.Errorf("%.80q: %v, %v; want %v", c.text, got, err, c.want)
 		}
-		n, err := headerLines(strings.NewReader(c.text), func([]byte, bool) {})
+		n, err := mail.HeaderLines(strings.NewReader(c.text), func([]byte, bool) {})
 		if err != nil || n != int64(c.size) {
 			t.Errorf("%.80q: header of %d bytes, %v; want %d", c.text, n, err, c.size)
 		}

@@ -19,7 +19,8 @@ type mailbox struct {
 	store    *Store
 	name     string
 	readOnly bool
-	mark     string // as of the opening
+	mark     string // as of the opening, as is count
+	count    int
 
 	mu     sync.Mutex
 	info   store.Info
@@ -37,6 +38,7 @@ var (
 	_ store.Trasher = (*trashMailbox)(nil)
 	_ store.Marker  = (*Store)(nil)
 	_ store.Marked  = (*mailbox)(nil)
+	_ store.Counter = (*mailbox)(nil)
 )
 
 // setInfo takes over what is known of the mailbox; the disk is locked.
@@ -45,6 +47,9 @@ func (m *mailbox) setInfo(b *BoxState) {
 	defer m.mu.Unlock()
 	m.info = store.Info{UIDValidity: b.UIDValidity, UIDNext: b.UIDNext, Flags: b.Permanent}
 }
+
+// Count implements store.Counter.
+func (m *mailbox) Count() int { return m.count }
 
 // Mark implements store.Marked.
 func (m *mailbox) Mark() string { return m.mark }
@@ -272,15 +277,28 @@ func (m *mailbox) SetFlags(ctx context.Context, changes []store.FlagChange, done
 	if err := m.begin(ctx, op, true); err != nil {
 		return err
 	}
+	err := m.each(ctx, len(changes), func(i int) (Op, func(Op) error) {
+		c := changes[i]
+		return Op{Kind: OpFlagItem, Box: m.name, UID: c.UID, Change: c}, func(op Op) error { return m.setFlags(ctx, op, c) }
+	}, done)
+	if err != nil {
+		return err
+	}
+	return m.store.after(op)
+}
+
+// each runs n items of a call through a queue. item returns what each of them does; done
+// is called with its result.
+func (m *mailbox) each(ctx context.Context, n int, item func(i int) (Op, func(Op) error), done func(int, error)) error {
 	q := newQueue(m.store.opts)
-	for i, c := range changes {
-		iop := Op{Kind: OpFlagItem, Box: m.name, UID: c.UID, Change: c}
+	for i := range n {
+		op, do := item(i)
 		var result error
 		err := q.push(func() error {
-			result = m.setFlags(ctx, iop, c)
+			result = do(op)
 			return fatalOnly(result)
 		}, func() error {
-			if err := m.store.sleep(ctx, iop); err != nil {
+			if err := m.store.sleep(ctx, op); err != nil {
 				return err
 			}
 			done(i, result)
@@ -290,10 +308,7 @@ func (m *mailbox) SetFlags(ctx context.Context, changes []store.FlagChange, done
 			break // finish returns it
 		}
 	}
-	if err := q.finish(); err != nil {
-		return err
-	}
-	return m.store.after(op)
+	return q.finish()
 }
 
 func (m *mailbox) setFlags(ctx context.Context, op Op, c store.FlagChange) error {
@@ -360,25 +375,10 @@ func (m *trashMailbox) Trash(ctx context.Context, uids []mail.UID, trash string,
 	if err := m.begin(ctx, op, true); err != nil {
 		return err
 	}
-	q := newQueue(m.store.opts)
-	for i, u := range uids {
-		iop := Op{Kind: OpTrashItem, Box: m.name, UID: u, Trash: trash}
-		var result error
-		err := q.push(func() error {
-			result = m.trash(ctx, iop)
-			return fatalOnly(result)
-		}, func() error {
-			if err := m.store.sleep(ctx, iop); err != nil {
-				return err
-			}
-			done(i, result)
-			return nil
-		})
-		if err != nil {
-			break // finish returns it
-		}
-	}
-	if err := q.finish(); err != nil {
+	err := m.each(ctx, len(uids), func(i int) (Op, func(Op) error) {
+		return Op{Kind: OpTrashItem, Box: m.name, UID: uids[i], Trash: trash}, func(op Op) error { return m.trash(ctx, op) }
+	}, done)
+	if err != nil {
 		return err
 	}
 	return m.store.after(op)

@@ -17,6 +17,8 @@ import (
 type Options struct {
 	// Name is the store's name; "mem" if empty.
 	Name string
+	// Place is the place that the store reports; nil: a place of its own.
+	Place store.Place
 	// Caps are the store's capabilities. See IMAPCaps and MaildirCaps.
 	Caps store.Caps
 	// Trasher: the mailboxes implement store.Trasher.
@@ -53,25 +55,25 @@ type Kind string
 
 // The kinds of operations. Those ending in "-item" concern one message.
 const (
-	OpCaps      Kind = "caps"
-	OpList      Kind = "list"
-	OpOpen      Kind = "open"
-	OpCreate    Kind = "create"
-	OpDelete    Kind = "delete"
-	OpScan      Kind = "scan"
-	OpFetch     Kind = "fetch"
-	OpAppend    Kind = "append"
-	OpSetFlags  Kind = "setflags"
-	OpRemove    Kind = "remove"
-	OpTrash     Kind = "trash"
-	OpClose     Kind = "close"
-	OpMarks     Kind = "marks"
-	OpRenew     Kind = "renew"
-	OpTrace     Kind = "trace"
-	OpFetchItem Kind = "fetch-item"
-	OpPutItem   Kind = "put-item"
-	OpFlagItem  Kind = "flag-item"
-	OpTrashItem Kind = "trash-item"
+	OpCaps        Kind = "caps"
+	OpList        Kind = "list"
+	OpOpen        Kind = "open"
+	OpCreate      Kind = "create"
+	OpDelete      Kind = "delete"
+	OpScan        Kind = "scan"
+	OpFetch       Kind = "fetch"
+	OpAppend      Kind = "append"
+	OpSetFlags    Kind = "setflags"
+	OpRemove      Kind = "remove"
+	OpTrash       Kind = "trash"
+	OpClose       Kind = "close"
+	OpMarks       Kind = "marks"
+	OpRenew       Kind = "renew"
+	OpFindRenamed Kind = "find renamed"
+	OpFetchItem   Kind = "fetch-item"
+	OpPutItem     Kind = "put-item"
+	OpFlagItem    Kind = "flag-item"
+	OpTrashItem   Kind = "trash-item"
 )
 
 // Op describes an operation to the Hook and in the log.
@@ -354,7 +356,7 @@ func (s *Store) Open(ctx context.Context, box string, req store.OpenRequest) (st
 	b := s.disk.boxes[box]
 	if b != nil {
 		m.setInfo(b)
-		m.mark = s.mark(b)
+		m.mark, m.count = s.mark(b), len(b.Messages)
 		if s.opts.Snapshot {
 			old := b.clone()
 			m.asOpened = &old

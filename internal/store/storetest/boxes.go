@@ -14,6 +14,7 @@ var boxTests = []test{
 			e.Error("the store has no name")
 		}
 	}},
+	{"Place", testPlace},
 	{"OpenMissing", func(e *env) {
 		for _, name := range []string{"nowhere", "no/where", "nö where"} {
 			if e.refuses(name) {
@@ -248,5 +249,44 @@ func testRecreatedBox(e *env) {
 		// is a time stamp; a mailbox is not re-created within a second in
 		// earnest.
 		e.Logf("UIDVALIDITY %d and UID %d were used again", after.UIDValidity, again[0])
+	}
+}
+
+// testPlace: the place of a store describes its mailboxes, and is the same for each
+// instance of the store.
+func testPlace(e *env) {
+	other := e.open()
+	names := []string{mail.Inbox, "one", "two", "one/two", mail.Inbox + "/one"}
+	ids := map[string]string{}
+	for _, name := range names {
+		if e.refuses(name) {
+			continue
+		}
+		id, certain := e.Store.Identity(name)
+		if again, _ := other.Identity(name); again != id {
+			e.Errorf("%q is %q and %q", name, id, again)
+		}
+		if was, ok := ids[id]; ok {
+			e.Errorf("%q and %q are the same mailbox %q", was, name, id)
+		}
+		ids[id] = name
+		if mail.Inbox == name && !certain {
+			e.Error("the name of the inbox is not certain")
+		}
+		for _, renamed := range []bool{false, true} {
+			r := e.Store.Region(name, renamed)
+			if !r.Meets(e.Store.Region(name, false)) {
+				e.Errorf("%q is not in its own region %+v", name, r)
+			}
+			if !slices.ContainsFunc(e.Store.Regions(), r.Meets) {
+				e.Errorf("the region of %q is %+v, which is in none of %+v", name, r, e.Store.Regions())
+			}
+		}
+	}
+	if a, b := e.Store.Terms(), other.Terms(); a != b {
+		e.Errorf("terms %q and %q", a, b)
+	}
+	if s := e.Store.Sessions(); s.Of == nil && s.Limit != 0 {
+		e.Errorf("a limit of %d for nothing", s.Limit)
 	}
 }

@@ -14,6 +14,7 @@ import (
 )
 
 var lifeTests = []test{
+	{"Abilities", sameAbilities},
 	{"Persistence", testPersistence},
 	{"UIDsNeverReused", func(e *env) {
 		b := e.create("box")
@@ -308,7 +309,7 @@ func testMarks(e *env) {
 		e.Helper()
 		for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 			s := e.open()
-			marks, err := s.(store.Marker).Marks(e.ctx(), []string{"other", "box", "missing"})
+			marks, err := mustBe[store.Marker](e, s).Marks(e.ctx(), []string{"other", "box", "missing"})
 			if err != nil {
 				e.Fatal(err)
 			}

@@ -211,6 +211,12 @@ func testScanHeaders(e *env) {
 	delete(ids, uids[0])
 	e.equal("TUIDs", tuids, l.TUIDs)
 	e.equal("Message-IDs", ids, l.MessageIDs)
+	l = b.scan(store.Need{UIDs: mail.NewUIDSet(uids[2], uids[3]), SizesFrom: 1, TUIDs: true, MessageIDs: true, Known: true})
+	e.equal("TUIDs of known messages", map[mail.UID]string{uids[2]: "ABCDEFGHIJKL"}, l.TUIDs)
+	e.equal("Message-IDs of known messages", map[mail.UID]string{uids[2]: "<3@example.org>", uids[3]: "<4@example.org>"}, l.MessageIDs)
+	if len(l.Messages) != 2 || l.Messages[0].UID != uids[2] || l.Messages[0].Size != int64(len(e.eol(texts[2]))) {
+		e.Errorf("known messages: %+v", l.Messages)
+	}
 	// Looking at headers does not mark messages as read.
 	for u, f := range b.flags() {
 		if f != "" {

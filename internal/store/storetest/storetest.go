@@ -45,6 +45,9 @@ type Config struct {
 	KeepsEmpty bool
 	// Unmarked: though it is a store.Marker, it never knows a mark.
 	Unmarked bool
+	// Bare: the suite is not repeated with wrapped stores. This is for slow cases that
+	// are tested wrapped elsewhere.
+	Bare bool
 }
 
 // Backend is where the mail of one test is kept.
@@ -57,8 +60,15 @@ type Backend struct {
 	Snapshot func(t testing.TB) map[string]string
 }
 
-// Run runs the suite.
+// Run runs the suite twice: with the stores as they are, and with wrapped stores.
 func Run(t *testing.T, cfg Config) {
+	run(t, cfg)
+	if !cfg.Bare {
+		runWrapped(t, cfg)
+	}
+}
+
+func run(t *testing.T, cfg Config) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	for _, c := range slices.Concat(boxTests, appendTests, messageTests, lifeTests) {
 		t.Run(c.name, func(t *testing.T) {

@@ -1,0 +1,317 @@
+package auth
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/xdg-go/scram"
+
+	"isync/internal/event"
+)
+
+// Request is what decides about the way to log in.
+type Request struct {
+	// Offered holds the SASL mechanisms that the server offers (in IMAP its
+	// AUTH= capabilities).
+	Offered []string
+	// LoginDisabled: the server refuses the LOGIN command (LOGINDISABLED).
+	LoginDisabled bool
+	// Allowed holds the mechanisms that the user allows; "*" stands for all that
+	// are safe on this connection. Empty is the same as "*".
+	Allowed []string
+	// Encrypted: the connection is encrypted by TLS. A tunnel command does not
+	// count; nobody knows what it does.
+	Encrypted bool
+	// ClientCertificate: there is one that the server can have seen.
+	ClientCertificate bool
+	// Bindings are those to the TLS connection, the best one first.
+	Bindings []scram.ChannelBinding
+	// Unusable holds the IDs of choices that the server has said to be unusable,
+	// although it offers them.
+	Unusable []string
+}
+
+// SelectError tells why there is no way to log in.
+type SelectError struct {
+	Msg string
+	// Fact says what the user can do, as far as that is known.
+	Fact event.NoMechanism
+}
+
+func (e *SelectError) Error() string { return e.Msg }
+
+// verdict is what speaks against a mechanism.
+type verdict int
+
+const (
+	usable verdict = iota
+	notAllowed
+	notOffered
+	unknown
+	neither
+	refused
+	noCertificate
+	noBinding
+	notEncrypted
+	needsToken
+)
+
+// verdictTexts has what is said of the mechanisms of a verdict, behind their
+// names; in this order.
+var verdictTexts = []struct {
+	verdict verdict
+	text    string
+}{
+	{notAllowed, "not allowed"},
+	{notOffered, "not offered"},
+	{unknown, "not supported"},
+	{neither, "neither supported nor offered"},
+	{refused, "offered, but not usable, the server says"},
+	{noCertificate, "needs TLS and a ClientCertificate"},
+	{noBinding, "needs a TLS connection that it can be bound to"},
+	{notEncrypted, "would send the password over a connection that is not encrypted"},
+}
+
+// Select returns the mechanisms that the server offers, the user allows, and
+// that are possible, the strongest first. The next one is meant for the case that
+// the server says that the one before is not usable at all.
+//
+// One that sends the password in clear text is used on an unencrypted connection
+// only if the user has allowed it by name, and with a warning. One that takes a
+// token is used only if the user has allowed it by name, or if none that takes a
+// password is possible: nobody knows which of the two there is, and a password
+// that is taken for a token is in places where no password should be.
+//
+// The error, if any, is a *SelectError.
+func Select(r Request) ([]Choice, error) {
+	r.Offered, r.Allowed, r.Unusable = upper(r.Offered), upper(r.Allowed), upper(r.Unusable)
+	if len(r.Allowed) == 0 {
+		r.Allowed = []string{anyMechanism}
+	}
+	verdicts := r.judgeAll()
+	var choices []Choice
+	for _, m := range mechanisms {
+		if verdicts[m.Name] == usable {
+			choices = append(choices, r.choices(m, verdicts)...)
+		}
+	}
+	if len(choices) == 0 {
+		return nil, r.explain(verdicts)
+	}
+	return choices, nil
+}
+
+// judgeAll judges all mechanisms that are offered or known.
+func (r *Request) judgeAll() map[string]verdict {
+	verdicts := make(map[string]verdict)
+	withPassword := false
+	for _, m := range mechanisms {
+		v := r.judge(m)
+		verdicts[m.Name] = v
+		withPassword = withPassword || v == usable && !m.Token && !m.Certificate
+	}
+	for _, m := range mechanisms {
+		if verdicts[m.Name] == usable && m.Token && !r.names(m.Name) && withPassword {
+			verdicts[m.Name] = needsToken
+		}
+	}
+	for _, name := range slices.Concat(r.Offered, r.Allowed) {
+		switch {
+		case supported(name) || name == anyMechanism:
+		case !slices.Contains(r.Offered, name):
+			verdicts[name] = neither
+		case !r.allows(name):
+			verdicts[name] = notAllowed
+		default:
+			verdicts[name] = unknown
+		}
+	}
+	return verdicts
+}
+
+// names tells whether the user has allowed a mechanism by its name.
+func (r *Request) names(mechanism string) bool { return slices.Contains(r.Allowed, mechanism) }
+
+// allows tells whether the user has allowed a mechanism at all.
+func (r *Request) allows(mechanism string) bool { return r.names(mechanism) || r.names(anyMechanism) }
+
+// offers tells whether the server does.
+func (r *Request) offers(mechanism string) bool {
+	return slices.Contains(r.Offered, mechanism) || mechanism == loginMech && !r.LoginDisabled
+}
+
+// judge tells whether a mechanism can be used.
+func (r *Request) judge(m Mechanism) verdict {
+	switch {
+	case !r.allows(m.Name):
+		return notAllowed
+	case !r.offers(m.Name):
+		return notOffered
+	case m.Certificate && !(r.ClientCertificate && r.Encrypted):
+		return noCertificate
+	case m.Binding && len(r.Bindings) == 0:
+		return noBinding
+	case len(r.bindings(m)) == 0:
+		return refused
+	case m.Cleartext && !r.Encrypted && !r.names(m.Name):
+		return notEncrypted
+	}
+	return usable
+}
+
+// bindings returns those that a mechanism can be used with, or none, which is
+// one, too, for mechanisms without; without those that the server cannot do.
+func (r *Request) bindings(m Mechanism) []scram.ChannelBinding {
+	all := []scram.ChannelBinding{{}}
+	if m.Binding {
+		all = slices.Clone(r.Bindings)
+	}
+	return slices.DeleteFunc(all, func(cb scram.ChannelBinding) bool { return slices.Contains(r.Unusable, choiceID(m.Name, cb)) })
+}
+
+// choices makes choices of a mechanism that is usable: one, or one for each
+// possible binding.
+func (r *Request) choices(m Mechanism, verdicts map[string]verdict) []Choice {
+	c := Choice{Mechanism: m, Command: m.Name == loginMech && !r.LoginDisabled, Warning: r.warning(m, verdicts)}
+	if !m.Binding {
+		// Of another hash the server may well have it.
+		offered := slices.ContainsFunc(r.Offered, func(name string) bool { return strings.HasSuffix(name, plusSuffix) })
+		c.binding.able = !offered && len(r.Bindings) > 0
+		return []Choice{c}
+	}
+	var out []Choice
+	for _, b := range r.bindings(m) {
+		c.binding.ChannelBinding = b
+		out = append(out, c)
+	}
+	return out
+}
+
+// warning tells what the user should know about a mechanism being used.
+func (r *Request) warning(m Mechanism, verdicts map[string]verdict) event.Fact {
+	var skipped []string
+	for _, name := range r.Allowed {
+		if verdicts[name] == unknown {
+			skipped = append(skipped, name)
+		}
+	}
+	var unsupported event.MechanismsUnsupported
+	if len(skipped) > 0 {
+		unsupported = event.MechanismsUnsupported{Names: list(skipped), Using: m.Name}
+	}
+	switch {
+	case m.Cleartext && !r.Encrypted:
+		return event.PasswordInClear{Token: m.Token, Also: unsupported}
+	case len(skipped) > 0:
+		return unsupported
+	}
+	return nil
+}
+
+// explain makes the error out of the verdicts on all mechanisms, none of which
+// is usable.
+func (r *Request) explain(verdicts map[string]verdict) *SelectError {
+	offered := slices.Clone(r.Offered)
+	if r.offers(loginMech) && !slices.Contains(offered, loginMech) {
+		offered = append(offered, loginMech)
+	}
+	if len(offered) == 0 {
+		return &SelectError{Msg: "the server offers no way to log in", Fact: r.remedy(verdicts)}
+	}
+	var why []string
+	for _, v := range verdictTexts {
+		var names []string
+		for _, name := range r.mentioned(offered) {
+			if verdicts[name] == v.verdict {
+				names = append(names, name)
+			}
+		}
+		if len(names) > 0 {
+			why = append(why, list(names)+": "+v.text)
+		}
+	}
+	return &SelectError{
+		Msg: fmt.Sprintf("no authentication mechanism can be used: the server offers %s; AuthMechs allows %s; %s",
+			list(offered), list(r.Allowed), strings.Join(why, "; ")),
+		Fact: r.remedy(verdicts),
+	}
+}
+
+// mentioned returns the mechanisms that the server or the user has mentioned,
+// the strongest first, then those that are not known.
+func (r *Request) mentioned(offered []string) []string {
+	all := slices.Concat(offered, r.Allowed)
+	var out []string
+	for _, m := range mechanisms {
+		if slices.Contains(all, m.Name) {
+			out = append(out, m.Name)
+		}
+	}
+	for _, name := range all {
+		if name != anyMechanism && !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// remedy says what the user can do.
+func (r *Request) remedy(verdicts map[string]verdict) event.NoMechanism {
+	for _, m := range mechanisms {
+		if verdicts[m.Name] == notEncrypted {
+			return event.NoMechanism{Remedy: event.EncryptOrAllow, Mechanism: m.Name}
+		}
+	}
+	// What would do if it were allowed.
+	free := *r
+	free.Allowed = []string{anyMechanism}
+	for _, m := range mechanisms {
+		if free.judge(m) == usable {
+			return event.NoMechanism{Remedy: event.AllowOffered, Mechanism: m.Name}
+		}
+	}
+	if !r.Encrypted {
+		return event.NoMechanism{Remedy: event.Encrypt}
+	}
+	for _, m := range mechanisms {
+		if verdicts[m.Name] == noCertificate {
+			return event.NoMechanism{Remedy: event.AddCertificate}
+		}
+	}
+	return event.NoMechanism{}
+}
+
+func upper(names []string) []string {
+	out := make([]string, len(names))
+	for i, n := range names {
+		out[i] = strings.ToUpper(n)
+	}
+	return out
+}
+
+// maxNames limits how many names, and maxName how much of each, a server may
+// bring into a message.
+const (
+	maxNames = 12
+	maxName  = 40
+)
+
+// list joins names for a message; what is not plain is escaped.
+func list(names []string) string {
+	var out []string
+	for i, n := range names {
+		if i == maxNames {
+			out = append(out, "...")
+			break
+		}
+		if len(n) > maxName {
+			n = n[:maxName] + "..."
+		}
+		if n == "" || strings.ContainsFunc(n, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '"' }) {
+			n = fmt.Sprintf("%q", n)
+		}
+		out = append(out, n)
+	}
+	return strings.Join(out, ", ")
+}

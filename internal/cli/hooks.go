@@ -1,0 +1,52 @@
+package cli
+
+import (
+	"context"
+	"time"
+
+	"isync/internal/channel"
+	"isync/internal/event"
+	"isync/internal/hook"
+	"isync/internal/ui"
+)
+
+// hookPatience is how long hooks may continue after a signal has ended the run.
+const hookPatience = time.Second
+
+// startHooks makes the hooks of the channels receive events. The caller must call stop. It
+// waits for the commands, and ends them hookPatience after the end of ctx.
+func (r *run) startHooks(ctx context.Context, sel []channel.Selection) (stop func()) {
+	if r.c.dryRun {
+		return func() {}
+	}
+	before := r.events
+	h := hook.New(hook.Options{
+		Commands: hooksOf(sel),
+		Objects:  ui.Objects{Now: r.env.Now, Explain: r.explain, WithCommands: r.withCommands},
+		Output:   r.env.Stderr,
+		Events:   before,
+	})
+	if h == nil {
+		return func() {}
+	}
+	r.events, r.hooks = event.Join(before, h), h
+	return func() {
+		r.events, r.hooks = before, nil
+		h.Wait(ctx)
+		if ctx.Err() != nil {
+			wait, cancel := context.WithTimeout(context.Background(), hookPatience)
+			defer cancel()
+			h.Wait(wait)
+		}
+		h.Close()
+	}
+}
+
+// hooksOf returns the commands of channels.
+func hooksOf(sel []channel.Selection) map[string]hook.Commands {
+	commands := make(map[string]hook.Commands)
+	for _, s := range sel {
+		commands[s.Channel.Name] = hook.Commands(s.Channel.Hooks)
+	}
+	return commands
+}

@@ -1,0 +1,17 @@
+package imapclient
+
+import (
+	"context"
+
+	"isync/internal/imapwire"
+)
+
+// Noop does nothing but give the server an opportunity to say something.
+func (c *Client) Noop(ctx context.Context) error {
+	return c.simple(ctx, imapwire.NewCommand("NOOP"))
+}
+
+// StartNoop starts a Noop.
+func (c *Client) StartNoop(ctx context.Context) (*Pending[struct{}], error) {
+	return begin(ctx, c, new(command), imapwire.NewCommand("NOOP"), new(struct{}))
+}

@@ -1,0 +1,73 @@
+package imapclient
+
+import (
+	"cmp"
+	"context"
+	"errors"
+
+	"isync/internal/imapwire"
+	"isync/internal/mail"
+)
+
+// Search is StartSearch and Wait.
+func (c *Client) Search(ctx context.Context, criteria string) (mail.UIDSet, error) {
+	p, err := c.StartSearch(ctx, criteria)
+	if err != nil {
+		return nil, err
+	}
+	return p.Wait(ctx)
+}
+
+// How many ranges of UIDs the answer to a SEARCH may have: maxFound, and someFound more
+// than there are messages.
+const (
+	maxFound  = 1 << 22
+	someFound = 10_000
+)
+
+// errFoundTooMany says that the answer to a SEARCH is invalid.
+var errFoundTooMany = errors.New("it lists more messages than the mailbox has")
+
+// StartSearch starts a UID SEARCH. The criteria are sent as they are: strings
+// in them must be quoted (imapwire.AppendQuoted) and ASCII. Where the server
+// has ESEARCH the answer comes as ranges (RFC 4731).
+func (c *Client) StartSearch(ctx context.Context, criteria string) (*Pending[mail.UIDSet], error) {
+	var found mail.UIDSet
+	exists := c.messages.n.Load()
+	text := imapwire.NewCommand("UID SEARCH")
+	if c.Caps().Has("ESEARCH") {
+		text.Raw("RETURN (ALL)")
+	}
+	cmd := &command{answers: []imapwire.Kind{imapwire.KindSearch, imapwire.KindESearch}}
+	cmd.data = func(r *imapwire.Response, _ bool) bool {
+		switch r.Kind {
+		case imapwire.KindSearch:
+		case imapwire.KindESearch:
+			if r.Tag != "" && r.Tag != cmd.tag {
+				return false
+			}
+		default:
+			return false
+		}
+		room := uint64(maxFound)
+		if c.Counted() {
+			room = min(room, uint64(max(exists, c.messages.n.Load()))+someFound)
+		}
+		if cmd.garbled != nil || uint64(len(found)+len(r.UIDs)) > room {
+			cmd.garbled = cmp.Or(cmd.garbled, error(&AnswerError{Command: cmd.verb, Err: errFoundTooMany}))
+			found = nil
+			return true
+		}
+		if found.Empty() {
+			found = r.UIDs
+		} else {
+			found.AddSet(r.UIDs)
+		}
+		return true
+	}
+	p, err := begin(ctx, c, cmd, text.Raw(criteria), &found)
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}

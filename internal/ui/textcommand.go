@@ -1,0 +1,150 @@
+package ui
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"isync/internal/event"
+)
+
+// tryHelp is the advice for unusable command lines.
+const tryHelp = "'mbsync --help' lists the options, mbsync(1) explains them"
+
+// Hints of mdconvert.
+const (
+	tryConvertHelp = "'mdconvert --help' lists the options, mdconvert(1) explains them"
+	hintMaildir    = "name the directory that has the sub-directories cur, new, and tmp"
+)
+
+// commandWordings are about the command line.
+var commandWordings = []wording{
+	advises(func(f event.CommandLineInvalid) (string, string) {
+		switch {
+		case f.Program == "mdconvert":
+			return f.Err.Error(), tryConvertHelp
+		case f.Joined != "":
+			return f.Err.Error(), "what follows -c in the same word are further options; write -c " + f.Joined
+		}
+		return f.Err.Error(), tryHelp
+	}),
+	advises(func(f event.HookFailed) (string, string) {
+		why := fmt.Sprintf("%v", f.Err)
+		if f.Limit != 0 {
+			why = fmt.Sprintf("it was ended after %v seconds", f.Limit.Seconds())
+		}
+		return fmt.Sprintf("the command of %s has failed: %s", f.Keyword, why), "the mail is not affected; to try the command: " + f.Command + " </dev/null"
+	}),
+	says(func(event.Reloaded) string { return "the configuration file was read again, and is used from now on" }),
+	advises(func(event.ReloadFailed) (string, string) {
+		return "the configuration file has errors, so the former configuration stays in use", "correct the errors that are shown above, and send SIGHUP again"
+	}),
+	advises(func(event.NothingToWatch) (string, string) {
+		return "there is no channel to watch: each has 'Watch no', or belongs to a group with 'Watch no'", "name the channels on the command line: mbsync --watch CHANNEL..."
+	}),
+	advises(func(f event.AlreadyWatched) (string, string) {
+		text := "another 'mbsync --watch' is running with this configuration file"
+		if f.Pid != 0 {
+			text += fmt.Sprintf(" (process %d)", f.Pid)
+		}
+		return text, "to show its state: " + f.Status
+	}),
+	advises(func(f event.NotWatched) (string, string) {
+		return "no 'mbsync --watch' is running with this configuration file", "to start it: " + f.Watch
+	}),
+	advises(func(f event.NotConnected) (string, string) {
+		return fmt.Sprintf("no connection since %s: %v; trying again", f.Since.Local().Format("15:04:05"), f.Err), ""
+	}),
+	says(func(event.ConnectedAgain) string { return "connected again" }),
+	says(func(f event.OptionDeprecated) string {
+		return fmt.Sprintf("option '%s' is deprecated: write '%s'", f.Option, f.Use)
+	}),
+	says(func(f event.NamesIgnored) string {
+		return fmt.Sprintf("-a stands for all channels; '%s' is ignored", f.Name)
+	}),
+	says(func(f event.Interrupted) string {
+		return f.Signal + ": stopping; the next run goes on from here"
+	}),
+	advises(func(event.NoChannelNamed) (string, string) {
+		return "no channel was named", "name channels or groups, or use -a for all channels; " + tryHelp
+	}),
+	says(func(f event.NoChannels) string { return "no channels are configured in " + f.File }),
+	advises(func(f event.ChannelUnknown) (text, hint string) {
+		text = fmt.Sprintf("there is no channel or group '%s' in %s", f.Name, f.File)
+		if f.Meant != "" {
+			return text, fmt.Sprintf("did you mean '%s'?", f.Meant)
+		}
+		return text, "there are: " + strings.Join(f.Known, ", ")
+	}),
+	says(func(f event.GroupMemberUnknown) string {
+		return fmt.Sprintf("group '%s' names channel '%s', which does not exist", f.Group, f.Channel)
+	}),
+	says(func(f event.GroupMailboxes) string {
+		return fmt.Sprintf("'%s' is a group, whose mailboxes cannot be named", f.Group)
+	}),
+	advises(func(f event.ArgumentMalformed) (string, string) {
+		return fmt.Sprintf("malformed argument '%s'", f.Word), "write channel:mailbox,mailbox"
+	}),
+	advises(func(f event.NoPatterns) (string, string) {
+		return fmt.Sprintf("channel '%s' has no Patterns, so it is one pair of mailboxes, and none can be named", f.Channel),
+			"name the channel alone, or give it Patterns (" + f.At.String() + ")"
+	}),
+	advises(func(f event.OptionConflict) (string, string) {
+		with := ""
+		if f.With != "" {
+			with = fmt.Sprintf(" ('%s')", f.With)
+		}
+		return fmt.Sprintf("option '%s': %v%s", f.Option, f.Err, with), tryHelp
+	}),
+	advises(func(f event.OperationsConflict) (string, string) {
+		return fmt.Sprintf("channel '%s' with the options of the command line: %v", f.Channel, f.Err), "-X- turns off Expunge, -x- turns off ExpungeSolo"
+	}),
+	says(func(f event.StoreUnknown) string { return fmt.Sprintf("there is no store '%s' in %s", f.Name, f.File) }),
+	advises(func(f event.CertificateNotFetched) (text, hint string) {
+		switch {
+		case f.NotFound:
+			hint = "check the name for typing errors"
+		case f.NotTLS:
+			hint = "that port does not speak TLS from the beginning"
+		}
+		return OneLine(f.Err.Error()), hint
+	}),
+	advises(func(f event.MetricsNotWritten) (string, string) {
+		dir := filepath.Dir(f.Path)
+		hint := "check who may write there: ls -ld '" + dir + "'"
+		if errors.Is(f.Err, fs.ErrNotExist) {
+			hint = "create the directory: mkdir -p '" + dir + "'"
+		}
+		return "cannot write MetricsFile: " + f.Err.Error() + "; the mail is not affected", hint
+	}),
+	says(func(f event.OutputLost) string {
+		return "the output of --json cannot be written: " + f.Err.Error() + "; the run is completed without it"
+	}),
+	says(func(f event.CertificatesNotWritten) string { return "cannot write the certificates: " + f.Err.Error() }),
+	advises(func(event.NoMailboxNamed) (string, string) {
+		return "no mailbox named", "name directories of mailboxes; " + tryConvertHelp
+	}),
+	advises(func(event.NotAMaildir) (string, string) { return "this is no Maildir mailbox", hintMaildir }),
+	says(func(f event.UIDsThereAlready) string {
+		if f.Database {
+			return "it has its UIDs in a database already, nothing was changed"
+		}
+		return "it has its UIDs in the names of its files already, nothing was changed"
+	}),
+	advises(func(event.NoUIDs) (string, string) {
+		return "it has no UIDs, nothing was changed", "mbsync gives them when it synchronizes the mailbox; AltMap says where to put them"
+	}),
+	advises(func(event.MailboxInUse) (string, string) {
+		return "another program is using it, nothing was changed", "try again when no mbsync is running"
+	}),
+	advises(func(event.ConversionInterrupted) (string, string) {
+		return "interrupted; it is in order", "run the same command again to complete what was begun"
+	}),
+}
+
+// OneLine joins lines to one.
+func OneLine(text string) string {
+	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+}
