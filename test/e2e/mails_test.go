@@ -195,7 +195,26 @@ func uidOf(tb testing.TB, name string) uint32 {
 	return uint32(n)
 }
 
+// readMaildir returns the messages in a Maildir. A program may rename its files meanwhile.
 func readMaildir(tb testing.TB, dir string) []found {
+	tb.Helper()
+	for range 100 {
+		out, err := readMaildirOnce(tb, dir)
+		if err == nil {
+			sortFound(out)
+			return out
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			tb.Fatal(err)
+		}
+	}
+	tb.Fatalf("the files in %s were renamed each time they were read", dir)
+	return nil
+}
+
+// readMaildirOnce returns an error that is fs.ErrNotExist if a file was renamed after its
+// directory was read.
+func readMaildirOnce(tb testing.TB, dir string) ([]found, error) {
 	tb.Helper()
 	var out []found
 	for _, sub := range []string{"cur", "new"} {
@@ -207,7 +226,7 @@ func readMaildir(tb testing.TB, dir string) []found {
 			f := found{file: filepath.Join(dir, sub, e.Name())}
 			text, err := os.ReadFile(f.file)
 			if err != nil {
-				tb.Fatal(err)
+				return nil, err
 			}
 			f.text = normal(string(text))
 			f.uid = uidOf(tb, e.Name())
@@ -217,8 +236,7 @@ func readMaildir(tb testing.TB, dir string) []found {
 			out = append(out, f)
 		}
 	}
-	sortFound(out)
-	return out
+	return out, nil
 }
 
 // makeMaildir makes a mailbox of the near store.
@@ -241,11 +259,16 @@ func (w *homeWorld) deliver(box string, letters ...letter) {
 	}
 	for _, l := range letters {
 		// Numbers that rise, so that the letters are found in this order.
-		name := filepath.Join("new", fmt.Sprintf("%d.M%dP7.host", 1700000000+delivered.next(), 1))
-		if l.flags != "" {
-			name = "cur" + name[3:] + ":2," + l.flags
+		name := fmt.Sprintf("%d.M%dP7.host", 1700000000+delivered.next(), 1)
+		tmp := filepath.Join(dir, "tmp", name)
+		if err := os.WriteFile(tmp, []byte(l.text), 0o600); err != nil {
+			w.tb.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(l.text), 0o600); err != nil {
+		to := filepath.Join(dir, "new", name)
+		if l.flags != "" {
+			to = filepath.Join(dir, "cur", name+":2,"+l.flags)
+		}
+		if err := os.Rename(tmp, to); err != nil {
 			w.tb.Fatal(err)
 		}
 	}

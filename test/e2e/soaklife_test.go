@@ -405,9 +405,14 @@ func (l *life) compare() bool {
 	if len(bad) == 0 {
 		return true
 	}
-	l.tb.Errorf("seed %d, in round %d:\n%s\n\nsince the last time all was well:\n%s\n%s",
-		l.seed, l.now, strings.Join(bad, "\n"), strings.Join(l.diary, "\n"), l.states())
+	l.tb.Error(l.complaint(bad))
 	return false
+}
+
+// complaint is the text of a failure: what differs, what was done, and the state files.
+func (l *life) complaint(bad []string) string {
+	return fmt.Sprintf("seed %d, in round %d:\n%s\n\nsince the last time all was well:\n%s\n%s",
+		l.seed, l.now, strings.Join(bad, "\n"), strings.Join(l.diary, "\n"), l.states())
 }
 
 // differences returns how both sides differ from the record of the reader.

@@ -227,7 +227,8 @@ func (l *watchLife) calm() {
 	begin := time.Now()
 	look := *l.life
 	look.sum = &soakSum{} // what is not yet equal does not count
-	for time.Since(begin) < calmLimit && len(look.differences()) > 0 {
+	bad := look.differences()
+	for ; len(bad) > 0 && time.Since(begin) < calmLimit; bad = look.differences() {
 		if l.p.ended() {
 			r := l.p.wait()
 			l.tb.Errorf("seed %d: the watcher has ended: exit code %d\n%s%s", l.seed, r.code, r.stdout, r.stderr)
@@ -236,7 +237,8 @@ func (l *watchLife) calm() {
 		time.Sleep(100 * time.Millisecond)
 	}
 	took := time.Since(begin)
-	if !l.compare() {
+	if len(bad) > 0 {
+		l.tb.Error(l.complaint(bad))
 		r := l.p.signal(syscall.SIGTERM)
 		said := r.stdout + r.stderr
 		l.tb.Errorf("the watcher said\n%s", said[max(0, len(said)-20_000):])
