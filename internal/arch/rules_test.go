@@ -38,7 +38,10 @@ var rooms = map[string]room{
 
 	"internal/bdbhash": {pure: true},
 
-	"internal/config": {imports: []string{"internal/mail", "internal/event"}, libs: true},
+	// A table: what mail providers say about their servers.
+	"internal/provider": {pure: true},
+
+	"internal/config": {imports: []string{"internal/mail", "internal/event", "internal/provider"}, libs: true},
 	"internal/vfs":    {libs: true},
 	"internal/auth":   {imports: []string{"internal/event"}, libs: true},
 
