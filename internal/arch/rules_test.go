@@ -45,6 +45,7 @@ var rooms = map[string]room{
 	"internal/vfs":    {libs: true},
 	"internal/auth":   {imports: []string{"internal/event"}, libs: true},
 
+	"internal/discover":  {imports: []string{"internal/provider"}, libs: true},
 	"internal/transport": {libs: true},
 	"internal/imapclient": {
 		imports: []string{"internal/mail", "internal/imapwire", "internal/auth", "internal/transport"},
@@ -150,6 +151,7 @@ var testLibs = []string{
 	"github.com/emersion/go-imap",
 	"github.com/emersion/go-message",
 	"github.com/google/go-cmp",
+	"github.com/miekg/dns",
 	"github.com/prometheus",
 	"github.com/rogpeppe/go-internal",
 	"github.com/santhosh-tekuri/jsonschema",
