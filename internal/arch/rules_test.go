@@ -114,7 +114,7 @@ var rooms = map[string]room{
 	"internal/check": {
 		imports: []string{
 			"internal/mail", "internal/config", "internal/store", "internal/syncstate",
-			"internal/engine", "internal/event", "internal/channel", "internal/vfs",
+			"internal/engine", "internal/event", "internal/channel", "internal/vfs", "internal/provider",
 		},
 		libs: true,
 	},

@@ -15,6 +15,7 @@ import (
 	"isync/internal/config"
 	"isync/internal/event"
 	"isync/internal/mail"
+	"isync/internal/provider"
 	"isync/internal/store"
 )
 
@@ -71,6 +72,7 @@ func (c *checker) store(ctx context.Context, s *config.Store) {
 	if a.TLS == config.TLSNone && a.Tunnel == "" && !loopback(a.Host) {
 		c.note("use TLSType IMAPS (port 993) or STARTTLS", "the connection is not encrypted (%s): anybody on the way can read mail and password", a.Pos("TLSType"))
 	}
+	c.ownCertificate(a)
 	text := c.reached(a)
 	// This finds what is wrong with certificates, for example.
 	if c.open(s) != nil && c.Probe != nil {
@@ -95,6 +97,9 @@ func (c *checker) reached(a *config.Account) string {
 	case config.TLSIMAPS:
 		text += ", TLS"
 	}
+	if len(a.Preset) > 0 {
+		text += " (Provider " + a.Provider + ")"
+	}
 	if a.User != "" {
 		text += ", user " + a.User
 	}
@@ -106,6 +111,7 @@ func (c *checker) account(a *config.Account) {
 	if !a.Inline {
 		c.field("account", a.Label()+" ("+a.At.String()+")")
 	}
+	c.preset(a)
 	if a.Tunnel != "" {
 		c.field("server", "reached through the command of Tunnel ("+a.Pos("Tunnel").String()+")")
 	} else {
@@ -149,6 +155,31 @@ func (c *checker) account(a *config.Account) {
 	if len(a.DisableExtensions) > 0 {
 		c.field("without", strings.Join(a.DisableExtensions, ", ")+" ("+a.Pos("DisableExtensions").String()+")")
 	}
+}
+
+// preset tells what the preset of a provider has filled in.
+func (c *checker) preset(a *config.Account) {
+	if a.Provider == "" {
+		return
+	}
+	values := []string{"nothing: all is set in the section"}
+	if len(a.Preset) > 0 {
+		values = nil
+	}
+	for _, keyword := range a.Preset {
+		values = append(values, keyword+" "+a.PresetArg(keyword))
+	}
+	c.field("preset", "Provider "+a.Provider+" ("+a.Pos("Provider").String()+") sets "+strings.Join(values, ", "))
+}
+
+// ownCertificate points out that a provider's certificate has to be configured.
+func (c *checker) ownCertificate(a *config.Account) {
+	p, _ := provider.ByName(a.Provider)
+	if !p.OwnCertificate || a.TLS == config.TLSNone || len(a.Certificates)+len(a.LostCertificates) > 0 {
+		return
+	}
+	c.note("export the certificate in the settings of that program, and add the line CertificateFile FILE to "+a.Label()+" ("+a.At.String()+")",
+		"%s shows a certificate that no authority has signed, and there is no CertificateFile: the connection will be refused", p.Title)
 }
 
 // unrun tells that a command was not run.

@@ -104,3 +104,33 @@ S: $c OK
 		t.Errorf("it offers nothing like that:\n%s", &w.out)
 	}
 }
+
+// What a preset has set is shown.
+func TestCheckPreset(t *testing.T) {
+	t.Parallel()
+	for lines, want := range map[string][]string{
+		"Provider gmail\nPort 1993": {
+			"  preset     Provider gmail (rc:2) sets Host imap.gmail.com, TLSType IMAPS,\n             Connections 5\n",
+			"  server     imap.gmail.com:1993\n",
+		},
+		"TLSType STARTTLS\nHost h\nPort 1\nProvider posteo": {
+			"  preset     Provider posteo (rc:5) sets nothing: all is set in the section\n",
+			"  server     h:1\n",
+		},
+		"Tunnel t\nProvider microsoft": {
+			"  preset     Provider microsoft (rc:3) sets PipelineDepth 50\n",
+			"  server     reached through the command of Tunnel (rc:2)\n",
+		},
+	} {
+		w := checkWorld(t, "IMAPStore far\n"+lines+"\nUser u\nPassCmd false\n")
+		w.run(0, "--check", "-V", "far")
+		w.says(&w.out, want...)
+		w.run(0, "--check", "far")
+		if shown := strings.Contains(w.out.String(), "(Provider "); shown == strings.Contains(want[0], "nothing") {
+			t.Errorf("%q: the summary is\n%s", lines, &w.out)
+		}
+	}
+	w := checkWorld(t, "IMAPStore far\nProvider gmial\n")
+	w.run(1, "--check", "far")
+	w.says(&w.err, `rc:2: error: unknown provider "gmial"`, "hint: did you mean gmail?")
+}

@@ -245,7 +245,7 @@ func onServer(t *testing.T, rc string, srv *testkit.Dovecot, users []string, dir
 	sections := splitSections(rc)
 	for _, lines := range sections {
 		text := strings.ToLower(strings.Join(lines, "\n"))
-		isAccount := regexp.MustCompile(`(?m)^(host|tunnel)\s`).MatchString(text)
+		isAccount := regexp.MustCompile(`(?m)^(host|tunnel|provider)\s`).MatchString(text)
 		if !isAccount {
 			out = append(out, lines...)
 			continue
@@ -253,14 +253,17 @@ func onServer(t *testing.T, rc string, srv *testkit.Dovecot, users []string, dir
 		user := users[accounts]
 		accounts++
 		port := srv.TLSPort
-		if regexp.MustCompile(`(?m)^(ssltype|tlstype)\s+(starttls|none)`).MatchString(text) {
+		if regexp.MustCompile(`(?m)^((ssltype|tlstype)\s+(starttls|none)|provider\s+proton-bridge)`).MatchString(text) {
 			port = srv.Port
 		}
 		for _, l := range lines {
 			keyword, _, _ := strings.Cut(strings.ToLower(l), " ")
 			switch strings.TrimSpace(keyword) {
 			case "port", "pass", "certificatefile":
-			case "host":
+			case "host", "provider":
+				if keyword == "provider" { // Host and Port go over it
+					out = append(out, l)
+				}
 				out = append(out, fmt.Sprintf("Host %s\nPort %d\nCertificateFile %s", srv.Host, port, quoteWord(filepath.Join(dir, "ca.pem"))))
 			case "user":
 				out = append(out, "User "+user)

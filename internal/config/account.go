@@ -23,6 +23,7 @@ func itoa(n int) string { return strconv.Itoa(n) }
 const passKeyword = "Pass"
 
 var accountKeywords = []keyword{
+	{Keyword: Keyword{Name: "Provider", Args: "name"}, apply: (*stmt).applyProvider},
 	{Keyword: Keyword{Name: "Host", Args: "host"}, apply: (*stmt).applyHost},
 	{Keyword: Keyword{Name: "Port", Args: "port"}, apply: func(st *stmt, d *draft) { st.setInt(&d.account.Port, 1, math.MaxUint16) }},
 	{Keyword: Keyword{Name: "Timeout", Args: "seconds"}, apply: func(st *stmt, d *draft) { st.setSeconds(&d.account.Timeout) }},
@@ -236,7 +237,8 @@ func (p *parser) finishAccount(d *draft) {
 	a := &d.account
 	a.Name, a.At = d.name, d.pos
 	p.finishLegacy(d)
-	if !d.has("Host") && !d.has("Tunnel") {
+	d.applyPreset()
+	if !d.has("Host") && !d.has("Tunnel") && !d.has("Provider") {
 		what := "Host nor Tunnel"
 		if a.Inline {
 			what = "Account, Host nor Tunnel"
@@ -257,16 +259,16 @@ func (p *parser) finishAccount(d *draft) {
 			a.Connections = 1
 		}
 	}
-	if !d.has("TLSType") {
+	if !d.has("TLSType") && !slices.Contains(a.Preset, tlsTypeKeyword) {
 		a.TLS = TLSStartTLS
 		if a.Tunnel != "" {
 			a.TLS = TLSNone
 		}
 	}
 	if a.Port == 0 {
-		a.Port = 143
+		a.Port = portIMAP
 		if a.TLS == TLSIMAPS {
-			a.Port = 993
+			a.Port = portIMAPS
 		}
 	}
 	if a.TLSVersions == 0 {

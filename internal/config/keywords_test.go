@@ -32,6 +32,10 @@ var keywordCases = map[string][]struct{ args, want string }{
 	" OnError":         {{"c", "Channels[0].Hooks.OnError=c"}},
 	" SyncState":       {{"s/x", "Channels[0].SyncState.Prefix=/etc/s/x"}, {"*", "Channels[0].SyncState.Kind=2 Channels[0].SyncState.Prefix="}},
 
+	"IMAPAccount Provider": {
+		{"Posteo", "Port=993 Preset=Port,TLSType Provider=posteo TLS=IMAPS"},
+		{"microsoft", "PipelineDepth=50 Port=993 Preset=Port,TLSType,PipelineDepth Provider=microsoft TLS=IMAPS"},
+	},
 	"IMAPAccount Host":               {{"other", "Host=other"}},
 	"IMAPAccount Port":               {{"99", "Port=99"}},
 	"IMAPAccount Timeout":            {{"7", "Timeout=7s"}, {"0", "Timeout=0s"}},
@@ -293,6 +297,8 @@ func flattenAccount(a *Account, at func(v any, name string)) {
 	for _, f := range a.Certificates {
 		files = append(files, f.Path)
 	}
+	at(a.Provider, "Provider")
+	at(strings.Join(a.Preset, ","), "Preset")
 	at(a.Host, "Host")
 	at(a.Port, "Port")
 	at(a.Timeout, "Timeout")

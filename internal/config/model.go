@@ -110,6 +110,11 @@ type Account struct {
 	// Inline: the account was written into the IMAPStore of the same name.
 	Inline bool
 
+	// Provider is the name of the mail provider whose preset fills in what is not given;
+	// "": none. Preset holds the keywords that it has filled in.
+	Provider string
+	Preset   []string
+
 	Host    string // may be empty if there is a Tunnel
 	Port    int    // 1..65535
 	Timeout time.Duration
