@@ -147,14 +147,17 @@ var families = []string{"internal/testkit", "bench", "test"}
 // testLibs are libraries for tests and the demo, by import path prefix. The
 // program itself does not link them.
 var testLibs = []string{
+	"github.com/chromedp",
 	"github.com/creack/pty",
 	"github.com/emersion/go-imap",
 	"github.com/emersion/go-message",
+	"github.com/go-jose/go-jose",
 	"github.com/google/go-cmp",
 	"github.com/miekg/dns",
 	"github.com/prometheus",
 	"github.com/rogpeppe/go-internal",
 	"github.com/santhosh-tekuri/jsonschema",
+	"github.com/zitadel/oidc",
 	"go.uber.org/goleak",
 	"pgregory.net/rapid",
 }

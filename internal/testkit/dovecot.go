@@ -49,8 +49,20 @@ type DovecotConfig struct {
 	// Capability, if set, replaces what the server says it can do after login;
 	// it still does the rest.
 	Capability string
+	// OAuth, if set, makes the server take tokens, with OAUTHBEARER and XOAUTH2, beside
+	// passwords.
+	OAuth *DovecotOAuth
 	// Extra lines for the end of the configuration file.
 	Extra string
+}
+
+// DovecotOAuth says whose tokens a Dovecot takes.
+type DovecotOAuth struct {
+	// IntrospectionURL is where the server asks whether a token is good (RFC 7662), with the
+	// server's credentials.
+	IntrospectionURL string
+	// ConfigurationURL is where clients find the provider, as the server tells them.
+	ConfigurationURL string
 }
 
 // Dovecot is a running server.
@@ -85,6 +97,9 @@ func StartDovecot(tb testing.TB, cfg DovecotConfig) *Dovecot {
 	}
 	if cfg.Mechanisms == "" {
 		cfg.Mechanisms = "plain login cram-md5 scram-sha-1 scram-sha-256"
+		if cfg.OAuth != nil {
+			cfg.Mechanisms += " oauthbearer xoauth2"
+		}
 	}
 	d := &Dovecot{Endpoint: Endpoint{Host: "127.0.0.1", CA: NewCA(tb)}, cfg: cfg, dir: shortTempDir(tb), program: program}
 	if cfg.RequireTLS {
@@ -135,6 +150,9 @@ func (d *Dovecot) prepare(tb testing.TB) error {
 		cert = d.CA.Issue(tb, CertConfig{})
 	}
 	files := map[string][]byte{"cert.pem": cert.PEM(), "key.pem": cert.KeyPEM(tb)}
+	if o := d.cfg.OAuth; o != nil {
+		files["oauth2.conf"] = fmt.Appendf(nil, dovecotOAuth, o.IntrospectionURL, o.ConfigurationURL)
+	}
 	if d.cfg.ClientCA != nil {
 		files["client-ca.pem"] = d.cfg.ClientCA.PEM()
 	}
@@ -435,6 +453,16 @@ func (d *Dovecot) vars() map[string]any {
 	}
 }
 
+// dovecotOAuth is the configuration of passdb oauth2. The provider is asked for each login: what it
+// has revoked is not good for another minute.
+const dovecotOAuth = `introspection_mode = post
+introspection_url = %s
+username_attribute = username
+active_attribute = active
+active_value = true
+openid_configuration_url = %s
+`
+
 // dovecotConf is the configuration. fsync is off, for speed, and so is
 // everything that slows down clients who fail to log in.
 var dovecotConf = template.Must(template.New("dovecot.conf").Parse(`
@@ -474,6 +502,13 @@ namespace inbox {
   separator = {{.C.Separator}}
   prefix = {{.C.Prefix}}
 }
+{{if .C.OAuth}}
+passdb {
+  driver = oauth2
+  mechanisms = oauthbearer xoauth2
+  args = {{.Dir}}/oauth2.conf
+}
+{{end}}
 passdb {
   driver = passwd-file
   args = scheme=PLAIN username_format=%u {{.Dir}}/users/%u

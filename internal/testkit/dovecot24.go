@@ -14,13 +14,26 @@ import (
 type Dovecot24 struct {
 	Endpoint
 	*jail
+
+	oauth *DovecotOAuth
 }
 
 // StartDovecot24 starts a Dovecot 2.4 with one user, "user", that is stopped
 // with the test.
 func StartDovecot24(tb testing.TB) *Dovecot24 {
 	tb.Helper()
-	d := &Dovecot24{Endpoint: Endpoint{Host: "127.0.0.1", CA: NewCA(tb)}, jail: newJail(tb, "dovecot-trixie")}
+	return startDovecot24(tb, nil)
+}
+
+// StartDovecot24OAuth starts one that also takes tokens, with OAUTHBEARER and XOAUTH2.
+func StartDovecot24OAuth(tb testing.TB, o *DovecotOAuth) *Dovecot24 {
+	tb.Helper()
+	return startDovecot24(tb, o)
+}
+
+func startDovecot24(tb testing.TB, o *DovecotOAuth) *Dovecot24 {
+	tb.Helper()
+	d := &Dovecot24{Endpoint: Endpoint{Host: "127.0.0.1", CA: NewCA(tb)}, jail: newJail(tb, "dovecot-trixie"), oauth: o}
 	if err := d.prepare(tb); err != nil {
 		tb.Fatalf("dovecot 2.4: %v", err)
 	}
@@ -62,7 +75,7 @@ func (d *Dovecot24) AddUser(tb testing.TB, name string) {
 // run starts the server on its ports.
 func (d *Dovecot24) run() (*process, error) {
 	var conf bytes.Buffer
-	err := dovecot24Conf.Execute(&conf, map[string]any{"Host": d.Host, "Port": d.Port, "TLSPort": d.TLSPort, "UID": d.owner.uid, "GID": d.owner.gid})
+	err := dovecot24Conf.Execute(&conf, map[string]any{"Host": d.Host, "Port": d.Port, "TLSPort": d.TLSPort, "UID": d.owner.uid, "GID": d.owner.gid, "OAuth": d.oauth})
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +113,7 @@ ssl = yes
 ssl_server_cert_file = /etc/dovecot/cert.pem
 ssl_server_key_file = /etc/dovecot/key.pem
 auth_allow_cleartext = yes
-auth_mechanisms = plain login cram-md5 scram-sha-1 scram-sha-256
+auth_mechanisms = plain login cram-md5 scram-sha-1 scram-sha-256{{if .OAuth}} oauthbearer xoauth2{{end}}
 auth_failure_delay = 0
 mail_fsync = never
 mail_max_userip_connections = 50
@@ -111,6 +124,19 @@ namespace inbox {
   inbox = yes
   separator = /
 }
+{{if .OAuth}}
+oauth2 {
+  introspection_mode = post
+  introspection_url = {{.OAuth.IntrospectionURL}}
+  username_attribute = username
+  active_attribute = active
+  active_value = true
+  openid_configuration_url = {{.OAuth.ConfigurationURL}}
+}
+passdb oauth2 {
+  mechanisms_filter = oauthbearer xoauth2
+}
+{{end}}
 passdb passwd-file {
   passwd_file_path = /etc/dovecot/users/%{user}
 }
