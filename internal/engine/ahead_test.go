@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"math"
 	"os"
 	"testing"
 	"time"
@@ -119,6 +120,47 @@ func TestLockedAhead(t *testing.T) {
 		}
 		if err != nil {
 			t.Errorf("%s: locked: %v", name, err)
+		}
+	}
+}
+
+// requestStore notes how its mailboxes are opened.
+type requestStore struct {
+	store.Store
+	note func(store.OpenRequest)
+}
+
+func (s requestStore) Open(ctx context.Context, box string, req store.OpenRequest) (store.Mailbox, error) {
+	s.note(req)
+	return s.Store.Open(ctx, box, req)
+}
+
+// TestPrefetch: new messages may be requested while a mailbox is opened if they are copied
+// from it, and only up to the size from which on they are not.
+func TestPrefetch(t *testing.T) {
+	for _, c := range []struct {
+		rules     string
+		maxSize   int64 // of the near side
+		dryRun    bool
+		far, near int64
+	}{
+		{rules: "pull-new", far: math.MaxInt64},
+		{rules: "pull-new", maxSize: 1000, far: 1000},
+		{rules: "pull-flags"},
+		{rules: "pull-new", dryRun: true},
+		{rules: "push-new", near: math.MaxInt64},
+	} {
+		cfg := notation.ParseRules(t, c.rules)
+		w := (&scenario{far: "5:E", near: "7:E", state: "pulled=5 pushed=7 5-7"}).setup(t, cfg)
+		var got [2]int64
+		_, _, err := w.run(cfg, modes[0], &killer{}, 1, func(p *engine.Pair) {
+			p.Rules.MaxSize[1], p.DryRun, p.Controls = c.maxSize, c.dryRun, nil
+			for t := range p.Store {
+				p.Store[t] = requestStore{p.Store[t], func(req store.OpenRequest) { got[t] = req.Prefetch }}
+			}
+		})
+		if err != nil || got != [2]int64{c.far, c.near} {
+			t.Errorf("%+v: %v, %v", c, got, err)
 		}
 	}
 }

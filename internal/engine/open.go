@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"path/filepath"
 
 	"isync/internal/event"
@@ -145,7 +146,19 @@ func stateValidity(files *stateFiles, begun func() (loaded, error), expireSide, 
 
 // openRequest says what the mailbox of side t is opened for.
 func (s *session) openRequest(t syncstate.Side) store.OpenRequest {
-	return store.OpenRequest{ReadOnly: s.DryRun, OldValidity: func() uint32 { return s.oldValidity(t) }}
+	return store.OpenRequest{ReadOnly: s.DryRun, Prefetch: s.prefetch(t), OldValidity: func() uint32 { return s.oldValidity(t) }}
+}
+
+// prefetch returns up to which size new messages of side t are copied as they are; 0: none.
+func (s *session) prefetch(t syncstate.Side) int64 {
+	o := t.Other()
+	switch {
+	case s.DryRun || s.Controls != nil || !s.Rules.Ops[o].New:
+		return 0
+	case s.Rules.MaxSize[o] > 0:
+		return s.Rules.MaxSize[o]
+	}
+	return math.MaxInt64
 }
 
 // leaveBoxes closes what was opened.

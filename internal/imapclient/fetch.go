@@ -39,6 +39,9 @@ type FetchRequest struct {
 	// ItemModSeq.
 	Items imapwire.Items
 	Body  BodyKind
+	// Upto, with FullBody and unless 0, limits the body to so many bytes. A server may send
+	// more all the same.
+	Upto uint32
 	// Fields are the names of the header fields for FieldsBody.
 	Fields []string
 	// ChangedSince, unless 0, leaves out messages that have not changed since
@@ -129,7 +132,11 @@ func (f *fetch) command() *imapwire.Command {
 	}
 	switch f.req.Body {
 	case FullBody:
-		items = append(items, "BODY.PEEK[]")
+		item := "BODY.PEEK[]"
+		if f.req.Upto > 0 {
+			item += "<0." + strconv.FormatUint(uint64(f.req.Upto), 10) + ">"
+		}
+		items = append(items, item)
 	case HeaderBody:
 		items = append(items, "BODY.PEEK[HEADER]")
 	case FieldsBody:
@@ -193,7 +200,7 @@ func (in *incoming) drop() {
 
 // wants reports whether a section is the requested one.
 func (f *fetch) wants(s imapwire.Section) bool {
-	if s.Partial {
+	if s.Partial && (f.req.Upto == 0 || s.Origin != 0) {
 		return false
 	}
 	switch f.req.Body {

@@ -281,6 +281,32 @@ func TestChangedSince(t *testing.T) {
 	}
 }
 
+// TestFetchPart: a body that is limited is requested as a part, and accepted from the
+// beginning only. It may also come as a whole.
+func TestFetchPart(t *testing.T) {
+	c := connect(t, Options{}, "", func(p *peer) {
+		tag := p.expect("UID FETCH 5:7 (UID BODY.PEEK[]<0.3>)")
+		p.send("* 1 FETCH (UID 5 BODY[]<0> {3}\nabc)\n* 2 FETCH (UID 6 BODY[] {4}\nabcd)\n* 3 FETCH (UID 7 BODY[]<3> {3}\ndef)\n%s OK\n", tag)
+		tag = p.expect("UID FETCH 5 (UID BODY.PEEK[])")
+		p.send("* 1 FETCH (UID 5 BODY[]<0> {3}\nabc)\n%s OK\n", tag)
+		p.idle()
+	})
+	var list []got
+	for _, req := range []FetchRequest{
+		{UIDs: mail.UIDSet{{First: 5, Last: 7}}, Body: FullBody, Upto: 3},
+		{UIDs: mail.NewUIDSet(5), Body: FullBody},
+	} {
+		if err := c.Fetch(t.Context(), req, collect(&list)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const all = imapwire.ItemUID | imapwire.ItemBody
+	want := []got{{5, all, 0, "abc"}, {6, all, 0, "abcd"}, {7, imapwire.ItemUID, 0, "-"}, {5, imapwire.ItemUID, 0, "-"}}
+	if d := cmp.Diff(want, list); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestFetchItems(t *testing.T) {
 	c := connect(t, Options{}, "", func(p *peer) {
 		p.answer("UID FETCH 1 (UID FLAGS MODSEQ INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS (X-TUID Message-Id)])",

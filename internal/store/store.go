@@ -138,6 +138,10 @@ type OpenRequest struct {
 	// mailbox only Append and Close work. The store may do with less then than
 	// it needs for other uses.
 	Deposit bool
+	// Prefetch, unless 0, says that messages that are new in the mailbox will be fetched,
+	// if they have at most so many bytes. If the store knows that there are new ones, it
+	// may request them at once. That changes no result.
+	Prefetch int64
 	// OldValidity, if not nil, returns the UIDVALIDITY of the mailbox in the last
 	// run; 0: unknown. It is called if the store has to make a new one, which must
 	// be higher.

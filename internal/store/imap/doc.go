@@ -45,7 +45,8 @@
 //
 // Store.Watch reports changes as they happen. Package watching has the connections for
 // that, which the stores of an account share, and which count as sessions for
-// Options.MaxSessions.
+// Options.MaxSessions. After a report, new messages and changes are requested together with
+// the opening of the mailbox: see startAhead.
 //
 // # Goroutines
 //

@@ -35,6 +35,38 @@ const (
 // Fetch implements store.Mailbox. Where the server fails over a message, the
 // others of its command may come after later ones.
 func (m *mailbox) Fetch(ctx context.Context, items []store.FetchItem, sink func(*store.Incoming) error) error {
+	for {
+		var next *prefetched
+		n := 0
+		for ; n < len(items) && next == nil; n++ {
+			next = m.takePrefetched(items[n])
+		}
+		asked := items[:n]
+		if next != nil {
+			asked = asked[:n-1]
+		}
+		if next == nil || len(asked) > 0 {
+			if err := m.fetch(ctx, asked, sink); err != nil {
+				return err
+			}
+		}
+		if next == nil {
+			return nil
+		}
+		if _, err := m.use(ctx); err != nil {
+			return err
+		}
+		if err := sink(next.incoming()); err != nil {
+			return err
+		}
+		if items = items[n:]; len(items) == 0 {
+			return nil
+		}
+	}
+}
+
+// fetch is Fetch for messages that must be requested.
+func (m *mailbox) fetch(ctx context.Context, items []store.FetchItem, sink func(*store.Incoming) error) error {
 	sess, err := m.use(ctx)
 	if err != nil {
 		return err

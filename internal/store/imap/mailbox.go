@@ -22,6 +22,8 @@ type mailbox struct {
 	readOnly bool
 	// deposit: nothing is selected, and the session may be shared.
 	deposit bool
+	// prefetchLimit is OpenRequest.Prefetch until the first SELECT.
+	prefetchLimit int64
 
 	// scanning is held while messages are listed, for one listing at a time.
 	scanning sync.Mutex
@@ -35,6 +37,8 @@ type mailbox struct {
 	// answers outdated. arrived is session.arrived as of then.
 	fresh   bool
 	arrived uint64
+	// prefetched are messages that need not be fetched; see startAhead.
+	prefetched map[mail.UID]*prefetched
 }
 
 var (
@@ -47,7 +51,7 @@ func (s *Store) Open(ctx context.Context, box string, req store.OpenRequest) (st
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	m := &mailbox{store: s, box: box, readOnly: req.ReadOnly, deposit: req.Deposit}
+	m := &mailbox{store: s, box: box, readOnly: req.ReadOnly, deposit: req.Deposit, prefetchLimit: req.Prefetch}
 	if err := m.open(ctx); err != nil {
 		return nil, err
 	}
@@ -222,11 +226,14 @@ func (m *mailbox) Close(ctx context.Context) error {
 	// continues from it.
 	m.Remember(ctx)
 	m.mu.Lock()
-	sess := m.sess
-	m.sess = nil
+	sess, info := m.sess, m.info
+	m.sess, m.prefetched = nil, nil
 	m.mu.Unlock()
 	if sess == nil {
 		return m.store.boxError(m.box, errBoxClosed)
+	}
+	if !m.deposit {
+		m.store.noteEnd(m.name, &info)
 	}
 	m.giveBack(sess)
 	return nil

@@ -144,7 +144,7 @@ func (m *mailbox) Renew(ctx context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.fresh = false
-	m.sel.base, m.sel.current, m.sel.part = nil, nil, nil
+	m.sel.base, m.sel.current, m.sel.part, m.sel.early = nil, nil, nil, nil
 	if next != 0 {
 		m.info.UIDNext, m.info.UIDNextGuessed = max(m.info.UIDNext, next), false
 	}

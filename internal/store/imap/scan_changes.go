@@ -103,6 +103,15 @@ func (m *mailbox) listUIDs(ctx context.Context, at *source) (*mail.UIDSet, error
 // askChanges asks for what has changed since the base was listed, and finds out
 // what is gone. It returns nil if that cannot be had.
 func (m *mailbox) askChanges(ctx context.Context, at *source, base *memo.Listing) (*memo.Listing, error) {
+	early, since := at.sel.early, at.sel.since
+	at.sel.early, at.sel.since = nil, nil
+	if early != nil && at.fresh && base == since && at.sess.Client.Counted() && at.sess.Snapshot() == at.sel.reported {
+		at.fresh = false
+		now, again, err := m.conclude(ctx, at, base, early, at.sess.Client.Exists())
+		if !again {
+			return now, err
+		}
+	}
 	if !at.fresh {
 		if err := at.sess.CatchUp(ctx); err != nil {
 			return nil, err
@@ -117,8 +126,7 @@ func (m *mailbox) askChanges(ctx context.Context, at *source, base *memo.Listing
 		before := at.sess.Snapshot()
 		d := new(listing.Delta)
 		if before.Exists() > 0 {
-			req := imapclient.FetchRequest{UIDs: mail.UIDsFrom(1), Items: imapwire.ItemFlags, ChangedSince: base.ModSeq}
-			err := at.sess.Client.Fetch(ctx, req, func(msg *imapclient.Message) error {
+			err := at.sess.Client.Fetch(ctx, changedSince(base), func(msg *imapclient.Message) error {
 				d.Fetched(&msg.Fetch)
 				return nil
 			})
@@ -181,13 +189,18 @@ func (m *mailbox) addSizes(ctx context.Context, at *source, msgs []mail.Meta, ne
 	}
 	var missing, found mail.UIDSet
 	wanted := listing.NewCursor(listing.Cut(need.UIDs, need.SizesFrom, mail.MaxUID))
-	for _, msg := range msgs {
-		if msg.Size == 0 && wanted.Has(msg.UID) {
+	for i, msg := range msgs {
+		if msg.Size != 0 || !wanted.Has(msg.UID) {
+			continue
+		}
+		if size := m.prefetchedSize(msg.UID); size > 0 {
+			msgs[i].Size, added = size, true
+		} else {
 			missing.Add(msg.UID)
 		}
 	}
 	if missing.Empty() {
-		return false, true, nil
+		return added, true, nil
 	}
 	at.fresh = false
 	err = m.fetchAll(ctx, at.sess.Client, listing.Want{Items: imapwire.ItemSize}, missing, func(msg *imapclient.Message) error {

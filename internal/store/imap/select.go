@@ -34,6 +34,10 @@ type selection struct {
 	// are UIDs of which the server should have told more.
 	current *memo.Listing
 	unsure  bool
+	// early are the changes since the listing since that were requested behind the SELECT;
+	// nil: they were not.
+	early *listing.Delta
+	since *memo.Listing
 }
 
 // opened is the result of opening a mailbox. adopt applies it when the session is
@@ -70,12 +74,15 @@ func (m *mailbox) selectBox(ctx context.Context, sess *session.Session) (*opened
 	// Changes that are reported after the SELECT count, even if they are received
 	// before it has returned here.
 	before, arrived := sess.Snapshot(), sess.Arrivals()
-	sel, changes, err := m.trySelect(ctx, sess, remembers, base)
+	m.mu.Lock()
+	m.prefetched = nil
+	m.mu.Unlock()
+	sel, changes, early, err := m.trySelect(ctx, sess, remembers, base)
 	if unsafeLogin(err) && c.Caps().Has("ID") {
 		if _, err := c.ID(ctx, "name", "isync"); err != nil {
 			return nil, err
 		}
-		sel, changes, err = m.trySelect(ctx, sess, remembers, base)
+		sel, changes, early, err = m.trySelect(ctx, sess, remembers, base)
 	}
 	if err != nil {
 		if changes != nil {
@@ -89,7 +96,7 @@ func (m *mailbox) selectBox(ctx context.Context, sess *session.Session) (*opened
 	sess.Selected = m.name
 	s := &selection{
 		modSeq: sel.HighestModSeq, validity: sel.UIDValidity, next: sel.UIDNext, boxID: sel.MailboxID,
-		reported: before.With(sel.Exists), base: base, part: part,
+		reported: before.With(sel.Exists), base: base, part: part, early: early, since: base,
 	}
 	if sel.NoModSeq || !remembers || sel.UIDValidity == 0 {
 		s.modSeq = 0 // nothing is remembered of it
@@ -155,13 +162,14 @@ func (m *mailbox) compare(s *selection, sel *imapclient.Selected, changes *listi
 }
 
 // trySelect selects the mailbox in the way that tells most of what has changed
-// since base. changes is nil if the server was not asked.
-func (m *mailbox) trySelect(ctx context.Context, sess *session.Session, remembers bool, base *memo.Listing) (sel imapclient.Selected, changes *listing.Delta, err error) {
+// since base. changes is nil if the server was not asked. early are changes that were
+// requested behind the SELECT; nil: they were not, or are not known.
+func (m *mailbox) trySelect(ctx context.Context, sess *session.Session, remembers bool, base *memo.Listing) (sel imapclient.Selected, changes, early *listing.Delta, err error) {
 	opts := imapclient.SelectOptions{ReadOnly: m.readOnly}
 	if remembers && !m.store.run().plainSelect.Load() {
 		qresync, err := sess.EnableQResync(ctx)
 		if err != nil {
-			return sel, nil, err
+			return sel, nil, nil, err
 		}
 		if qresync && base != nil {
 			changes = new(listing.Delta)
@@ -174,15 +182,29 @@ func (m *mailbox) trySelect(ctx context.Context, sess *session.Session, remember
 		}
 	}
 	p, err := sess.Client.StartSelect(ctx, m.name, opts)
+	var behind *ahead
+	if err == nil {
+		since := base
+		if !opts.CondStore {
+			since = nil
+		}
+		behind, err = m.startAhead(ctx, sess, p.Done(), since)
+	}
 	if eerr := sess.QResyncAnswered(ctx); err == nil && eerr != nil {
 		err = eerr
 	}
 	if err != nil {
-		return sel, nil, err
+		return sel, nil, nil, err
 	}
 	sel, err = p.Wait(ctx)
+	if behind != nil {
+		var lost error
+		if early, lost = behind.wait(ctx, m, err == nil, sel.UIDValidity); err == nil && lost != nil {
+			return sel, changes, nil, lost
+		}
+	}
 	if !opts.CondStore && changes == nil || !refused(err) || unsafeLogin(err) || saysMissing(err) {
-		return sel, changes, err
+		return sel, changes, early, err
 	}
 	// Is it the mailbox, or the parameter?
 	plain, perr := sess.Client.Select(ctx, m.name, imapclient.SelectOptions{ReadOnly: m.readOnly})
@@ -190,7 +212,7 @@ func (m *mailbox) trySelect(ctx context.Context, sess *session.Session, remember
 		m.store.debugf("the server selects '%s' only without parameters: %v", m.box, err)
 		m.store.run().plainSelect.Store(true)
 	}
-	return plain, nil, perr
+	return plain, nil, nil, perr
 }
 
 // errNoExists says that a mailbox cannot be opened: without the number of messages, a

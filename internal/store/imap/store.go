@@ -132,6 +132,7 @@ type Store struct {
 
 	mu     sync.Mutex
 	closed bool
+	ends   map[string]boxEnd // of mailboxes that were closed, by their names on the server
 }
 
 var _ store.Store = (*Store)(nil)

@@ -30,8 +30,8 @@ type watchServer struct {
 	// list are the responses to NOTIFY, and examine those to EXAMINE.
 	list, examine []string
 	// answer, if not nil, is asked for the answer to a command: lines, in which TAG stands
-	// for the tag. ok is false for the usual one. "HANG" is none, "CLOSE" ends the
-	// connection.
+	// for the tag. ok is false for the usual one. "HANG" is none, "CLOSE", also as the last
+	// line, ends the connection.
 	answer func(conn int, command string) (lines string, ok bool)
 
 	refuses error // why no connection can be made
@@ -123,7 +123,8 @@ func (s *watchServer) serve(n int, c *watchConn) {
 		case "CLOSE":
 			return
 		}
-		if !s.write(c, strings.Split(strings.ReplaceAll(lines, "TAG", tag), "\n")...) {
+		lines, closes := strings.CutSuffix(lines, "\nCLOSE")
+		if !s.write(c, strings.Split(strings.ReplaceAll(lines, "TAG", tag), "\n")...) || closes {
 			return
 		}
 	}

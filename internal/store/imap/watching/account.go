@@ -94,6 +94,9 @@ type Account struct {
 	known   known
 	// whole: known has all mailboxes, as of the last connection with NOTIFY.
 	whole bool
+	// arrived has the mailboxes that were reported as changed, with the number of messages
+	// that were reported as new; see Reported.
+	arrived map[string]uint32
 	// unusable are the names of mailboxes that the server does not open.
 	unusable map[string]bool
 	// noNotify: the next connection does not use NOTIFY.
@@ -154,7 +157,7 @@ func (a *Account) start() {
 	main := newLine(a, 0)
 	a.mu.Lock()
 	a.lines = []*line{main}
-	a.known, a.whole, a.names = known{}, false, nil
+	a.known, a.whole, a.names, a.arrived = known{}, false, nil, map[string]uint32{}
 	a.mode, a.reason, a.polling, a.noNotify = store.WatchPoll, nil, false, false
 	a.state = State{Since: time.Now()}
 	a.mu.Unlock()
@@ -297,6 +300,7 @@ func (a *Account) changed(name string) {
 	if len(name) > maxName {
 		return
 	}
+	a.noteArrived(name, 0)
 	a.tell(func(m *Member) {
 		if len(m.changed) >= maxKnown {
 			m.all = true
@@ -304,6 +308,33 @@ func (a *Account) changed(name string) {
 		}
 		m.changed[name] = true
 	})
+}
+
+// noteArrived notes that a mailbox was reported as changed, and how many messages as new;
+// a.mu must be held.
+func (a *Account) noteArrived(name string, n uint32) {
+	if _, ok := a.arrived[name]; ok || len(a.arrived) < maxKnown {
+		a.arrived[name] += n
+	}
+}
+
+// Reported returns whether a mailbox was reported as changed since the last call for it, and
+// how many messages as new. Both are guesses: reports may be lost or repeated, and some of
+// the messages may not exist any more.
+func (a *Account) Reported(name string) (changed bool, arrived uint32) {
+	name = nameKey(name)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	arrived, changed = a.arrived[name]
+	delete(a.arrived, name)
+	return changed, arrived
+}
+
+// Watched reports whether the account has members.
+func (a *Account) Watched() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.members) > 0
 }
 
 func reportBoxes(m *Member) { m.boxes = true }

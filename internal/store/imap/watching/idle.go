@@ -170,7 +170,11 @@ func (l *line) examine(ctx context.Context, c *imapclient.Client, box string) (c
 	if l.events == events {
 		l.exists, l.counted = sel.Exists, sel.HasExists
 	}
-	return a.known.note(statusOf(box, &sel)).changed, nil
+	is := a.known.note(statusOf(box, &sel))
+	if is.arrived > 0 {
+		a.noteArrived(nameKey(box), is.arrived)
+	}
+	return is.changed, nil
 }
 
 // wait sends an IDLE and waits until it ends, or is to be begun again. e is not nil if the
@@ -308,6 +312,9 @@ func (l *line) noteExists(n uint32) {
 	l.a.mu.Lock()
 	defer l.a.mu.Unlock()
 	same := l.counted && l.exists == n
+	if l.counted && n > l.exists && l.box != "" {
+		l.a.noteArrived(nameKey(l.box), n-l.exists)
+	}
 	l.exists = n
 	if !same {
 		l.touched()

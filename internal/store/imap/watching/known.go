@@ -23,19 +23,27 @@ const marks = imapwire.BoxMessages | imapwire.BoxUIDNext | imapwire.BoxUIDValidi
 type known map[string]imapwire.BoxStatus
 
 // change is how a mailbox differs from what is known. fresh: it was not known. changed: it
-// has changed, or may have, since only a HIGHESTMODSEQ proves that it has not.
-type change struct{ fresh, changed bool }
+// has changed, or may have, since only a HIGHESTMODSEQ proves that it has not. arrived is by
+// how much UIDNEXT has grown, if that is known.
+type change struct {
+	fresh, changed bool
+	arrived        uint32
+}
 
 // note updates the status of a mailbox.
 func (k known) note(st *imapwire.BoxStatus) change {
 	name := nameKey(st.Name)
 	old, ok := k[name]
 	if !ok && len(k) >= maxKnown {
-		return change{false, true}
+		return change{changed: true}
 	}
 	now := old
 	now.Name, now.Has = name, (old.Has|st.Has)&marks
 	differs := false
+	arrived := uint32(0)
+	if old.Has&st.Has&imapwire.BoxUIDNext != 0 && st.UIDNext > old.UIDNext {
+		arrived = uint32(st.UIDNext - old.UIDNext)
+	}
 	for _, item := range []struct {
 		item     imapwire.BoxItems
 		same     bool
@@ -55,7 +63,7 @@ func (k known) note(st *imapwire.BoxStatus) change {
 		item.takeOver()
 	}
 	k[name] = now
-	return change{!ok, differs || st.Has&imapwire.BoxHighestModSeq == 0}
+	return change{!ok, differs || st.Has&imapwire.BoxHighestModSeq == 0, arrived}
 }
 
 // forget makes the next status of a mailbox count as a change.

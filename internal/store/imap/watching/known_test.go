@@ -32,6 +32,9 @@ func TestKnown(t *testing.T) {
 				values[name] = old
 			}
 			want := change{fresh: !there, changed: st.Has&imapwire.BoxHighestModSeq == 0 || st.HighestModSeq == 0}
+			if before, ok := old[imapwire.BoxUIDNext]; ok && st.Has&imapwire.BoxUIDNext != 0 && uint64(st.UIDNext) > before {
+				want.arrived = uint32(uint64(st.UIDNext) - before)
+			}
 			for item, v := range map[imapwire.BoxItems]uint64{
 				imapwire.BoxMessages: uint64(st.Messages), imapwire.BoxUIDNext: uint64(st.UIDNext),
 				imapwire.BoxUIDValidity: uint64(st.UIDValidity), imapwire.BoxHighestModSeq: uint64(st.HighestModSeq),

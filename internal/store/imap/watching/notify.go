@@ -185,10 +185,13 @@ func (l *line) noteStatus(st *imapwire.BoxStatus) {
 	defer a.mu.Unlock()
 	name := nameKey(st.Name)
 	is := a.known.note(st)
+	if is.arrived > 0 {
+		a.noteArrived(name, is.arrived)
+	}
 	if l.listing != nil {
 		if len(l.listing) < maxKnown {
 			before := l.listing[name]
-			l.listing[name] = change{is.fresh || before.fresh, is.changed || before.changed}
+			l.listing[name] = change{fresh: is.fresh || before.fresh, changed: is.changed || before.changed}
 		}
 		return
 	}

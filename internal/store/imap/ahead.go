@@ -1,0 +1,209 @@
+package imap
+
+import (
+	"bytes"
+	"context"
+	"io"
+
+	"isync/internal/imapclient"
+	"isync/internal/imapwire"
+	"isync/internal/mail"
+	"isync/internal/memo"
+	"isync/internal/store"
+	"isync/internal/store/imap/listing"
+	"isync/internal/store/imap/session"
+)
+
+// If a mailbox was reported to a watch as changed, a run sends commands right behind the
+// SELECT, so that it waits for the server less often: it requests the changes, if the SELECT
+// does not report them, and the messages that are new. Nothing else changes. The mailbox is
+// selected and its listing is verified as usual; what was not answered, or not certainly as
+// a whole, is requested again.
+
+// The bounds of what is prefetched. A longer message is not kept, so what was received
+// of it is received twice.
+const (
+	prefetchMessages = 8
+	prefetchBytes    = 128 << 10
+)
+
+// boxEnd is the end of a mailbox when it was closed: messages from next on are new.
+type boxEnd struct {
+	validity uint32
+	next     mail.UID
+}
+
+// noteEnd notes the end of a mailbox that is being closed, if the account is watched.
+func (s *Store) noteEnd(name string, info *store.Info) {
+	if info.UIDValidity == 0 || !s.opts.Sessions.account.Watched() {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ends == nil {
+		s.ends = make(map[string]boxEnd)
+	}
+	s.ends[name] = boxEnd{info.UIDValidity, info.UIDNext}
+}
+
+func (s *Store) endOf(name string) (boxEnd, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, ok := s.ends[name]
+	return e, ok
+}
+
+// prefetched is a message that was prefetched. size is RFC822.SIZE; body is nil if it is not
+// the whole message.
+type prefetched struct {
+	imapwire.Fetch
+	body []byte
+}
+
+// ahead are FETCH commands that are sent behind a SELECT.
+type ahead struct {
+	selected <-chan struct{} // closed when the server has answered the SELECT
+	validity uint32          // UIDVALIDITY that is expected
+	limit    uint32          // of messages, in bytes
+	pending  []*imapclient.Pending[struct{}]
+
+	// Of the reader goroutine until nothing is pending:
+	msgs    map[mail.UID]*prefetched
+	changes *listing.Delta // since base; nil: not requested
+	base    *memo.Listing
+	// early: an answer has come before that of the SELECT, so it may be about another
+	// mailbox.
+	early bool
+}
+
+// startAhead sends commands behind the SELECT of the mailbox, if that is of use. base is
+// what is remembered of the mailbox; nil: there is nothing, or the SELECT itself reports the
+// changes to it.
+func (m *mailbox) startAhead(ctx context.Context, sess *session.Session, selected <-chan struct{}, base *memo.Listing) (*ahead, error) {
+	limit := min(m.prefetchLimit, prefetchBytes)
+	m.prefetchLimit = 0
+	if limit <= 0 || m.readOnly || sess.Client.Optimistic() || m.store.opts.Client.PipelineDepth == 1 {
+		return nil, nil
+	}
+	changed, arrived := m.store.opts.Sessions.account.Reported(m.name)
+	end, known := m.store.endOf(m.name)
+	if !changed || !known {
+		return nil, nil
+	}
+	a := &ahead{selected: selected, validity: end.validity, limit: uint32(limit)}
+	if base != nil && base.UIDValidity == end.validity && len(base.Messages) > 0 {
+		a.changes, a.base = new(listing.Delta), base
+		p, err := sess.Client.StartFetch(ctx, changedSince(base), a.takeChange)
+		if err != nil {
+			return nil, err
+		}
+		a.pending = append(a.pending, p)
+	}
+	// Not up to "*", which includes the last message even if it is not new.
+	last := min(uint64(end.next)+uint64(min(arrived, prefetchMessages))-1, uint64(mail.MaxUID)-1)
+	if last >= uint64(end.next) {
+		a.msgs = make(map[mail.UID]*prefetched)
+		p, err := sess.Client.StartFetch(ctx, imapclient.FetchRequest{
+			UIDs:  mail.UIDSet{{First: end.next, Last: mail.UID(last)}},
+			Items: imapwire.ItemFlags | imapwire.ItemDate | imapwire.ItemSize,
+			Body:  imapclient.FullBody, Upto: a.limit + 1,
+		}, a.takeMessage)
+		if err != nil {
+			return nil, err
+		}
+		a.pending = append(a.pending, p)
+	}
+	return a, nil
+}
+
+// changedSince requests the changes since a listing was made.
+func changedSince(base *memo.Listing) imapclient.FetchRequest {
+	return imapclient.FetchRequest{UIDs: mail.UIDsFrom(1), Items: imapwire.ItemFlags, ChangedSince: base.ModSeq}
+}
+
+// note notes that an answer has come.
+func (a *ahead) note() {
+	select {
+	case <-a.selected:
+	default:
+		a.early = true
+	}
+}
+
+// takeChange is the sink of the FETCH of changes.
+func (a *ahead) takeChange(msg *imapclient.Message) error {
+	a.note()
+	a.changes.Fetched(&msg.Fetch)
+	return nil
+}
+
+// takeMessage is the sink of the FETCH of messages.
+func (a *ahead) takeMessage(msg *imapclient.Message) error {
+	a.note()
+	const need = imapwire.ItemFlags | imapwire.ItemDate | imapwire.ItemSize
+	if msg.Has&need != need || len(a.msgs) == prefetchMessages {
+		return nil
+	}
+	p := &prefetched{Fetch: msg.Fetch}
+	a.msgs[msg.UID] = p
+	if msg.Body == nil || msg.BodySize == 0 || msg.BodySize > int64(a.limit) || msg.BodySize != msg.Size {
+		return nil
+	}
+	p.body = make([]byte, msg.BodySize)
+	_, err := io.ReadFull(msg.Body, p.body)
+	return err
+}
+
+// wait waits for all answers. changes are those since the remembered listing; nil: they are
+// not known. If the SELECT was successful, and validity is what was expected, the messages
+// are kept. An error means that the connection is lost; nothing else matters.
+func (a *ahead) wait(ctx context.Context, m *mailbox, selected bool, validity uint32) (changes *listing.Delta, err error) {
+	failed := false
+	for _, p := range a.pending {
+		_, perr := p.Wait(ctx)
+		if isLost(perr) {
+			err = perr
+		}
+		failed = failed || perr != nil
+	}
+	if a.changes != nil {
+		m.notTooMany(a.changes, len(a.base.Messages), err)
+	}
+	if err != nil || failed || !selected || a.early || validity != a.validity {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.prefetched = a.msgs
+	return a.changes, nil
+}
+
+// prefetchedSize returns the size of a message that was prefetched; 0: it was not.
+func (m *mailbox) prefetchedSize(u mail.UID) int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if p := m.prefetched[u]; p != nil {
+		return p.Size
+	}
+	return 0
+}
+
+// takePrefetched removes a message from those that were prefetched, and returns it; nil: it
+// must be fetched.
+func (m *mailbox) takePrefetched(it store.FetchItem) *prefetched {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.prefetched[it.UID]
+	if p == nil || p.body == nil || it.HeaderOnly {
+		return nil
+	}
+	delete(m.prefetched, it.UID)
+	return p
+}
+
+// incoming returns the message as Fetch passes it on.
+func (p *prefetched) incoming() *store.Incoming {
+	// Not an io.Seeker: see store.Incoming.
+	body := struct{ io.Reader }{bytes.NewReader(p.body)}
+	return &store.Incoming{UID: p.UID, Flags: p.Flags, Date: p.Date, Size: p.Size, Body: body}
+}
