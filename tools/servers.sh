@@ -1,6 +1,6 @@
 #!/bin/sh
-# Provides what the tests start: Dovecot as the IMAP server to talk to, and the
-# C mbsync to compare with, are installed; Cyrus and Courier, which do not get
+# Provides what the tests start: Dovecot as the IMAP server to talk to, the
+# C mbsync to compare with, and Chromium to consent in, are installed; Cyrus and Courier, which do not get
 # on with it, are unpacked by roots.sh. Only on Debian and its kin, only as root, and never
 # a reason to fail: a test whose server is missing says so and is skipped.
 # With CI=true such a test fails instead.
@@ -11,6 +11,7 @@ set -u
 missing=
 [ -x /usr/sbin/dovecot ] && [ -x /usr/lib/dovecot/imap ] || missing="$missing dovecot-imapd"
 [ -x /usr/bin/mbsync ] || missing="$missing isync"
+[ -x /usr/bin/chromium ] || missing="$missing chromium"
 [ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null || [ "$(id -u)" -ne 0 ]; then

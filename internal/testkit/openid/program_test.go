@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -47,4 +48,14 @@ func openWith(t *testing.T, d *Desktop, address string) {
 	if out, err := exec.Command(filepath.Join(d.Path, "xdg-open"), address).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
+}
+
+// parseQuery parses what the program got with a redirect.
+func parseQuery(t *testing.T, query string) url.Values {
+	t.Helper()
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return values
 }
