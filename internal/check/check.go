@@ -184,6 +184,9 @@ func (c *checker) file() {
 	cfg := c.Config
 	c.subject = subject{}
 	c.head("Configuration file "+c.tilde(cfg.File), "")
+	for _, f := range cfg.Files[1:] {
+		c.field("includes", c.tilde(f.Name)+" ("+f.At.String()+")")
+	}
 	c.field("holds", fmt.Sprintf("%s, %s, %s", count(len(cfg.Stores), "store"), count(len(cfg.Channels), "channel"), count(len(cfg.Groups), "group")))
 	if !cfg.Global.FSync {
 		c.note("", "FSync no (%s): a power cut may lose or duplicate mail", cfg.Global.Pos("FSync"))
@@ -244,17 +247,13 @@ func (c *checker) unused() {
 	}
 }
 
-// secrets looks who can read passwords in the file.
+// secrets looks who can read passwords in the files of the configuration.
 func (c *checker) secrets() {
-	for _, a := range c.Config.Accounts {
-		if !a.Pass.IsSet() {
-			continue
-		}
-		path := filepath.Join(c.Config.Dir, filepath.Base(c.Config.File))
+	for _, pos := range c.Config.Passwords() {
+		path := c.Config.FileOf(pos).Path
 		if fi, err := c.FS.Stat(path); err == nil && !c.Windows && openToOthers(fi) {
-			c.note("chmod 600 "+c.shellPath(path), "the file holds a password (%s) and can be read by others (mode %04o)", a.Pos("Pass"), fi.Mode().Perm())
+			c.note("chmod 600 "+c.shellPath(path), "the file holds a password (%s) and can be read by others (mode %04o)", pos, fi.Mode().Perm())
 		}
-		return
 	}
 }
 

@@ -40,7 +40,7 @@ func (c *checker) summary() {
 		}
 	}
 	head := c.lines(func(r *report) {
-		r.text("", fmt.Sprintf("Configuration file %s: %s, %s, %s", c.tilde(cfg.File),
+		r.text("", fmt.Sprintf("Configuration file %s%s: %s, %s, %s", c.tilde(cfg.File), included(len(cfg.Files)-1),
 			count(len(cfg.Stores), "store"), count(len(cfg.Channels), "channel"), count(len(cfg.Groups), "group")))
 	})
 	head = append(head, c.sections()...)
@@ -55,6 +55,14 @@ func (c *checker) summary() {
 	for _, l := range slices.Concat(head, findings, tail) {
 		c.Line(l)
 	}
+}
+
+// included tells that there are included files.
+func included(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return " and " + count(n, "included file")
 }
 
 // lines returns what is written to a report of its own.

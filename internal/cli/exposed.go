@@ -2,28 +2,23 @@ package cli
 
 import (
 	"io/fs"
-	"path/filepath"
 
 	"isync/internal/event"
 	"isync/internal/ui"
 )
 
-// warnExposed warns of a configuration file that holds a password and that somebody
-// but its owner can read. With --check the report says so.
+// warnExposed warns of files of the configuration that hold a password and that somebody
+// but their owner can read. With --check the report says so.
 func (r *run) warnExposed() {
 	if r.c.check || r.c.level() < ui.Normal || r.env.Config.Windows {
 		return
 	}
-	for _, a := range r.cfg.Accounts {
-		if !a.Pass.IsSet() {
-			continue
-		}
-		path := filepath.Join(r.cfg.Dir, filepath.Base(r.cfg.File))
+	for _, pos := range r.cfg.Passwords() {
+		path := r.cfg.FileOf(pos).Path
 		fi, err := r.env.FS.Stat(path)
 		if err == nil && isExposed(fi) {
-			r.tell(event.Warning, a.Pos("Pass"), event.PasswordExposed{Mode: fi.Mode().Perm(), Command: "chmod 600 " + shellQuote(path)})
+			r.tell(event.Warning, pos, event.PasswordExposed{Mode: fi.Mode().Perm(), Command: "chmod 600 " + shellQuote(path)})
 		}
-		return
 	}
 }
 

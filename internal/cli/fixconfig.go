@@ -47,33 +47,52 @@ func (r *run) fixConfig() int {
 // user stores the output as a file.
 func (r *run) printFixed(f *config.Fixed) int {
 	for _, a := range f.Config.Accounts {
-		if a.Pass.IsSet() {
+		if a.Pass.IsSet() && a.Pos("Pass").File == f.Config.File {
 			r.tell(event.Warning, a.Pos("Pass"), event.OutputHasPassword{Command: r.fixCommand()})
 			break
 		}
 	}
+	main := f.Files[0]
 	var fact event.Fact = event.NothingToReplace{Printed: true}
-	if f.Words > 0 {
-		fact = event.WordsReplaced{Count: f.Words, Command: r.fixCommand()}
+	if main.Words > 0 {
+		fact = event.WordsReplaced{Count: main.Words, Command: r.fixCommand()}
 	}
-	r.tellOfFile(event.Notice, f.Config.File, fact)
-	if _, err := r.env.Stdout.Write(f.New); err != nil {
+	r.tellOfFile(event.Notice, main.Name, fact)
+	for _, file := range f.Files[1:] {
+		if file.Words > 0 {
+			r.tellOfFile(event.Notice, file.Name, event.IncludedOutdated{Count: file.Words, Command: r.fixCommand()})
+		}
+	}
+	if _, err := r.env.Stdout.Write(main.New); err != nil {
 		r.tell(event.Error, config.Pos{}, event.NewFileNotPrinted{Err: err})
 		return exitFailure
 	}
 	return exitOK
 }
 
-// writeFixed replaces the file.
+// writeFixed replaces the file, and those that it includes. If that fails for one of them,
+// the rest is left as it is: each file may have new and old words.
 func (r *run) writeFixed(f *config.Fixed) int {
-	if f.Words == 0 {
-		r.tellOfFile(event.Notice, f.Config.File, event.NothingToReplace{})
-		return exitOK
+	changed := false
+	for _, file := range f.Files {
+		if file.Words == 0 {
+			continue
+		}
+		if changed = true; !r.writeFile(file) {
+			return exitFailure
+		}
 	}
-	file := f.Config.File
-	path := filepath.Join(f.Config.Dir, filepath.Base(file))
-	real, err := filepath.EvalSymlinks(path)
-	if err == nil && real != path {
+	if !changed {
+		r.tellOfFile(event.Notice, f.Config.File, event.NothingToReplace{})
+	}
+	return exitOK
+}
+
+// writeFile replaces one of the files. It reports an error if that fails.
+func (r *run) writeFile(f config.FixedFile) bool {
+	file := f.Name
+	real, err := filepath.EvalSymlinks(f.Path)
+	if err == nil && real != f.Path {
 		file = real // so that one sees where it is
 	}
 	var backup string
@@ -84,13 +103,13 @@ func (r *run) writeFixed(f *config.Fixed) int {
 		r.tellOfFile(event.Error, file, event.FileNotReplaced{
 			Err: err, Command: r.fixCommand(), Again: errors.Is(err, errChanged), Kept: backup == "",
 		})
-		return exitFailure
+		return false
 	}
 	if r.c.quiet == 0 {
 		r.println(fmt.Sprintf("%s: %s replaced; the old file is %s", file, ui.WordsText(f.Words),
 			filepath.Join(filepath.Dir(file), filepath.Base(backup))))
 	}
-	return exitOK
+	return true
 }
 
 var errChanged = errors.New("another program has changed the file in the meantime")

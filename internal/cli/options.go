@@ -153,7 +153,7 @@ var options = []option{
 		set: func(c *commandLine, _, _ int) { c.fixConfig = true },
 	},
 	{
-		name: "write", help: "with --fix-config: replace the file, and keep a backup",
+		name: "write", help: "with --fix-config: replace the files, and keep backups",
 		set: func(c *commandLine, _, _ int) { c.write = true },
 	},
 	{

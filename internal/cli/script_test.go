@@ -56,6 +56,8 @@ func testEnv(dir string) Env {
 				_, err := os.Stat(abs(path))
 				return err == nil
 			},
+			Glob:     func(pattern string) ([]string, error) { return filepath.Glob(abs(pattern)) },
+			RealPath: func(path string) (string, error) { return filepath.EvalSymlinks(abs(path)) },
 		},
 		FS:     vfs.OS{},
 		Now:    time.Now,

@@ -314,7 +314,7 @@ func (p *parser) exclusive(d *draft, keywords ...string) {
 		case first == "":
 			first = k
 		default:
-			if other := d.given.Pos(first); other.Line > pos.Line {
+			if other := d.given.Pos(first); p.compare(other, pos) > 0 {
 				p.errorf(other, first, "%s has both %s and %s", d.label(), k, first)
 			} else {
 				p.errorf(pos, k, "%s has both %s and %s", d.label(), first, k)

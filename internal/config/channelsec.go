@@ -41,6 +41,7 @@ var defaultKeywords = []keyword{
 }
 
 var globalKeywords = []keyword{
+	{Keyword: Keyword{Name: includeKeyword, Args: "file ...", List: true}}, // see parser.interpret
 	{Keyword: Keyword{Name: "FSync", Args: "yes|no"}, apply: func(st *stmt, d *draft) { st.setBool(&d.global.FSync) }},
 	{Keyword: Keyword{Name: "FieldDelimiter", Args: "character"}, apply: func(st *stmt, d *draft) { st.setDelimiter(&d.global.FieldDelimiter) }},
 	{Keyword: Keyword{Name: "BufferLimit", Args: "size[k|m][b]"}, apply: (*stmt).applyBufferLimit},
@@ -298,8 +299,8 @@ func (p *parser) buildOps(d *draft) {
 		}
 		with := d.opsAt[err.With]
 		place := ""
-		if with.pos.Line != at.pos.Line {
-			place = fmt.Sprintf(" in line %d", with.pos.Line)
+		if with.pos != at.pos {
+			place = " in " + with.pos.in(at.pos)
 		}
 		p.errorf(at.pos, at.word, "%w: %s with %s%s", err, quote(at.word), quote(with.word), place)
 	}
@@ -311,7 +312,7 @@ func (p *parser) buildOps(d *draft) {
 
 func (p *parser) expungeConflict(given Given, global bool, name string, err error) {
 	pos, word := given.Pos("ExpungeSolo"), "ExpungeSolo"
-	if other := given.Pos("Expunge"); other.Line > pos.Line {
+	if other := given.Pos("Expunge"); p.compare(other, pos) > 0 {
 		pos, word = other, "Expunge"
 	}
 	if global {
@@ -435,7 +436,7 @@ func (p *parser) resolveChannels() {
 // setMaxSize lets a channel set the limit of one of its stores.
 func (p *parser) setMaxSize(s *Store, size int64, at Pos) {
 	if old := s.Pos("MaxSize"); old.IsSet() && old != at && s.MaxSize != size {
-		p.warn(at, event.MaxSizeReplaced{Section: s.Label(), Line: old.Line})
+		p.warn(at, event.MaxSizeReplaced{Section: s.Label(), First: old.in(at)})
 	}
 	s.MaxSize = size
 	s.set("MaxSize", at)

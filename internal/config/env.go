@@ -23,6 +23,12 @@ type Env struct {
 	ReadFile func(path string) ([]byte, error)
 	// Exists reports whether there is something of that name.
 	Exists func(path string) bool
+	// IsDir reports whether there is a directory of that name.
+	IsDir func(path string) bool
+	// Glob returns the files that match a pattern (filepath.Match).
+	Glob func(pattern string) ([]string, error)
+	// RealPath returns a path without symbolic links.
+	RealPath func(path string) (string, error)
 	// Windows: file names must not contain a colon.
 	Windows bool
 }
@@ -59,6 +65,27 @@ func (e Env) readFile(path string) ([]byte, error) {
 }
 
 func (e Env) exists(path string) bool { return e.Exists != nil && e.Exists(path) }
+
+func (e Env) isDir(path string) bool { return e.IsDir != nil && e.IsDir(path) }
+
+func (e Env) glob(pattern string) ([]string, error) {
+	if e.Glob == nil {
+		return nil, nil
+	}
+	return e.Glob(pattern)
+}
+
+// realPath returns a path without symbolic links as far as that is possible.
+func (e Env) realPath(path string) string {
+	path = filepath.Clean(path)
+	if e.RealPath == nil {
+		return path
+	}
+	if real, err := e.RealPath(path); err == nil {
+		return real
+	}
+	return path
+}
 
 // absolute makes a path absolute if it can.
 func (e Env) absolute(path string) string {

@@ -10,18 +10,24 @@ import (
 
 // Fixed is a configuration whose deprecated words have been replaced.
 type Fixed struct {
-	Config *Config // what it means: the same as before
-	Old    []byte  // the file as it is
-	New    []byte  // the file without deprecated words
-	Words  int     // how many were replaced
+	Config *Config     // what it means: the same as before
+	Files  []FixedFile // as in Config.Files
+}
+
+// FixedFile is one of its files.
+type FixedFile struct {
+	File
+	Old   []byte // the file as it is
+	New   []byte // the file without deprecated words
+	Words int    // how many were replaced
 }
 
 // errFix is returned if there is a fault in this program.
 var errFix = errors.New("internal error: the deprecated words cannot be replaced without changing the meaning of the file; " +
 	"nothing was changed; please report this, with the lines that mbsync --check shows")
 
-// Fix replaces the deprecated words of a configuration. The new file means the same,
-// and gets no notices of deprecated words. Everything else stays as it is, byte for
+// Fix replaces the deprecated words of a configuration. The new files mean the same,
+// and get no notices of deprecated words. Everything else stays as it is, byte for
 // byte: comments, white space, quotes, ends of lines. A line that has no effect is
 // removed, except for the comment behind it. The arguments, the notices and the
 // errors are those of Parse. A configuration with errors is not fixed.
@@ -31,8 +37,33 @@ func Fix(name string, data []byte, env Env) (*Fixed, []Notice, error) {
 	if err != nil {
 		return nil, notices, err
 	}
-	f := &Fixed{Config: cfg, Old: data, New: applyFixes(data, p.fixes), Words: outdated(notices)}
-	cfg, left, err := Parse(name, f.New, env)
+	f := &Fixed{Config: cfg}
+	fixed := make(map[string][]byte) // by path
+	for _, s := range p.sources {
+		file := FixedFile{File: s.File, Old: s.data}
+		var fixes []lineFix
+		for _, fix := range p.fixes {
+			if fix.file == s.Name {
+				fixes = append(fixes, fix)
+			}
+		}
+		file.New = applyFixes(s.data, fixes)
+		for _, n := range notices {
+			if n.Pos.File == s.Name {
+				file.Words += n.Outdated
+			}
+		}
+		fixed[s.Path] = file.New
+		f.Files = append(f.Files, file)
+	}
+	after := env
+	after.ReadFile = func(path string) ([]byte, error) {
+		if data, ok := fixed[path]; ok {
+			return data, nil
+		}
+		return env.readFile(path)
+	}
+	cfg, left, err := Parse(name, f.Files[0].New, after)
 	if err != nil || outdated(left) > 0 || !sameMeaning(f.Config, cfg) {
 		return nil, notices, errFix
 	}

@@ -31,23 +31,23 @@ func fix(t interface {
 	if err != nil {
 		t.Fatalf("%q: %v", text, err)
 	}
-	after, notices, err := Parse("/etc/rc", f.New, testEnv(nil))
+	after, notices, err := Parse("/etc/rc", f.Files[0].New, testEnv(nil))
 	if err != nil {
-		t.Fatalf("%q becomes %q: %v", text, f.New, err)
+		t.Fatalf("%q becomes %q: %v", text, f.Files[0].New, err)
 	}
 	if d := cmp.Diff(before, after, noPlaces); d != "" {
-		t.Fatalf("%q becomes %q, which means something else (-before +after):\n%s", text, f.New, d)
+		t.Fatalf("%q becomes %q, which means something else (-before +after):\n%s", text, f.Files[0].New, d)
 	}
 	for _, n := range notices {
 		if n.Severity == event.Notice || n.Outdated > 0 {
-			t.Fatalf("%q becomes %q: %v", text, f.New, n)
+			t.Fatalf("%q becomes %q: %v", text, f.Files[0].New, n)
 		}
 	}
-	again, _, err := Fix("/etc/rc", f.New, testEnv(nil))
-	if err != nil || again.Words != 0 || string(again.New) != string(f.New) {
-		t.Fatalf("%q becomes %q, and that %+v, %v", text, f.New, again, err)
+	again, _, err := Fix("/etc/rc", f.Files[0].New, testEnv(nil))
+	if err != nil || again.Files[0].Words != 0 || string(again.Files[0].New) != string(f.Files[0].New) {
+		t.Fatalf("%q becomes %q, and that %+v, %v", text, f.Files[0].New, again, err)
 	}
-	return string(f.New), f.Words
+	return string(f.Files[0].New), f.Files[0].Words
 }
 
 // noPlaces ignores where values were given.

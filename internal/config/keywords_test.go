@@ -12,6 +12,7 @@ import (
 // keyword without a case fails TestKeywordCases. Keywords of accounts are tried in
 // IMAPStores, too.
 var keywordCases = map[string][]struct{ args, want string }{
+	" Include":         {{"/inc", "Global.FSync=false"}},
 	" FSync":           {{"no", "Global.FSync=false"}},
 	" FieldDelimiter":  {{"%", "Global.FieldDelimiter=37 Stores[0].Maildir.InfoDelimiter=37 Stores[1].Maildir.InfoDelimiter=37"}},
 	" BufferLimit":     {{"3k", "Global.BufferLimit=3072"}},
@@ -195,7 +196,7 @@ func prefixed(section, want string) string {
 // keywordEffect returns what a line changes.
 func keywordEffect(t *testing.T, section, line string) string {
 	t.Helper()
-	env := testEnv(map[string]string{"/ca": "x"})
+	env := testEnv(map[string]string{"/ca": "x", "/inc": "FSync no\n"})
 	load := func(line string) map[string]string {
 		cfg, _, err := Parse("/etc/rc", []byte(keywordBase(section, line)), env)
 		if err != nil {

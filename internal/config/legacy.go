@@ -183,6 +183,7 @@ func (st *stmt) applyUseSSL(*draft) {
 
 // lineFix is the change of a line with deprecated words.
 type lineFix struct {
+	file       string
 	line       int
 	start, end int // the statement, without the comment that may follow
 	edits      []edit

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,8 @@ type Config struct {
 	// File is the file's name as it was given or found, Dir the directory that
 	// holds it, which relative paths were resolved against.
 	File, Dir string
+	// Files are the file and all that it includes, in the order of reading.
+	Files []File
 
 	Global   Global
 	Accounts []*Account // including those that were written into a store
@@ -30,6 +33,17 @@ func (c *Config) Account(name string) *Account {
 		}
 	}
 	return nil
+}
+
+// Passwords returns the first place of a password in each file that holds one.
+func (c *Config) Passwords() (places []Pos) {
+	for _, a := range c.Accounts {
+		pos := a.Pos(passKeyword)
+		if a.Pass.IsSet() && !slices.ContainsFunc(places, func(p Pos) bool { return p.File == pos.File }) {
+			places = append(places, pos)
+		}
+	}
+	return places
 }
 
 // Store returns the store of that name, or nil.

@@ -1,21 +1,19 @@
 package config
 
 import (
-	"bytes"
-	"cmp"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"isync/internal/event"
 )
 
 // Parse reads a configuration. The name is that of the file, for messages and
-// for relative paths; the file itself is not touched. The error, if any, is an
+// for relative paths; the file itself is not touched, but the files that it includes
+// are read. The error, if any, is an
 // ErrorList, and there is no Config then; there may be notices all the same.
-// Both are in the order of lines. The result depends on nothing but the
+// Both are in the order in which the lines are read. The result depends on nothing but the
 // arguments.
 func Parse(name string, data []byte, env Env) (*Config, []Notice, error) {
 	p := newParser(name, env)
@@ -33,15 +31,15 @@ func newParser(name string, env Env) *parser {
 // parse is Parse.
 func (p *parser) parse(data []byte) (*Config, []Notice, error) {
 	p.run(data)
-	slices.SortStableFunc(p.notices, func(a, b Notice) int { return cmp.Compare(a.Pos.Line, b.Pos.Line) })
+	slices.SortStableFunc(p.notices, func(a, b Notice) int { return p.compare(a.Pos, b.Pos) })
 	if len(p.errs) > 0 {
-		slices.SortStableFunc(p.errs, func(a, b *Error) int { return cmp.Compare(a.Pos.Line, b.Pos.Line) })
+		slices.SortStableFunc(p.errs, func(a, b *Error) int { return p.compare(a.Pos, b.Pos) })
 		return nil, p.notices, p.errs
 	}
 	return p.cfg, p.notices, nil
 }
 
-// parser reads one file.
+// parser reads one file, and those that it includes.
 type parser struct {
 	env     Env
 	cfg     *Config
@@ -50,7 +48,9 @@ type parser struct {
 	noticed map[string]int // index of the notice of deprecated words and what to write
 	fixes   []lineFix
 
-	line     int
+	sources  []*source // all files so far
+	src      *source   // the one that is being read
+	lines    int       // of all files
 	globals  defaults
 	sec      *draft // the section being read, nil between sections
 	inGlobal bool   // still in front of all sections
@@ -86,7 +86,7 @@ func (p *parser) deprecated(st *stmt, lines []string) {
 			words = append(words, w)
 		}
 	}
-	key := strings.Join(words, " ") + "\n" + strings.Join(lines, "\n")
+	key := st.pos.File + "\n" + strings.Join(words, " ") + "\n" + strings.Join(lines, "\n")
 	if i, ok := p.noticed[key]; ok {
 		n := &p.notices[i]
 		n.Outdated += len(st.old)
@@ -104,7 +104,7 @@ func (p *parser) deprecated(st *stmt, lines []string) {
 
 // duplicate warns of a second section with the same name.
 func (p *parser) duplicate(d *draft, first Pos) {
-	p.warn(d.pos, event.SectionTwice{Section: d.label(), Line: first.Line})
+	p.warn(d.pos, event.SectionTwice{Section: d.label(), First: first.in(d.pos)})
 }
 
 func (p *parser) run(data []byte) {
@@ -117,17 +117,8 @@ func (p *parser) run(data []byte) {
 	p.sec.defaults.expireSide = Near
 	p.sec.defaults.maxDelete = DeleteLimit{Value: 50, Percent: true}
 
-	data = bytes.TrimPrefix(data, []byte("\ufeff"))
-	if !utf8.Valid(data) {
-		p.warnNotUTF8(data)
-	}
-	for len(data) > 0 {
-		var line []byte
-		line, data, _ = bytes.Cut(data, []byte("\n"))
-		p.line++
-		p.readLine(strings.TrimSuffix(string(line), "\r"))
-	}
-	p.endSection()
+	path := filepath.Clean(p.env.absolute(p.cfg.File))
+	p.readSource(&source{File: File{Name: p.cfg.File, Path: path}, real: p.env.realPath(path), data: data})
 	p.endGlobal()
 
 	p.resolveAccounts()
@@ -136,18 +127,7 @@ func (p *parser) run(data []byte) {
 	p.resolveSyncState()
 }
 
-// warnNotUTF8 tells about the first line in another character set: names of
-// mailboxes are UTF-8.
-func (p *parser) warnNotUTF8(data []byte) {
-	for i, line := range bytes.Split(data, []byte("\n")) {
-		if !utf8.Valid(line) {
-			p.warn(Pos{p.cfg.File, i + 1}, event.FileNotUTF8{})
-			return
-		}
-	}
-}
-
-func (p *parser) pos() Pos { return Pos{p.cfg.File, p.line} }
+func (p *parser) pos() Pos { return Pos{p.src.Name, p.src.line} }
 
 // readLine takes one line without its end.
 func (p *parser) readLine(line string) {
@@ -186,6 +166,8 @@ func (p *parser) interpret(st *stmt, lexErr lexError) {
 		}
 	}
 	switch {
+	case strings.EqualFold(st.key.text, includeKeyword):
+		st.include()
 	case kind != nil:
 		p.beginSection(st, kind)
 	case p.sec == nil:

@@ -129,7 +129,7 @@ func TestFixPreset(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "IMAPAccount a\nTLSType STARTTLS\nProvider posteo\n"; string(f.New) != want {
-		t.Errorf("got %q, want %q", f.New, want)
+	if want := "IMAPAccount a\nTLSType STARTTLS\nProvider posteo\n"; string(f.Files[0].New) != want {
+		t.Errorf("got %q, want %q", f.Files[0].New, want)
 	}
 }

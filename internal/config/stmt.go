@@ -111,7 +111,7 @@ func (st *stmt) finish() {
 		return
 	}
 	f := lineFix{
-		line: st.pos.Line, start: st.key.start, end: st.args[len(st.args)-1].end,
+		file: st.pos.File, line: st.pos.Line, start: st.key.start, end: st.args[len(st.args)-1].end,
 		edits: st.edits, extra: st.extra, gone: st.gone,
 	}
 	st.p.fixes = append(st.p.fixes, f)

@@ -89,7 +89,7 @@ func (p *parser) finishIMAPStore(d *draft) {
 	var inline string // the first keyword of an account
 	for _, kw := range accountKeywords {
 		pos := d.given.Pos(kw.Name)
-		if pos.IsSet() && (inline == "" || pos.Line < d.given.Pos(inline).Line) {
+		if pos.IsSet() && (inline == "" || p.compare(pos, d.given.Pos(inline)) < 0) {
 			inline = kw.Name
 		}
 	}

@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"os/user"
+	"path/filepath"
 	"runtime"
 )
 
@@ -17,7 +18,13 @@ func SystemEnv() Env {
 			_, err := os.Stat(path)
 			return err == nil
 		},
-		Windows: runtime.GOOS == "windows",
+		IsDir: func(path string) bool {
+			fi, err := os.Stat(path)
+			return err == nil && fi.IsDir()
+		},
+		Glob:     filepath.Glob,
+		RealPath: filepath.EvalSymlinks,
+		Windows:  runtime.GOOS == "windows",
 	}
 }
 

@@ -11,6 +11,15 @@ type DeprecatedWords struct {
 // Code implements Fact.
 func (DeprecatedWords) Code() Code { return "deprecated-words" }
 
+// IncludedOutdated: an included file has deprecated words, and is not printed.
+type IncludedOutdated struct {
+	Count   int
+	Command string // to replace them, without --write
+}
+
+// Code implements Fact.
+func (IncludedOutdated) Code() Code { return "included-outdated" }
+
 // WordsReplaced: the file was printed with deprecated words replaced.
 type WordsReplaced struct {
 	Count   int
@@ -111,11 +120,9 @@ type OutdatedLine struct {
 // Code implements Fact.
 func (OutdatedLine) Code() Code { return "outdated-line" }
 
-// SectionTwice: there is a section of the same name in an earlier line.
-type SectionTwice struct {
-	Section string
-	Line    int
-}
+// SectionTwice: there is a section of the same name in an earlier line. First is its place,
+// such as "line 7".
+type SectionTwice struct{ Section, First string }
 
 // Code implements Fact.
 func (SectionTwice) Code() Code { return "section-twice" }
@@ -187,11 +194,8 @@ type CertificateFileLost struct {
 func (CertificateFileLost) Code() Code { return "certificate-file-lost" }
 
 // MaxSizeReplaced: MaxSize of a channel replaces a different limit for the store from
-// another line.
-type MaxSizeReplaced struct {
-	Section string
-	Line    int
-}
+// another line. First is the place of that, such as "line 7".
+type MaxSizeReplaced struct{ Section, First string }
 
 // Code implements Fact.
 func (MaxSizeReplaced) Code() Code { return "max-size-replaced" }

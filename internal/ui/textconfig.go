@@ -24,7 +24,7 @@ var configWordings = []wording{
 		return text + writeText(f.Replacement) + alsoText(f.AlsoAt)
 	}),
 	says(func(f event.SectionTwice) string {
-		return fmt.Sprintf("%s exists already in line %d; its name refers to that one", f.Section, f.Line)
+		return fmt.Sprintf("%s exists already in %s; its name refers to that one", f.Section, f.First)
 	}),
 	says(func(event.FileNotUTF8) string {
 		return "the file is not valid UTF-8; mailbox names beyond ASCII will not match"
@@ -51,7 +51,7 @@ var configWordings = []wording{
 		return fmt.Sprintf("CertificateFile '%s' cannot be read and is ignored: %s", f.Path, f.Reason)
 	}),
 	says(func(f event.MaxSizeReplaced) string {
-		return fmt.Sprintf("MaxSize changes the limit of %s that line %d has set", f.Section, f.Line)
+		return fmt.Sprintf("MaxSize changes the limit of %s that %s has set", f.Section, f.First)
 	}),
 	says(func(f event.GroupChannelUnknown) string {
 		return fmt.Sprintf("Group %s: unknown channel %s", f.Group, f.Channel) + meantText(f.Meant)
@@ -61,6 +61,9 @@ var configWordings = []wording{
 	}),
 	says(func(f event.WordsReplaced) string {
 		return fmt.Sprintf("%s replaced in the output; `%s --write` replaces the file", WordsText(f.Count), f.Command)
+	}),
+	says(func(f event.IncludedOutdated) string {
+		return fmt.Sprintf("%s in this included file, which is not printed; `%s --write` replaces it", WordsText(f.Count), f.Command)
 	}),
 	says(func(f event.NothingToReplace) string {
 		if f.Printed {

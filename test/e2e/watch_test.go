@@ -159,8 +159,16 @@ func TestWatchSignals(t *testing.T) {
 	w := newWorld(t, setup{modern: true, account: "PollInterval 10m\nSafetyInterval 10m\nDisableExtensions IDLE NOTIFY", channel: "Patterns * INBOX\nCreate Near"})
 	l := notes(1, 6)
 	w.sendAll(map[string][]letter{"INBOX": l[:1], "a": l[1:2]})
+	// SIGHUP reads included files again, too.
 	good := w.config()
-	w.configure(strings.Replace(good, "Patterns * INBOX", "Patterns INBOX", 1))
+	w.configure("Include part\n")
+	configure := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(filepath.Dir(w.rcFile()), "part"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	configure(strings.Replace(good, "Patterns * INBOX", "Patterns INBOX", 1))
 	x := w.startWatch()
 	x.equal("INBOX", l[0])
 	if _, err := os.Stat(x.boxDir("a")); err == nil {
@@ -177,13 +185,13 @@ func TestWatchSignals(t *testing.T) {
 	x.equal("INBOX", l[0], l[2])
 
 	// A broken configuration is not used.
-	w.configure(good + "\nChannel broken\n")
+	configure(good + "\nChannel broken\n")
 	send(syscall.SIGHUP)
 	x.send("INBOX", l[3])
 	send(syscall.SIGUSR1)
 	x.equal("INBOX", l[0], l[2], l[3])
 
-	w.configure(good)
+	configure(good)
 	send(syscall.SIGHUP)
 	x.equal("a", l[1])
 	x.deliver("a", l[4])
