@@ -93,8 +93,9 @@ fuzz: ## run every fuzz target for FUZZTIME (default 30s)
 servers: ## install or unpack the servers that tests start, where that is possible
 	@tools/servers.sh
 
-generate: ## write what is made from the tables of options: headings of the manual page, completions
+generate: ## write what is made from the program: headings of the manual page, completions, recordings
 	$(GO) test ./internal/cli -run 'TestManualOptions|TestConvertCompletions' -update
+	$(GO) test ./test/setup -run 'TestRecording|TestQuestionsInPage' -update
 
 changelog: ## show what the next release changes
 	@$(GO) run ./changelog

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Provides what the tests start: Dovecot as the IMAP server to talk to, the
-# C mbsync to compare with, and Chromium to consent in, are installed; Cyrus and Courier, which do not get
+# C mbsync to compare with, Chromium to consent in, and the password manager pass, are installed; Cyrus and Courier, which do not get
 # on with it, are unpacked by roots.sh. Only on Debian and its kin, only as root, and never
 # a reason to fail: a test whose server is missing says so and is skipped.
 # With CI=true such a test fails instead.
@@ -12,6 +12,7 @@ missing=
 [ -x /usr/sbin/dovecot ] && [ -x /usr/lib/dovecot/imap ] || missing="$missing dovecot-imapd"
 [ -x /usr/bin/mbsync ] || missing="$missing isync"
 [ -x /usr/bin/chromium ] || missing="$missing chromium"
+[ -x /usr/bin/pass ] || missing="$missing pass"
 [ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null || [ "$(id -u)" -ne 0 ]; then

@@ -45,6 +45,9 @@ var rooms = map[string]room{
 	"internal/vfs":    {libs: true},
 	"internal/auth":   {imports: []string{"internal/event"}, libs: true},
 
+	// The dialogue of --setup; what it does is done by internal/cli.
+	"internal/setup": {imports: []string{"internal/config", "internal/discover", "internal/provider"}},
+
 	"internal/discover":  {imports: []string{"internal/provider"}, libs: true},
 	"internal/transport": {libs: true},
 	"internal/imapclient": {

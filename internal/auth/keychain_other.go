@@ -17,6 +17,8 @@ func lookUp(_ context.Context, host, user string) (string, error) {
 	return library(host, user)
 }
 
+func hasKeychain() bool { return hasSessionBus() }
+
 // hasSessionBus tells whether there is a session bus where the library looks for
 // one. If there is none it would start one, in which nobody keeps passwords, and
 // leave it behind.

@@ -137,6 +137,9 @@ func (r *run) main() int {
 	if r.c.hasGetCert {
 		return r.unlessSignalled(r.getCert(ctx))
 	}
+	if r.c.setup {
+		return r.unlessSignalled(r.setupAccount(ctx))
+	}
 	if r.c.fixConfig {
 		return r.unlessSignalled(r.fixConfig())
 	}
@@ -224,6 +227,9 @@ func (r *run) watch(cancel context.CancelFunc) (stop func()) {
 				cancel()
 				if r.json != nil {
 					r.json.Hurry()
+				}
+				if r.c.setup {
+					continue // it says itself what it has written
 				}
 				if r.c.watch {
 					continue // it is how a watcher is ended

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"isync/internal/config"
+	"isync/internal/setup"
 )
 
 // What --complete may list, one per line. Shells depend on these words and on
@@ -175,6 +176,27 @@ func completePairs(env Env, u *unfinished, word string) []completion {
 	return completeName(env, &selected, word)
 }
 
+// completeAnswers lists the questions of --setup, and the answers if there are few.
+func completeAnswers(_ Env, _ *unfinished, word string) (out []completion) {
+	for _, q := range setup.Questions() {
+		words := []string{q.Name + "="}
+		if strings.HasPrefix(word, words[0]) {
+			words = nil
+			for v := range strings.SplitSeq(q.Values, "|") {
+				if v == strings.ToLower(v) && !strings.Contains(v, "[") {
+					words = append(words, q.Name+"="+v)
+				}
+			}
+		}
+		for _, w := range words {
+			if strings.HasPrefix(w, word) {
+				out = append(out, completion{w, q.Help})
+			}
+		}
+	}
+	return out
+}
+
 // completeName lists names that a word can become.
 func completeName(env Env, u *unfinished, word string) (out []completion) {
 	cfg := u.quietly(env)
@@ -192,7 +214,7 @@ func completeName(env Env, u *unfinished, word string) (out []completion) {
 	switch {
 	case u.listStores:
 		add(completeStores, "store")
-	case u.all, u.fixConfig:
+	case u.all, u.fixConfig, u.setup:
 	case u.check:
 		add(completeGroups, "group")
 		add(completeChannels, "channel")

@@ -156,6 +156,12 @@ func TestCompleteOptions(t *testing.T) {
 			if c.word == "--online" {
 				words = append(words, "--check")
 			}
+			if c.word == "--answer" {
+				words = append(words, "run=no")
+			}
+			if c.word == "--answer" || c.word == "--offline" {
+				words = append(words, "--setup")
+			}
 			if c.word == "--write" {
 				words = append(words, "--fix-config")
 			}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"isync/internal/config"
+	"isync/internal/discover"
 	"isync/internal/vfs"
 )
 
@@ -20,6 +21,11 @@ type Env struct {
 	Stdout, Stderr io.Writer
 	// Columns and Rows return the size of the terminal that Stdout is; 0: it is none.
 	Columns, Rows func() int
+	// Terminal opens the terminal for the questions of --setup; the caller closes it. nil:
+	// there is none.
+	Terminal func() (*os.File, error)
+	// Discovery says whom --setup asks for the server of a mail address.
+	Discovery discover.Options
 	// Config is what the configuration depends on.
 	Config config.Env
 	// FS is the file system that Maildirs and sync states live in.
@@ -46,13 +52,14 @@ func OSEnv() Env {
 	return Env{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Columns: stdoutColumns, Rows: stdoutRows,
-		Config:  config.SystemEnv(),
-		FS:      vfs.OS{},
-		Now:     time.Now,
-		Random:  rand.Reader,
-		Signals: systemSignals,
-		Control: systemControl,
-		Exit:    os.Exit,
+		Terminal: func() (*os.File, error) { return os.OpenFile("/dev/tty", os.O_RDWR, 0) },
+		Config:   config.SystemEnv(),
+		FS:       vfs.OS{},
+		Now:      time.Now,
+		Random:   rand.Reader,
+		Signals:  systemSignals,
+		Control:  systemControl,
+		Exit:     os.Exit,
 		KeepPipe: func() {
 			// Not signal.Ignore: commands that are started would inherit that.
 			signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)

@@ -104,6 +104,7 @@ func help() string {
   mbsync [options] -a
   mbsync -ls [options] [store ...]
   mbsync --check [--online] [-V] [options] [channel | group | store] ...
+  mbsync --setup [--offline] [--answer QUESTION=ANSWER] ... [-c FILE] [ADDRESS]
   mbsync --check --fix-config [--write] [-c FILE]
   mbsync --list-failed [channel[:mailbox...] | group] ...
   mbsync --get-cert HOST[:PORT]

@@ -141,6 +141,19 @@ var options = []option{
 		set: func(c *commandLine, _, _ int) { c.status = true },
 	},
 	{
+		name: "setup", help: "set up an account: ask some questions, try the login, and write\nthe configuration; the mail address may follow",
+		set: func(c *commandLine, _, _ int) { c.setup = true },
+	},
+	{
+		name: "answer", arg: "QUESTION=ANSWER", help: "with --setup: answer one of the questions",
+		setArg:   func(c *commandLine, arg string) { c.answers = append(c.answers, arg) },
+		complete: completeAnswers,
+	},
+	{
+		name: "offline", help: "with --setup: ask no server, and do not try the login",
+		set: func(c *commandLine, _, _ int) { c.offline = true },
+	},
+	{
 		name: "check", help: "look for problems of all channels, or of those that are named,\nwithout changing anything; with -V: show all details",
 		set: func(c *commandLine, _, _ int) { c.check = true },
 	},

@@ -23,6 +23,8 @@ type commandLine struct {
 	dryRun, extExit        bool
 	listFailed             bool
 	watch, status          bool
+	setup, offline         bool
+	answers                []string // to the questions of --setup
 	edits                  []failedEdit
 	adopt                  string
 	hasAdopt               bool
@@ -143,6 +145,12 @@ func (c *commandLine) conflict() error {
 		return usagef("option '--watch' cannot be combined with --dry-run, --ext-exit or -T")
 	case c.status && (c.check || c.fixConfig || c.list || c.listStores || c.hasGetCert || c.listFailed || len(c.edits) > 0):
 		return usagef("option '--status' cannot be combined with other options that synchronize nothing")
+	case (len(c.answers) > 0 || c.offline) && !c.setup:
+		return usagef("options '--answer' and '--offline' need --setup")
+	case c.setup && (c.watch || c.status || c.check || c.fixConfig || c.list || c.listStores || c.hasGetCert || c.listFailed || len(c.edits) > 0 || c.all || c.dryRun || c.json):
+		return usagef("option '--setup' cannot be combined with --all, --dry-run, --json, or other options that say what to do")
+	case c.setup && len(c.names) > 1:
+		return usagef("option '--setup' sets up one account: write mbsync --setup ADDRESS")
 	case c.status && len(c.names) > 0:
 		return usagef("option '--status' shows the state of all channels; leave out '%s'", c.names[0])
 	case c.json && c.jsonDetail != "" && c.jsonDetail != "messages":

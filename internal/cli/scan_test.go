@@ -40,6 +40,9 @@ func (c *commandLine) show() string {
 	add(c.json, "json"+c.jsonDetail)
 	add(c.check, "check")
 	add(c.online, "online")
+	add(c.setup, "setup")
+	add(c.offline, "offline")
+	add(len(c.answers) > 0, fmt.Sprintf("answers=%q", c.answers))
 	add(c.fixConfig, "fix-config")
 	add(c.write, "write")
 	add(c.completes, "complete="+c.complete)
@@ -87,6 +90,7 @@ var scanCases = func() []struct{ line, want string } {
 		{"--adopt=copy x", `adopt=copy; names=["x"]`},
 		{"--check x", `check; names=["x"]`},
 		{"--online --check", "check; online"},
+		{"--setup me@x --offline --answer run=no --answer=user=me", `setup; offline; answers=["run=no" "user=me"]; names=["me@x"]`},
 		{"--check --fix-config", "check; fix-config"},
 		{"--write --fix-config", "fix-config; write"},
 		{"-c f --complete=word -c -Q", `config=f; complete=word; names=["-c" "-Q"]`},
@@ -280,6 +284,7 @@ func TestScanErrors(t *testing.T) {
 		{"--no-all", "unknown option '--no-all'"},
 		{"-crc", "option '-c' needs an argument: FILE"},
 		{"--online", "option '--online' needs --check"},
+		{"--offline", "options '--answer' and '--offline' need --setup"},
 		{"--write", "option '--write' needs --fix-config"},
 		{"--json=box", "option '--json' has one value, messages: write --json or --json=messages"},
 		{"-c", "option '-c' needs an argument: FILE"},
@@ -295,6 +300,25 @@ func TestScanErrors(t *testing.T) {
 		}
 		if got != c.want {
 			t.Errorf("%q: %q, want %q", c.line, got, c.want)
+		}
+	}
+}
+
+func TestSetupAlone(t *testing.T) {
+	for line, want := range map[string]string{
+		"--answer x=y":        "options '--answer' and '--offline' need --setup",
+		"--setup a@b c@d":     "option '--setup' sets up one account: write mbsync --setup ADDRESS",
+		"--setup -a":          "option '--setup' cannot be combined with --all, --dry-run, --json, or other options that say what to do",
+		"--setup --json":      "option '--setup' cannot be combined with --all, --dry-run, --json, or other options that say what to do",
+		"--setup -y":          "option '--setup' cannot be combined with --all, --dry-run, --json, or other options that say what to do",
+		"--setup -V -c f a@b": "",
+	} {
+		got := ""
+		if _, err := scan(strings.Fields(line)); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", line, got, want)
 		}
 	}
 }
@@ -322,6 +346,9 @@ func TestSpellings(t *testing.T) {
 			}
 			if form == "--online" {
 				words = append(words, "--check")
+			}
+			if form == "--answer" || form == "--offline" {
+				words = append(words, "--setup")
 			}
 			if form == "--write" {
 				words = append(words, "--fix-config")

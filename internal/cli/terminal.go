@@ -63,14 +63,38 @@ func (k *keyboard) Read(p []byte) (int, error) {
 // askOn asks on a terminal, which can be one of a test. What is typed shows only
 // with echo.
 func askOn(ctx context.Context, tty *os.File, question string, echo bool) (answer string, err error) {
+	return newConsole(tty).ask(ctx, question, echo)
+}
+
+// console is a terminal on which several questions are asked. What is typed ahead is the
+// answer to the next one.
+type console struct {
+	tty   *os.File
+	typed *keyboard
+	lines *term.Terminal
+}
+
+func newConsole(tty *os.File) *console {
+	typed := &keyboard{File: tty}
+	return &console{tty, typed, term.NewTerminal(typed, "")}
+}
+
+// ask asks a question. Between questions, the terminal is in the state in which it was found.
+func (c *console) ask(ctx context.Context, question string, echo bool) (answer string, err error) {
 	// Not Fd, which would make it impossible to stop reading.
-	raw, err := tty.SyscallConn()
+	raw, err := c.tty.SyscallConn()
 	if err != nil {
 		return "", err
 	}
 	var old *term.State
 	var terr error
-	if err := raw.Control(func(fd uintptr) { old, terr = term.MakeRaw(int(fd)) }); err != nil {
+	if err := raw.Control(func(fd uintptr) {
+		if old, terr = term.MakeRaw(int(fd)); terr == nil {
+			if w, h, err := term.GetSize(int(fd)); err == nil && w > 0 && h > 0 {
+				_ = c.lines.SetSize(w, h)
+			}
+		}
+	}); err != nil {
 		return "", err
 	}
 	if terr != nil {
@@ -82,24 +106,26 @@ func askOn(ctx context.Context, tty *os.File, question string, echo bool) (answe
 			err = terr
 		}
 	}()
-	defer context.AfterFunc(ctx, func() { _ = tty.SetReadDeadline(time.Unix(1, 0)) })()
-	typed := &keyboard{File: tty}
-	t := term.NewTerminal(typed, question)
+	defer context.AfterFunc(ctx, func() { _ = c.tty.SetReadDeadline(time.Unix(1, 0)) })()
 	if echo {
-		answer, err = t.ReadLine()
+		c.lines.SetPrompt(question)
+		answer, err = c.lines.ReadLine()
 	} else {
-		answer, err = t.ReadPassword(question)
+		answer, err = c.lines.ReadPassword(question)
 	}
 	switch {
 	case ctx.Err() != nil:
-		_, _ = io.WriteString(tty, "\r\n")
+		_, _ = io.WriteString(c.tty, "\r\n")
 		return "", context.Cause(ctx)
 	case errors.Is(err, io.EOF): // Ctrl-C or Ctrl-D
-		_, _ = io.WriteString(tty, "\r\n")
-		if typed.interrupted {
+		_, _ = io.WriteString(c.tty, "\r\n")
+		if c.typed.interrupted {
 			return "", errInterrupted
 		}
-		return "", errors.New("nothing was entered")
+		return "", errNothingEntered
 	}
 	return answer, err
 }
+
+// errNothingEntered says that Ctrl-D was the answer.
+var errNothingEntered = errors.New("nothing was entered")

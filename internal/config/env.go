@@ -99,6 +99,10 @@ func (e Env) absolute(path string) string {
 	return filepath.Join(wd, path)
 }
 
+// Resolve returns what a local path in a configuration file means; dir is the directory of
+// that file.
+func (e Env) Resolve(dir, path string) (string, error) { return e.resolve(dir, path) }
+
 // resolve expands a leading "~" or "~user" and makes what is still relative
 // start at dir. The last component, which may be a mere part of a name, stays
 // untouched, as does a trailing slash.

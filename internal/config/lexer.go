@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"errors"
+	"strings"
+)
 
 // token is one word of a line.
 type token struct {
@@ -177,6 +180,35 @@ func quoteArg(s string) string {
 		return s
 	}
 	return quoted(s)
+}
+
+// QuoteArg writes a value as an argument of a configuration line, with quotes where it
+// needs them. A line cannot contain NUL, CR and LF.
+func QuoteArg(s string) string { return quoteArg(s) }
+
+// JoinArgs writes several values.
+func JoinArgs(words []string) string {
+	args := make([]string, len(words))
+	for i, w := range words {
+		args[i] = quoteArg(w)
+	}
+	return strings.Join(args, " ")
+}
+
+// SplitArgs cuts the arguments of a configuration line into values.
+func SplitArgs(line string) ([]string, error) {
+	if strings.ContainsAny(line, "\r\n") {
+		return nil, errors.New("this is more than one line")
+	}
+	toks, err := lexLine(line)
+	if err != "" {
+		return nil, errors.New(string(err))
+	}
+	words := make([]string, len(toks))
+	for i, t := range toks {
+		words[i] = t.text
+	}
+	return words, nil
 }
 
 // isWord reports whether what is written reads as one word, this one.

@@ -55,6 +55,13 @@ func LoadFixed(o Options) (*Fixed, []Notice, error) {
 	return f, append(notices, more...), err
 }
 
+// Find finds and reads the configuration file without parsing it. If there is none, the
+// error is a *NotFoundError for the usual places, or that of reading the named file.
+func Find(o Options) (name string, data []byte, err error) {
+	name, data, _, err = read(o)
+	return name, data, err
+}
+
 // read finds and reads the configuration file.
 func read(o Options) (name string, data []byte, notices []Notice, err error) {
 	names := []string{o.File}

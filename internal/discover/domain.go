@@ -90,6 +90,19 @@ func hostName(name string) string {
 	return name
 }
 
+// Host returns the name or address of a server that a user has given, as it is sent; "": it
+// is none. Unlike in answers, names without a dot and addresses are allowed.
+func Host(text string) string {
+	if a, err := netip.ParseAddr(text); err == nil {
+		return a.String()
+	}
+	name, err := idna.Lookup.ToASCII(strings.TrimSuffix(text, "."))
+	if err != nil || !validHost(name) {
+		return ""
+	}
+	return strings.ToLower(name)
+}
+
 // within reports whether a host is in a domain.
 func within(host, domain string) bool {
 	return host == domain || strings.HasSuffix(host, "."+domain)

@@ -268,9 +268,7 @@ func (c *Client) tagged(r *imapwire.Response) error {
 	if !cmd.idle {
 		c.latency.note(time.Since(cmd.sent))
 	}
-	if !c.hs.misunderstood(cmd, r) {
-		c.statusCode(r)
-	}
+	c.statusCode(r)
 	var err error
 	if r.Status == imapwire.StatusOK {
 		if cmd.fetch != nil {

@@ -19,6 +19,8 @@ type Keyring struct {
 	Bus string
 
 	env []string
+	// process is the key ring.
+	process *process
 }
 
 // StartKeyring starts a bus and gnome-keyring, which has an unlocked, empty key
@@ -40,13 +42,13 @@ func StartKeyring(tb testing.TB) *Keyring {
 		}
 		return err
 	})
-	k.start(tb, "the key ring's own", daemon, "--unlock", "--foreground", "--components=secrets", "--control-directory="+filepath.Join(dir, "control"))
+	k.process = k.start(tb, "the key ring's own", daemon, "--unlock", "--foreground", "--components=secrets", "--control-directory="+filepath.Join(dir, "control"))
 	k.await(tb, "the key ring", func() error { return k.owned(tb) })
 	return k
 }
 
 // start starts one of the two programs.
-func (k *Keyring) start(tb testing.TB, stdin, program string, args ...string) {
+func (k *Keyring) start(tb testing.TB, stdin, program string, args ...string) *process {
 	tb.Helper()
 	cmd := exec.Command(program, args...)
 	cmd.Env, cmd.Stdin = k.env, strings.NewReader(stdin)
@@ -64,6 +66,7 @@ func (k *Keyring) start(tb testing.TB, stdin, program string, args ...string) {
 			tb.Logf("%s: %s", filepath.Base(program), &out)
 		}
 	})
+	return p
 }
 
 // await waits until look finds nothing wrong.
@@ -106,4 +109,30 @@ func (k *Keyring) Store(tb testing.TB, service, user, password string) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		tb.Fatalf("secret-tool: %v: %s", err, out)
 	}
+}
+
+// Lock locks the key ring. There is nobody who could be asked for its password.
+func (k *Keyring) Lock(tb testing.TB) {
+	tb.Helper()
+	send := FindProgram(tb, "dbus-send", "dbus")
+	cmd := exec.Command(send, "--session", "--print-reply", "--dest=org.freedesktop.secrets", "/org/freedesktop/secrets",
+		"org.freedesktop.Secret.Service.Lock", "array:objpath:/org/freedesktop/secrets/collection/login")
+	cmd.Env = k.env
+	if out, err := cmd.CombinedOutput(); err != nil {
+		tb.Fatalf("locking the key ring: %v: %s", err, out)
+	}
+}
+
+// Suspend makes the key ring silent until the end of the test, as one that waits for its user.
+func (k *Keyring) Suspend(tb testing.TB) {
+	tb.Helper()
+	group := k.process.cmd.Process.Pid
+	if err := stopGroup(group); err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := continueGroup(group); err != nil {
+			tb.Error(err)
+		}
+	})
 }

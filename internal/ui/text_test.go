@@ -241,6 +241,17 @@ var samples = []struct {
 	{event.MaxSizeReplaced{Section: "MaildirStore s", First: "line 3"}, "MaxSize changes the limit of MaildirStore s that line 3 has set", ""},
 	{event.GroupChannelUnknown{Group: `"g"`, Channel: `"c"`}, `Group "g": unknown channel "c"`, ""},
 	{event.MoreBoxesIgnored{Most: 20}, "more than 20 mailbox names of the server are left out; the others are not reported", ""},
+	{event.SetupNeedsAnswer{What: "the user name", Question: "user", Values: "NAME"}, "there is no terminal to ask for the user name", "give the answer on the command line: --answer user=ANSWER, where ANSWER is NAME"},
+	{event.SetupNeedsAnswer{What: "the password"}, "there is no terminal to ask for the password", "a password cannot be given on the command line; use --answer keep-password=command and --answer password-command=COMMAND, a command that prints it"},
+	{event.SetupNeedsAnswer{What: "the mail address", Question: "ADDRESS"}, "there is no terminal to ask for the mail address", "give it on the command line: mbsync --setup ADDRESS"},
+	{event.SetupAnswerInvalid{Question: "run", Values: "yes|no", Err: errors.New("what?")}, "--answer run: what?", "wanted is --answer run=ANSWER, where ANSWER is yes|no"},
+	{event.SetupAnswerInvalid{Question: "ADDRESS", Err: errors.New("what?")}, "what?", "give it on the command line: mbsync --setup ADDRESS"},
+	{event.SetupEnded{}, "nothing was written", ""},
+	{event.SetupFileInvalid{Command: "mbsync --setup"}, "nothing was added to the configuration file, because it has errors", "correct the errors, then run the setup again: mbsync --setup"},
+	{event.SetupNotWritten{Err: errors.New("disk full")}, "the configuration was not written: disk full", "to write it to another file: mbsync --setup -c FILE"},
+	{event.SetupNotWritten{Err: errors.New("changed"), Again: true}, "the configuration was not written: changed", "run the setup again"},
+	{event.SecretNotKept{Place: "pass", Err: errors.New("no key")}, "the password cannot be kept there (pass): no key", "choose another place"},
+	{event.UnitNotEnabled{Command: "systemctl x", Err: errors.New("no bus")}, "the unit was not enabled: no bus", "to enable it: systemctl x"},
 }
 
 var (

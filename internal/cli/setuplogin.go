@@ -1,0 +1,99 @@
+package cli
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"strings"
+
+	"isync/internal/config"
+	"isync/internal/discover"
+	"isync/internal/imapclient"
+	"isync/internal/setup"
+	"isync/internal/store"
+)
+
+// Find implements setup.World.
+func (w *setupWorld) Find(ctx context.Context, a discover.Address) (discover.Result, error) {
+	o := w.env.Discovery
+	o.Offline = o.Offline || w.c.offline
+	return discover.Find(ctx, a, o)
+}
+
+// Try implements setup.World: it logs in like a run, and lists the mailboxes. It changes and
+// remembers nothing.
+func (w *setupWorld) Try(ctx context.Context, p *setup.Plan, password string) ([]setup.Mailbox, error) {
+	trial := *p
+	trial.Directory, trial.Patterns, trial.Deletions = "~/Mail", []string{"*"}, setup.KeepAll
+	cfg, _, err := config.Parse("the account", []byte(trial.Text()), w.env.Config)
+	if err != nil {
+		return nil, err
+	}
+	if password != "" {
+		a := cfg.Account(p.Name)
+		a.Pass, a.PassCmd, a.UseKeychain = config.NewSecret(password), "", false
+	}
+	w.cfg = cfg
+	ws := w.workshop()
+	ws.readOnly = true
+	s := cfg.Store(trial.Remote())
+	virtual, err := ws.virtualBoxes(ctx, s)
+	if err != nil {
+		return nil, &store.StoreError{Store: s.Name, Err: err}
+	}
+	names, err := ws.listStore(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	boxes := make([]setup.Mailbox, len(names))
+	for i, n := range names {
+		boxes[i] = setup.Mailbox{Name: n, Virtual: virtual[n]}
+	}
+	return boxes, nil
+}
+
+// virtualBoxes returns the names of the mailboxes that show messages of others.
+func (w *workshop) virtualBoxes(ctx context.Context, s *config.Store) (map[string]bool, error) {
+	o, err := w.client(s)
+	if err != nil {
+		return nil, err
+	}
+	client, err := w.enter(ctx, s, o)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = client.Logout(context.WithoutCancel(ctx)) }()
+	if len(client.Caps()) == 0 {
+		if err := client.Capability(ctx); err != nil {
+			return nil, err
+		}
+	}
+	req := imapclient.ListRequest{Patterns: []string{"*"}}
+	if client.Caps().Has("SPECIAL-USE") && client.Caps().Has("LIST-EXTENDED") {
+		req.Return = []string{"SPECIAL-USE"}
+	}
+	entries, err := client.List(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	virtual := make(map[string]bool)
+	for i := range entries {
+		e := &entries[i]
+		if e.HasAttr(`\All`) || e.HasAttr(`\Flagged`) || e.HasAttr(`\Important`) {
+			name := e.Name
+			if e.Delim != "" && e.Delim != "/" {
+				name = strings.ReplaceAll(name, e.Delim, "/")
+			}
+			virtual[name] = true
+		}
+	}
+	return virtual, nil
+}
+
+// Distrusted implements setup.World.
+func (w *setupWorld) Distrusted(err error) bool {
+	_, unknown := errors.AsType[x509.UnknownAuthorityError](err)
+	_, name := errors.AsType[x509.HostnameError](err)
+	_, invalid := errors.AsType[x509.CertificateInvalidError](err)
+	return unknown || name || invalid
+}
