@@ -6,13 +6,18 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 )
 
 // A Ledger remembers which secrets servers have refused, and keeps them from
 // being sent again: a few failures are enough for many servers to lock an
-// account. One is shared by all accounts of a run. The zero value is empty. It
-// is safe for concurrent use.
+// account. One is shared by all accounts of a run. A program that makes many runs shares
+// one between all of them, with Keep. The zero value is empty. It is safe for concurrent
+// use.
 type Ledger struct {
+	// Keep is how long a refused secret is not sent again; 0: never again.
+	Keep time.Duration
+
 	mu      sync.Mutex
 	entries map[ledgerKey]*entry
 }
@@ -27,8 +32,9 @@ type entry struct {
 	turn chan struct{} // holds a token while the secret is being tried for the first time
 
 	// Guarded by the mutex of the ledger:
-	proven  bool  // it was accepted
-	refused error // it was not, and so it went
+	proven  bool      // it was accepted
+	refused error     // it was not, and so it went
+	at      time.Time // when it was last tried
 }
 
 // Outcome is what became of an attempt to log in.
@@ -48,9 +54,16 @@ const (
 )
 
 // RepeatError says that the secret was refused before, and was not sent again.
-type RepeatError struct{ First error }
+type RepeatError struct {
+	First error
+	// Until is when it may be sent again; zero: not in this run.
+	Until time.Time
+}
 
 func (e *RepeatError) Error() string {
+	if !e.Until.IsZero() {
+		return fmt.Sprintf("the same login has failed before, and is not tried again before %s: %v", e.Until.Format("15:04:05"), e.First)
+	}
 	return fmt.Sprintf("the same login has failed before in this run, and is not tried again: %v", e.First)
 }
 
@@ -99,19 +112,47 @@ func (l *Ledger) entry(key ledgerKey) *entry {
 func (l *Ledger) look(e *entry) (proven bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if e.refused != nil {
-		return false, &RepeatError{e.refused}
+	switch {
+	case e.refused == nil:
+		return e.proven, nil
+	case l.Keep == 0:
+		return false, &RepeatError{First: e.refused}
+	case time.Since(e.at) < l.Keep:
+		return false, &RepeatError{First: e.refused, Until: e.at.Add(l.Keep)}
 	}
-	return e.proven, nil
+	return false, nil
 }
 
 func (l *Ledger) note(e *entry, o Outcome, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	e.at = time.Now()
 	switch {
 	case o == Accepted:
-		e.proven = true
+		e.proven, e.refused = true, nil
 	case o == Rejected, o == Doubted && !e.proven:
 		e.refused = err
+	}
+}
+
+// BeginRun forgets what was accepted in earlier runs: the passwords of a server may have been
+// changed since. Refused secrets are forgotten after Keep only.
+func (l *Ledger) BeginRun() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for key, e := range l.entries {
+		e.proven = false
+		if len(e.turn) == 0 && !e.at.IsZero() && time.Since(e.at) >= l.Keep {
+			delete(l.entries, key)
+		}
+	}
+}
+
+// Forget forgets which secrets were refused, since the user wants them to be tried again.
+func (l *Ledger) Forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.entries {
+		e.refused = nil
 	}
 }

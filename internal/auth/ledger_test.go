@@ -115,3 +115,63 @@ func TestLedgerCancel(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestLedgerKeeps: a refused secret is not sent again for some time, whatever runs begin.
+// Then it is sent once.
+func TestLedgerKeeps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := Ledger{Keep: time.Minute}
+		wrong := errors.New("wrong")
+		try := func(o Outcome) (sent bool) {
+			end, err := l.Begin(t.Context(), "host", "me", "secret")
+			if err != nil {
+				e := (*RepeatError)(nil)
+				if !errors.As(err, &e) || !errors.Is(err, wrong) || e.Until.Before(time.Now()) {
+					t.Error(err)
+				}
+				return false
+			}
+			end(o, wrong)
+			return true
+		}
+		for i, want := range []struct {
+			wait   time.Duration
+			forget bool
+			o      Outcome
+			sent   bool
+		}{
+			{o: Rejected, sent: true},
+			{wait: 59 * time.Second},
+			{wait: time.Second, o: Rejected, sent: true},
+			{wait: 59 * time.Second},
+			{forget: true, o: Doubted, sent: true},
+			{},
+			{wait: time.Minute, o: Accepted, sent: true},
+			{o: Doubted, sent: true}, // it is a limit of connections, for example
+			{wait: time.Second, o: Doubted, sent: true},
+			{},
+		} {
+			time.Sleep(want.wait)
+			if want.forget {
+				l.Forget()
+			}
+			if want.wait > 0 {
+				l.BeginRun()
+			}
+			if sent := try(want.o); sent != want.sent {
+				t.Errorf("%d: sent %v", i, sent)
+			}
+		}
+		// Secrets that are not used any more are forgotten.
+		for i := range 10 {
+			if end, err := l.Begin(t.Context(), "host", "me", fmt.Sprint(i)); err == nil {
+				end(Accepted, nil)
+			}
+		}
+		time.Sleep(time.Minute)
+		l.BeginRun()
+		if n := len(l.entries); n != 0 {
+			t.Errorf("%d entries are left", n)
+		}
+	})
+}

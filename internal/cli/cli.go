@@ -124,6 +124,8 @@ type run struct {
 	hooks   *hook.Hooks  // nil: there are none
 	ended   atomic.Int32 // the signal that ended it
 	runs    atomic.Int32 // of the watcher, so far
+	// refusals are the refused passwords of a watcher; nil: there is none.
+	refusals *auth.Ledger
 }
 
 // main does what the command line says, and returns the exit code.
@@ -297,6 +299,7 @@ func (r *run) workshop() *workshop {
 		env: r.env, fs: r.fs(), cfg: r.cfg, controls: r.c.controls, reporter: r.reporter,
 		readOnly: r.c.dryRun || r.c.list || r.c.listStores || r.c.check || r.c.listFailed || len(r.c.edits) > 0,
 		checks:   r.c.check,
+		refusals: r.refusals,
 		prompts:  make(map[*config.Account]*prompts),
 		accounts: make(map[*config.Account]*imap.Sessions),
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strconv"
-	"sync"
 
 	"isync/internal/auth"
 	"isync/internal/config"
@@ -30,7 +29,7 @@ func (w *workshop) loginOf(a *config.Account) *accountLogin {
 	run := w.current
 	l := run.logins[a]
 	if l == nil {
-		l = w.newLogin(a, &run.ledger, func(f event.Fact) { w.tellOfSection(event.Warning, l.mechsPos(), a.Label(), f) })
+		l = w.newLogin(a, run.ledger, func(f event.Fact) { w.tellOfSection(event.Warning, l.mechsPos(), a.Label(), f) })
 		run.logins[a] = l
 	}
 	return l
@@ -86,22 +85,20 @@ func (w *workshop) login(s *config.Store) func(context.Context, *imapclient.Clie
 	}
 }
 
-// watchLogin returns the logins of the connections that watch the account of a store. They
-// are made between runs, too, so each obtains the password anew: it may be a token that has
-// expired meanwhile. Warnings are shown for the logins of the runs only.
-func (w *workshop) watchLogin(s *config.Store) func(again bool) func(context.Context, *imapclient.Client) error {
-	a := s.IMAP.Account
-	var mu sync.Mutex
-	ledger := new(auth.Ledger)
-	return func(again bool) func(context.Context, *imapclient.Client) error {
-		mu.Lock()
-		defer mu.Unlock()
-		if again {
-			ledger = new(auth.Ledger)
-		}
+// watchLogin returns the login of the connections that watch the account of a store. They are
+// made between runs, too, so each obtains the password anew: it may be a token that has
+// expired meanwhile. A password that was refused in a run, or by one of them, is not sent
+// again soon. Warnings are shown for the logins of the runs only.
+func (w *workshop) watchLogin(s *config.Store) func(context.Context, *imapclient.Client) error {
+	return func(ctx context.Context, c *imapclient.Client) error {
 		w.mu.Lock()
-		defer w.mu.Unlock()
-		return w.newLogin(a, ledger, nil).login
+		ledger := w.refusals
+		if ledger == nil {
+			ledger = w.current.ledger
+		}
+		l := w.newLogin(s.IMAP.Account, ledger, nil)
+		w.mu.Unlock()
+		return l.login(ctx, c)
 	}
 }
 

@@ -27,6 +27,10 @@ type workshop struct {
 	readOnly bool // nothing is remembered of servers
 	checks   bool // for --check, which tells itself what is to be warned of
 
+	// refusals is the ledger of all runs of a watcher, and of the connections that watch; nil:
+	// each run has its own.
+	refusals *auth.Ledger
+
 	mu sync.Mutex
 	// current is the state of the current run.
 	current *runNotes
@@ -48,7 +52,7 @@ type runNotes struct {
 	// logins are shared by the stores of an account.
 	logins map[*config.Account]*accountLogin
 	// ledger keeps refused passwords from being sent again.
-	ledger auth.Ledger
+	ledger *auth.Ledger
 }
 
 // notes returns the state of the current run.
@@ -81,7 +85,12 @@ func (c *runCounter) add(run *runNotes) int {
 func (w *workshop) beginRun() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.current = &runNotes{logins: make(map[*config.Account]*accountLogin)}
+	ledger := w.refusals
+	if ledger == nil {
+		ledger = new(auth.Ledger)
+	}
+	ledger.BeginRun()
+	w.current = &runNotes{logins: make(map[*config.Account]*accountLogin), ledger: ledger}
 }
 
 // open makes the store of a section. It does not connect yet.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
+	"isync/internal/auth"
 	"isync/internal/channel"
 	"isync/internal/config"
 	"isync/internal/event"
@@ -18,6 +19,11 @@ import (
 
 // localSafety is how often all mailboxes of a channel without a server are polled.
 const localSafety = 15 * time.Minute
+
+// refusedFor is for how long a refused password is not sent again. After a refusal, runs and
+// connections that watch wait a little longer than that. So one of them sends it then, and
+// the others get the same answer.
+const refusedFor = 14 * time.Minute
 
 // watchChannels synchronizes channels until a signal ends the program.
 func (r *run) watchChannels(ctx context.Context) int {
@@ -68,6 +74,7 @@ func (r *run) watchUntil(ctx context.Context, sel []channel.Selection, files *wa
 	if r.metrics == nil {
 		r.countMetrics()
 	}
+	r.refusals = &auth.Ledger{Keep: refusedFor}
 	network, err := watch.NetworkChanges(ctx)
 	if err != nil {
 		r.debugf(event.DebugMain, "changes of the network are not noticed: %v", err)
@@ -96,6 +103,7 @@ func (r *run) watchUntil(ctx context.Context, sel []channel.Selection, files *wa
 				return
 			case sig := <-control:
 				if !isReload(sig) {
+					r.refusals.Forget()
 					w.Now()
 					continue
 				}
@@ -215,7 +223,7 @@ func (r *run) watchGroups(sel []channel.Selection) []watch.Group {
 		groups = append(groups, watch.Group{
 			Selections: members,
 			NewRunner: func(events event.Sink) *channel.Runner {
-				g := &run{env: r.env, c: r.c, cfg: r.cfg, printer: r.printer, hooks: r.hooks, reporter: reporter{events, r.topics}}
+				g := &run{env: r.env, c: r.c, cfg: r.cfg, printer: r.printer, hooks: r.hooks, refusals: r.refusals, reporter: reporter{events, r.topics}}
 				return channel.NewRunner(g.channelOptions())
 			},
 		})

@@ -71,11 +71,9 @@ type Options struct {
 	// greeting can be used.
 	Login func(ctx context.Context, c *imapclient.Client) error
 
-	// WatchLogin, if not nil, returns a Login for a connection that watches the account.
-	// Such connections are made at any time, and not as part of a run, so it obtains the
-	// secret anew. A secret that was refused is not sent again, unless again is set.
-	// nil: Login.
-	WatchLogin func(again bool) func(ctx context.Context, c *imapclient.Client) error
+	// WatchLogin, if not nil, is the Login for connections that watch the account. These are
+	// made at any time, and not as part of a run, so it obtains the secret anew. nil: Login.
+	WatchLogin func(ctx context.Context, c *imapclient.Client) error
 	// IdleRefresh is how long an IDLE lasts before it is ended and begun again; 0:
 	// watching.DefaultIdleRefresh.
 	IdleRefresh time.Duration

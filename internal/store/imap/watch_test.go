@@ -504,9 +504,9 @@ func TestWatchExpiredToken(t *testing.T) {
 			srv := newWatchServer(t, notifying)
 			opts := srv.options()
 			tokens := 0
-			opts.WatchLogin = func(bool) func(context.Context, *imapclient.Client) error {
+			opts.WatchLogin = func(ctx context.Context, c *imapclient.Client) error {
 				tokens++
-				return loginWith("user", fmt.Sprint("token", tokens))
+				return c.Login(ctx, "user", fmt.Sprint("token", tokens))
 			}
 			w := watchStore(t, imap.New(opts), []string{"INBOX"}, "INBOX")
 			w.want("boxes", "all", "notify")
@@ -525,8 +525,8 @@ func TestWatchExpiredToken(t *testing.T) {
 	}
 }
 
-// TestWatchRefusedLogin: it is tried three times, then every 15 minutes, with a secret that
-// may be the same.
+// TestWatchRefusedLogin: it is tried three times, then every 15 minutes. Whether the same
+// secret is sent is up to WatchLogin.
 func TestWatchRefusedLogin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := newWatchServer(t, notifying)
@@ -540,16 +540,14 @@ func TestWatchRefusedLogin(t *testing.T) {
 		}
 		begin := time.Now()
 		var right atomic.Bool
-		opts.WatchLogin = func(again bool) func(context.Context, *imapclient.Client) error {
+		opts.WatchLogin = func(ctx context.Context, c *imapclient.Client) error {
 			mu.Lock()
 			defer mu.Unlock()
-			list = append(list, fmt.Sprint(time.Since(begin).Round(10*time.Second), again))
-			return func(ctx context.Context, c *imapclient.Client) error {
-				if !right.Load() {
-					return &auth.RefusedError{Err: errors.New("wrong password")}
-				}
-				return c.Login(ctx, "user", "secret")
+			list = append(list, fmt.Sprint(time.Since(begin).Round(10*time.Second)))
+			if !right.Load() {
+				return &auth.RefusedError{Err: errors.New("wrong password")}
 			}
+			return c.Login(ctx, "user", "secret")
 		}
 		opts.Login = func(context.Context, *imapclient.Client) error {
 			t.Error("the login of the stores is tried, too")
@@ -559,7 +557,7 @@ func TestWatchRefusedLogin(t *testing.T) {
 		w := watchStore(t, s, []string{"INBOX"}, "INBOX")
 		time.Sleep(40 * time.Minute)
 		synctest.Wait()
-		if got := fmt.Sprint(tries()); got != "[0s false 0s false 0s false 15m0s true 30m0s true]" {
+		if got := fmt.Sprint(tries()); got != "[0s 0s 0s 15m0s 30m0s]" {
 			t.Error(got)
 		}
 		w.wantErr(store.LastingAccount, "wrong password")
@@ -569,7 +567,7 @@ func TestWatchRefusedLogin(t *testing.T) {
 		}
 		w.watch.Probe()
 		synctest.Wait()
-		if got := tries(); got[len(got)-1] != "40m0s false" {
+		if got := tries(); got[len(got)-1] != "40m0s" {
 			t.Error(got)
 		}
 		right.Store(true)

@@ -17,9 +17,9 @@ import (
 type Options struct {
 	// Pool has the other connections of the account.
 	Pool *session.Pool
-	// Login returns what logs in on a new connection, with a secret obtained anew. again:
-	// a secret that was refused may be sent again. nil: the login of the pool.
-	Login func(again bool) func(ctx context.Context, c *imapclient.Client) error
+	// Login logs in on a new connection, with a secret obtained anew. nil: the login of the
+	// pool.
+	Login func(ctx context.Context, c *imapclient.Client) error
 	// IdleRefresh is how long an IDLE lasts before it is ended and begun again; 0:
 	// DefaultIdleRefresh.
 	IdleRefresh time.Duration

@@ -40,8 +40,8 @@ func (b *backoff) after(lasted time.Duration, atOnce bool) time.Duration {
 	return d + time.Duration((rand.Float64()-0.5)/2*float64(d))
 }
 
-// afterRefusal returns the delay after a refused login. again: after that, the same
-// secret may be sent again.
+// afterRefusal returns the delay after a refused login. again: after that, the login is
+// tried even if the login of a store was refused in this run.
 func (b *backoff) afterRefusal() (d time.Duration, again bool) {
 	b.refused++
 	if b.refused < refusedTries {

@@ -146,11 +146,7 @@ func (l *line) try(ctx context.Context, again bool) (e ending, lasted time.Durat
 	if err := l.a.opts.Pool.AwaitReserved(ctx); err != nil {
 		return ending{err: err}, 0
 	}
-	apart := session.Apart{Hooks: l.hooks(), Insist: again}
-	if login := l.a.opts.Login; login != nil {
-		apart.Login = login(again)
-	}
-	c, err := l.a.opts.Pool.DialApart(ctx, apart)
+	c, err := l.a.opts.Pool.DialApart(ctx, session.Apart{Hooks: l.hooks(), Login: l.a.opts.Login, Insist: again})
 	if err != nil {
 		return ending{err: err}, 0
 	}
