@@ -31,7 +31,9 @@ type group struct {
 
 // currentRun is a run in progress.
 type currentRun struct {
-	whole map[string]bool // channels that are synchronized as a whole
+	// whole has the channels of the run: true if it synchronizes all mailboxes that were
+	// selected, false if only some pairs.
+	whole map[string]bool
 	done  chan struct{}
 }
 
@@ -67,6 +69,8 @@ type watchedStore struct {
 	store store.Store // nil: not opened
 	watch store.Watch // nil: the store cannot be watched
 	state *store.WatchState
+	// selected are the mailboxes that the watch was told last.
+	selected []string
 	// until is when runs are tried although the store is not connected.
 	until time.Time
 	// told: the user was told that there is no connection.
@@ -143,7 +147,8 @@ func (g *group) startWatch(ctx context.Context, s *watchedStore, opened store.St
 	if !ok {
 		return
 	}
-	o := store.WatchOptions{Boxes: g.boxesOf(s), Preferred: s.times.Preferred}
+	s.selected = g.boxesOf(s)
+	o := store.WatchOptions{Boxes: s.selected, Preferred: s.times.Preferred}
 	watch, err := watcher.Watch(ctx, o, func(r store.WatchReport) {
 		g.w.queue.put(reported{group: g, store: s, report: r})
 	})
@@ -216,13 +221,13 @@ func (g *group) step(ctx context.Context, now time.Time) (next time.Time) {
 			}
 			continue
 		}
-		s := c.begin(now)
+		s, whole := c.begin(now)
 		for _, st := range c.stores {
 			if pause := st.pause(); pause > 0 {
 				st.until = now.Add(pause)
 			}
 		}
-		run.whole[c.name] = s.Boxes == nil
+		run.whole[c.name] = whole
 		selected = append(selected, s)
 	}
 	if selected == nil {
@@ -261,12 +266,12 @@ func (c *watchedChannel) due(now time.Time) time.Time {
 // isDown reports whether the store has lost its connection.
 func (s *watchedStore) isDown() bool { return s.state != nil && !s.state.Connected }
 
-// begin begins a run of the channel, or of the pairs that are due, and returns what is to
-// be synchronized.
-func (c *watchedChannel) begin(now time.Time) channel.Selection {
-	s := c.selection
+// begin begins a run of the whole channel, or of the pairs that are due, and returns what is
+// to be synchronized.
+func (c *watchedChannel) begin(now time.Time) (s channel.Selection, whole bool) {
+	s = c.selection
 	at := c.whole.due()
-	whole := !at.IsZero() && !at.After(now)
+	whole = !at.IsZero() && !at.After(now)
 	if len(c.selection.Channel.Patterns) == 0 {
 		whole = true // it has one pair, and is not listed
 	}
@@ -276,7 +281,7 @@ func (c *watchedChannel) begin(now time.Time) channel.Selection {
 		for _, p := range c.pairs {
 			p.begin()
 		}
-		return s
+		return s, true
 	}
 	s.Boxes = []string{}
 	for _, name := range slices.Sorted(maps.Keys(c.pairs)) {
@@ -286,7 +291,7 @@ func (c *watchedChannel) begin(now time.Time) channel.Selection {
 			s.Boxes = append(s.Boxes, name)
 		}
 	}
-	return s
+	return s, false
 }
 
 // rest closes connections that were not used for a while.

@@ -33,6 +33,8 @@ type world struct {
 	// hook of the stores, by name.
 	hook map[string]func(mem.Op) error
 	o    watch.Options
+	// named are the mailboxes that the command line names; nil: none.
+	named []string
 	// together: all channels are in one group.
 	together bool
 
@@ -93,6 +95,7 @@ type reporting struct {
 	mu       sync.Mutex
 	report   func(store.WatchReport)
 	selected []string
+	selects  int // calls of Select
 	probes   int
 	watches  int // that were not closed
 }
@@ -118,6 +121,7 @@ func (h handle) Select(boxes []string) {
 	h.r.mu.Lock()
 	defer h.r.mu.Unlock()
 	h.r.selected = boxes
+	h.r.selects++
 }
 
 func (h handle) Probe() {
@@ -210,7 +214,7 @@ func (w *world) begin() {
 	}
 	for _, c := range w.cfg.Channels {
 		o.Groups = append(o.Groups, watch.Group{
-			Selections: []channel.Selection{{Channel: c, Ops: c.Ops}},
+			Selections: []channel.Selection{{Channel: c, Ops: c.Ops, Boxes: w.named}},
 			NewRunner: func(sink event.Sink) *channel.Runner {
 				return channel.NewRunner(channel.Options{
 					Global: w.cfg.Global, Open: w.open, FS: w.fs, TUIDs: rand.NewChaCha8([32]byte{}), Events: sink,

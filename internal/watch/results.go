@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"isync/internal/event"
@@ -177,6 +178,8 @@ func (g *group) ended(ctx context.Context, found *outcome, now time.Time) {
 	run := g.current
 	g.current, g.lastRun = nil, now
 	g.tried = true
+	// The stores whose mailboxes may be others now; true if they were listed.
+	listed := make(map[*watchedStore]bool)
 	for _, c := range g.channels {
 		whole, begun := run.whole[c.name]
 		if !begun {
@@ -184,16 +187,21 @@ func (g *group) ended(ctx context.Context, found *outcome, now time.Time) {
 		}
 		if whole {
 			g.endWhole(c, found, now)
+			for _, s := range c.stores {
+				listed[s] = listed[s] || len(c.selection.Channel.Patterns) > 0
+			}
 		}
 		g.endPairs(c, found, now)
 	}
 	g.noteOwn(found, now)
 	g.startWatches(ctx) // of stores that could not be opened before
-	for _, s := range g.stores {
-		if s.watch != nil {
-			if boxes := g.boxesOf(s); boxes != nil {
-				s.watch.Select(boxes)
-			}
+	for s, anew := range listed {
+		if s.watch == nil {
+			continue
+		}
+		if boxes := g.boxesOf(s); boxes != nil && (anew || !slices.Equal(boxes, s.selected)) {
+			s.selected = boxes
+			s.watch.Select(boxes)
 		}
 	}
 }

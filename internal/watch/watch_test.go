@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -60,6 +61,76 @@ func TestReports(t *testing.T) {
 		}
 		if lists != 1 || w.channels != before+2 {
 			t.Errorf("the store was listed %d times, channels begun %d", lists, w.channels)
+		}
+	})
+}
+
+// TestSelect: the watches are told the mailboxes after a run has listed them, and only then.
+func TestSelect(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := started(t, "a", "b")
+		selects := func(want int) {
+			t.Helper()
+			for name, s := range w.stores {
+				if s.selects != want || !slices.Equal(s.selected, []string{"INBOX", "a", "b"}) {
+					t.Errorf("%s was told %d times, want %d: %v", name, s.selects, want, s.selected)
+				}
+			}
+		}
+		selects(1)
+		for range 10 {
+			w.changed("far", "a")
+			w.ran(time.Second, "a")
+		}
+		selects(1)
+		w.report("far", store.WatchReport{Boxes: true})
+		w.ran(time.Second, "INBOX", "a", "b")
+		selects(2)
+	})
+	// A channel without patterns has one pair, and is never listed.
+	inBubble(t, func(t *testing.T) {
+		w := newWorld(t, strings.Replace(oneChannel, "Patterns * INBOX\n", "", 1))
+		w.begin()
+		w.ran(0, "") // the name of the pair
+		for range 10 {
+			w.changed("far", "INBOX")
+			w.ran(time.Second, "")
+		}
+		if n := w.stores["far"].selects; n != 1 {
+			t.Errorf("told %d times", n)
+		}
+	})
+}
+
+// TestNamed: mailboxes that the command line names are watched like all others.
+func TestNamed(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := newWorld(t, oneChannel)
+		for _, b := range []string{"a", "b", "c"} {
+			w.disk["far"].Set(b, mem.BoxState{})
+		}
+		w.named = []string{"a", "b"}
+		w.begin()
+		w.ran(0, "a", "b")
+		w.connected("far", store.WatchNotify, true, nil)
+		w.connected("near", store.WatchFiles, true, nil)
+		w.ran(time.Minute)
+		if s := w.stores["far"]; s.selects != 1 || !slices.Equal(s.selected, []string{"a", "b"}) {
+			t.Errorf("told %d times: %v", s.selects, s.selected)
+		}
+		w.changed("far", "a")
+		w.ran(0, "a")
+		w.changed("near", "b")
+		w.ran(300*time.Millisecond, "b")
+		w.changed("far", "c")
+		w.ran(time.Minute)
+		w.report("far", store.WatchReport{All: true})
+		w.ran(time.Second, "a", "b")
+		w.ran(15*time.Minute, "a", "b")
+		w.watcher.Now()
+		w.ran(time.Second, "a", "b")
+		if n := w.stores["far"].selects; n != 4 {
+			t.Errorf("told %d times", n)
 		}
 	})
 }
