@@ -52,6 +52,9 @@ type Config struct {
 	Path string
 	// Users can consent; the form has the first one filled in.
 	Users []string
+	// Mailboxes are those of users that have other names: a mail server is told that a token is
+	// good for the mailbox.
+	Mailboxes map[string]string
 	// ClientID of the program, and its secret. A program without one is a public client.
 	ClientID, ClientSecret string
 	// Lifetime of access tokens, an hour by default; see SetLifetime.

@@ -1,6 +1,7 @@
 package openid
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -236,7 +237,7 @@ func (s *state) SetIntrospectionFromToken(_ context.Context, info *oidc.Introspe
 	if !t.good() {
 		return errors.New("the token is not good")
 	}
-	info.Subject, info.Username, info.Email = subject, subject, subject
+	info.Subject, info.Username, info.Email = subject, cmp.Or(s.cfg.Mailboxes[subject], subject), subject
 	info.ClientID, info.Scope, info.TokenType = t.family.client, t.family.scopes, oidc.BearerToken
 	info.Issuer, info.Expiration = s.issuer, oidc.FromTime(t.expires)
 	return nil
