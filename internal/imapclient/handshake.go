@@ -279,6 +279,15 @@ func (h *handshake) loginAnswered(cmd *command, err error, others int) error {
 	return nil
 }
 
+// misunderstood reports whether an answer to the login is about a command that was sent
+// behind it. A server that asks the mechanism another question, because it refuses a token,
+// reads that command as the answer to it. Dovecot complains of that with an ALERT.
+func (h *handshake) misunderstood(cmd *command, r *imapwire.Response) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return cmd == h.login && h.unconfirmed() && r.Status == imapwire.StatusBad
+}
+
 // loginSent notes that the login needs nothing more to be sent.
 func (h *handshake) loginSent() { h.sentOnce.Do(func() { close(h.sent) }) }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -371,6 +372,7 @@ func TestOptimisticAuthenticate(t *testing.T) {
 		// answer is what the server says to it when it has got everything.
 		answer func(p *peer, tag string)
 		detail string
+		alert  string // what the user is to see
 	}{
 		{
 			name: "PLAIN", mech: sasl.NewPlainClient("", "me", "secret"),
@@ -398,9 +400,29 @@ func TestOptimisticAuthenticate(t *testing.T) {
 				p.send("%s NO [AUTHENTICATIONFAILED] no\n", tag)
 			},
 		},
+		{
+			name: "misunderstood", mech: &tokenMech{}, detail: "401",
+			login: func(p *peer) string { return p.expect("AUTHENTICATE XOAUTH2 dXNlcj1tZQFhdXRoPUJlYXJlciB0b2tlbgEB") },
+			answer: func(p *peer, tag string) {
+				// Dovecot takes the next command for the answer.
+				p.send("+ eyJzdGF0dXMiOiI0MDEifQ==\n")
+				p.send("%s BAD [ALERT] Invalid base64 in response\n", tag)
+			},
+		},
+		{
+			name: "alert", mech: &tokenMech{}, detail: "401", alert: "pay first",
+			login: func(p *peer) string { return p.expect("AUTHENTICATE XOAUTH2 dXNlcj1tZQFhdXRoPUJlYXJlciB0b2tlbgEB") },
+			answer: func(p *peer, tag string) {
+				p.send("+ eyJzdGF0dXMiOiI0MDEifQ==\n")
+				p.send("%s NO [ALERT] pay first\n", tag)
+			},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c, err := tryConnect(t, Options{Memo: expectedMemo(), ID: []string{"name", "isync"}}, func(p *peer) {
+			var alert atomic.Value
+			alert.Store("")
+			hooks := Hooks{Alert: func(text string) { alert.Store(text) }}
+			c, err := tryConnect(t, Options{Memo: expectedMemo(), ID: []string{"name", "isync"}, Hooks: hooks}, func(p *peer) {
 				p.send(hello)
 				tag := tt.login(p)
 				id, enable, list := p.expect(`ID ("name" "isync")`), p.expect("ENABLE UTF8=ACCEPT"), p.expect(`LIST "" "*"`)
@@ -413,6 +435,9 @@ func TestOptimisticAuthenticate(t *testing.T) {
 			}
 			ctx := testContext(t)
 			o, names := sendOptimistically(ctx, c, func() error { return c.Authenticate(ctx, tt.mech) })
+			if got := alert.Load(); got != tt.alert {
+				t.Errorf("the user is shown %q, not %q", got, tt.alert)
+			}
 			if tt.detail == "" {
 				if (o != outcome{}) || len(names) != 1 {
 					t.Errorf("%+v %q", o, names)

@@ -268,7 +268,9 @@ func (c *Client) tagged(r *imapwire.Response) error {
 	if !cmd.idle {
 		c.latency.note(time.Since(cmd.sent))
 	}
-	c.statusCode(r)
+	if !c.hs.misunderstood(cmd, r) {
+		c.statusCode(r)
+	}
 	var err error
 	if r.Status == imapwire.StatusOK {
 		if cmd.fetch != nil {
