@@ -61,6 +61,7 @@ func (c *checker) channel(ctx context.Context, s channel.Selection, seen *overla
 	c.boxes(l)
 	c.operations(l)
 	c.limits(l)
+	c.hooks(l)
 	c.state(l)
 	c.outcome(l)
 	c.risks(l)
@@ -224,4 +225,17 @@ func wereThey(n int, what string) string {
 		return count(n, what) + " was"
 	}
 	return count(n, what) + " were"
+}
+
+// hooks tells when commands are run. They may hold secrets, so they are not shown.
+func (c *checker) hooks(l *link) {
+	for _, h := range []struct{ command, keyword, when string }{
+		{l.Hooks.OnChange, "OnChange", "something has changed"},
+		{l.Hooks.OnNew, "OnNew", "there are new messages on the near side"},
+		{l.Hooks.OnError, "OnError", "something has failed"},
+	} {
+		if h.command != "" {
+			c.field("hook", h.keyword+" ("+l.Pos(h.keyword).String()+") is run when "+h.when)
+		}
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"isync/internal/auth"
 	"isync/internal/channel"
@@ -65,6 +66,11 @@ func Main(env Env, args []string) int {
 		Level: c.level(), Debug: c.debug, DryRun: c.dryRun, Watch: c.watch,
 		Explain: r.explain, WithCommands: r.withCommands,
 	}
+	if c.watch {
+		spool := ui.NewSpool(ui.SpoolOptions{Dropped: ui.DroppedText})
+		defer spool.Close(outputPatience)
+		o.Out, o.Err = spool.Writer(env.Stdout), spool.Writer(env.Stderr)
+	}
 	if !c.json {
 		r.printer = ui.New(o)
 		r.reporter = reporter{r.printer, r.c.debug}
@@ -73,6 +79,9 @@ func Main(env Env, args []string) int {
 	return r.mainJSON(o)
 }
 
+// outputPatience is how long a watcher waits at its end until its output is read.
+const outputPatience = 300 * time.Millisecond
+
 // mainJSON is main with --json: JSON objects go to the output, and text to the error stream.
 func (r *run) mainJSON(o ui.Options) int {
 	if r.env.KeepPipe != nil {
@@ -80,11 +89,20 @@ func (r *run) mainJSON(o ui.Options) int {
 	}
 	o.Out, o.Columns = io.Discard, nil
 	if r.c.verbose || r.c.debug != 0 {
-		o.Out = r.env.Stderr
+		o.Out = o.Err
 	}
 	r.printer = ui.New(o)
+	out := r.env.Stdout
+	if r.c.watch {
+		spool := ui.NewSpool(ui.SpoolOptions{
+			Full:    func() { r.printer.Take(event.Message{Severity: event.Warning, Fact: event.OutputDropped{}}) },
+			Dropped: func(lines int) []byte { return ui.DroppedObject(r.env.Now(), lines) },
+		})
+		defer spool.Close(outputPatience)
+		out = spool.Writer(out)
+	}
 	r.json = ui.NewJSON(ui.JSONOptions{
-		Out:     r.env.Stdout,
+		Out:     out,
 		Objects: ui.Objects{Now: r.env.Now, Explain: r.explain, WithCommands: r.withCommands, Messages: r.c.jsonDetail == "messages", DryRun: r.c.dryRun},
 		Lost: func(err error) {
 			r.printer.Take(event.Message{Severity: event.Error, Fact: event.OutputLost{Err: err}})
@@ -126,6 +144,7 @@ type run struct {
 	runs    atomic.Int32 // of the watcher, so far
 	// refusals are the refused passwords of a watcher; nil: there is none.
 	refusals *auth.Ledger
+	watched  int // channels that the watcher has reported to watch
 }
 
 // main does what the command line says, and returns the exit code.
@@ -340,17 +359,24 @@ func (r *run) channels(ctx context.Context) (code int, told bool) {
 	if r.c.list {
 		return r.list(ctx, sel, r.channelOptions()), false
 	}
-	defer r.startHooks(ctx, sel)()
+	stopHooks := sync.OnceFunc(r.startHooks(ctx, sel))
+	defer stopHooks()
 	o := r.channelOptions()
 	runner := channel.NewRunner(o)
 	defer runner.Close()
 	sum := runner.Run(ctx, sel)
 	if r.json != nil {
-		runner.Close() // servers may say something, and the summary is the last object
+		// Servers may say something, and hooks may fail, and the summary is the last object.
+		runner.Close()
+		stopHooks()
 	}
 	code = r.exitCode(sum)
-	r.events.Take(summaryOf(sum, r.unlessSignalled(code)))
-	r.saveMetrics(r.cfg)
+	summary := summaryOf(sum, r.unlessSignalled(code))
+	if r.metrics != nil {
+		r.metrics.Take(summary)
+		r.saveMetrics(r.cfg)
+	}
+	r.events.Take(summary)
 	return code, true
 }
 
@@ -374,7 +400,7 @@ func (r *run) channelOptions() channel.Options {
 		Explain: r.debugs(event.DebugSync | event.DebugMain), LogImplied: r.c.controls.logImplied,
 		Controls: r.c.controls.engineControls(r.c.debug != 0, r.env.Stdout, r.env.Exit),
 		TUIDs:    r.env.Random, Events: r.events,
-		MemoryKey: r.cfg.File, Now: r.env.Now,
+		MemoryKey: r.configPath(), Now: r.env.Now,
 	}
 	if dir, err := r.env.Config.CacheDir(); err == nil {
 		o.Memory = dir

@@ -10,11 +10,11 @@ import (
 	"isync/internal/ui"
 )
 
-// hookPatience is how long hooks may continue after a signal has ended the run.
-const hookPatience = time.Second
+// hookPatience is how long hooks may continue after a signal. Then they get SIGTERM.
+const hookPatience = 500 * time.Millisecond
 
 // startHooks makes the hooks of the channels receive events. The caller must call stop. It
-// waits for the commands, and ends them hookPatience after the end of ctx.
+// waits for the commands, which are ended hookPatience after the end of ctx.
 func (r *run) startHooks(ctx context.Context, sel []channel.Selection) (stop func()) {
 	if r.c.dryRun {
 		return func() {}
@@ -30,14 +30,12 @@ func (r *run) startHooks(ctx context.Context, sel []channel.Selection) (stop fun
 		return func() {}
 	}
 	r.events, r.hooks = event.Join(before, h), h
+	// It begins with the signal, not when the runs have ended: both together must be short.
+	ending := context.AfterFunc(ctx, func() { time.AfterFunc(hookPatience, h.End) })
 	return func() {
 		r.events, r.hooks = before, nil
-		h.Wait(ctx)
-		if ctx.Err() != nil {
-			wait, cancel := context.WithTimeout(context.Background(), hookPatience)
-			defer cancel()
-			h.Wait(wait)
-		}
+		h.Wait()
+		ending()
 		h.Close()
 	}
 }

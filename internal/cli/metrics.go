@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -41,16 +42,24 @@ func (r *run) saveMetrics(cfg *config.Config) {
 	if r.metrics == nil || path == "" {
 		return
 	}
-	if err := r.writeMetrics(cfg, path); err != nil {
-		pos := cfg.Global.Pos("MetricsFile")
-		r.tell(event.Warning, pos, event.MetricsNotWritten{Path: path, Err: err})
+	err := r.writeMetrics(cfg, path)
+	if err == nil {
+		return
 	}
+	f := event.MetricsNotWritten{Path: path, Err: err}
+	if locked, ok := errors.AsType[*lockedError](err); ok {
+		f.Lock = locked.path
+	}
+	r.tell(event.Warning, cfg.Global.Pos("MetricsFile"), f)
 }
 
 // writeMetrics adds the counts to the file. Other processes may do so at the same time, so
 // it takes a lock, whose file is in the directory of the states.
 func (r *run) writeMetrics(cfg *config.Config, path string) error {
-	unlock := r.lockMetrics(path)
+	unlock, err := r.lockMetrics(path)
+	if err != nil {
+		return err
+	}
 	defer unlock()
 	old, err := readShort(r.env.FS, path)
 	if err != nil && !os.IsNotExist(err) {
@@ -70,23 +79,48 @@ func (r *run) writeMetrics(cfg *config.Config, path string) error {
 	return r.metrics.Update(old, keep, func(text []byte) error { return vfs.Replace(r.env.FS, path, text, 0o644) })
 }
 
-// lockMetrics takes the lock of the file. If that is not possible, counts may get lost.
-func (r *run) lockMetrics(path string) (unlock func()) {
+// metricsPatience is how long a run waits for the lock, which is taken for moments only. A
+// watcher must end soon after a signal, and tries again after a minute.
+const (
+	metricsPatience      = 10 * time.Second
+	metricsPatienceWatch = 300 * time.Millisecond
+)
+
+// lockMetrics takes the lock of the file. If that is not possible, counts may get lost. It
+// fails if another process has the lock, and does not release it.
+func (r *run) lockMetrics(path string) (unlock func(), err error) {
+	none := func() {}
 	dir, err := r.env.Config.StateDir()
 	if err != nil {
-		return func() {}
+		return none, nil //nolint:nilerr // see above
 	}
 	sum := sha256.Sum256([]byte(path))
 	if err := vfs.MkdirAll(r.env.FS, dir, 0o700, false); err != nil {
-		return func() {}
+		return none, nil //nolint:nilerr // see above
 	}
 	lock, err := r.env.FS.OpenFile(filepath.Join(dir, "metrics-"+hex.EncodeToString(sum[:8])+".lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return func() {}
+		return none, nil //nolint:nilerr // see above
 	}
-	_ = r.env.FS.Lock(lock, true)
-	return func() { _ = lock.Close() }
+	patience := metricsPatience
+	if r.c.watch {
+		patience = metricsPatienceWatch
+	}
+	err = r.env.FS.Lock(lock, false)
+	for begin := time.Now(); errors.Is(err, vfs.ErrLocked) && time.Since(begin) < patience; err = r.env.FS.Lock(lock, false) {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if errors.Is(err, vfs.ErrLocked) {
+		_ = lock.Close()
+		return nil, &lockedError{lock.Name()}
+	}
+	return func() { _ = lock.Close() }, nil
 }
+
+// lockedError says that another process has locked a file.
+type lockedError struct{ path string }
+
+func (e *lockedError) Error() string { return "another process has locked " + e.path }
 
 // readShort reads a file of the size that is to be expected.
 func readShort(fsys vfs.FS, path string) ([]byte, error) {

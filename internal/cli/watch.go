@@ -31,17 +31,17 @@ func (r *run) watchChannels(ctx context.Context) int {
 	if !ok {
 		return exitFailure
 	}
-	files, ok := r.lockWatch()
-	if !ok {
-		return exitFailure
-	}
-	defer files.close()
 	var control <-chan os.Signal
 	if r.env.Control != nil {
 		signals, stop := r.env.Control()
 		defer stop()
 		control = signals
 	}
+	files, ok := r.lockWatch()
+	if !ok {
+		return exitFailure
+	}
+	defer files.close()
 	stopping := context.AfterFunc(ctx, func() { r.systemd(daemon.SdNotifyStopping) })
 	defer stopping()
 	stopHooks := r.startHooks(ctx, sel)
@@ -82,6 +82,7 @@ func (r *run) watchUntil(ctx context.Context, sel []channel.Selection, files *wa
 	w := watch.New(watch.Options{
 		Groups:  r.watchGroups(sel),
 		Events:  r.events,
+		Alone:   r.takeTurns,
 		Begun:   r.watchRun,
 		Times:   r.watchTimes(sel),
 		Network: network,
@@ -93,7 +94,10 @@ func (r *run) watchUntil(ctx context.Context, sel []channel.Selection, files *wa
 		Idle:  debug.FreeOSMemory,
 		Beat:  func() { r.systemd(daemon.SdNotifyWatchdog) },
 	})
-	r.events.Take(event.WatchBegun{Channels: len(sel)})
+	if len(sel) != r.watched {
+		r.watched = len(sel)
+		r.events.Take(event.WatchBegun{Channels: len(sel)})
+	}
 	var next *reloaded
 	var wg sync.WaitGroup
 	wg.Go(func() {

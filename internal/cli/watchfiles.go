@@ -46,8 +46,18 @@ func (r *run) watchPath() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256([]byte(r.cfg.File))
+	sum := sha256.Sum256([]byte(r.configPath()))
 	return filepath.Join(dir, "watch-"+hex.EncodeToString(sum[:8])), nil
+}
+
+// configPath identifies the configuration file, whatever path it was given by. A symbolic link
+// is a file of its own: some systems let it point to another file with each change.
+func (r *run) configPath() string {
+	dir := r.cfg.Dir
+	if resolved, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = resolved
+	}
+	return filepath.Join(dir, filepath.Base(r.cfg.File))
 }
 
 // lockWatch makes this process the watcher of the configuration file. It reports an error

@@ -213,9 +213,11 @@ type NotWatched struct{ Watch string }
 // Code implements Fact.
 func (NotWatched) Code() Code { return "not-watched" }
 
-// MetricsNotWritten: the file of MetricsFile cannot be written.
+// MetricsNotWritten: the file of MetricsFile cannot be written. If Lock is not empty, another
+// process has locked that file for too long.
 type MetricsNotWritten struct {
 	Path string
+	Lock string
 	Err  error
 }
 
@@ -229,6 +231,15 @@ type OutputLost struct {
 
 // Code implements Fact.
 func (OutputLost) Code() Code { return "output-lost" }
+
+// OutputDropped: lines of the output of a watcher were dropped, since nobody has read it for
+// some time. Lines is their number; 0: from now on they are.
+type OutputDropped struct {
+	Lines int
+}
+
+// Code implements Fact.
+func (OutputDropped) Code() Code { return "output-dropped" }
 
 // HookFailed: the command of a hook has failed. If Limit is not 0, it was ended because it
 // ran longer than that.

@@ -49,7 +49,7 @@ const (
 	// maxInput is the maximum input of a call, in bytes. Objects above it are left out.
 	maxInput = 16 << 20
 	// endDelay is the time between SIGTERM and SIGKILL.
-	endDelay = time.Second
+	endDelay = 500 * time.Millisecond
 )
 
 // kind is a kind of hook.
@@ -73,7 +73,7 @@ func (c Commands) of(k kind) string { return [...]string{c.OnChange, c.OnNew, c.
 // Hooks runs commands. It is safe for concurrent use.
 type Hooks struct {
 	o      Options
-	ctx    context.Context //nolint:containedctx // of the commands, ended by Close
+	ctx    context.Context //nolint:containedctx // of the commands, ended by End
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
@@ -234,8 +234,8 @@ func (h *Hooks) takeEnd(p event.Pair) {
 	b := h.pairs[key]
 	delete(h.pairs, key)
 	c := h.channels[p.Channel]
-	if c == nil || b == nil {
-		return
+	if c == nil || b == nil || b.isEmpty() {
+		return // nobody wants to know
 	}
 	for k := range kinds {
 		c.waiting.addLines(k, b.input[k].Bytes())
@@ -316,21 +316,15 @@ func (h *Hooks) call(name string, k kind, command string, b *batch) {
 	}
 }
 
-// Wait waits until all commands have ended, or ctx ends.
-func (h *Hooks) Wait(ctx context.Context) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		h.wg.Wait()
-	}()
-	select {
-	case <-done:
-	case <-ctx.Done():
-	}
-}
+// End ends the commands that are running, and does not wait for that. From then on, no command
+// is started.
+func (h *Hooks) End() { h.cancel() }
+
+// Wait waits until all commands have ended.
+func (h *Hooks) Wait() { h.wg.Wait() }
 
 // Close ends the commands that are running, and waits for that.
 func (h *Hooks) Close() {
-	h.cancel()
-	h.wg.Wait()
+	h.End()
+	h.Wait()
 }

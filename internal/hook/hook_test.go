@@ -3,7 +3,6 @@
 package hook_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -105,7 +104,7 @@ func TestCalls(t *testing.T) {
 			t.Parallel()
 			h, out, w := newHooks(t, all, 0)
 			synchronize(h, "a", tt.err, tt.changes...)
-			h.Wait(context.Background())
+			h.Wait()
 			for name, want := range map[string]string{"change": tt.change, "new": tt.new_, "error": tt.errs} {
 				if got := read(t, out, name); got != want {
 					t.Errorf("%s: got %q, want %q", name, got, want)
@@ -122,7 +121,7 @@ func TestCalls(t *testing.T) {
 func TestInput(t *testing.T) {
 	h, out, _ := newHooks(t, hook.Commands{OnChange: `cat >"$OUT"/in`}, 0)
 	synchronize(h, "a", nil, pulled(1))
-	h.Wait(context.Background())
+	h.Wait()
 	var o struct {
 		Type, Channel, Box, Side, Event, Path string
 		UID                                   int
@@ -153,7 +152,7 @@ func TestCollected(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(out, "go"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	h.Wait(context.Background())
+	h.Wait()
 	if got := read(t, out, "calls"); got != "1\n50\n" {
 		t.Errorf("calls with %q new messages", got)
 	}
@@ -177,7 +176,7 @@ func TestFailures(t *testing.T) {
 			begin := time.Now()
 			for range 3 {
 				synchronize(h, "a", nil, pulled(1))
-				h.Wait(context.Background())
+				h.Wait()
 			}
 			if took := time.Since(begin); took > 15*time.Second {
 				t.Errorf("it took %v", took)
@@ -200,7 +199,7 @@ func TestInputNotRead(t *testing.T) {
 		changes = append(changes, pulled(i))
 	}
 	synchronize(h, "a", nil, changes...)
-	h.Wait(context.Background())
+	h.Wait()
 	if got := read(t, out, "new"); got != "120000\n" || len(w.facts) != 0 {
 		t.Errorf("%q %v", got, w.facts)
 	}
@@ -235,7 +234,7 @@ func TestNone(t *testing.T) {
 	h.Take(event.PairBegun{Pair: p})
 	h.Take(event.MessageChanged{Pair: short(p), Side: 1, Change: event.New})
 	h.Take(event.PairEnded{Pair: p})
-	h.Wait(context.Background())
+	h.Wait()
 	if _, err := os.Stat(filepath.Join(out, "called")); err == nil {
 		t.Error("called for another channel")
 	}
@@ -254,14 +253,55 @@ func TestReplace(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(out, "go"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	h.Wait(context.Background())
+	h.Wait()
 	if got := read(t, out, "calls"); got != "begin\nend\nnew 1\n" {
 		t.Errorf("calls: %q", got)
 	}
 	h.Replace(nil)
 	synchronize(h, "a", nil, pulled(3))
-	h.Wait(context.Background())
+	h.Wait()
 	if got := read(t, out, "calls"); got != "begin\nend\nnew 1\n" {
 		t.Errorf("calls: %q", got)
+	}
+}
+
+// TestNewWithError: OnError learns of the new messages of the mailboxes that have failed, not of
+// all since the last error.
+func TestNewWithError(t *testing.T) {
+	t.Parallel()
+	h, out, _ := newHooks(t, hook.Commands{OnError: `echo "$MBSYNC_NEW" >>"$OUT"/errors`}, 0)
+	for range 3 {
+		synchronize(h, "a", nil, pulled(1), pulled(2))
+	}
+	synchronize(h, "b", errors.New("refused"), pulled(3))
+	h.Wait()
+	synchronize(h, "a", nil, pulled(4))
+	synchronize(h, "b", errors.New("refused"))
+	h.Wait()
+	if got := read(t, out, "errors"); got != "1\n0\n" {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestEnd: commands that ignore SIGTERM are killed soon, and no others are started.
+func TestEnd(t *testing.T) {
+	t.Parallel()
+	h, out, w := newHooks(t, hook.Commands{OnChange: `trap '' TERM; echo >>"$OUT"/calls; sleep 60; sleep 60`}, 0)
+	synchronize(h, "a", nil, pulled(1))
+	for begin := time.Now(); read(t, out, "calls") == "" && time.Since(begin) < 20*time.Second; {
+		time.Sleep(time.Millisecond)
+	}
+	synchronize(h, "a", nil, pulled(2)) // waits
+	begin := time.Now()
+	h.End()
+	if took := time.Since(begin); took > 400*time.Millisecond {
+		t.Errorf("End has waited for %v", took)
+	}
+	h.Wait()
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	if got := read(t, out, "calls"); got != "\n" || len(w.facts) != 0 {
+		t.Errorf("calls %q, warnings %v", got, w.facts)
 	}
 }

@@ -112,6 +112,9 @@ var commandWordings = []wording{
 		return OneLine(f.Err.Error()), hint
 	}),
 	advises(func(f event.MetricsNotWritten) (string, string) {
+		if f.Lock != "" {
+			return "cannot write MetricsFile: another process has locked it; the mail is not affected", "to show the process: fuser -v '" + f.Lock + "'"
+		}
 		dir := filepath.Dir(f.Path)
 		hint := "check who may write there: ls -ld '" + dir + "'"
 		if errors.Is(f.Err, fs.ErrNotExist) {
@@ -121,6 +124,12 @@ var commandWordings = []wording{
 	}),
 	says(func(f event.OutputLost) string {
 		return "the output of --json cannot be written: " + f.Err.Error() + "; the run is completed without it"
+	}),
+	says(func(f event.OutputDropped) string {
+		if f.Lines == 0 {
+			return "the output is not read, so lines are dropped until it is; the mail is not affected"
+		}
+		return fmt.Sprintf("%d line(s) were dropped here, because the output was not read; the mail is not affected", f.Lines)
 	}),
 	says(func(f event.CertificatesNotWritten) string { return "cannot write the certificates: " + f.Err.Error() }),
 	advises(func(event.NoMailboxNamed) (string, string) {

@@ -235,11 +235,17 @@ func (g *group) step(ctx context.Context, now time.Time) (next time.Time) {
 	}
 	g.current, g.resting = run, false
 	go func() {
+		release := func() {}
+		if g.w.o.Alone != nil {
+			release = g.w.o.Alone(ctx, selected)
+		}
 		tell := func(channel.Summary) {}
 		if g.w.o.Begun != nil {
 			tell = g.w.o.Begun(selected)
 		}
-		tell(g.runner.Run(ctx, selected))
+		sum := g.runner.Run(ctx, selected)
+		release()
+		tell(sum)
 		g.w.queue.put(ended{group: g, found: g.observer.take()})
 		close(run.done)
 	}()

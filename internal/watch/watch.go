@@ -15,6 +15,9 @@ type Options struct {
 	Groups []Group
 	// Events receives the events of all runs.
 	Events event.Sink
+	// Alone, if not nil, is called before each run. It waits for other processes that
+	// synchronize the same stores. release is called at the end of the run.
+	Alone func(context.Context, []channel.Selection) (release func())
 	// Begun, if not nil, is called at the beginning of each run. The function that it
 	// returns is called at the end. Several runs may go on at the same time.
 	Begun func([]channel.Selection) (ended func(channel.Summary))

@@ -98,6 +98,18 @@ func TestHookFails(t *testing.T) {
 		t.Errorf("exit code %d\n%s", r.code, r.stderr)
 	}
 	w.agree("INBOX", l)
+
+	// Warnings about that come before the summary, which is the last object; wait checks it.
+	w.configure("MetricsFile " + w.path("none", "m") + "\n" + strings.Join(w.lines("rc"), "\n") + "\n")
+	w.write("hook2", "#!/bin/sh\nsleep 1\nexit 4\n")
+	w.configure(strings.Replace(strings.Join(w.lines("rc"), "\n")+"\n", "/hook0", "/hook2", 1))
+	w.send("INBOX", note(3, 100))
+	r = w.run(ours(), "-a", "--json")
+	for _, code := range []string{"hook-failed", "metrics-not-written"} {
+		if !strings.Contains(r.stdout, `"code":"`+code+`"`) {
+			t.Errorf("no %s\n%s", code, r.stdout)
+		}
+	}
 }
 
 // TestReloadDuringHook: with --watch, a command that hangs neither delays that the

@@ -205,6 +205,9 @@ func TestWatchSignals(t *testing.T) {
 			t.Errorf("not said: %s\n%s", want, r.stderr)
 		}
 	}
+	if n := strings.Count(r.stdout, "watching 1 channel(s)"); n != 1 {
+		t.Errorf("%d times told what is watched", n)
+	}
 	if r.code != 0 {
 		t.Errorf("exit code %d", r.code)
 	}

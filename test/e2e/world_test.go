@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,6 +72,7 @@ type homeWorld struct {
 	// server is at, if that is a Dovecot.
 	server *testkit.Dovecot
 	dir    string
+	rcName string // of the configuration file; "": rc
 	s      setup
 	user   string
 	// tap, if not nil, listens in on the line.
@@ -141,11 +143,13 @@ func (w *homeWorld) write(name, text string) {
 	}
 }
 
-func (w *homeWorld) rcFile() string { return w.path("rc") }
+func (w *homeWorld) rcFile() string { return w.path(cmp.Or(w.rcName, "rc")) }
 
 func (w *homeWorld) configure(rc string) {
 	w.tb.Helper()
-	w.write("rc", rc)
+	if err := os.WriteFile(w.rcFile(), []byte(rc), 0o600); err != nil {
+		w.tb.Fatal(err)
+	}
 }
 
 // config returns the configuration. Both programs read the same one, so it is
