@@ -48,7 +48,10 @@ var rooms = map[string]room{
 	// The dialogue of --setup; what it does is done by internal/cli.
 	"internal/setup": {imports: []string{"internal/config", "internal/discover", "internal/provider"}},
 
-	"internal/discover":  {imports: []string{"internal/provider"}, libs: true},
+	"internal/discover": {imports: []string{"internal/provider"}, libs: true},
+	// It asks providers, and keeps what they grant; it knows nothing of mail.
+	"internal/oauth": {imports: []string{"internal/auth", "internal/event", "internal/vfs"}, libs: true},
+
 	"internal/transport": {libs: true},
 	"internal/imapclient": {
 		imports: []string{"internal/mail", "internal/imapwire", "internal/auth", "internal/transport"},

@@ -45,6 +45,8 @@ type Account struct {
 	Port         int
 	// Mechs holds the mechanisms that the user allows (Request.Allowed).
 	Mechs []string
+	// Tokens: the secret is an access token (Request.Tokens).
+	Tokens bool
 	// ClientCertificate is the name of the client certificate of the connections; "":
 	// none.
 	ClientCertificate string
@@ -74,9 +76,9 @@ func NewAuthenticator(a Account) *Authenticator {
 	return &Authenticator{account: a, warned: make(map[event.Fact]bool)}
 }
 
-// LateError says that the server closed the connection before anything was sent to log
-// in, most likely because the user took a long time to enter the password. Another
-// connection may succeed.
+// LateError says that the login may succeed on another connection: the server closed this
+// one before anything was sent to log in, most likely because the user took a long time to
+// enter the password, or the server is to be tried at another address.
 type LateError struct{ Err error } // of the connection
 
 func (e *LateError) Error() string { return e.Err.Error() }
@@ -120,6 +122,7 @@ func (a *Authenticator) LogIn(ctx context.Context, c Conn) error {
 		Offered:           offer.Mechs,
 		LoginDisabled:     offer.LoginDisabled,
 		Allowed:           a.account.Mechs,
+		Tokens:            a.account.Tokens,
 		Encrypted:         c.Secure(),
 		ClientCertificate: a.account.ClientCertificate != "",
 		Bindings:          Bindings(c.TLSState()),

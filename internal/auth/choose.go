@@ -20,6 +20,9 @@ type Request struct {
 	// Allowed holds the mechanisms that the user allows; "*" stands for all that
 	// are safe on this connection. Empty is the same as "*".
 	Allowed []string
+	// Tokens: the secret is an access token, so that "*" stands for the mechanisms that
+	// take one.
+	Tokens bool
 	// Encrypted: the connection is encrypted by TLS. A tunnel command does not
 	// count; nobody knows what it does.
 	Encrypted bool
@@ -55,6 +58,7 @@ const (
 	noBinding
 	notEncrypted
 	needsToken
+	needsPassword
 )
 
 // verdictTexts has what is said of the mechanisms of a verdict, behind their
@@ -70,6 +74,7 @@ var verdictTexts = []struct {
 	{refused, "offered, but not usable, the server says"},
 	{noCertificate, "needs TLS and a ClientCertificate"},
 	{noBinding, "needs a TLS connection that it can be bound to"},
+	{needsPassword, "takes a password, but the account has OAuth"},
 	{notEncrypted, "would send the password over a connection that is not encrypted"},
 }
 
@@ -81,7 +86,8 @@ var verdictTexts = []struct {
 // only if the user has allowed it by name, and with a warning. One that takes a
 // token is used only if the user has allowed it by name, or if none that takes a
 // password is possible: nobody knows which of the two there is, and a password
-// that is taken for a token is in places where no password should be.
+// that is taken for a token is in places where no password should be. If the secret is
+// known to be a token (Request.Tokens), only those are used.
 //
 // The error, if any, is a *SelectError.
 func Select(r Request) ([]Choice, error) {
@@ -146,6 +152,8 @@ func (r *Request) judge(m Mechanism) verdict {
 	switch {
 	case !r.allows(m.Name):
 		return notAllowed
+	case r.Tokens && !m.Token && !r.names(m.Name):
+		return needsPassword
 	case !r.offers(m.Name):
 		return notOffered
 	case m.Certificate && !(r.ClientCertificate && r.Encrypted):

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -40,28 +41,47 @@ var (
 	errNUL       = errors.New("it printed a NUL byte")
 )
 
-// run runs a command with "sh -c" and returns the first line that it prints. A
-// leading '+' says that it talks on the terminal, which it then has to itself.
-func (t *Terminal) run(ctx context.Context, command string) (string, error) {
+// FirstLine runs a command with "sh -c" and returns the first line that it prints. A
+// leading '+' says that it talks on the terminal, which it then has to itself. Errors are
+// *CommandError.
+func (t *Terminal) FirstLine(ctx context.Context, command string) (string, error) {
+	out, err := t.run(ctx, command, nil)
+	if err == nil {
+		out, err = firstLine(out)
+		if err != nil {
+			err = &CommandError{strings.TrimPrefix(command, "+"), err}
+		}
+	}
+	return string(out), err
+}
+
+// Run is like FirstLine, but returns all of the output, which may be empty. The command
+// reads input.
+func (t *Terminal) Run(ctx context.Context, command string, input []byte) ([]byte, error) {
+	return t.run(ctx, command, bytes.NewReader(input))
+}
+
+// run runs a command. input replaces the standard input if it is not nil.
+func (t *Terminal) run(ctx context.Context, command string, input io.Reader) ([]byte, error) {
 	line, interactive := strings.CutPrefix(command, "+")
 	if interactive {
 		release, err := t.acquire(ctx)
 		if err != nil {
-			return "", &CommandError{line, err}
+			return nil, &CommandError{line, err}
 		}
 		defer release()
 	}
-	out, err := t.output(ctx, line)
-	if err == nil {
-		out, err = firstLine(out)
-	}
+	out, err := t.output(ctx, line, input)
 	if err != nil {
-		return "", &CommandError{line, err}
+		return nil, &CommandError{line, err}
 	}
-	return string(out), nil
+	return out, nil
 }
 
-func (t *Terminal) output(ctx context.Context, line string) ([]byte, error) {
+func (t *Terminal) output(ctx context.Context, line string, input io.Reader) ([]byte, error) {
+	if input == nil {
+		input = t.stdin()
+	}
 	// One that prints without end is stopped like one that nobody waits for.
 	inner, stop := context.WithCancel(ctx)
 	defer stop()
@@ -69,7 +89,7 @@ func (t *Terminal) output(ctx context.Context, line string) ([]byte, error) {
 	// The command stays in our process group: in another one it could not read
 	// from the terminal.
 	out := limited{full: stop}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = t.stdin(), &out, t.stderr()
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = input, &out, t.stderr()
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	// It also limits the wait for children that keep the output open.
 	cmd.WaitDelay = killDelay

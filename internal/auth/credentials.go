@@ -44,8 +44,8 @@ type Source struct {
 // each command, and asks each question, at most once, when the value is first needed.
 // It remembers failures as well as successes, so that several connections to one
 // account do not ask twice or run a failing command again and again. A call that was
-// canceled is not remembered. A secret that expires is replaced. It is safe for
-// concurrent use.
+// canceled is not remembered, nor is a failure that may pass (UnavailableError). A secret
+// that expires is replaced. It is safe for concurrent use.
 //
 // What is remembered ends with the Credentials: each run makes its own. Only a
 // TokenSource and a Prompt may live longer.
@@ -84,7 +84,7 @@ func (c *Credentials) tokenSource() TokenSource {
 	case c.src.Tokens != nil:
 		return c.src.Tokens
 	case c.src.PassCmd != "":
-		return tokenFunc(func(ctx context.Context) (string, error) { return wrap(c.src.Terminal.run(ctx, c.src.PassCmd)) })
+		return tokenFunc(func(ctx context.Context) (string, error) { return wrap(c.src.Terminal.FirstLine(ctx, c.src.PassCmd)) })
 	case c.src.Pass != nil:
 		return tokenFunc(func(context.Context) (string, error) { return c.src.Pass(), nil })
 	case c.src.Keychain != nil:
@@ -118,7 +118,7 @@ func (c *Credentials) User(ctx context.Context) (string, error) {
 	t, err := c.user.get(ctx, c.src.Now, func() (Token, error) {
 		switch {
 		case c.src.UserCmd != "":
-			user, err := c.src.Terminal.run(ctx, c.src.UserCmd)
+			user, err := c.src.Terminal.FirstLine(ctx, c.src.UserCmd)
 			return Token{Secret: user}, c.wrap("user name", err)
 		case c.src.User != "":
 			return Token{Secret: c.src.User}, nil
@@ -178,7 +178,7 @@ type outcome struct {
 func newOnce() once { return once{turn: make(chan struct{}, 1)} }
 
 // get returns the result, doing what is to be done if nobody has, or waiting for
-// whoever is at it. A failure after ctx has ended is not kept.
+// whoever is at it. A failure after ctx has ended is not kept, nor is one that may pass.
 func (o *once) get(ctx context.Context, now func() time.Time, do func() (Token, error)) (Token, error) {
 	select {
 	case o.turn <- struct{}{}:
@@ -195,7 +195,8 @@ func (o *once) get(ctx context.Context, now func() time.Time, do func() (Token, 
 	value, err := do()
 	if err != nil {
 		value = Token{}
-		if ctx.Err() != nil {
+		e, unavailable := errors.AsType[*UnavailableError](err)
+		if ctx.Err() != nil || unavailable && e.Passing {
 			return value, err
 		}
 	}

@@ -32,6 +32,19 @@ type TokenSource interface {
 	Invalidate(secret string) (renewable bool)
 }
 
+// UnavailableError says that a TokenSource has no secret. It says nothing about the mail
+// server, which was not asked.
+type UnavailableError struct {
+	// Passing: another try may succeed.
+	Passing bool
+	Err     error
+}
+
+func (e *UnavailableError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the reason.
+func (e *UnavailableError) Unwrap() error { return e.Err }
+
 // tokenFunc is a TokenSource without memory. Only the user can change its secret.
 type tokenFunc func(ctx context.Context) (string, error)
 

@@ -137,9 +137,12 @@ func (c *checker) account(a *config.Account) {
 		c.field("user", "not set")
 	}
 	c.field("password", c.password(a))
-	if slices.Equal(a.AuthMechs, []string{"*"}) {
+	switch {
+	case slices.Equal(a.AuthMechs, []string{"*"}) && a.HasOAuth():
+		c.field("login", "by OAUTHBEARER, or else XOAUTH2")
+	case slices.Equal(a.AuthMechs, []string{"*"}):
 		c.field("login", "by the strongest way the server offers")
-	} else {
+	default:
 		c.field("login", "by "+strings.Join(a.AuthMechs, " or ")+" ("+a.Pos("AuthMechs").String()+")")
 	}
 	if pos := a.Pos("Connections"); pos.IsSet() {
@@ -193,6 +196,8 @@ func (c *checker) unrun() string {
 // password tells where the password comes from.
 func (c *checker) password(a *config.Account) string {
 	switch {
+	case a.HasOAuth():
+		return c.token(a)
 	case a.PassCmd != "":
 		return "printed by PassCmd (" + a.Pos("PassCmd").String() + ")" + c.unrun()
 	case a.UseKeychain:
@@ -201,6 +206,22 @@ func (c *checker) password(a *config.Account) string {
 		return "in the configuration file (" + a.Pos("Pass").String() + ")"
 	}
 	return "asked for on the terminal"
+}
+
+// token tells where the access token comes from.
+func (c *checker) token(a *config.Account) string {
+	place := "in the key chain of the system"
+	switch a.OAuth.Store {
+	case config.TokensInFile:
+		place = "in " + c.tilde(a.OAuth.TokenFile)
+		if a.OAuth.TokenKeyCmd != "" {
+			place += ", encrypted"
+		}
+	case config.TokensInCommand:
+		place = "kept by TokenSaveCmd (" + a.Pos("TokenSaveCmd").String() + ")" + c.unrun()
+	case config.TokensInKeyring:
+	}
+	return "an access token of OAuth (" + a.OAuth.Provider + "), " + place
 }
 
 // trust tells whose certificates are good.

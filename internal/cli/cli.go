@@ -140,6 +140,7 @@ type run struct {
 	json    *ui.JSON     // nil: no output for programs
 	metrics *ui.Metrics  // nil: nobody wants them
 	hooks   *hook.Hooks  // nil: there are none
+	tokens  tokenSources // of all runs
 	ended   atomic.Int32 // the signal that ended it
 	runs    atomic.Int32 // of the watcher, so far
 	// refusals are the refused passwords of a watcher; nil: there is none.
@@ -165,6 +166,7 @@ func (r *run) main() int {
 		return r.unlessSignalled(r.fixConfig())
 	}
 	code, told := r.do(ctx)
+	r.tokens.flush()
 	code = r.unlessSignalled(code)
 	if !told {
 		r.events.Take(event.CommandEnded{Exit: code})
@@ -174,7 +176,7 @@ func (r *run) main() int {
 
 // do carries out a command that needs the configuration. told: a summary was reported.
 func (r *run) do(ctx context.Context) (code int, told bool) {
-	if !r.c.listStores && !r.c.check && !r.c.listFailed && !r.c.watch && !r.c.status && len(r.c.edits) == 0 && !r.c.all && len(r.c.names)+len(r.c.allow.words)+len(r.c.restore.words) == 0 {
+	if !r.c.authorizes() && !r.c.listStores && !r.c.check && !r.c.listFailed && !r.c.watch && !r.c.status && len(r.c.edits) == 0 && !r.c.all && len(r.c.names)+len(r.c.allow.words)+len(r.c.restore.words) == 0 {
 		// Not a matter of the configuration, which may not even be there yet.
 		r.tell(event.Error, config.Pos{}, event.NoChannelNamed{})
 		return exitFailure, false
@@ -184,6 +186,8 @@ func (r *run) do(ctx context.Context) (code int, told bool) {
 	}
 	defer r.printer.End()
 	switch {
+	case r.c.authorizes():
+		return r.runAuth(ctx), false
 	case r.c.check:
 		return r.check(ctx), false
 	case r.c.listStores:
@@ -317,9 +321,11 @@ func (r *run) workshop() *workshop {
 	w := &workshop{
 		env: r.env, fs: r.fs(), cfg: r.cfg, controls: r.c.controls, reporter: r.reporter,
 		readOnly: r.c.dryRun || r.c.list || r.c.listStores || r.c.check || r.c.listFailed || len(r.c.edits) > 0,
-		checks:   r.c.check,
+		checks:   r.c.check, configFile: r.c.config,
 		refusals: r.refusals,
 		prompts:  make(map[*config.Account]*prompts),
+		tokens:   &r.tokens,
+		ipv4:     make(map[*config.Account]bool),
 		accounts: make(map[*config.Account]*imap.Sessions),
 	}
 	w.beginRun()

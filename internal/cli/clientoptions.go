@@ -51,6 +51,9 @@ func (w *workshop) client(s *config.Store) (imapclient.Options, error) {
 	case config.No:
 		o.Compression = imapclient.CompressNever
 	}
+	if a.HasOAuth() {
+		o.IPv4 = func() bool { return w.usesIPv4(a) }
+	}
 	if a.Tunnel != "" {
 		o.Dial = (&transport.Tunnel{Command: a.Tunnel, Stderr: w.env.Stderr}).Dial
 	}

@@ -115,7 +115,7 @@ func TestCompleteWord(t *testing.T) {
 		{"--adopt|c", "copy"},
 		{"--conf", "--config"},
 		{"--pull-", "--pull-new --pull-old --pull-upgrade --pull-gone --pull-flags --pull-full"},
-		{"--no-", "--no-create --no-remove --no-expunge --no-expunge-solo"},
+		{"--no-", "--no-browser --no-create --no-remove --no-expunge --no-expunge-solo"},
 		{"--create", "--create --create-far --create-near"},
 		{"--complete", ""},
 		{"-D", "-D -DC -Dd -DD -Dm -DM -Dn -DN -Ds"},
@@ -152,6 +152,12 @@ func TestCompleteOptions(t *testing.T) {
 			}
 			if c.word == "--adopt" {
 				words = append(words, "copy")
+			}
+			if c.word == "--auth" || c.word == "--auth-forget" {
+				words = append(words, "account")
+			}
+			if c.word == "--device" || c.word == "--no-browser" {
+				words = append(words, "--auth", "account")
 			}
 			if c.word == "--online" {
 				words = append(words, "--check")

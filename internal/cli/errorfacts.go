@@ -119,6 +119,9 @@ func (d *diagnosis) aboutLogin() event.Fact {
 	if d.account == nil {
 		return nil
 	}
+	if f := d.aboutTokens(); f != nil {
+		return f
+	}
 	switch {
 	case d.is(auth.ErrNoUser):
 		return event.NoUser{Section: d.account.Label(), At: placeOf(d.account.At)}
@@ -126,10 +129,7 @@ func (d *diagnosis) aboutLogin() event.Fact {
 		return event.NoPassword{Section: d.account.Label(), At: placeOf(d.account.At)}
 	}
 	if e, ok := errors.AsType[*auth.CommandError](d.err); ok {
-		keyword := "PassCmd"
-		if e.Command == strings.TrimPrefix(d.account.UserCmd, "+") {
-			keyword = "UserCmd"
-		}
+		keyword := commandKeyword(d.account, e.Command)
 		if e.Err != nil && (errors.Is(e.Err, auth.ErrNoOutput) || errors.Is(e.Err, auth.ErrEmptyLine)) {
 			return event.CommandWithoutOutput{Keyword: d.keyword(keyword), User: keyword == "UserCmd"}
 		}
@@ -184,7 +184,7 @@ func (d *diagnosis) aboutMechanisms(e *auth.SelectError) event.Fact {
 // credentials names the keywords that user name and password come from.
 func (d *diagnosis) credentials() []event.Keyword {
 	var found []event.Keyword
-	for _, k := range []string{"User", "UserCmd", "Pass", "PassCmd", "UseKeychain"} {
+	for _, k := range []string{"User", "UserCmd", "Pass", "PassCmd", "UseKeychain", "OAuth"} {
 		if d.account.Pos(k).IsSet() {
 			found = append(found, d.keyword(k))
 		}
@@ -202,6 +202,9 @@ func (d *diagnosis) aboutRefused(e *auth.RefusedError) event.Fact {
 		Mechanism:   strings.TrimSuffix(m.Name, "-PLUS"),
 		Certificate: m.Certificate, Token: m.Token, Digest: !m.Cleartext && d.account.TLS != config.TLSNone,
 		Keywords: d.credentials(),
+	}
+	if d.account.HasOAuth() {
+		f.Command = authCommand(d.configFile, d.account)
 	}
 	if m.Certificate {
 		f.Keywords = []event.Keyword{d.keyword("ClientCertificate")}

@@ -70,16 +70,32 @@ func (r *run) explain(err error) []ui.Problem {
 	return []ui.Problem{p}
 }
 
+// accountError says which account an error is about.
+type accountError struct {
+	account *config.Account
+	err     error
+}
+
+func (e *accountError) Error() string { return e.account.Label() + ": " + e.err.Error() }
+
+// Unwrap returns the error.
+func (e *accountError) Unwrap() error { return e.err }
+
 // diagnosis finds out what an error is about, by its type.
 type diagnosis struct {
 	err     error
 	store   *config.Store   // nil: unknown
 	account *config.Account // nil: none
+	// configFile is the argument of -c, "" if there is none.
+	configFile string
 }
 
 // diagnose begins the diagnosis of an error.
 func (r *run) diagnose(err error) *diagnosis {
 	d := &diagnosis{err: err}
+	if r.c != nil {
+		d.configFile = r.c.config
+	}
 	name := ""
 	if se, ok := errors.AsType[*store.StoreError](err); ok {
 		name = se.Store
@@ -91,6 +107,9 @@ func (r *run) diagnose(err error) *diagnosis {
 	}
 	if d.store != nil && d.store.IMAP != nil {
 		d.account = d.store.IMAP.Account
+	}
+	if e, ok := errors.AsType[*accountError](err); ok {
+		d.account = e.account
 	}
 	return d
 }

@@ -16,6 +16,8 @@ type accountLogin struct {
 	account *config.Account
 	creds   *auth.Credentials
 	auth    *auth.Authenticator
+	// useIPv4 makes further connections to the account use IPv4; see workshop.useIPv4.
+	useIPv4 func(*config.Account) bool
 }
 
 // prompts ask the user for a user name or password that is not configured. They keep
@@ -37,10 +39,10 @@ func (w *workshop) loginOf(a *config.Account) *accountLogin {
 
 // newLogin returns a login of an account. w.mu must be held.
 func (w *workshop) newLogin(a *config.Account, ledger *auth.Ledger, warn func(event.Fact)) *accountLogin {
-	l := &accountLogin{account: a, creds: auth.NewCredentials(w.source(a))}
+	l := &accountLogin{account: a, creds: auth.NewCredentials(w.source(a)), useIPv4: w.useIPv4}
 	l.auth = auth.NewAuthenticator(auth.Account{
 		Server: serverName(a), Host: a.Host, Port: a.Port,
-		Mechs: a.AuthMechs, ClientCertificate: a.ClientCertificate,
+		Mechs: a.AuthMechs, Tokens: a.HasOAuth(), ClientCertificate: a.ClientCertificate,
 		Credentials: l.creds, Ledger: ledger, Warn: warn,
 	})
 	return l
@@ -69,6 +71,9 @@ func (w *workshop) source(a *config.Account) auth.Source {
 	src.AskUser, src.AskPass = asks.user, asks.password
 	if a.Pass.IsSet() {
 		src.Pass = a.Pass.Reveal
+	}
+	if a.HasOAuth() {
+		src.Tokens = w.tokens.source(w, a)
 	}
 	if a.UseKeychain {
 		src.Keychain = func(ctx context.Context, user string) (string, error) { return auth.Keychain(ctx, a.Host, user) }
@@ -105,6 +110,9 @@ func (w *workshop) watchLogin(s *config.Store) func(context.Context, *imapclient
 // login logs in. Errors name the line of the configuration that they are about.
 func (l *accountLogin) login(ctx context.Context, c *imapclient.Client) error {
 	err := l.auth.LogIn(ctx, c)
+	if l.account.HasOAuth() && isNotConnected(err) && c.IPv6() && l.useIPv4(l.account) {
+		return &auth.LateError{Err: err}
+	}
 	if _, ok := errors.AsType[*auth.SelectError](err); ok {
 		return &placedError{l.mechsPos(), err}
 	}

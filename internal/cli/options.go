@@ -174,6 +174,26 @@ var options = []option{
 		setArg: func(c *commandLine, arg string) { c.getCert, c.hasGetCert = arg, true },
 	},
 	{
+		name: "auth", arg: "ACCOUNT", help: "log in to an account with OAuth at its provider, in a browser",
+		setArg: func(c *commandLine, arg string) { c.auth, c.hasAuth = arg, true }, complete: completeAccounts,
+	},
+	{
+		name: "no-browser", help: "with --auth: open no browser, show the address of the page",
+		set: func(c *commandLine, _, _ int) { c.noBrowser = true },
+	},
+	{
+		name: "device", help: "with --auth: show a code to be entered on another device",
+		set: func(c *commandLine, _, _ int) { c.device = true },
+	},
+	{
+		name: "auth-list", help: "list the accounts with OAuth, and their tokens",
+		set: func(c *commandLine, _, _ int) { c.authList = true },
+	},
+	{
+		name: "auth-forget", arg: "ACCOUNT", help: "remove the token of an account",
+		setArg: func(c *commandLine, arg string) { c.authForget, c.hasAuthForget = arg, true }, complete: completeAccounts,
+	},
+	{
 		name: "list-failed", help: "list the messages that could not be copied, of all channels or\nof the given ones",
 		set: func(c *commandLine, _, _ int) { c.listFailed = true },
 	},

@@ -17,6 +17,13 @@ type commandLine struct {
 	getCert    string
 	hasGetCert bool
 
+	// auth is the account to log in to at its provider, and authForget the one whose token
+	// is to be removed.
+	auth, authForget       string
+	hasAuth, hasAuthForget bool
+	authList               bool
+	device, noBrowser      bool
+
 	all, list, listStores  bool
 	check, online          bool
 	fixConfig, write       bool
@@ -110,7 +117,13 @@ func scan(words []string) (*commandLine, error) {
 		c.names = words
 		return c, nil
 	}
-	if err := c.conflict(); err != nil && !c.help && !c.version {
+	if c.help || c.version {
+		return c, nil
+	}
+	if err := c.authConflict(); err != nil {
+		return nil, err
+	}
+	if err := c.conflict(); err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -159,6 +172,35 @@ func (c *commandLine) conflict() error {
 		return usagef("option '--json' cannot be combined with --fix-config or --get-cert")
 	case c.online && !c.check:
 		return usagef("option '--online' needs --check")
+	}
+	return nil
+}
+
+// authorizes reports whether the command is one about tokens of OAuth 2.0.
+func (c *commandLine) authorizes() bool { return c.hasAuth || c.authList || c.hasAuthForget }
+
+// authConflict returns what is wrong with the options of commands about tokens.
+func (c *commandLine) authConflict() error {
+	commands := 0
+	for _, given := range []bool{
+		c.hasAuth, c.authList, c.hasAuthForget,
+		c.check, c.fixConfig, c.list, c.listStores, c.hasGetCert, c.listFailed, len(c.edits) > 0, c.watch, c.status,
+	} {
+		if given {
+			commands++
+		}
+	}
+	switch {
+	case (c.device || c.noBrowser) && !c.hasAuth:
+		return usagef("options '--device' and '--no-browser' need --auth")
+	case c.device && c.noBrowser:
+		return usagef("options '--device' and '--no-browser' contradict each other")
+	case !c.authorizes():
+		return nil
+	case commands > 1 || c.all || c.json || c.dryRun || c.extExit || c.controls.given:
+		return usagef("options '--auth', '--auth-list' and '--auth-forget' can be combined only with -c, -q, -V and -D")
+	case len(c.names) > 0:
+		return usagef("options '--auth', '--auth-list' and '--auth-forget' synchronize nothing; leave out '%s'", c.names[0])
 	}
 	return nil
 }

@@ -43,6 +43,11 @@ func (c *commandLine) show() string {
 	add(c.setup, "setup")
 	add(c.offline, "offline")
 	add(len(c.answers) > 0, fmt.Sprintf("answers=%q", c.answers))
+	add(c.hasAuth, "auth="+c.auth)
+	add(c.device, "device")
+	add(c.noBrowser, "nobrowser")
+	add(c.authList, "authlist")
+	add(c.hasAuthForget, "authforget="+c.authForget)
 	add(c.fixConfig, "fix-config")
 	add(c.write, "write")
 	add(c.completes, "complete="+c.complete)
@@ -91,6 +96,10 @@ var scanCases = func() []struct{ line, want string } {
 		{"--check x", `check; names=["x"]`},
 		{"--online --check", "check; online"},
 		{"--setup me@x --offline --answer run=no --answer=user=me", `setup; offline; answers=["run=no" "user=me"]; names=["me@x"]`},
+		{"--auth x --device", "auth=x; device"},
+		{"--no-browser --auth=x -c f", "config=f; auth=x; nobrowser"},
+		{"--auth-list -q", "quiet=1; authlist"},
+		{"--auth-forget x", "authforget=x"},
 		{"--check --fix-config", "check; fix-config"},
 		{"--write --fix-config", "fix-config; write"},
 		{"-c f --complete=word -c -Q", `config=f; complete=word; names=["-c" "-Q"]`},
@@ -285,6 +294,7 @@ func TestScanErrors(t *testing.T) {
 		{"-crc", "option '-c' needs an argument: FILE"},
 		{"--online", "option '--online' needs --check"},
 		{"--offline", "options '--answer' and '--offline' need --setup"},
+		{"--device", "options '--device' and '--no-browser' need --auth"},
 		{"--write", "option '--write' needs --fix-config"},
 		{"--json=box", "option '--json' has one value, messages: write --json or --json=messages"},
 		{"-c", "option '-c' needs an argument: FILE"},
@@ -343,6 +353,9 @@ func TestSpellings(t *testing.T) {
 				words = append(words, "copy")
 			case s.Arg != "":
 				words = append(words, "x")
+			}
+			if form == "--device" || form == "--no-browser" {
+				words = append(words, "--auth", "x")
 			}
 			if form == "--online" {
 				words = append(words, "--check")
@@ -459,6 +472,20 @@ func TestJSONConflicts(t *testing.T) {
 	for _, words := range [][]string{{"--json", "--fix-config"}, {"--json=messages", "--get-cert", "host"}} {
 		if _, err := scan(words); err == nil || err.Error() != "option '--json' cannot be combined with --fix-config or --get-cert" {
 			t.Errorf("%q: %v", words, err)
+		}
+	}
+}
+
+// TestAuthConflicts: commands about tokens go alone.
+func TestAuthConflicts(t *testing.T) {
+	for line, want := range map[string]string{
+		"--auth x --device --no-browser": "options '--device' and '--no-browser' contradict each other",
+		"--auth x --auth-list":           "options '--auth', '--auth-list' and '--auth-forget' can be combined only with -c, -q, -V and -D",
+		"--auth x -y":                    "options '--auth', '--auth-list' and '--auth-forget' can be combined only with -c, -q, -V and -D",
+		"--auth-forget x y":              "options '--auth', '--auth-list' and '--auth-forget' synchronize nothing; leave out 'y'",
+	} {
+		if _, err := scan(strings.Split(line, " ")); err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %s", line, err, want)
 		}
 	}
 }

@@ -25,7 +25,9 @@ type workshop struct {
 	reporter
 	terminal *auth.Terminal
 	readOnly bool // nothing is remembered of servers
-	checks   bool // for --check, which tells itself what is to be warned of
+	// configFile is the argument of -c, "" if there is none.
+	configFile string
+	checks     bool // for --check, which tells itself what is to be warned of
 
 	// refusals is the ledger of all runs of a watcher, and of the connections that watch; nil:
 	// each run has its own.
@@ -36,6 +38,10 @@ type workshop struct {
 	current *runNotes
 	// prompts keep the answers of the user for each account.
 	prompts map[*config.Account]*prompts
+	// tokens obtain the access tokens of the accounts with OAuth.
+	tokens *tokenSources
+	// ipv4 has the accounts whose server is connected to over IPv4 only.
+	ipv4 map[*config.Account]bool
 	// warned has the places that a warning was about.
 	warned map[config.Pos]bool
 	// listings are shared by all stores.

@@ -129,3 +129,13 @@ func (c *console) ask(ctx context.Context, question string, echo bool) (answer s
 
 // errNothingEntered says that Ctrl-D was the answer.
 var errNothingEntered = errors.New("nothing was entered")
+
+// hasTerminal reports whether a question can be asked.
+func hasTerminal() bool {
+	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err != nil {
+		return false
+	}
+	_ = tty.Close()
+	return true
+}

@@ -32,6 +32,24 @@ var accountKeywords = []keyword{
 	{Keyword: Keyword{Name: passKeyword, Args: "password"}, apply: func(st *stmt, d *draft) { d.account.Pass = NewSecret(st.arg()) }},
 	{Keyword: Keyword{Name: "PassCmd", Args: "[+]command"}, apply: func(st *stmt, d *draft) { st.setCommand(&d.account.PassCmd) }},
 	{Keyword: Keyword{Name: "UseKeychain", Args: "yes|no"}, apply: func(st *stmt, d *draft) { st.setBool(&d.account.UseKeychain) }},
+	{Keyword: Keyword{Name: oauthKeyword, Args: strings.Join(oauthProviders, "|")}, apply: (*stmt).applyOAuth},
+	{Keyword: Keyword{Name: "OAuthClientId", Args: "id"}, apply: func(st *stmt, d *draft) { st.setWord(&d.account.OAuth.ClientID) }},
+	{Keyword: Keyword{Name: "OAuthClientSecret", Args: "secret"}, apply: func(st *stmt, d *draft) { d.account.OAuth.ClientSecret = NewSecret(st.arg()) }},
+	{Keyword: Keyword{Name: "OAuthClientSecretCmd", Args: "[+]command"}, apply: func(st *stmt, d *draft) { st.setCommand(&d.account.OAuth.ClientSecretCmd) }},
+	{Keyword: Keyword{Name: "OAuthTenant", Args: "tenant"}, apply: func(st *stmt, d *draft) { st.setWord(&d.account.OAuth.Tenant) }},
+	{Keyword: Keyword{Name: "OAuthScope", Args: "scope ...", List: true}, apply: (*stmt).applyOAuthScope},
+	{Keyword: Keyword{Name: "OAuthAuthURL", Args: "url"}, apply: func(st *stmt, d *draft) { st.setEndpoint(&d.account.OAuth.AuthURL) }},
+	{Keyword: Keyword{Name: "OAuthTokenURL", Args: "url"}, apply: func(st *stmt, d *draft) { st.setEndpoint(&d.account.OAuth.TokenURL) }},
+	{Keyword: Keyword{Name: "OAuthDeviceURL", Args: "url"}, apply: func(st *stmt, d *draft) { st.setEndpoint(&d.account.OAuth.DeviceURL) }},
+	{Keyword: Keyword{Name: "OAuthIssuer", Args: "url"}, apply: func(st *stmt, d *draft) { st.setEndpoint(&d.account.OAuth.Issuer) }},
+	{Keyword: Keyword{Name: "OAuthUser", Args: "name"}, apply: func(st *stmt, d *draft) { st.setWord(&d.account.OAuth.User) }},
+	{Keyword: Keyword{Name: "TokenStore", Args: strings.Join(tokenStoreNames, "|")}, apply: func(st *stmt, d *draft) {
+		st.setChoice(tokenStoreNames, func(i int) { d.account.OAuth.Store = TokenStore(i) })
+	}},
+	{Keyword: Keyword{Name: "TokenFile", Args: "path"}, apply: func(st *stmt, d *draft) { st.setPath(&d.account.OAuth.TokenFile) }},
+	{Keyword: Keyword{Name: "TokenKeyCmd", Args: "[+]command"}, apply: func(st *stmt, d *draft) { st.setCommand(&d.account.OAuth.TokenKeyCmd) }},
+	{Keyword: Keyword{Name: "TokenLoadCmd", Args: "[+]command"}, apply: func(st *stmt, d *draft) { st.setCommand(&d.account.OAuth.TokenLoadCmd) }},
+	{Keyword: Keyword{Name: "TokenSaveCmd", Args: "[+]command"}, apply: func(st *stmt, d *draft) { st.setCommand(&d.account.OAuth.TokenSaveCmd) }},
 	{Keyword: Keyword{Name: "Tunnel", Args: "command"}, apply: func(st *stmt, d *draft) { d.account.Tunnel = st.arg() }},
 	{Keyword: Keyword{Name: "AuthMechs", Alias: "AuthMech", Args: "mechanism|* ...", List: true}, apply: (*stmt).applyAuthMechs},
 	{Keyword: Keyword{Name: "TLSType", Args: "None|STARTTLS|IMAPS"}, apply: func(st *stmt, d *draft) {
@@ -251,7 +269,8 @@ func (p *parser) finishAccount(d *draft) {
 	if a.UseKeychain {
 		passwords = append(passwords, "UseKeychain")
 	}
-	p.exclusive(d, passwords...)
+	p.exclusive(d, append(passwords, oauthKeyword)...)
+	p.finishOAuth(d)
 
 	if a.Connections == 0 {
 		a.Connections = 3

@@ -37,43 +37,62 @@ var keywordCases = map[string][]struct{ args, want string }{
 		{"Posteo", "Port=993 Preset=Port,TLSType Provider=posteo TLS=IMAPS"},
 		{"microsoft", "PipelineDepth=50 Port=993 Preset=Port,TLSType,PipelineDepth Provider=microsoft TLS=IMAPS"},
 	},
-	"IMAPAccount Host":               {{"other", "Host=other"}},
-	"IMAPAccount Port":               {{"99", "Port=99"}},
-	"IMAPAccount Timeout":            {{"7", "Timeout=7s"}, {"0", "Timeout=0s"}},
-	"IMAPAccount User":               {{"me", "User=me"}},
-	"IMAPAccount UserCmd":            {{"u", "UserCmd=u"}},
-	"IMAPAccount Pass":               {{"p", "Pass=[hidden]"}},
-	"IMAPAccount PassCmd":            {{"+p", "PassCmd=+p"}},
-	"IMAPAccount UseKeychain":        {{"yes", "UseKeychain=true"}},
-	"IMAPAccount Tunnel":             {{"t", "Connections=1 TLS=None Tunnel=t"}},
-	"IMAPAccount AuthMechs":          {{"plain login", "AuthMechs=[PLAIN LOGIN]"}},
-	"IMAPAccount TLSType":            {{"IMAPS", "Port=993 TLS=IMAPS"}, {"None", "TLS=None"}},
-	"IMAPAccount TLSVersions":        {{"-1.2", "TLSVersions=1.3"}},
-	"IMAPAccount SystemCertificates": {{"no", "SystemCertificates=false"}},
-	"IMAPAccount CertificateFile":    {{"/ca", "Certificates=[/ca]"}},
-	"IMAPAccount ClientCertificate":  {{"cert", "ClientCertificate=/etc/cert"}},
-	"IMAPAccount ClientKey":          {{"key", "ClientKey=/etc/key"}},
-	"IMAPAccount CipherString":       {{"HIGH", "CipherString=HIGH"}},
-	"IMAPAccount PipelineDepth":      {{"1", "PipelineDepth=1"}},
-	"IMAPAccount Connections":        {{"5", "Connections=5"}},
-	"IMAPAccount Retries":            {{"0", "Retries=0"}, {"9", "Retries=9"}},
-	"IMAPAccount RetryMax":           {{"5", "RetryMax=5s"}, {"0", "RetryMax=0s"}},
-	"IMAPAccount WatchMailboxes":     {{"INBOX lists/%", "WatchMailboxes=[INBOX lists/%]"}},
-	"IMAPAccount PollInterval":       {{"90", "PollInterval=1m30s"}, {"2h", "PollInterval=2h0m0s"}},
-	"IMAPAccount SafetyInterval":     {{"30s", "SafetyInterval=30s"}},
-	"IMAPAccount IdleRefresh":        {{"4m", "IdleRefresh=4m0s"}},
-	"IMAPAccount Compress":           {{"yes", "Compress=2"}, {"no", "Compress=1"}},
-	"IMAPAccount DisableExtensions":  {{"move idle", "DisableExtensions=[MOVE IDLE]"}},
-	"IMAPAccount SSLType":            {{"IMAPS", "Port=993 TLS=IMAPS"}},
-	"IMAPAccount SSLVersions":        {{"TLSv1.2", ""}, {"TLSv1.1", "TLSVersions=1.1 1.2 1.3"}, {"TLSv1.3", "TLSVersions=1.3"}},
-	"IMAPAccount RequireCRAM":        {{"yes", "AuthMechs=[CRAM-MD5]"}},
-	"IMAPAccount UseIMAPS":           {{"yes", "Port=993 TLS=IMAPS"}},
-	"IMAPAccount RequireSSL":         {{"yes", ""}}, // it is the default by now
-	"IMAPAccount UseSSLv2":           {{"yes", ""}},
-	"IMAPAccount UseSSLv3":           {{"yes", ""}},
-	"IMAPAccount UseTLSv1":           {{"yes", "TLSVersions=1.0 1.1 1.2 1.3"}},
-	"IMAPAccount UseTLSv1.1":         {{"yes", "TLSVersions=1.1 1.2 1.3"}},
-	"IMAPAccount UseTLSv1.2":         {{"no", "TLSVersions=1.3"}},
+	"IMAPAccount Host":        {{"other", "Host=other"}},
+	"IMAPAccount Port":        {{"99", "Port=99"}},
+	"IMAPAccount Timeout":     {{"7", "Timeout=7s"}, {"0", "Timeout=0s"}},
+	"IMAPAccount User":        {{"me", "User=me"}},
+	"IMAPAccount UserCmd":     {{"u", "UserCmd=u"}},
+	"IMAPAccount Pass":        {{"p", "Pass=[hidden]"}},
+	"IMAPAccount PassCmd":     {{"+p", "PassCmd=+p"}},
+	"IMAPAccount UseKeychain": {{"yes", "UseKeychain=true"}},
+	"IMAPAccount Tunnel":      {{"t", "Connections=1 TLS=None Tunnel=t"}},
+	"IMAPAccount OAuth": {
+		{"google", "OAuth.Provider=google"},
+		{"Microsoft", "OAuth.Provider=microsoft"},
+	},
+	"IMAPAccount OAuthClientId":        {{"x", "OAuth.ClientID=x"}},
+	"IMAPAccount OAuthClientSecret":    {{"s", "OAuth.ClientSecret=[hidden]"}},
+	"IMAPAccount OAuthClientSecretCmd": {{"c", "OAuth.ClientSecretCmd=c"}},
+	"IMAPAccount OAuthTenant":          {{"t", "OAuth.Tenant=t"}},
+	"IMAPAccount OAuthScope":           {{"a b", "OAuth.Scope=a b"}},
+	"IMAPAccount OAuthAuthURL":         {{"https://p/a", "OAuth.AuthURL=https://p/a"}},
+	"IMAPAccount OAuthTokenURL":        {{"http://localhost:1/t", "OAuth.TokenURL=http://localhost:1/t"}},
+	"IMAPAccount OAuthDeviceURL":       {{"http://[::1]/d", "OAuth.DeviceURL=http://[::1]/d"}},
+	"IMAPAccount OAuthIssuer":          {{"https://p", "OAuth.Issuer=https://p"}},
+	"IMAPAccount OAuthUser":            {{"u", "OAuth.User=u"}},
+	"IMAPAccount TokenStore":           {{"keyring", "OAuth.Store=keyring"}, {"cmd", "OAuth.Store=cmd OAuth.TokenLoadCmd=l OAuth.TokenSaveCmd=s"}},
+	"IMAPAccount TokenFile":            {{"t", "OAuth.TokenFile=/etc/t"}},
+	"IMAPAccount TokenKeyCmd":          {{"k", "OAuth.TokenKeyCmd=k"}},
+	"IMAPAccount TokenLoadCmd":         {{"l", "OAuth.TokenLoadCmd=l"}},
+	"IMAPAccount TokenSaveCmd":         {{"s", "OAuth.TokenSaveCmd=s"}},
+	"IMAPAccount AuthMechs":            {{"plain login", "AuthMechs=[PLAIN LOGIN]"}},
+	"IMAPAccount TLSType":              {{"IMAPS", "Port=993 TLS=IMAPS"}, {"None", "TLS=None"}},
+	"IMAPAccount TLSVersions":          {{"-1.2", "TLSVersions=1.3"}},
+	"IMAPAccount SystemCertificates":   {{"no", "SystemCertificates=false"}},
+	"IMAPAccount CertificateFile":      {{"/ca", "Certificates=[/ca]"}},
+	"IMAPAccount ClientCertificate":    {{"cert", "ClientCertificate=/etc/cert"}},
+	"IMAPAccount ClientKey":            {{"key", "ClientKey=/etc/key"}},
+	"IMAPAccount CipherString":         {{"HIGH", "CipherString=HIGH"}},
+	"IMAPAccount PipelineDepth":        {{"1", "PipelineDepth=1"}},
+	"IMAPAccount Connections":          {{"5", "Connections=5"}},
+	"IMAPAccount Retries":              {{"0", "Retries=0"}, {"9", "Retries=9"}},
+	"IMAPAccount RetryMax":             {{"5", "RetryMax=5s"}, {"0", "RetryMax=0s"}},
+	"IMAPAccount WatchMailboxes":       {{"INBOX lists/%", "WatchMailboxes=[INBOX lists/%]"}},
+	"IMAPAccount PollInterval":         {{"90", "PollInterval=1m30s"}, {"2h", "PollInterval=2h0m0s"}},
+	"IMAPAccount SafetyInterval":       {{"30s", "SafetyInterval=30s"}},
+	"IMAPAccount IdleRefresh":          {{"4m", "IdleRefresh=4m0s"}},
+	"IMAPAccount Compress":             {{"yes", "Compress=2"}, {"no", "Compress=1"}},
+	"IMAPAccount DisableExtensions":    {{"move idle", "DisableExtensions=[MOVE IDLE]"}},
+	"IMAPAccount SSLType":              {{"IMAPS", "Port=993 TLS=IMAPS"}},
+	"IMAPAccount SSLVersions":          {{"TLSv1.2", ""}, {"TLSv1.1", "TLSVersions=1.1 1.2 1.3"}, {"TLSv1.3", "TLSVersions=1.3"}},
+	"IMAPAccount RequireCRAM":          {{"yes", "AuthMechs=[CRAM-MD5]"}},
+	"IMAPAccount UseIMAPS":             {{"yes", "Port=993 TLS=IMAPS"}},
+	"IMAPAccount RequireSSL":           {{"yes", ""}}, // it is the default by now
+	"IMAPAccount UseSSLv2":             {{"yes", ""}},
+	"IMAPAccount UseSSLv3":             {{"yes", ""}},
+	"IMAPAccount UseTLSv1":             {{"yes", "TLSVersions=1.0 1.1 1.2 1.3"}},
+	"IMAPAccount UseTLSv1.1":           {{"yes", "TLSVersions=1.1 1.2 1.3"}},
+	"IMAPAccount UseTLSv1.2":           {{"no", "TLSVersions=1.3"}},
 
 	"IMAPStore Account":        {{"a", "Account=a"}},
 	"IMAPStore UseNamespace":   {{"no", "UseNamespace=false"}},
@@ -123,7 +142,7 @@ func keywordBase(section, line string) string {
 	}
 	put := func(s string) string {
 		if s == section {
-			return line + "\n"
+			return oauthBase(line) + line + "\n"
 		}
 		return ""
 	}
@@ -140,6 +159,34 @@ func keywordBase(section, line string) string {
 	return put("") + "\nMaildirStore f\n" + put("MaildirStore") + "\nMaildirStore n\n\n" +
 		"IMAPAccount a\n" + hostOf("IMAPAccount") + put("IMAPAccount") + "\nIMAPStore i\n" + hostOf("IMAPStore") + put("IMAPStore") +
 		"\nChannel c\n" + end("Far", ":f:") + end("Near", ":n:") + put("Channel") + "\nGroup g\n" + put("Group")
+}
+
+// oauthBase is what a line about OAuth needs. It does not begin with "#".
+func oauthBase(line string) string {
+	line, off := strings.CutPrefix(line, "# ")
+	keyword, value, _ := strings.Cut(line, " ")
+	client := "OAuthClientId id\n"
+	switch {
+	case keyword == "OAuth":
+		return client + "OAuth fastmail\n"
+	case keyword == "OAuthClientId" && off:
+		return "OAuth google\nOAuthClientId other\n"
+	case keyword == "OAuthClientId":
+		return "OAuth google\n"
+	case keyword == "OAuthTenant":
+		return "OAuth microsoft\n" + client
+	case keyword == "OAuthIssuer", keyword == "OAuthAuthURL", keyword == "OAuthTokenURL", keyword == "OAuthDeviceURL":
+		return "OAuth custom\n" + client + "OAuthIssuer https://issuer\n"
+	case keyword == "TokenStore" && value == "cmd" && !off:
+		return "OAuth google\n" + client + "TokenLoadCmd l\nTokenSaveCmd s\n"
+	case keyword == "TokenLoadCmd":
+		return "OAuth google\n" + client + "TokenStore cmd\nTokenLoadCmd x\nTokenSaveCmd s\n"
+	case keyword == "TokenSaveCmd":
+		return "OAuth google\n" + client + "TokenStore cmd\nTokenLoadCmd l\nTokenSaveCmd x\n"
+	case strings.HasPrefix(keyword, "OAuth"), strings.HasPrefix(keyword, "Token"):
+		return "OAuth google\n" + client
+	}
+	return ""
 }
 
 // TestKeywordCases: each keyword does in each section what its case says, and
@@ -311,6 +358,25 @@ func flattenAccount(a *Account, at func(v any, name string)) {
 	}
 	at(a.PassCmd, "PassCmd")
 	at(a.UseKeychain, "UseKeychain")
+	o := a.OAuth
+	at(o.Provider, "OAuth.Provider")
+	at(o.ClientID, "OAuth.ClientID")
+	if o.ClientSecret.IsSet() {
+		at(o.ClientSecret, "OAuth.ClientSecret")
+	}
+	at(o.ClientSecretCmd, "OAuth.ClientSecretCmd")
+	at(o.Tenant, "OAuth.Tenant")
+	at(o.Scope, "OAuth.Scope")
+	at(o.AuthURL, "OAuth.AuthURL")
+	at(o.TokenURL, "OAuth.TokenURL")
+	at(o.DeviceURL, "OAuth.DeviceURL")
+	at(o.Issuer, "OAuth.Issuer")
+	at(o.User, "OAuth.User")
+	at(o.Store, "OAuth.Store")
+	at(o.TokenFile, "OAuth.TokenFile")
+	at(o.TokenKeyCmd, "OAuth.TokenKeyCmd")
+	at(o.TokenLoadCmd, "OAuth.TokenLoadCmd")
+	at(o.TokenSaveCmd, "OAuth.TokenSaveCmd")
 	at(a.AuthMechs, "AuthMechs")
 	at(a.TLS, "TLS")
 	at(a.TLSVersions, "TLSVersions")

@@ -134,12 +134,13 @@ type Account struct {
 	Timeout time.Duration
 	Tunnel  string // command to talk to instead of a socket; empty: none
 
-	// At most one of User and UserCmd is set, and at most one of Pass, PassCmd
-	// and UseKeychain. A command that begins with '+' talks on the terminal.
+	// At most one of User and UserCmd is set, and at most one of Pass, PassCmd,
+	// UseKeychain and OAuth. A command that begins with '+' talks on the terminal.
 	User, UserCmd string
 	Pass          Secret
 	PassCmd       string
 	UseKeychain   bool
+	OAuth         OAuth
 	// AuthMechs holds the acceptable SASL mechanisms, upper case; "*" stands
 	// for all that are secure enough. Never empty.
 	AuthMechs []string

@@ -122,6 +122,7 @@ func (p *parser) run(data []byte) {
 	p.endGlobal()
 
 	p.resolveAccounts()
+	p.checkTokenFiles()
 	p.resolveChannels()
 	p.resolveGroups()
 	p.resolveSyncState()
@@ -196,21 +197,37 @@ func (p *parser) lexFailed(st *stmt, lexErr lexError) {
 // the keyword is misspelled or stands in the wrong place.
 func (st *stmt) secretLike() bool {
 	word := strings.ToLower(st.key.text)
-	return strings.Contains(word, "pass") && word != "passcmd" || nearest(word, []string{passKeyword}) != ""
+	if word == "passcmd" || word == strings.ToLower(secretKeyword)+"cmd" {
+		return false
+	}
+	return strings.Contains(word, "pass") || strings.Contains(word, "secret") || nearest(word, []string{passKeyword, secretKeyword}) != ""
 }
 
 // shownKey returns the first word of the line as messages may show it. A
 // misplaced quote may have glued a password to it.
 func (st *stmt) shownKey() string {
 	word := st.key.text
-	i := 0
-	for i+len(passKeyword) <= len(word) && !strings.EqualFold(word[i:i+len(passKeyword)], passKeyword) {
-		i++
-	}
-	if i+len(passKeyword) > len(word) || st.kw != nil || nearest(word, allNames()) != "" {
+	if st.kw != nil {
 		return word
 	}
-	return word[:i+len(passKeyword)] + "..."
+	if shown, glued := cutSecret(word, secretKeyword); glued {
+		return shown
+	}
+	if nearest(word, allNames()) == "" {
+		word, _ = cutSecret(word, passKeyword)
+	}
+	return word
+}
+
+// cutSecret cuts a word behind a keyword in it, whose argument is secret. glued: it contains
+// the keyword.
+func cutSecret(word, keyword string) (shown string, glued bool) {
+	for i := 0; i+len(keyword) <= len(word); i++ {
+		if strings.EqualFold(word[i:i+len(keyword)], keyword) {
+			return word[:i+len(keyword)] + "...", true
+		}
+	}
+	return word, false
 }
 
 // warnCurly shows how to write a line that has curly quotes.

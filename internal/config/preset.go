@@ -58,6 +58,10 @@ func (d *draft) applyPreset() {
 			fill(connectionsKeyword, func() { a.Connections = p.Connections })
 		}
 	}
+	// Without a client id, or with a password, nobody wants OAuth.
+	if p.OAuth != "" && d.has("OAuthClientId") && !d.has(passKeyword) && !d.has("PassCmd") && !a.UseKeychain {
+		fill(oauthKeyword, func() { a.OAuth.Provider = p.OAuth })
+	}
 	if p.PipelineDepth > 0 {
 		fill(pipelineDepthKeyword, func() { a.PipelineDepth = p.PipelineDepth })
 	}
@@ -91,6 +95,8 @@ func (a *Account) PresetArg(keyword string) string {
 		return itoa(a.Port)
 	case tlsTypeKeyword:
 		return a.TLS.String()
+	case oauthKeyword:
+		return a.OAuth.Provider
 	case connectionsKeyword:
 		return itoa(a.Connections)
 	case pipelineDepthKeyword:

@@ -290,6 +290,7 @@ type LoginRefused struct {
 	// the mechanism works only if the server stores the password in a certain form.
 	Certificate, Token, Digest bool
 	Keywords                   []Keyword // the sources of the secrets
+	Command                    string    // obtains another token; "": the account has no OAuth
 }
 
 // Code implements Fact.

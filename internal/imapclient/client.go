@@ -18,6 +18,7 @@ import (
 // or Logout must be called in the end, also after an error.
 type Client struct {
 	opts Options
+	ipv6 bool
 	link *transport.Link
 	out  *transport.Outbox
 
@@ -60,6 +61,7 @@ func Dial(ctx context.Context, opts Options) (*Client, error) {
 		return nil, err
 	}
 	c := newClient(conn, opts)
+	c.ipv6 = usesIPv6(conn)
 	c.link.Expect()
 	if opts.Security == ImplicitTLS {
 		start := time.Now()
@@ -117,7 +119,19 @@ func dial(ctx context.Context, opts *Options) (net.Conn, error) {
 	if opts.Dial != nil {
 		return opts.Dial(ctx)
 	}
+	if opts.IPv4 != nil && opts.IPv4() {
+		return transport.DialIPv4(ctx, opts.Host, opts.Port, opts.Timeout)
+	}
 	return transport.DialTCP(ctx, opts.Host, opts.Port, opts.Timeout)
+}
+
+// IPv6 reports whether the connection uses IPv6.
+func (c *Client) IPv6() bool { return c.ipv6 }
+
+// usesIPv6 reports whether a connection uses IPv6.
+func usesIPv6(conn net.Conn) bool {
+	addr, ok := conn.RemoteAddr().(*net.TCPAddr)
+	return ok && addr.IP.To4() == nil
 }
 
 func newClient(conn net.Conn, opts Options) *Client {

@@ -38,6 +38,9 @@ type Options struct {
 	// connections that have deadlines. If the connection has a method Wait, it
 	// is called after Close, and Client.Close returns when it has. See Tunnel.
 	Dial func(ctx context.Context) (net.Conn, error)
+	// IPv4, if not nil, reports whether only IPv4 is to be used. It has no effect with
+	// Dial.
+	IPv4 func() bool
 
 	Security Security
 	// TLS is needed unless Security is PlainText. See TLSOptions.

@@ -104,8 +104,23 @@ var keepAlive = net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 1
 // DialTCP connects to one of the addresses of a host, which may be an address
 // itself, in brackets or not.
 func DialTCP(ctx context.Context, host string, port int, timeout time.Duration) (net.Conn, error) {
-	d := dialer{timeout: timeout, lookup: net.DefaultResolver.LookupNetIP, dial: (&net.Dialer{KeepAliveConfig: keepAlive}).DialContext}
-	return d.connect(ctx, host, port)
+	return newDialer(timeout, "ip").connect(ctx, host, port)
+}
+
+// DialIPv4 is DialTCP for addresses of IPv4 only.
+func DialIPv4(ctx context.Context, host string, port int, timeout time.Duration) (net.Conn, error) {
+	return newDialer(timeout, "ip4").connect(ctx, host, port)
+}
+
+// newDialer returns a dialer for addresses of a family: "ip" or "ip4".
+func newDialer(timeout time.Duration, family string) *dialer {
+	return &dialer{
+		timeout: timeout,
+		lookup: func(ctx context.Context, _, host string) ([]netip.Addr, error) {
+			return net.DefaultResolver.LookupNetIP(ctx, family, host)
+		},
+		dial: (&net.Dialer{KeepAliveConfig: keepAlive}).DialContext,
+	}
 }
 
 func (d *dialer) connect(ctx context.Context, host string, port int) (net.Conn, error) {

@@ -28,7 +28,7 @@ func advises[F event.Fact](text func(F) (text, hint string)) wording {
 // wordings has the text of every fact, by type.
 var wordings = func() map[reflect.Type]wording {
 	all := make(map[reflect.Type]wording)
-	for _, list := range [][]wording{syncWordings, channelWordings, maildirWordings, imapWordings, commandWordings, setupWordings, pendingWordings, configWordings, syncHints, fileHints, loginHints, tlsHints, networkHints, nameHints} {
+	for _, list := range [][]wording{syncWordings, channelWordings, maildirWordings, imapWordings, commandWordings, setupWordings, pendingWordings, configWordings, syncHints, fileHints, loginHints, oauthWordings, tlsHints, networkHints, nameHints} {
 		for _, w := range list {
 			all[w.kind] = w
 		}

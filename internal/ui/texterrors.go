@@ -127,6 +127,8 @@ func refusedHint(f event.LoginRefused) string {
 	switch {
 	case f.Certificate:
 		return check + ": the server must know whom it belongs to; AuthMechs names other ways to log in"
+	case f.Token && f.Command != "":
+		return check + "; if they are right, the provider may have withdrawn the access, or given it for another mailbox: " + f.Command
 	case f.Token:
 		return check + "; the password must be an access token of OAuth 2.0 that is still good, and good for IMAP"
 	}

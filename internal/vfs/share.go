@@ -130,3 +130,6 @@ func takeGroup(f File, o owned, like fs.FileInfo) bool {
 	want, ok2 := groupOf(like)
 	return ok1 && ok2 && (have == want || o.Chown(-1, want) == nil)
 }
+
+// Owner returns the user who owns a file. ok is false if that is not known.
+func Owner(fi fs.FileInfo) (uid int, ok bool) { return userOf(fi) }

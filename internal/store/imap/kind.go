@@ -40,6 +40,12 @@ func kindOf(err error) (store.Kind, time.Duration) {
 	if lastsForAccount(err) {
 		return store.LastingAccount, 0
 	}
+	if e, ok := errors.AsType[*auth.UnavailableError](err); ok {
+		if e.Passing {
+			return store.Passing, 0
+		}
+		return store.LastingAccount, 0
+	}
 	e, ok := errors.AsType[auth.AnswerError](err)
 	if ok {
 		said := e.Answer()

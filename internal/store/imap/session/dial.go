@@ -212,7 +212,8 @@ func logIn(ctx context.Context, c *imapclient.Client, login func(context.Context
 		return &loginError{ErrNoLogin}
 	}
 	if err := login(ctx, c); err != nil {
-		if ctx.Err() != nil {
+		// If the provider of a token cannot be reached, there was no login.
+		if e, ok := errors.AsType[*auth.UnavailableError](err); ctx.Err() != nil || ok && e.Passing {
 			return err
 		}
 		return &loginError{err}

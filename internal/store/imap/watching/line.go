@@ -227,8 +227,12 @@ func refused(err error) bool {
 	return no || garbled
 }
 
-// loginRefused reports whether the server has refused the login, now or before.
+// loginRefused reports whether the server has refused the login, now or before, or there is
+// no token to log in with.
 func loginRefused(err error) bool {
+	if e, ok := errors.AsType[*auth.UnavailableError](err); ok {
+		return !e.Passing
+	}
 	_, refused := errors.AsType[*auth.RefusedError](err)
 	_, repeated := errors.AsType[*auth.RepeatError](err)
 	return refused || repeated || errors.Is(err, session.ErrNoLogin)
