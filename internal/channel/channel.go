@@ -34,6 +34,9 @@ type Selection struct {
 	// Boxes replace those that the channel's patterns select; nil: none were
 	// named. They are relative to the channel's mailboxes.
 	Boxes []string
+	// Uses are special uses that were named, such as Sent. They stand for all mailboxes with
+	// them, besides Boxes, which is not nil then.
+	Uses []string
 	// Ops is what may be done, the command line included.
 	Ops config.Ops
 	// Deletions says for which pairs deletions are treated in another way than usual.
@@ -157,9 +160,16 @@ func (r *run) enginePair(s Selection, t target) (*engine.Pair, error) {
 		}
 		p.Rules.MaxSize[i] = e.Store.MaxSize
 		p.Rules.Trash[i] = plan.Trash{
-			Enabled: e.Store.Trash != "", OnlyNew: e.Store.TrashNewOnly, RemoteNew: e.Store.TrashRemoteNew,
+			Enabled: t.trash[i] != "", OnlyNew: e.Store.TrashNewOnly, RemoteNew: e.Store.TrashRemoteNew,
 		}
-		p.TrashBox[i] = e.Store.Trash
+	}
+	p.TrashBox, p.Use, p.Exists = t.trash, t.use, t.exists
+	if t.use != [2]string{} {
+		// The server decides which mailbox it is. None is made, or removed, for that.
+		p.Remove = [2]bool{}
+		for i, use := range t.use {
+			p.Create[i] = p.Create[i] && use == ""
+		}
 	}
 	var err error
 	if p.StatePath, err = r.statePath(c, t); err != nil {

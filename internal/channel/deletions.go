@@ -16,7 +16,7 @@ var trashNames = []string{"trash", "deleted items", "deleted messages", "junk", 
 // junk mail, which users often delete as a whole.
 func deleteLimit(c *config.Channel, t target) plan.Limit {
 	for i, box := range t.Box {
-		if trash := ends(c)[i].Store.Trash; trash != "" && box == trash {
+		if t.trash[i] != "" && box == t.trash[i] {
 			return plan.Limit{}
 		}
 		last := box[strings.LastIndexByte(box, '/')+1:]

@@ -191,11 +191,11 @@ func (r *run) claimOf(c *config.Channel, t target) claim {
 			cl.boxes = append(cl.boxes, id)
 		}
 	}
-	for i, e := range ends(c) {
-		if e.Store.Trash == "" {
+	for i, trash := range t.trash {
+		if trash == "" {
 			continue
 		}
-		id, _ := t.stores[i].Identity(e.Store.Trash)
+		id, _ := t.stores[i].Identity(trash)
 		if !slices.Contains(cl.boxes, id) && !slices.Contains(cl.trash, id) {
 			cl.trash = append(cl.trash, id)
 		}

@@ -28,10 +28,14 @@ type world struct {
 	dry  bool
 	disk map[string]*mem.Disk // by the name of the store
 	// options of the stores; openErr makes opening one fail.
-	hook    map[string]func(mem.Op) error
-	holder  map[string]bool // the inbox lives among the others
-	folds   map[string]bool // names that differ only in case are the same
-	local   map[string]bool
+	hook   map[string]func(mem.Op) error
+	holder map[string]bool // the inbox lives among the others
+	folds  map[string]bool // names that differ only in case are the same
+	local  map[string]bool
+	// uses are the special uses of mailboxes, by store and mailbox; usesErr is why they
+	// cannot be told.
+	uses    map[string]map[string]string
+	usesErr error
 	openErr map[string]error
 	stores  []*closing // in the order they were opened
 	onDone  func()     // called after each pair
@@ -145,6 +149,20 @@ func (s foldStore) spelled(ctx context.Context, box string) string {
 	return box
 }
 
+// usesStore is a store that knows what its mailboxes are for.
+type usesStore struct {
+	*closing
+	w *world
+}
+
+// FindUses implements store.UseFinder.
+func (s usesStore) FindUses(context.Context) (out []store.BoxUses, err error) {
+	for _, box := range s.w.disk[s.Name()].Names() {
+		out = append(out, store.BoxUses{Name: box, Uses: strings.Fields(s.w.uses[s.Name()][box])})
+	}
+	return out, s.w.usesErr
+}
+
 // open is what channel.Options.Open is.
 func (w *world) open(s *config.Store) (store.Store, error) {
 	if err := w.openErr[s.Name]; err != nil {
@@ -161,6 +179,8 @@ func (w *world) open(s *config.Store) (store.Store, error) {
 	})}
 	w.stores = append(w.stores, st)
 	switch {
+	case w.uses[s.Name] != nil:
+		return usesStore{st, w}, nil
 	case w.local[s.Name]:
 		return localStore{st}, nil
 	case w.folds[s.Name]:
@@ -268,6 +288,7 @@ func (w *world) states(dir string) []string {
 type recorder struct {
 	log      []string // everything but the events of the engine
 	warnings []string
+	notices  []string
 	started  []string // names of pairs
 	done     []string // the same, in the end
 	errs     map[string]error
@@ -338,6 +359,9 @@ func (r *recorder) Take(e event.Event) {
 		r.pairEnded(e.Pair, e.Outcome, e.Err)
 		return
 	case event.Message:
+		if e.Severity == event.Notice {
+			r.notices = append(r.notices, textOf(e))
+		}
 		if e.Severity == event.Warning {
 			r.warnings = append(r.warnings, textOf(e))
 		}

@@ -24,6 +24,7 @@ func (p *Previewer) Known(ctx context.Context, fsys vfs.FS) []string {
 	if len(p.c.Patterns) == 0 {
 		return nil
 	}
+	p = p.lenient()
 	var names []string
 	for t, st := range p.stores {
 		if _, ok := store.As[store.Local](st); !ok {
@@ -48,6 +49,28 @@ func (p *Previewer) Known(ctx context.Context, fsys vfs.FS) []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// lenient returns a Previewer for the mailboxes that the channel may select: only the server
+// knows which have a special use, so each of them may have it, and none need have it.
+func (p *Previewer) lenient() *Previewer {
+	if !p.c.Patterns.HasUses() {
+		return p
+	}
+	c := *p.c
+	c.Patterns = nil
+	for _, q := range p.c.Patterns {
+		switch {
+		case q.Use == "":
+			c.Patterns = append(c.Patterns, q)
+		case !q.Exclude:
+			c.Patterns = append(c.Patterns, config.Pattern{Text: "*", Pos: q.Pos})
+		}
+	}
+	if len(c.Patterns) == 0 {
+		c.Patterns = config.NewPatterns("!*") // not a channel without patterns
+	}
+	return &Previewer{&c, p.stores, p.r}
 }
 
 // Noted returns what is noted about the pairs of the channel, in order; boxes limits it to
@@ -79,6 +102,7 @@ func (p *Previewer) Noted(ctx context.Context, fsys vfs.FS, boxes []string) ([]N
 // mayHaveState returns the names of all pairs that may have a sync state, in order. Unlike
 // Known, it fails if they cannot be found out.
 func (p *Previewer) mayHaveState(ctx context.Context, fsys vfs.FS) ([]string, error) {
+	p = p.lenient()
 	if _, err := p.stateNames(fsys); err != nil {
 		return nil, err
 	}

@@ -32,14 +32,16 @@ func regions(s Selection, stores [2]store.Store) []store.Region {
 	var out []store.Region
 	names, literal := literalNames(s)
 	for t, e := range ends(c) {
-		if literal {
+		if literal && e.Use == "" {
 			for _, n := range names {
 				out = append(out, mailboxRegion(e.Store, stores[t], e.Box+n))
 			}
 		} else {
 			out = append(out, stores[t].Regions()...)
 		}
-		if trash := e.Store.Trash; trash != "" {
+		if trash := e.Store.Trash; e.Store.TrashUse != "" {
+			out = append(out, stores[t].Regions()...)
+		} else if trash != "" {
 			out = append(out, mailboxRegion(e.Store, stores[t], trash))
 		}
 	}
@@ -58,14 +60,14 @@ func literalNames(s Selection) ([]string, bool) {
 	case len(c.Patterns) == 0:
 		return []string{""}, true
 	case s.Boxes != nil:
-		return s.Boxes, true
+		return s.Boxes, len(s.Uses) == 0
 	}
 	var names []string
 	for _, p := range c.Patterns {
 		if p.Exclude {
 			continue
 		}
-		if strings.ContainsAny(p.Text, "*%") {
+		if p.Use != "" || strings.ContainsAny(p.Text, "*%") {
 			return nil, false
 		}
 		names = append(names, p.Text)

@@ -28,6 +28,12 @@ type target struct {
 	known  [2]engine.Presence
 	// marks are those that were told with the listing; "": unknown.
 	marks [2]string
+	// use are the special uses by which the mailboxes were found; "": they were found by
+	// their names. exists reports whether the server has a mailbox, if use is set.
+	use    [2]string
+	exists [2]func(box string) bool
+	// trash are the mailboxes for Trash; "": none.
+	trash [2]string
 	// err says why it cannot be, if it cannot.
 	err error
 }
@@ -38,12 +44,27 @@ func ends(c *config.Channel) [2]config.End { return [2]config.End{c.Far, c.Near}
 // pairs returns the pairs that a selection is about, in order. No mailbox is in
 // two of those that have no error.
 func (r *run) pairs(ctx context.Context, s Selection, q *quiet) ([]target, error) {
-	c := s.Channel
-	st, err := r.storesOf(c)
+	named := s.Channel
+	st, err := r.storesOf(named)
 	if err != nil {
 		return nil, err
 	}
-	if len(c.Patterns) == 0 {
+	res, err := resolve(ctx, s, st)
+	if err != nil {
+		return nil, err
+	}
+	out, err := r.resolvedPairs(ctx, res.Selection, st, q)
+	for i := range out {
+		res.apply(&out[i], named)
+		r.remembered(named, &out[i])
+	}
+	return out, err
+}
+
+// resolvedPairs is pairs for a selection without special uses.
+func (r *run) resolvedPairs(ctx context.Context, s Selection, st [2]store.Store, q *quiet) ([]target, error) {
+	c := s.Channel
+	if len(c.Patterns) == 0 && s.Boxes == nil {
 		t := newTarget(c, st, "")
 		r.tellInbox(c, t)
 		return []target{t}, nil
@@ -98,7 +119,7 @@ func newTarget(c *config.Channel, st [2]store.Store, name string) target {
 	t := target{stores: st}
 	t.Channel, t.Name = c.Name, name
 	for i, e := range ends(c) {
-		t.Store[i] = e.Store.Name
+		t.Store[i], t.trash[i] = e.Store.Name, e.Store.Trash
 		var err error
 		if t.Box[i], err = boxName(e, name); err != nil {
 			if ne, ok := errors.AsType[*NameError](err); ok {

@@ -68,7 +68,7 @@ func TestTermsAreComplete(t *testing.T) {
 	}{
 		{engine.Pair{}, map[string]string{
 			"Rules": terms, "ExpireSide": terms, "Adopt": terms, "CopyArrivalDate": terms, "Create": terms, "Remove": terms, "TrashBox": terms,
-			"Store": terms, "Channel": state, "Name": state, "Deletions": how, "KeepBoxes": how, "Box": state, "StatePath": state, "Known": how, "FS": how, "FSync": how, "LogImplied": how,
+			"Store": terms, "Channel": state, "Name": state, "Deletions": how, "KeepBoxes": how, "Use": how, "Exists": how, "Box": state, "StatePath": state, "Known": how, "FS": how, "FSync": how, "LogImplied": how,
 			"Controls": how, "DryRun": how, "Peek": how, "BufferLimit": how, "LateWait": how, "Attempts": how, "TUIDs": how,
 			"Unchanged": how, "MayBeUnchanged": how, "Preview": shows, "Explain": shows, "Details": shows, "Events": shows,
 		}},
@@ -77,7 +77,7 @@ func TestTermsAreComplete(t *testing.T) {
 			"Far": state, "Near": state, "SyncState": state, "Name": state, "Patterns": boxes, "Watch": how, "Hooks": how, "Given": shows, "At": shows,
 		}},
 		{config.Store{}, map[string]string{
-			"Path": terms, "HasPath": terms, "MapInbox": terms, "Flatten": terms, "MaxSize": terms, "Trash": terms,
+			"Path": terms, "HasPath": terms, "MapInbox": terms, "Flatten": terms, "MaxSize": terms, "Trash": terms, "TrashUse": terms,
 			"TrashNewOnly": terms, "TrashRemoteNew": terms, "IMAP": terms, "Maildir": terms, "Name": state, "Given": shows, "At": shows,
 		}},
 		{config.IMAPStore{}, map[string]string{"Account": terms, "UseNamespace": terms, "PathDelimiter": terms, "SubscribedOnly": boxes}},

@@ -71,6 +71,9 @@ func (c *checker) channel(ctx context.Context, s channel.Selection, seen *overla
 
 // boxes shows which mailboxes belong together.
 func (c *checker) boxes(l *link) {
+	if l.unseen != [2]bool{} && (l.Far.Use != "" || l.Near.Use != "" || l.Patterns.HasUses()) {
+		defer c.note("mbsync --check --online asks it", "only the server knows which mailboxes Special:... means")
+	}
 	switch {
 	case len(l.Patterns) == 0:
 		c.field("mailboxes", "one pair (there are no Patterns):")

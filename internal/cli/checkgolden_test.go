@@ -162,7 +162,15 @@ func TestCheckAgrees(t *testing.T) {
 	for i := range files {
 		users = append(users, fmt.Sprintf("u%d.1", i), fmt.Sprintf("u%d.2", i))
 	}
-	srv := testkit.StartDovecot(t, testkit.DovecotConfig{Users: users})
+	srv := testkit.StartDovecot(t, testkit.DovecotConfig{Users: users, Extra: `
+		namespace inbox {
+			mailbox "[Gmail]/Gesendet" {
+				special_use = \Sent
+			}
+			mailbox "[Gmail]/Alle Nachrichten" {
+				special_use = \All
+			}
+		}`})
 	ca := string(srv.CA.PEM())
 	for i, path := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {

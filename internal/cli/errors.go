@@ -122,6 +122,9 @@ func (d *diagnosis) place() config.Pos {
 	if e, ok := errors.AsType[*channel.PatternError](d.err); ok {
 		return e.Pos
 	}
+	if e, ok := errors.AsType[*channel.UseError](d.err); ok {
+		return e.Pos
+	}
 	return config.Pos{}
 }
 

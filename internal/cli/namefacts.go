@@ -6,6 +6,7 @@ import (
 
 	"isync/internal/channel"
 	"isync/internal/config"
+	"isync/internal/engine"
 	"isync/internal/event"
 	"isync/internal/mail"
 	"isync/internal/store"
@@ -18,6 +19,14 @@ func (d *diagnosis) aboutNames() event.Fact {
 	}
 	if e, ok := errors.AsType[*channel.PatternError](d.err); ok {
 		return aboutPatterns(e)
+	}
+	if e, ok := errors.AsType[*channel.UseError](d.err); ok {
+		return event.UseNotFound{
+			Word: "Special:" + e.Use, Keyword: e.Keyword, Line: placeOf(e.Pos), Boxes: e.Boxes, Was: e.Was, Store: e.Store.Name,
+		}
+	}
+	if e, ok := errors.AsType[*engine.UseMovedError](d.err); ok {
+		return event.UseMoved{Was: e.Was, Now: e.Now, Command: removal(e.StatePath)}
 	}
 	e, ok := errors.AsType[*store.NameError](d.err)
 	if !ok || d.store == nil {
@@ -41,6 +50,15 @@ func (d *diagnosis) aboutNames() event.Fact {
 		return event.NameImpossible{}
 	}
 	return nil
+}
+
+// removal returns the command that removes a sync state.
+func removal(path string) string {
+	words := []string{"rm", "-f", shellQuote(path)}
+	for _, suffix := range []string{engine.NewSuffix, engine.JournalSuffix, engine.NotesSuffix} {
+		words = append(words, shellQuote(path+suffix))
+	}
+	return strings.Join(words, " ")
 }
 
 // aboutPatterns describes names in Patterns that match no mailbox.

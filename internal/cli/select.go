@@ -97,7 +97,28 @@ func (s *selector) add(ch *config.Channel, boxes []string, pos config.Pos) {
 			return
 		}
 	}
-	s.out = append(s.out, channel.Selection{Channel: ch, Boxes: boxes})
+	sel := channel.Selection{Channel: ch, Boxes: boxes}
+	if ch.Far.Store.IMAP != nil || ch.Near.Store.IMAP != nil {
+		sel.Boxes, sel.Uses = usesOf(boxes)
+	}
+	s.out = append(s.out, sel)
+}
+
+// usesOf separates words such as Special:Sent from names of mailboxes.
+func usesOf(words []string) (boxes, uses []string) {
+	if words == nil {
+		return nil, nil
+	}
+	boxes = []string{}
+	for _, w := range words {
+		use, name := config.ParseBox(w)
+		if use == "" {
+			boxes = append(boxes, name)
+		} else {
+			uses = append(uses, use)
+		}
+	}
+	return boxes, uses
 }
 
 // override works the operations of the command line into the selection.

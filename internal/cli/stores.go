@@ -10,6 +10,7 @@ import (
 	"isync/internal/config"
 	"isync/internal/event"
 	"isync/internal/memo"
+	"isync/internal/provider"
 	"isync/internal/store"
 	"isync/internal/store/imap"
 	"isync/internal/store/maildir"
@@ -158,6 +159,12 @@ func (w *workshop) imap(s *config.Store) (store.Store, error) {
 		SubscribedOnly: s.IMAP.SubscribedOnly,
 		Warn:           w.tellOf(s, event.Warning),
 		Explain:        func(text string) { w.debugf(event.DebugMain, "store '%s': %s", s.Name, text) },
+	}
+	if p, ok := provider.ByName(s.IMAP.Account.Provider); ok {
+		o.KnownFolders = make(map[string]string)
+		for _, f := range p.Folders {
+			o.KnownFolders[strings.ToLower(f.Use)] = f.Name
+		}
 	}
 	if d := s.IMAP.PathDelimiter; d != 0 {
 		o.Delimiter = string(rune(d))

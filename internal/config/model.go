@@ -219,7 +219,10 @@ type Store struct {
 	Flatten string
 	// Trash is the mailbox that messages are put in before they are expunged;
 	// empty: none.
-	Trash                        string
+	Trash string
+	// TrashUse, if not empty, says that Trash is not a name, but means the mailbox of an
+	// IMAP server with this special use (SpecialUses).
+	TrashUse                     string
 	TrashNewOnly, TrashRemoteNew bool
 
 	// Exactly one of these is set.
@@ -280,6 +283,9 @@ type End struct {
 	// Box is the mailbox as written, possibly empty. With Patterns it is a
 	// prefix of the mailbox names; without, an empty one stands for the inbox.
 	Box string
+	// Use, if not empty, says that Box is not a name, but means the mailbox of an IMAP server
+	// with this special use (SpecialUses).
+	Use string
 	Pos Pos
 }
 

@@ -124,6 +124,7 @@ func (p *parser) run(data []byte) {
 	p.resolveAccounts()
 	p.checkTokenFiles()
 	p.resolveChannels()
+	p.resolveUses()
 	p.resolveGroups()
 	p.resolveSyncState()
 }

@@ -390,7 +390,7 @@ SyncState *
 		t.Errorf("MaxMessages at %v, Remove at %v", c.Pos("MaxMessages"), c.Pos("Remove"))
 	}
 	at := func(line int) Pos { return Pos{"/etc/rc", line} }
-	if diff := cmp.Diff(Patterns{{"a", false, at(21)}, {"b", true, at(21)}, {"c d", false, at(22)}}, c.Patterns); diff != "" {
+	if diff := cmp.Diff(Patterns{{Text: "a", Pos: at(21)}, {Text: "b", Exclude: true, Pos: at(21)}, {Text: "c d", Pos: at(22)}}, c.Patterns); diff != "" {
 		t.Errorf("patterns (-want +got):\n%s", diff)
 	}
 	if c.Far.Box != "x/" || c.Far.String() != ":f:x/" || c.Far.Store != cfg.Store("f") || c.End(Near).Store != cfg.Store("n") || c.Far.Pos != at(19) {

@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Pattern is one word of a Patterns list.
 type Pattern struct {
@@ -9,7 +12,12 @@ type Pattern struct {
 	Text string
 	// Exclude: mailboxes that match are left out.
 	Exclude bool
-	Pos     Pos
+	// Literal: Text is a name without wildcards.
+	Literal bool
+	// Use, if not empty, says that Text is not a pattern, but means the mailboxes of an IMAP
+	// server with this special use (SpecialUses). It matches nothing until Resolve.
+	Use string
+	Pos Pos
 }
 
 // String returns the pattern as it is written in the file, without quotes.
@@ -32,7 +40,36 @@ func ParsePattern(word string) Pattern {
 // Match reports whether the canonical name matches the text of the pattern,
 // Exclude or not. The time it takes is at most proportional to the product of
 // the two lengths.
-func (p Pattern) Match(box string) bool { return glob(p.Text, box) }
+func (p Pattern) Match(box string) bool {
+	switch {
+	case p.Use != "":
+		return false
+	case p.Literal:
+		return p.Text == box
+	}
+	return glob(p.Text, box)
+}
+
+// HasUses reports whether there are patterns by special use.
+func (ps Patterns) HasUses() bool {
+	return slices.ContainsFunc(ps, func(p Pattern) bool { return p.Use != "" })
+}
+
+// Resolve returns the patterns with those by special use replaced by the names of the
+// mailboxes with it.
+func (ps Patterns) Resolve(names func(use string) []string) Patterns {
+	var out Patterns
+	for _, p := range ps {
+		if p.Use == "" {
+			out = append(out, p)
+			continue
+		}
+		for _, name := range names(p.Use) {
+			out = append(out, Pattern{Text: name, Exclude: p.Exclude, Literal: true, Pos: p.Pos})
+		}
+	}
+	return out
+}
 
 // Patterns selects mailboxes.
 type Patterns []Pattern
@@ -74,6 +111,10 @@ type Listing struct {
 func (ps Patterns) Listing(prefix string, flattened bool) (l Listing) {
 	for _, p := range ps {
 		if p.Exclude {
+			continue
+		}
+		if p.Use != "" {
+			l.Others = true
 			continue
 		}
 		rest, isInbox := strings.CutPrefix(prefix+p.Text, "INBOX")

@@ -73,6 +73,11 @@ type Pair struct {
 	TrashBox   [2]string
 	// Adopt says what is done with messages that both sides have if there is no state.
 	Adopt Adopt
+	// Use is the special use by which the mailbox of a side was found, such as Sent; "": it
+	// was found by its name. Exists reports whether the server has a mailbox of a name; it is
+	// needed for sides with Use.
+	Use    [2]string
+	Exists [2]func(box string) bool
 	// KeepBoxes: no mailbox is removed unless deletions are allowed, because so many
 	// mailboxes of the channel are gone that it may be a mistake.
 	KeepBoxes bool

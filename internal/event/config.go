@@ -120,6 +120,13 @@ type OutdatedLine struct {
 // Code implements Fact.
 func (OutdatedLine) Code() Code { return "outdated-line" }
 
+// UseUnknown: a quoted word that looks like Meant, which is a special use of a mailbox such
+// as Special:Sent, is taken for a name.
+type UseUnknown struct{ Word, Meant string }
+
+// Code implements Fact.
+func (UseUnknown) Code() Code { return "use-unknown" }
+
 // SectionTwice: there is a section of the same name in an earlier line. First is its place,
 // such as "line 7".
 type SectionTwice struct{ Section, First string }

@@ -1,5 +1,7 @@
 package event
 
+import "isync/internal/syncstate"
+
 // The facts of this file are the causes of errors about names of mailboxes.
 
 // Exclude is a pattern that excludes a mailbox.
@@ -69,6 +71,38 @@ type PatternsMatchNothing struct {
 
 // Code implements Fact.
 func (PatternsMatchNothing) Code() Code { return "patterns-match-nothing" }
+
+// BoxOfUseRenamed: the mailbox with a special use has another name than in the last run.
+type BoxOfUseRenamed struct {
+	Use      string
+	Side     syncstate.Side
+	Was, Now string
+}
+
+// Code implements Fact.
+func (BoxOfUseRenamed) Code() Code { return "box-of-use-renamed" }
+
+// UseMoved: a special use belongs to another mailbox than in the last run. Command removes
+// the sync state.
+type UseMoved struct{ Was, Now, Command string }
+
+// Code implements Fact.
+func (UseMoved) Code() Code { return "use-moved" }
+
+// UseNotFound: no mailbox, or several, have a special use.
+type UseNotFound struct {
+	// Word is how the configuration names the mailbox, such as Special:Sent; Keyword and Line
+	// are where.
+	Word, Keyword string
+	Line          Place
+	// Boxes have the use; none or several. Was is the mailbox of the last run; "": unknown.
+	Boxes []string
+	Was   string
+	Store string
+}
+
+// Code implements Fact.
+func (UseNotFound) Code() Code { return "use-not-found" }
 
 // SubFoldersNeeded: the store has nested mailboxes, but SubFolders is not set.
 type SubFoldersNeeded struct {

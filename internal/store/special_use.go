@@ -9,3 +9,17 @@ type SpecialUser interface {
 	// the server. It fails only if the store cannot be used any more.
 	IsTrashOrJunk(ctx context.Context) (bool, error)
 }
+
+// UseFinder is implemented by stores that may know what their mailboxes are for (RFC 6154).
+type UseFinder interface {
+	// FindUses returns all mailboxes, each with its special uses. The server is asked at
+	// least once in a run, and nothing is remembered longer than that.
+	FindUses(ctx context.Context) ([]BoxUses, error)
+}
+
+// BoxUses are the special uses of a mailbox.
+type BoxUses struct {
+	Name string // canonical
+	// Uses are attributes without the backslash, in lower case, such as "sent".
+	Uses []string
+}

@@ -37,6 +37,9 @@ type Notes struct {
 	// HeldOf is how many messages of each side were known when it was found that so many
 	// of them would be deleted that this may be a mistake; 0: that is not so.
 	HeldOf [2]int
+	// Box holds the names of the mailboxes that were found by their special uses; "": it was
+	// found by its name.
+	Box [2]string
 	// Other are lines of kinds that this version does not know. They are kept.
 	Other []string
 }
@@ -92,14 +95,14 @@ func (n *Notes) Expect(l Late) {
 }
 
 // Drop drops all notes but those that this version does not know.
-func (n *Notes) Drop() { *n = Notes{UIDValidity: n.UIDValidity, Other: n.Other} }
+func (n *Notes) Drop() { *n = Notes{UIDValidity: n.UIDValidity, Box: n.Box, Other: n.Other} }
 
 // MaxWhy bounds what is remembered of an error, in bytes.
 const MaxWhy = 200
 
 // Empty reports whether there are no notes.
 func (n *Notes) Empty() bool {
-	return len(n.Held) == 0 && len(n.Skipped) == 0 && len(n.Late) == 0 && len(n.Ambiguous) == 0 && !n.Restoring && n.HeldOf == [2]int{} && len(n.Other) == 0
+	return len(n.Held) == 0 && len(n.Skipped) == 0 && len(n.Late) == 0 && len(n.Ambiguous) == 0 && !n.Restoring && n.HeldOf == [2]int{} && n.Box == [2]string{} && len(n.Other) == 0
 }
 
 // Find returns the note about a held message, or nil.
@@ -237,6 +240,11 @@ func (n *Notes) Encode() []byte {
 			fmt.Fprintf(&b, "deletions %d %s %d\n", n.UIDValidity[s], s, k)
 		}
 	}
+	for _, s := range Sides {
+		if n.Box[s] != "" {
+			fmt.Fprintf(&b, "box %s %s\n", s, strconv.Quote(n.Box[s]))
+		}
+	}
 	for _, line := range n.Other {
 		b.WriteString(line + "\n")
 	}
@@ -323,6 +331,12 @@ func (p *notesParser) line(line string) {
 		}
 	case "restoring":
 		p.Restoring = true
+	case "box":
+		name, quoted, _ := strings.Cut(rest, " ")
+		side, known := parseSide(name)
+		if box, err := strconv.Unquote(quoted); known && err == nil {
+			p.Box[side] = box
+		}
 	case "held", "whole":
 		if h, ok := parseHeld(rest, kind == "whole"); ok && p.Find(h.Side, h.UID) == nil {
 			p.Held = append(p.Held, h)

@@ -104,6 +104,29 @@ func TestSkipped(t *testing.T) {
 	}
 }
 
+// TestNotedBoxes: the names of mailboxes that were found by their uses survive everything
+// but a later name.
+func TestNotedBoxes(t *testing.T) {
+	n := &Notes{Box: [2]string{"[Gmail]/\"Sent\"\n送", "x"}}
+	if n.Empty() {
+		t.Error("the notes are said to be empty")
+	}
+	got, err := ParseNotes(n.Encode())
+	if err != nil || got.Box != n.Box {
+		t.Errorf("%q, %v", got.Box, err)
+	}
+	got.Drop()
+	if got.Box != n.Box {
+		t.Error("dropped")
+	}
+	for _, line := range []string{"box", "box far", "box far x", "box up \"x\"", `box far "x`} {
+		got, err := ParseNotes([]byte(NotesVersion + "\n" + line + "\n"))
+		if err != nil || got.Box != [2]string{} {
+			t.Errorf("%q: %q, %v", line, got.Box, err)
+		}
+	}
+}
+
 // TestHeldOf: what is noted of deletions that are held is valid only with its UIDVALIDITY.
 func TestHeldOf(t *testing.T) {
 	n := &Notes{UIDValidity: [2]uint32{7, 8}, HeldOf: [2]int{100, 250}}

@@ -19,7 +19,7 @@ type Dovecot24 struct {
 }
 
 // StartDovecot24 starts a Dovecot 2.4 with one user, "user", that is stopped
-// with the test.
+// with the test. A few names of mailboxes have special uses if somebody creates them.
 func StartDovecot24(tb testing.TB) *Dovecot24 {
 	tb.Helper()
 	return startDovecot24(tb, nil)
@@ -123,6 +123,18 @@ mail_path = ~/mail
 namespace inbox {
   inbox = yes
   separator = /
+  mailbox "[Gmail]/Gesendet" {
+    special_use = \Sent
+  }
+  mailbox "[Gmail]/送信済みメール" {
+    special_use = \Sent
+  }
+  mailbox "[Gmail]/Alle Nachrichten" {
+    special_use = \All
+  }
+  mailbox "[Gmail]/すべてのメール" {
+    special_use = \All
+  }
 }
 {{if .OAuth}}
 oauth2 {

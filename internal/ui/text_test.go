@@ -40,6 +40,10 @@ var samples = []struct {
 		"UIDNEXT went back on the near side: it is 5, but UID 6 was already synchronized; the mailbox was probably restored from a backup: " +
 			"1 message(s) are the same as before, 2 missing message(s) are to be copied to it again, 3 were paired by Message-ID", "",
 	},
+	{
+		event.BoxOfUseRenamed{Use: "Sent", Side: syncstate.Far, Was: "A", Now: "B"},
+		"the far side mailbox with the special use Sent is called 'B' now, and was 'A' in the last run; according to its UIDVALIDITY it is the same", "",
+	},
 	{event.AllMessagesNew{UIDDoubt: doubt}, "UIDVALIDITY has changed on the near side (3 -> 4); no message is paired, so all messages count as new", ""},
 	{
 		event.MailAdopted{Pairs: 5, Only: [2]int{1, 2}},
@@ -244,6 +248,7 @@ var samples = []struct {
 	},
 	{event.OutdatedLine{Words: []string{`"a"`}}, `"a" is deprecated and has no effect here: delete the line`, ""},
 	{event.SectionTwice{Section: "Channel c", First: "line 3"}, "Channel c exists already in line 3; its name refers to that one", ""},
+	{event.UseUnknown{Word: `"Special:Snet"`, Meant: "Special:Sent"}, `"Special:Snet" is taken for the name of a mailbox; did you mean Special:Sent?`, ""},
 	{event.FileNotUTF8{}, "the file is not valid UTF-8; mailbox names beyond ASCII will not match", ""},
 	{event.CurlyQuotes{Replacement: []string{"Path x"}}, "curly quotes are read as straight quotes: write `Path x`", ""},
 	{event.StrayQuote{}, "a curly quote without a matching one at the other end of the word is part of the word", ""},
@@ -384,6 +389,12 @@ var errorSamples = []struct {
 	{event.NameOfMapInbox{}, "choose another MapInbox, or rename the mailbox"},
 	{event.NameReserved{Exclude: leave}, "rename it on the other side, or leave it out"},
 	{event.NameTwice{Exclude: leave}, "leave it out"},
+	{event.UseNotFound{Word: "Special:Sent", Keyword: "Far", Line: rc3, Store: "s"}, "write the name of the mailbox instead of Special:Sent (rc:3); mbsync -ls s lists the mailboxes"},
+	{event.UseNotFound{Word: "Special:Sent", Keyword: "Patterns", Line: rc3, Store: "s"}, "write the name of the mailbox instead of Special:Sent (rc:3), or remove the word; mbsync -ls s lists the mailboxes"},
+	{event.UseNotFound{Word: "Special:Sent", Keyword: "Far", Line: rc3, Store: "s", Was: "A"}, "if the mail is still in 'A', give it the use on the server again, or write this name instead of Special:Sent (rc:3); mbsync -ls s lists the mailboxes"},
+	{event.UseNotFound{Word: "Special:Sent", Keyword: "Far", Line: rc3, Boxes: []string{"A", "B"}}, "write the name of one of them instead of Special:Sent (rc:3)"},
+	{event.UseMoved{Was: "A", Now: "B", Command: "rm S"}, "nothing was changed; give the use to 'A' again on the server, or write this name in the configuration; to synchronize 'B' from now on, remove the sync state: rm S (the next run pairs the messages that both sides have, unless Adopt is no, and copies all others)"},
+	{event.UseMoved{Now: "B", Command: "rm S"}, "nothing was changed; give the use to that mailbox again on the server; to synchronize 'B' from now on, remove the sync state: rm S (the next run pairs the messages that both sides have, unless Adopt is no, and copies all others)"},
 	{event.NameNotInChannel{Patterns: rc3}, `add "!" at the end of Patterns (rc:3)`},
 	{event.NameOfOldVersion{}, ""},
 	{event.PatternsMatchNothing{Line: []string{"a", "b"}, Sure: true}, "write: Patterns a b"},

@@ -26,6 +26,9 @@ var configWordings = []wording{
 	says(func(f event.SectionTwice) string {
 		return fmt.Sprintf("%s exists already in %s; its name refers to that one", f.Section, f.First)
 	}),
+	says(func(f event.UseUnknown) string {
+		return f.Word + " is taken for the name of a mailbox; did you mean " + f.Meant + "?"
+	}),
 	says(func(event.FileNotUTF8) string {
 		return "the file is not valid UTF-8; mailbox names beyond ASCII will not match"
 	}),

@@ -40,6 +40,26 @@ var nameHints = []wording{
 		}
 		return text
 	}),
+	hints(func(f event.UseNotFound) string {
+		list := "mbsync -ls " + f.Store + " lists the mailboxes"
+		switch {
+		case len(f.Boxes) > 1:
+			return "write the name of one of them instead of " + f.Word + placeText(f.Line)
+		case f.Was != "":
+			return "if the mail is still in '" + f.Was + "', give it the use on the server again, or write this name instead of " + f.Word + placeText(f.Line) + "; " + list
+		case f.Keyword == "Patterns":
+			return "write the name of the mailbox instead of " + f.Word + placeText(f.Line) + ", or remove the word; " + list
+		}
+		return "write the name of the mailbox instead of " + f.Word + placeText(f.Line) + "; " + list
+	}),
+	hints(func(f event.UseMoved) string {
+		other := "give the use to that mailbox again on the server"
+		if f.Was != "" {
+			other = "give the use to '" + f.Was + "' again on the server, or write this name in the configuration"
+		}
+		return "nothing was changed; " + other + "; to synchronize '" + f.Now + "' from now on, remove the sync state: " + f.Command +
+			" (the next run pairs the messages that both sides have, unless Adopt is no, and copies all others)"
+	}),
 	hints(func(f event.SubFoldersNeeded) string {
 		here := f.Section + placeText(f.At)
 		if f.Style == "Maildir++" {

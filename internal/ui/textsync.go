@@ -25,6 +25,9 @@ var syncWordings = []wording{
 		return fmt.Sprintf("%s; the mailbox was probably restored from a backup: %d message(s) are the same as before, %d missing message(s) are to be copied to it again, %d were paired by Message-ID",
 			doubtText(f.UIDDoubt), f.Same, f.Copied, f.Paired)
 	}),
+	says(func(f event.BoxOfUseRenamed) string {
+		return fmt.Sprintf("the %s side mailbox with the special use %s is called '%s' now, and was '%s' in the last run; according to its UIDVALIDITY it is the same", f.Side, f.Use, f.Now, f.Was)
+	}),
 	says(func(f event.AllMessagesNew) string {
 		return doubtText(f.UIDDoubt) + "; no message is paired, so all messages count as new"
 	}),

@@ -95,11 +95,24 @@ func newGroup(w *Watcher, g Group) *group {
 	out.runner = g.NewRunner(out.observer)
 	for _, s := range g.Selections {
 		c := &watchedChannel{selection: s, name: s.Channel.Name, pairs: make(map[string]*watchedPair)}
-		c.stores[0] = out.addStore(s.Channel.Far.Store.Name, s.Channel.Far.Store.Trash)
-		c.stores[1] = out.addStore(s.Channel.Near.Store.Name, s.Channel.Near.Store.Trash)
+		c.stores[0] = out.addStore(s.Channel.Far.Store.Name, trashOf(c, 0))
+		c.stores[1] = out.addStore(s.Channel.Near.Store.Name, trashOf(c, 1))
 		out.channels = append(out.channels, c)
 	}
 	return out
+}
+
+// trashOf returns the mailbox for trash of one side of a channel; "": there is none, or the
+// server decides which it is, and reports its changes.
+func trashOf(c *watchedChannel, t int) string {
+	s := c.selection.Channel.Far.Store
+	if t == 1 {
+		s = c.selection.Channel.Near.Store
+	}
+	if s.TrashUse != "" {
+		return ""
+	}
+	return s.Trash
 }
 
 // addStore returns the store with a name.
@@ -289,7 +302,7 @@ func (c *watchedChannel) begin(now time.Time) (s channel.Selection, whole bool) 
 		}
 		return s, true
 	}
-	s.Boxes = []string{}
+	s.Boxes, s.Uses = []string{}, nil
 	for _, name := range slices.Sorted(maps.Keys(c.pairs)) {
 		p := c.pairs[name]
 		if at := p.due(); !at.IsZero() && !at.After(now) {

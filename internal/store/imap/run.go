@@ -13,6 +13,7 @@ import (
 type runFacts struct {
 	layout layoutCache
 	survey survey // see Trace
+	uses   useCache
 
 	// plainSelect: the server does not take parameters of SELECT.
 	plainSelect atomic.Bool

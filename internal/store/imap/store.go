@@ -101,6 +101,10 @@ type Options struct {
 	// those it creates.
 	SubscribedOnly bool
 
+	// KnownFolders are names on the server, by special uses in lower case. They apply if the
+	// server gives no mailbox an attribute.
+	KnownFolders map[string]string
+
 	// Listings, if not nil, is where listings are remembered from one run to the
 	// next. Account tells the account, that is the server and the user, from all
 	// others; it is called after a login. Without it, or with "", nothing is

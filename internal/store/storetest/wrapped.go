@@ -50,6 +50,7 @@ var abilities = map[string]func(any) bool{
 	"Retrier":      has[store.Retrier],
 	"PartLister":   has[store.PartLister],
 	"SpecialUser":  has[store.SpecialUser],
+	"UseFinder":    has[store.UseFinder],
 	"Filer":        has[store.Filer],
 	"Rester":       has[store.Rester],
 	"Watcher":      has[store.Watcher],

@@ -1,0 +1,84 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+
+	"isync/internal/event"
+	"isync/internal/syncstate"
+)
+
+// UseMovedError says that the special use of a channel now belongs to another mailbox than
+// in the last run. The sync state is about that one, so nothing was done.
+type UseMovedError struct {
+	Side syncstate.Side
+	Use  string
+	// Was is the mailbox of the last run; "": unknown, but UIDVALIDITY has changed.
+	Was, Now string
+	// StatePath is the path of the sync state.
+	StatePath string
+}
+
+func (e *UseMovedError) Error() string {
+	if e.Was == "" {
+		return fmt.Sprintf("the mailbox with the special use %s on the %s side, '%s', is another one than in the last run: its UIDVALIDITY differs",
+			e.Use, e.Side, e.Now)
+	}
+	return fmt.Sprintf("the special use %s on the %s side belonged to mailbox '%s' in the last run, and belongs to '%s' now",
+		e.Use, e.Side, e.Was, e.Now)
+}
+
+// checkUses makes sure that mailboxes that were found by their special uses are those that
+// the state is about, and notes their names. A mailbox with another name must be the same
+// one: its UIDVALIDITY is the same, all known UIDs are below UIDNEXT, and the old name does
+// not exist any more. The notes must be loaded, and the UIDVALIDITYs of the state those of
+// the last run.
+func (s *session) checkUses() error {
+	for _, t := range syncstate.Sides {
+		was, now := s.notes.Box[t], s.Box[t]
+		switch {
+		case s.Use[t] == "":
+			s.notes.Box[t] = ""
+			continue
+		case !s.result.HasState && !s.begun(), was == now, was == "" && s.mayBeSame(t):
+		case was != "" && s.mayBeSame(t) && !s.Exists[t](was):
+			s.tell(event.Notice, event.BoxOfUseRenamed{Use: s.Use[t], Side: t, Was: was, Now: now})
+		default:
+			return &UseMovedError{Side: t, Use: s.Use[t], Was: was, Now: now, StatePath: s.StatePath}
+		}
+		s.notes.Box[t] = now
+	}
+	return s.saveBoxes()
+}
+
+// saveBoxes writes the names of the mailboxes, and nothing else that has changed in the
+// notes: that is written with the state. If this run is interrupted, the next one must know
+// the names.
+func (s *session) saveBoxes() error {
+	if s.DryRun {
+		return nil
+	}
+	files := s.journal.files
+	before, err := files.readNotes()
+	if err != nil && !errors.Is(err, syncstate.ErrNotes) {
+		return err
+	}
+	if before.Box == s.notes.Box {
+		return nil
+	}
+	before.Box = s.notes.Box
+	if err := files.writeNotes(before); err != nil {
+		return err
+	}
+	s.noted = before.Encode()
+	return nil
+}
+
+// mayBeSame reports whether the mailbox of side t may be the one that the state is about.
+func (s *session) mayBeSame(t syncstate.Side) bool {
+	if s.boxes[t] == nil {
+		return false
+	}
+	info := s.boxes[t].Info()
+	return info.UIDValidity != 0 && info.UIDValidity == s.state.UIDValidity[t] && (info.UIDNextGuessed || info.UIDNext > s.topUID(t))
+}
