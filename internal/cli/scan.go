@@ -183,7 +183,7 @@ func (c *commandLine) authorizes() bool { return c.hasAuth || c.authList || c.ha
 func (c *commandLine) authConflict() error {
 	commands := 0
 	for _, given := range []bool{
-		c.hasAuth, c.authList, c.hasAuthForget,
+		c.hasAuth, c.authList, c.hasAuthForget, c.setup,
 		c.check, c.fixConfig, c.list, c.listStores, c.hasGetCert, c.listFailed, len(c.edits) > 0, c.watch, c.status,
 	} {
 		if given {
@@ -191,8 +191,8 @@ func (c *commandLine) authConflict() error {
 		}
 	}
 	switch {
-	case (c.device || c.noBrowser) && !c.hasAuth:
-		return usagef("options '--device' and '--no-browser' need --auth")
+	case (c.device || c.noBrowser) && !c.hasAuth && !c.setup:
+		return usagef("options '--device' and '--no-browser' need --auth or --setup")
 	case c.device && c.noBrowser:
 		return usagef("options '--device' and '--no-browser' contradict each other")
 	case !c.authorizes():

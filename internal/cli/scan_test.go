@@ -294,7 +294,7 @@ func TestScanErrors(t *testing.T) {
 		{"-crc", "option '-c' needs an argument: FILE"},
 		{"--online", "option '--online' needs --check"},
 		{"--offline", "options '--answer' and '--offline' need --setup"},
-		{"--device", "options '--device' and '--no-browser' need --auth"},
+		{"--device", "options '--device' and '--no-browser' need --auth or --setup"},
 		{"--write", "option '--write' needs --fix-config"},
 		{"--json=box", "option '--json' has one value, messages: write --json or --json=messages"},
 		{"-c", "option '-c' needs an argument: FILE"},

@@ -24,7 +24,7 @@ func (r *run) setupAccount(ctx context.Context) int {
 	if !w.begin() {
 		return exitFailure
 	}
-	defer w.end()
+	defer w.end(ctx)
 	err := setup.Run(ctx, w, strings.Join(r.c.names, " "), answers)
 	return w.outcome(ctx, err)
 }
@@ -39,6 +39,10 @@ type setupWorld struct {
 	// password is the file that is written for the password; "": none.
 	password string
 	written  bool
+	// consent is the account whose token was saved; nil: none was.
+	consent *config.Account
+	// madeDirs are the directories that were made for it, the innermost first.
+	madeDirs []string
 }
 
 // begin looks at the configuration file, and opens the terminal.
@@ -54,7 +58,10 @@ func (w *setupWorld) begin() bool {
 	return true
 }
 
-func (w *setupWorld) end() {
+func (w *setupWorld) end(ctx context.Context) {
+	if !w.written {
+		w.forgetConsent(context.WithoutCancel(ctx))
+	}
 	if w.tty != nil {
 		w.tty.Close()
 	}

@@ -111,6 +111,9 @@ func (w *setupWorld) CheckName(name string) error {
 	if cfg.Account(name) != nil || cfg.Store(p.Remote()) != nil || cfg.Store(p.Local()) != nil || cfg.Channel(name) != nil || cfg.Group(name) != nil {
 		return fmt.Errorf("%s has this name already", w.shorten(w.target.name))
 	}
+	if w.hasToken(name) {
+		return errors.New("there is an OAuth token of an earlier account with this name; to remove it, see mbsync --auth-forget")
+	}
 	if w.hasState(p.Remote()) {
 		return errors.New("there is a sync state of an earlier account with this name")
 	}

@@ -92,16 +92,23 @@ func (w *setupWorld) CheckKeeper(ctx context.Context, p *setup.Plan) (has bool, 
 		entry := w.freeName("mail/"+p.User, func(entry string) string { return filepath.Join(w.passStore(), entry+".gpg") })
 		p.PassCmd = "pass show " + shellQuote(entry)
 	case setup.InFile:
-		dir, err := w.env.Config.StateDir()
-		if err != nil {
+		if p.PassCmd, err = w.reserveFile(p.User); err != nil {
 			return fail(err)
 		}
-		dir = filepath.Join(dir, "passwords")
-		w.password = w.freeName(filepath.Join(dir, strings.ReplaceAll(p.User, "/", "_")), func(path string) string { return path })
-		p.PassCmd = "cat " + w.shellPath(w.password)
 	case setup.ByCommand, setup.Nowhere:
 	}
 	return false, nil
+}
+
+// reserveFile chooses the file for a password, and returns the command that prints it.
+func (w *setupWorld) reserveFile(name string) (command string, err error) {
+	dir, err := w.env.Config.StateDir()
+	if err != nil {
+		return "", err
+	}
+	dir = filepath.Join(dir, "passwords")
+	w.password = w.freeName(filepath.Join(dir, strings.ReplaceAll(name, "/", "_")), func(path string) string { return path })
+	return "cat " + w.shellPath(w.password), nil
 }
 
 // shellPath writes a path for a shell, with a tilde for the home directory.
@@ -129,7 +136,11 @@ func (w *setupWorld) Keep(ctx context.Context, p *setup.Plan, password string) (
 	if password == "" {
 		return undo, nil
 	}
-	switch p.Keeper {
+	place := p.Keeper
+	if p.OAuth != "" {
+		place = setup.InFile
+	}
+	switch place {
 	case setup.InKeyring:
 		if err = auth.KeepInKeychain(ctx, p.Server.Host, p.User, password); err == nil {
 			undo = func() { _ = auth.ForgetInKeychain(context.WithoutCancel(ctx), p.Server.Host, p.User) }
@@ -146,7 +157,7 @@ func (w *setupWorld) Keep(ctx context.Context, p *setup.Plan, password string) (
 	case setup.ByCommand, setup.Nowhere:
 	}
 	if err != nil {
-		return nil, &keepError{p.Keeper, err}
+		return nil, &keepError{place, err}
 	}
 	return undo, nil
 }
@@ -204,17 +215,33 @@ func (e *unitError) Unwrap() error { return e.err }
 // unitLimit is how long systemctl may take.
 const unitLimit = 20 * time.Second
 
+// watchUnit is the unit of mbsync --watch.
+const watchUnit = "mbsync-watch.service"
+
+// Reload implements setup.World.
+func (w *setupWorld) Reload() string {
+	if w.c.hasConfig || !systemctl("is-active", "--quiet", watchUnit) {
+		return ""
+	}
+	return "systemctl --user reload " + watchUnit
+}
+
+// systemctl asks the systemd of the user.
+func systemctl(args ...string) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), unitLimit)
+	defer cancel()
+	return exec.CommandContext(ctx, "systemctl", append([]string{"--user"}, args...)...).Run() == nil
+}
+
 // Services implements setup.World. The units use the usual configuration file.
 func (w *setupWorld) Services() (units []string) {
 	if w.c.hasConfig {
 		return nil
 	}
-	for _, unit := range []string{"mbsync.timer", "mbsync-watch.service"} {
-		ctx, cancel := context.WithTimeout(context.Background(), unitLimit)
-		if exec.CommandContext(ctx, "systemctl", "--user", "cat", unit).Run() == nil {
+	for _, unit := range []string{"mbsync.timer", watchUnit} {
+		if systemctl("cat", unit) {
 			units = append(units, unit)
 		}
-		cancel()
 	}
 	return units
 }

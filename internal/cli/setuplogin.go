@@ -20,23 +20,35 @@ func (w *setupWorld) Find(ctx context.Context, a discover.Address) (discover.Res
 	return discover.Find(ctx, a, o)
 }
 
-// Try implements setup.World: it logs in like a run, and lists the mailboxes. It changes and
-// remembers nothing.
-func (w *setupWorld) Try(ctx context.Context, p *setup.Plan, password string) ([]setup.Mailbox, error) {
+// trial returns the configuration that is tried: that of the account alone, with the password,
+// or the client secret, in memory.
+func (w *setupWorld) trial(p *setup.Plan, secret string) (*config.Config, error) {
 	trial := *p
 	trial.Directory, trial.Patterns, trial.Deletions = "~/Mail", []string{"*"}, setup.KeepAll
 	cfg, _, err := config.Parse("the account", []byte(trial.Text()), w.env.Config)
+	if err != nil || secret == "" {
+		return cfg, err
+	}
+	a := cfg.Account(p.Name)
+	if a.HasOAuth() {
+		a.OAuth.ClientSecret, a.OAuth.ClientSecretCmd = config.NewSecret(secret), ""
+	} else {
+		a.Pass, a.PassCmd, a.UseKeychain = config.NewSecret(secret), "", false
+	}
+	return cfg, nil
+}
+
+// Try implements setup.World: it logs in like a run, and lists the mailboxes. It changes and
+// remembers nothing.
+func (w *setupWorld) Try(ctx context.Context, p *setup.Plan, secret string) ([]setup.Mailbox, error) {
+	cfg, err := w.trial(p, secret)
 	if err != nil {
 		return nil, err
-	}
-	if password != "" {
-		a := cfg.Account(p.Name)
-		a.Pass, a.PassCmd, a.UseKeychain = config.NewSecret(password), "", false
 	}
 	w.cfg = cfg
 	ws := w.workshop()
 	ws.readOnly = true
-	s := cfg.Store(trial.Remote())
+	s := cfg.Store(p.Remote())
 	virtual, err := ws.virtualBoxes(ctx, s)
 	if err != nil {
 		return nil, &store.StoreError{Store: s.Name, Err: err}

@@ -158,6 +158,15 @@ var clientIDHints = map[string][3]string{
 	},
 }
 
+// ClientIDHelp says where to get a client id of a provider, the value of OAuth.
+func ClientIDHelp(provider string) []string {
+	lines, ok := clientIDHints[provider]
+	if !ok {
+		return nil
+	}
+	return lines[:]
+}
+
 // oauthKeywords are those that make no sense without OAuth.
 var oauthKeywords = []string{
 	"OAuthClientId", secretKeyword, "OAuthClientSecretCmd", "OAuthTenant", "OAuthScope", "OAuthAuthURL", "OAuthTokenURL", "OAuthDeviceURL",
@@ -220,12 +229,14 @@ func (p *parser) finishTokenStore(d *draft) {
 	if o.TokenFile != "" || d.name == "" {
 		return
 	}
-	dir, err := p.env.xdgDir("XDG_STATE_HOME", filepath.Join(".local", "state"))
+	// Where the sync states are: if another directory came to be beside the old one, it would
+	// be unclear which one has them.
+	dir, err := p.env.StateDir()
 	if err != nil {
 		p.errorf(d.pos, "", "%s: cannot find the directory for tokens: %w", d.label(), err)
 		return
 	}
-	o.TokenFile = filepath.Join(dir, stateDir, "tokens", fileName(d.name))
+	o.TokenFile = filepath.Join(dir, "tokens", fileName(d.name))
 }
 
 // fileName makes a file name of the name of an account: what could be special is escaped.

@@ -36,13 +36,20 @@ type World interface {
 	Try(ctx context.Context, p *Plan, password string) ([]Mailbox, error)
 	Distrusted(err error) bool
 
+	// OAuthHelp says where to get a client id.
+	OAuthHelp(provider string) []string
+	// Authorize asks the user for consent in a browser, and saves the token. SecretFile returns
+	// the command that prints the client secret, which Keep puts into a file.
+	Authorize(ctx context.Context, p *Plan, secret string) error
+	SecretFile(p *Plan) (command string, err error)
+
 	// Keepers are the places for passwords that there are, the best first.
 	Keepers() []Keeper
 	// CheckKeeper finds out whether a password can be kept there, and sets PassCmd. has: it has
 	// a password of the user already.
 	CheckKeeper(ctx context.Context, p *Plan) (has bool, err error)
-	// Keep puts the password there. undo removes it again.
-	Keep(ctx context.Context, p *Plan, password string) (undo func(), err error)
+	// Keep puts the password, or the client secret, there. undo removes it again.
+	Keep(ctx context.Context, p *Plan, secret string) (undo func(), err error)
 
 	// File names the configuration file, and whether it exists.
 	File() (name string, exists bool)
@@ -62,6 +69,8 @@ type World interface {
 	Write(p *Plan) (backup string, err error)
 	// Run synchronizes the channel.
 	Run(ctx context.Context, channel string) error
+	// Reload is the command that makes a running watcher read the file again; "": none runs.
+	Reload() string
 	// Services are the units that can be enabled; Enable enables one.
 	Services() []string
 	Enable(ctx context.Context, unit string) error
@@ -75,9 +84,11 @@ type dialogue struct {
 	answers Answers
 	used    map[string]bool // answers that were taken
 	plan    Plan
-	// password is what was typed.
+	// password is what was typed: the password, or the client secret of OAuth.
 	password string
-	boxes    []Mailbox
+	// consented: there is a token.
+	consented bool
+	boxes     []Mailbox
 	// found is what is known of the server.
 	found discover.Result
 }
@@ -88,7 +99,7 @@ func Run(ctx context.Context, w World, address string, answers Answers) error {
 	d := &dialogue{world: w, answers: answers, used: make(map[string]bool)}
 	for _, step := range []func(context.Context) error{
 		func(ctx context.Context) error { return d.address(ctx, address) },
-		d.find, d.server, d.user, d.name, d.keeper, d.logIn, d.directory, d.mailboxes, d.messages, d.deletions, d.write,
+		d.find, d.server, d.user, d.name, d.login, d.logIn, d.directory, d.mailboxes, d.messages, d.deletions, d.write,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -315,20 +326,6 @@ func anything(text string) (string, error) {
 	return text, nil
 }
 
-// keeper asks where the password is kept, and for the password.
-func (d *dialogue) keeper(ctx context.Context) error {
-	if p := d.plan.Provider; p != nil && p.Secret != provider.Password {
-		switch {
-		case p.Secret == provider.AppPassword && p.SecretPage != "":
-			d.print(textAppPassword, p.Title, p.SecretPage)
-		case p.Secret == provider.TokenOnly:
-			d.print(textTokenOnly, p.Title)
-			return d.keepIn(ctx, []Keeper{ByCommand})
-		}
-	}
-	return d.keepIn(ctx, d.world.Keepers())
-}
-
 // keepIn asks where the password is kept, of some places.
 func (d *dialogue) keepIn(ctx context.Context, places []Keeper) error {
 	for {
@@ -401,8 +398,7 @@ func (d *dialogue) logIn(ctx context.Context) error {
 				return err
 			}
 		}
-		d.print("Logging in to %s ...", d.plan.Server.Host)
-		boxes, err := d.world.Try(ctx, &d.plan, d.password)
+		boxes, err := d.try(ctx)
 		if err == nil {
 			d.boxes = boxes
 			d.print("  The login has succeeded.")
@@ -435,9 +431,13 @@ func (d *dialogue) certificate(ctx context.Context) (err error) {
 
 // again asks what to do after the login has failed.
 func (d *dialogue) again(ctx context.Context) error {
+	what := "password"
+	if d.plan.OAuth != "" {
+		what = "client"
+	}
 	answer, err := d.ask(ctx, query{
-		text: "Try again with another password, user or server, or stop", what: "what to do after the login has failed",
-		check: oneOf("password", "user", "server", "stop"),
+		text: "Try again with another " + what + ", user or server, or stop", what: "what to do after the login has failed",
+		check: oneOf(what, "user", "server", "stop"),
 	})
 	if _, ok := errors.AsType[*NoAnswerError](err); ok {
 		return ErrDeclined
@@ -456,8 +456,11 @@ func (d *dialogue) again(ctx context.Context) error {
 		if err := d.user(ctx); err != nil {
 			return err
 		}
-	case "password":
-		d.password = ""
+	case what:
+		d.password, d.consented = "", false
+		if d.plan.OAuth != "" {
+			return d.client(ctx)
+		}
 		if d.plan.Keeper == ByCommand {
 			return d.keepIn(ctx, d.world.Keepers())
 		}
@@ -539,7 +542,7 @@ func (d *dialogue) mailboxes(ctx context.Context) error {
 			if err != nil {
 				return "", err
 			}
-			if len(d.boxes) > 0 && d.selected(words) == 0 {
+			if len(d.boxes) > 0 && d.selected(words) == 0 && !strings.Contains(text, "Special:") {
 				return "", errors.New("no mailbox of the server matches")
 			}
 			return config.JoinArgs(words), nil

@@ -39,6 +39,9 @@ func (d *dialogue) write(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 		d.world.Report(err)
+		if d.plan.OAuth != "" {
+			return ErrDeclined
+		}
 		places := slices.DeleteFunc(slices.Clone(d.world.Keepers()), func(k Keeper) bool { return k == d.plan.Keeper })
 		if err := d.keepIn(ctx, places); err != nil {
 			return err
@@ -64,6 +67,9 @@ func (d *dialogue) writeFile(undo func()) error {
 func (d *dialogue) offers(ctx context.Context) error {
 	command := d.world.Command(d.plan.Name)
 	if !d.world.Online() {
+		if d.plan.OAuth != "" {
+			d.print("To log in: %s", d.world.Command("--auth "+d.plan.Name))
+		}
 		d.print("To synchronize: %s", command)
 		return nil
 	}
@@ -91,8 +97,12 @@ var units = map[string]string{"timer": "mbsync.timer", "watch": "mbsync-watch.se
 
 // service offers to synchronize from time to time, or always.
 func (d *dialogue) service(ctx context.Context) error {
-	if d.plan.Keeper == Nowhere {
+	if d.plan.OAuth == "" && d.plan.Keeper == Nowhere {
 		return nil // a service cannot ask
+	}
+	if reload := d.world.Reload(); reload != "" {
+		d.print("To make the running mbsync-watch.service synchronize this account, too: %s", reload)
+		return nil
 	}
 	have := d.world.Services()
 	words := []string{"no"}

@@ -43,6 +43,13 @@ type Plan struct {
 	// Certificate is a file with a certificate to trust; "": none.
 	Certificate string
 
+	// OAuth is the keyword's value if tokens of OAuth 2.0 are used; "": a password is. Issuer
+	// and Scopes are those of a custom provider.
+	OAuth, Issuer, ClientID string
+	Scopes                  []string
+	// SecretCmd prints the client secret; "": there is none.
+	SecretCmd string
+
 	Keeper Keeper
 	// PassCmd prints the password; "": the key ring has it, or it is asked for.
 	PassCmd string
@@ -106,6 +113,16 @@ func (p *Plan) Text() string {
 	}
 	line("User", p.User)
 	switch {
+	case p.OAuth != "":
+		line("OAuth", p.OAuth)
+		if p.Issuer != "" {
+			line("OAuthIssuer", p.Issuer)
+			line("OAuthScope", p.Scopes...)
+		}
+		line("OAuthClientId", p.ClientID)
+		if p.SecretCmd != "" {
+			line("OAuthClientSecretCmd", p.SecretCmd)
+		}
 	case p.PassCmd != "":
 		line("PassCmd", p.PassCmd)
 	case p.Keeper == InKeyring:

@@ -19,6 +19,10 @@ const (
 	askServer      = "server"
 	askUser        = "user"
 	askLogin       = "login"
+	askIssuer      = "issuer"
+	askScope       = "scope"
+	askClient      = "client-id"
+	askSecret      = "client-secret-command"
 	askKeep        = "keep-password"
 	askCommand     = "password-command"
 	askCertificate = "certificate"
@@ -35,10 +39,15 @@ const (
 var questions = []Question{
 	{askServer, "[imap://|imaps://]HOST[:PORT]", "the IMAP server; imap:// stands for STARTTLS"},
 	{askUser, "NAME", "the user name for the server"},
+	{askName, "NAME", "the name of the channel"},
+	{askLogin, "password|oauth", "how to log in, where both are possible"},
+	{askIssuer, "URL", "the OAuth provider of a server that is not in the table of providers"},
+	{askScope, "SCOPE ...", "the OAuth scopes of such a provider"},
+	{askClient, "ID", "the OAuth client id"},
+	{askSecret, "none|COMMAND", "the command that prints the OAuth client secret"},
 	{askKeep, "keyring|pass|file|command|ask", "where the password is kept"},
 	{askCommand, "COMMAND", "the command that prints the password, with keep-password=command"},
 	{askCertificate, "FILE", "a file with the certificate to trust"},
-	{askName, "NAME", "the name of the channel"},
 	{askDirectory, "DIRECTORY", "where the mail goes"},
 	{askMailboxes, "PATTERNS", "the mailboxes to synchronize, as for the keyword Patterns"},
 	{askMessages, "all|NUMBER", "how many messages of each mailbox"},

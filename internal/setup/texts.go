@@ -11,8 +11,11 @@ const textForeign = `  This name comes from DNS, and it is not in %s. Go on only
 const textAppPassword = `%s wants an app password: one that is made for this program.
 Make it here: %s`
 
-const textTokenOnly = `%s accepts no passwords, only access tokens of OAuth 2.0. A command
-has to print one.`
+const textTokenOnly = `%s accepts no passwords, only OAuth 2.0.`
+
+const textOAuth = `
+With a password, mbsync needs nothing else. With OAuth, you consent in a browser, and
+no password is kept; that needs a client id, which is yours.`
 
 var keeperTexts = map[Keeper]string{
 	InKeyring: "the key ring of this session",

@@ -37,7 +37,7 @@ func (s *session) screen() string {
 	}
 	lines = slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, "Took ") }) // of a busy machine
 	text := strings.TrimSpace(strings.Join(lines, "\n"))
-	ports := strings.NewReplacer(fmt.Sprint(s.w.server.TLSPort), "993", fmt.Sprint(s.w.server.Port), "143")
+	ports := strings.NewReplacer(s.w.home, "~", fmt.Sprint(s.w.server.TLSPort), "993", fmt.Sprint(s.w.server.Port), "143")
 	return regexp.MustCompile(`(?m)^ *Port 993\n`).ReplaceAllString(ports.Replace(text), "")
 }
 
@@ -80,6 +80,19 @@ func TestRecording(t *testing.T) {
 	s.answers(w.questions()...)
 	s.want(0, "pulled 3 new message(s)")
 	recorded(t, "password", "$ mbsync --setup user@example.org\n"+s.screen())
+}
+
+// TestOAuthRecording: the same with OAuth.
+func TestOAuthRecording(t *testing.T) {
+	w, idp := tokens(t)
+	s := w.start("--setup", "user@example.org")
+	s.answers(w.consenting(idp)...)
+	s.answers(common...)
+	s.want(0, "pulled 3 new message(s)")
+	text := s.screen()
+	text = strings.ReplaceAll(text, idp.Issuer, "https://login.example.org")
+	text = regexp.MustCompile(`https://login\.example\.org/\S*`).ReplaceAllString(text, "https://login.example.org/authorize?client_id=...")
+	recorded(t, "oauth", "$ mbsync --setup user@example.org\n"+text)
 }
 
 // TestQuestionsInPage: the page has all questions.

@@ -49,10 +49,23 @@ const testUser = "user"
 // newWorld starts the servers. Dovecot has a user with some mail.
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	return newWorldWith(t, "")
+}
+
+// newWorldWith is newWorld with something added to the configuration of Dovecot.
+func newWorldWith(t *testing.T, extra string) *world {
+	t.Helper()
+	return newWorldOf(t, testkit.DovecotConfig{Extra: extra})
+}
+
+// newWorldOf is newWorld with a Dovecot of some kind.
+func newWorldOf(t *testing.T, cfg testkit.DovecotConfig) *world {
+	t.Helper()
 	w := &world{tb: t, home: t.TempDir(), pages: make(map[string]string), records: make(map[string][]dns.RR)}
 	ca := testkit.NewCA(t)
-	cert := ca.Issue(t, testkit.CertConfig{Hosts: []string{"mail.example.org", "127.0.0.1"}})
-	w.server = testkit.StartDovecot(t, testkit.DovecotConfig{Users: []string{testUser}, Certificate: cert})
+	cfg.Users = []string{testUser}
+	cfg.Certificate = ca.Issue(t, testkit.CertConfig{Hosts: []string{"mail.example.org", "127.0.0.1"}})
+	w.server = testkit.StartDovecot(t, cfg)
 	w.server.CA = ca
 	w.server.Seed(t, testUser, "INBOX", testkit.Mail{Body: "Subject: one\r\n\r\nHello\r\n"}, testkit.Mail{Body: "Subject: two\r\n\r\nHello\r\n"})
 	w.server.Seed(t, testUser, "Archive", testkit.Mail{Body: "Subject: old\r\n\r\nHello\r\n"})
@@ -281,6 +294,18 @@ func (s *session) await(question string) {
 		}
 		if time.Now().After(deadline) {
 			s.w.tb.Fatalf("no question %q:\n%s", question, s)
+		}
+		time.Sleep(3 * time.Millisecond)
+	}
+}
+
+// awaitText waits for a line that is no question.
+func (s *session) awaitText(text string) {
+	s.w.tb.Helper()
+	deadline := time.Now().Add(patience)
+	for !strings.Contains(s.String(), text) {
+		if time.Now().After(deadline) {
+			s.w.tb.Fatalf("no %q:\n%s", text, s)
 		}
 		time.Sleep(3 * time.Millisecond)
 	}
