@@ -6,6 +6,7 @@ import (
 	"isync/internal/event"
 	"isync/internal/mail"
 	"isync/internal/plan"
+	"isync/internal/store"
 	"isync/internal/syncstate"
 )
 
@@ -95,10 +96,25 @@ func (p *Prepared) Execute(ctx context.Context) (Result, error) {
 	if !p.done && !p.pair.DryRun {
 		err = p.s.carryOut(ctx)
 	}
+	if err == nil && !p.pair.DryRun {
+		p.s.noteMarks()
+	}
 	if cerr := p.Release(ctx); err == nil {
 		err = cerr
 	}
 	return p.Result(), err
+}
+
+// noteMarks notes the marks of the mailboxes at the end of a run.
+func (s *session) noteMarks() {
+	for t, b := range s.boxes {
+		if b == nil {
+			continue
+		}
+		if b, ok := store.As[store.Settler](b); ok {
+			s.result.Marks[t] = b.SettledMark()
+		}
+	}
 }
 
 // Release gives back the sessions and the lock. It is for pairs that wait for other

@@ -67,6 +67,9 @@ type Outcome struct {
 	// Unchanged: nothing has changed since a run that found nothing to do, so the
 	// mailboxes were not listed.
 	Unchanged bool
+	// Marks are opaque texts: as long as a mailbox has the same one, there is nothing in it that
+	// the run does not know. "": unknown.
+	Marks [2]string
 	// Ambiguous is the number of messages of each side that earlier runs have not copied,
 	// because the other side may have them.
 	Ambiguous [2]int

@@ -311,6 +311,14 @@ type Marked interface {
 	Mark() string
 }
 
+// Settler is implemented by mailboxes of a Marker.
+type Settler interface {
+	// SettledMark returns the mark that the mailbox has now if, since it was opened, it was
+	// changed by nothing but the calls of this Mailbox; "": that is not known. So as long as it has
+	// this mark, there is nothing in it that the user of this Mailbox does not know.
+	SettledMark() string
+}
+
 // Need says what a listing must hold. A store may return more than was asked
 // for in each message, but no other messages.
 type Need struct {

@@ -45,6 +45,8 @@ type Watch interface {
 type WatchReport struct {
 	// Box is the canonical name of a mailbox that has changed, or may have changed; "": none.
 	Box string
+	// Mark, if not "", is the mark that the mailbox has now (Marker).
+	Mark string
 	// Boxes: mailboxes may have been created, removed or renamed.
 	Boxes bool
 	// All: each mailbox may have changed, since changes were missed.

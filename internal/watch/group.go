@@ -59,6 +59,18 @@ type watchedPair struct {
 	entry
 	pair    event.Pair
 	problem error
+	// settled are the marks of the mailboxes at the end of the last run, if it has
+	// succeeded: a report with this mark is about nothing new.
+	settled [2]string
+	// news is what remote stores have reported about each mailbox since the last run
+	// began.
+	news [2]news
+}
+
+// news is what was reported about a mailbox.
+type news struct {
+	pending bool   // something was, and is not known to be part of a run
+	mark    string // of the last report; "": that of one of them is unknown
 }
 
 // watchedStore is a store of a group.
@@ -298,7 +310,7 @@ func (c *watchedChannel) begin(now time.Time) (s channel.Selection, whole bool) 
 	if whole {
 		c.whole.begin()
 		for _, p := range c.pairs {
-			p.begin()
+			p.beginRun()
 		}
 		return s, true
 	}
@@ -306,7 +318,7 @@ func (c *watchedChannel) begin(now time.Time) (s channel.Selection, whole bool) 
 	for _, name := range slices.Sorted(maps.Keys(c.pairs)) {
 		p := c.pairs[name]
 		if at := p.due(); !at.IsZero() && !at.After(now) {
-			p.begin()
+			p.beginRun()
 			s.Boxes = append(s.Boxes, name)
 		}
 	}

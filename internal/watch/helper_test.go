@@ -33,6 +33,8 @@ type world struct {
 	// hook of the stores, by name.
 	hook map[string]func(mem.Op) error
 	o    watch.Options
+	// wrap, if not nil, wraps the mailboxes of the store far.
+	wrap func(m store.Mailbox, box string) store.Mailbox
 	// named are the mailboxes that the command line names; nil: none.
 	named []string
 	// together: all channels are in one group.
@@ -98,6 +100,15 @@ type reporting struct {
 	selects  int // calls of Select
 	probes   int
 	watches  int // that were not closed
+}
+
+// Open implements store.Store.
+func (r *reporting) Open(ctx context.Context, box string, req store.OpenRequest) (store.Mailbox, error) {
+	m, err := r.Store.Open(ctx, box, req)
+	if err == nil && r.w.wrap != nil && r.Name() == "far" {
+		m = r.w.wrap(m, box)
+	}
+	return m, err
 }
 
 // nearby is such a store that is local.

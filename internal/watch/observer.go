@@ -44,6 +44,7 @@ type result struct {
 	locked bool
 	err    error
 	counts [2]event.Counts // of the changes that were made
+	marks  [2]string       // see event.Outcome
 }
 
 func newObserver(next event.Sink) *observer {
@@ -104,7 +105,7 @@ func (o *observer) noteEnd(e event.PairEnded) event.Event {
 		return e
 	}
 	r.ended, r.err, r.locked = true, e.Err, e.Status == event.StatusLocked
-	r.counts = e.Outcome.Counts
+	r.counts, r.marks = e.Outcome.Counts, e.Outcome.Marks
 	r.failed = e.Err != nil || e.Outcome.Failed+e.Outcome.Problems > 0
 	switch {
 	case !r.failed:

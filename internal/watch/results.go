@@ -48,16 +48,65 @@ func (g *group) takeReport(r reported, now time.Time) {
 		g.noteWhole(s, r.report.All, now)
 	}
 	if r.report.Box != "" && !r.report.All {
-		g.noteBox(s, r.report.Box, event.Pair{}, now)
+		g.noteBox(s, r.report.Box, r.report.Mark, event.Pair{}, now)
 	}
 }
 
 // note notes a report of a store.
 func (s *watchedStore) note(e *entry, now time.Time) {
-	if _, local := store.As[store.Local](s.store); local {
+	if s.isLocal() {
 		e.reportedLocally(now)
 	} else {
 		e.reported(now)
+	}
+}
+
+func (s *watchedStore) isLocal() bool {
+	_, local := store.As[store.Local](s.store)
+	return local
+}
+
+// note notes a report about the mailbox of side t. mark is the mark that it has now; "":
+// unknown. If the last run has left it like that, there is nothing to do, and earlier
+// reports, which were about changes that led to it, are withdrawn. A report during a run is
+// compared with what the run will leave.
+func (p *watchedPair) note(s *watchedStore, t int, mark string, now time.Time) {
+	if s.isLocal() {
+		p.reportedLocally(now)
+		return
+	}
+	n := &p.news[t]
+	if n.pending && n.mark == "" {
+		mark = ""
+	}
+	if !p.running && mark != "" && mark == p.settled[t] {
+		*n = news{}
+		if !p.news[1-t].pending {
+			p.remote, p.remoteFirst = time.Time{}, time.Time{}
+		}
+		return
+	}
+	*n = news{true, mark}
+	p.reported(now)
+}
+
+// beginRun begins a run of the pair.
+func (p *watchedPair) beginRun() {
+	p.begin()
+	p.news = [2]news{}
+}
+
+// settle notes the marks that a successful run has left, and withdraws the reports during
+// the run that it covers.
+func (p *watchedPair) settle(marks [2]string) {
+	p.settled = marks
+	for t := range p.news {
+		if n := &p.news[t]; n.pending && n.mark != "" && n.mark == marks[t] {
+			*n = news{}
+		}
+	}
+	if p.running && !p.news[0].pending && !p.news[1].pending {
+		p.remoteAgain = false
 	}
 }
 
@@ -77,9 +126,9 @@ func (c *watchedChannel) uses(s *watchedStore) bool { return c.stores[0] == s ||
 // maxEarly bounds the number of reports about mailboxes that are not known yet.
 const maxEarly = 100_000
 
-// noteBox notes that a mailbox of a store has changed. If by is not zero, the run of that
-// pair has done that.
-func (g *group) noteBox(s *watchedStore, box string, by event.Pair, now time.Time) {
+// noteBox notes that a mailbox of a store has changed. mark is the mark that it has now; "":
+// unknown. If by is not zero, the run of that pair has done that.
+func (g *group) noteBox(s *watchedStore, box, mark string, by event.Pair, now time.Time) {
 	for _, c := range g.channels {
 		for t := range c.stores {
 			if c.stores[t] != s {
@@ -90,7 +139,7 @@ func (g *group) noteBox(s *watchedStore, box string, by event.Pair, now time.Tim
 				if p.pair.Box[t] == box {
 					known = true
 					if p.pair != by {
-						s.note(&p.entry, now)
+						p.note(s, t, mark, now)
 					}
 				}
 			}
@@ -216,10 +265,10 @@ func (g *group) noteOwn(found *outcome, now time.Time) {
 			}
 			for t, s := range c.stores {
 				if r.counts[t].Total() > 0 {
-					g.noteBox(s, p.Box[t], p, now)
+					g.noteBox(s, p.Box[t], "", p, now)
 				}
 				if s.trash != "" && r.counts[0].Trashed+r.counts[1].Trashed > 0 {
-					g.noteBox(s, s.trash, p, now)
+					g.noteBox(s, s.trash, "", p, now)
 				}
 			}
 		}
@@ -269,7 +318,7 @@ func (g *group) replacePairs(c *watchedChannel, found *outcome, now time.Time) {
 			old = &watchedPair{entry: entry{running: true}}
 			for t, s := range c.stores {
 				if c.early[t][p.Box[t]] {
-					s.note(&old.entry, now)
+					old.note(s, t, "", now)
 				}
 			}
 		}
@@ -310,6 +359,11 @@ func (g *group) endPairs(c *watchedChannel, found *outcome, now time.Time) {
 			continue
 		}
 		r := results[name]
+		if r == nil || !r.ended || r.failed {
+			p.settled = [2]string{}
+		} else {
+			p.settle(r.marks)
+		}
 		switch {
 		case r == nil || !r.ended:
 			// It was interrupted, or a store has failed before.

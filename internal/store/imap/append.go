@@ -22,7 +22,7 @@ const maxRefused = 5
 
 // Append implements store.Mailbox.
 func (m *mailbox) Append(ctx context.Context, done func(store.AppendResult)) (store.Appender, error) {
-	sess, err := m.change(ctx)
+	sess, err := m.changeCounted(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -133,6 +133,9 @@ func (a *appender) complete(ctx context.Context) {
 // nothing more can be stored.
 func (a *appender) answered(key int, got *imapclient.Appended, err error) error {
 	m := a.box
+	if err != nil {
+		m.noteUnknown()
+	}
 	switch {
 	case err == nil:
 		uid := mail.UID(0)
@@ -142,6 +145,7 @@ func (a *appender) answered(key int, got *imapclient.Appended, err error) error 
 			}
 			uid = got.UID()
 		}
+		m.noteStored(uid)
 		a.stored(key, uid, false)
 	case !refused(err):
 		return m.fail("storing messages", err)
@@ -242,6 +246,7 @@ func (a *appender) Put(ctx context.Context, o *store.Outgoing) error {
 
 // enqueue makes the goroutine wait for an answer.
 func (a *appender) enqueue(s *sent) {
+	a.box.noteSent()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.queue = append(a.queue, s)

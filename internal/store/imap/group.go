@@ -172,6 +172,9 @@ func (a *appender) sendRest(ctx context.Context) error {
 // nothing more can be stored.
 func (a *appender) groupAnswered(ctx context.Context, s *sent, got *imapclient.Appended, err error) error {
 	m := a.box
+	if err != nil {
+		m.noteUnknown()
+	}
 	switch {
 	case err == nil:
 		var uids []mail.UID
@@ -181,6 +184,10 @@ func (a *appender) groupAnswered(ctx context.Context, s *sent, got *imapclient.A
 			}
 			uids = got.Each()
 		}
+		if uids == nil {
+			m.noteUnknown()
+		}
+		m.noteStored(uids...)
 		for i, it := range s.group.items {
 			uid := mail.UID(0)
 			if uids != nil {

@@ -39,6 +39,7 @@ type mailbox struct {
 	arrived uint64
 	// prefetched are messages that need not be fetched; see startAhead.
 	prefetched map[mail.UID]*prefetched
+	own        ownChanges
 }
 
 var (
@@ -180,6 +181,15 @@ func (m *mailbox) useLocked() (*session.Session, error) {
 
 // change is use for a call that changes the mailbox.
 func (m *mailbox) change(ctx context.Context) (*session.Session, error) {
+	sess, err := m.changeCounted(ctx)
+	if err == nil {
+		m.noteUnknown()
+	}
+	return sess, err
+}
+
+// changeCounted is change for a call that counts its changes: see ownChanges.
+func (m *mailbox) changeCounted(ctx context.Context) (*session.Session, error) {
 	if m.readOnly {
 		return nil, m.store.boxError(m.box, errReadOnly)
 	}
@@ -204,7 +214,7 @@ func (m *mailbox) fail(what string, err error) error {
 func (m *mailbox) reconnect(ctx context.Context) error {
 	m.mu.Lock()
 	old, validity := m.sess, m.info.UIDValidity
-	m.sess = nil
+	m.sess, m.own.unknown = nil, true
 	m.mu.Unlock()
 	m.giveBack(old)
 	if err := m.open(ctx); err != nil || m.deposit {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 
+	"isync/internal/imapwire"
 	"isync/internal/mail"
 	"isync/internal/store"
 	"isync/internal/store/imap/watching"
@@ -144,9 +145,9 @@ func (w *watch) matters(box string) bool {
 
 // Changed implements watching.Listener. Mailboxes are reported even if they are not
 // selected: the run that has found them may still be going on.
-func (w *watch) Changed(name string) {
+func (w *watch) Changed(name string, st *imapwire.BoxStatus) {
 	if box := w.canonical(name); box != "" {
-		w.report(store.WatchReport{Box: box})
+		w.report(store.WatchReport{Box: box, Mark: markOf(st)})
 	}
 }
 

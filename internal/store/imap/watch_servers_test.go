@@ -225,6 +225,7 @@ type otherClient struct {
 	traits testkit.Traits
 	// selected is the mailbox that is selected.
 	selected string
+	keywords int // that were set
 }
 
 func (o *otherClient) check(err error) {

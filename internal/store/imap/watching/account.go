@@ -62,9 +62,9 @@ type Listener interface {
 	// Subscriptions reports whether Boxes is to be called when mailboxes are subscribed
 	// or unsubscribed, too. It is called on any goroutine.
 	Subscriptions() bool
-	// Changed: a mailbox may have changed. Boxes: there may be other mailboxes. All: each
+	// Changed: a mailbox may have changed. st has what is known of its status now. Boxes: there may be other mailboxes. All: each
 	// of them may have changed.
-	Changed(name string)
+	Changed(name string, st *imapwire.BoxStatus)
 	Boxes()
 	All()
 	// State is called with each new state, after the changes that were found when the state
@@ -265,6 +265,10 @@ func (m *Member) report() {
 	names, state := a.names, a.state
 	connected, stateIsNew, all, boxes := m.connected && names != nil, m.stateIsNew, m.all, m.boxes
 	changed := slices.Sorted(maps.Keys(m.changed))
+	known := make([]imapwire.BoxStatus, len(changed))
+	for i, name := range changed {
+		known[i] = a.known[name]
+	}
 	m.connected, m.stateIsNew, m.all, m.boxes = false, false, false, false
 	clear(m.changed)
 	a.mu.Unlock()
@@ -278,8 +282,8 @@ func (m *Member) report() {
 		m.listener.All()
 		changed = nil
 	}
-	for _, name := range changed {
-		m.listener.Changed(name)
+	for i, name := range changed {
+		m.listener.Changed(name, &known[i])
 	}
 	// Whoever waits for a connection then knows already what is to be done.
 	if stateIsNew {
