@@ -236,8 +236,9 @@ func TestWatchCommands(t *testing.T) {
 	check("a new message in the selected mailbox", func() { x.send("INBOX", l[1]) }, map[string]int{"SELECT": 1, "FETCH": 1})
 	check("a new message in another mailbox", func() { x.send("box3", l[2]) }, map[string]int{"SELECT": 1, "FETCH": 1})
 	check("a flag", func() { x.farMark("box3", "S", w.pick(w.far("box3"), l[2]).uid) }, map[string]int{"SELECT": 1})
-	// The server reports the message that was stored. That causes no further run.
+	// The server reports what was stored. That causes no further run.
 	check("a message of ours", func() { x.deliver("box3", l[3]) }, map[string]int{"SELECT": 1, "APPEND": 1})
+	check("a flag of ours", func() { x.mark(x.pick(x.near("box3"), l[3]), "F") }, map[string]int{"SELECT": 1, "STORE": 1})
 	if r := x.p.signal(syscall.SIGTERM); r.code != 0 {
 		t.Errorf("exit code %d\n%s%s", r.code, r.stdout, r.stderr)
 	}

@@ -85,7 +85,7 @@ func (m *mailbox) startAhead(ctx context.Context, sess *session.Session, selecte
 	if limit <= 0 || m.readOnly || sess.Client.Optimistic() || m.store.opts.Client.PipelineDepth == 1 {
 		return nil, nil
 	}
-	changed, arrived := m.store.opts.Sessions.account.Reported(m.name)
+	changed, arrived, next := m.store.opts.Sessions.account.Reported(m.name)
 	end, known := m.store.endOf(m.name)
 	if !changed || !known {
 		return nil, nil
@@ -101,6 +101,9 @@ func (m *mailbox) startAhead(ctx context.Context, sess *session.Session, selecte
 	}
 	// Not up to "*", which includes the last message even if it is not new.
 	last := min(uint64(end.next)+uint64(min(arrived, prefetchMessages))-1, uint64(mail.MaxUID)-1)
+	if next > 0 {
+		last = min(last, uint64(next)-1) // our own messages may have been reported, too
+	}
 	if last >= uint64(end.next) {
 		a.msgs = make(map[mail.UID]*prefetched)
 		p, err := sess.Client.StartFetch(ctx, imapclient.FetchRequest{

@@ -12,7 +12,7 @@ import (
 
 // SetFlags implements store.Mailbox.
 func (m *mailbox) SetFlags(ctx context.Context, changes []store.FlagChange, done func(i int, err error)) error {
-	sess, err := m.change(ctx)
+	sess, err := m.changeCounted(ctx)
 	if err != nil {
 		return err
 	}
@@ -73,6 +73,13 @@ func (m *mailbox) setFlags(ctx context.Context, sess *session.Session, changes [
 			cmds = append(cmds, imapclient.StoreRequest{UIDs: set, Mode: k.mode, Flags: k.flags})
 		}
 	}
+	cmds, err := m.storeUnchanged(ctx, sess, cmds)
+	if err != nil {
+		return err
+	}
+	if len(cmds) > 0 {
+		m.noteUnknown()
+	}
 	cmds, errs, err := m.storeShorter(ctx, sess.Client, cmds)
 	if err != nil {
 		return err
@@ -117,6 +124,13 @@ func (m *mailbox) storeShorter(ctx context.Context, c *imapclient.Client, todo [
 
 // storeAll runs commands at once and returns what each was refused with.
 func (m *mailbox) storeAll(ctx context.Context, c *imapclient.Client, cmds []imapclient.StoreRequest) ([]error, error) {
+	_, errs, err := m.storeEach(ctx, c, cmds)
+	return errs, err
+}
+
+// storeEach is storeAll that also returns the messages that each command has left alone
+// because of UnchangedSince.
+func (m *mailbox) storeEach(ctx context.Context, c *imapclient.Client, cmds []imapclient.StoreRequest) ([]mail.UIDSet, []error, error) {
 	var pending []*imapclient.Pending[imapclient.Stored]
 	var failed error
 	for _, req := range cmds {
@@ -127,15 +141,16 @@ func (m *mailbox) storeAll(ctx context.Context, c *imapclient.Client, cmds []ima
 		}
 		pending = append(pending, p)
 	}
-	errs := make([]error, len(cmds))
+	errs, modified := make([]error, len(cmds)), make([]mail.UIDSet, len(cmds))
 	for i, p := range pending {
-		_, err := p.Wait(ctx)
+		st, err := p.Wait(ctx)
+		modified[i] = st.Modified
 		if err != nil && !refused(err) && failed == nil {
 			failed = err
 		}
 		errs[i] = err
 	}
-	return errs, failed
+	return modified, errs, failed
 }
 
 // retrySingly repeats commands that were refused message by message, to find

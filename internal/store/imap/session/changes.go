@@ -12,9 +12,10 @@ import (
 // a connection.
 type changeCounter struct {
 	mu       sync.Mutex
-	arrivals uint64   // EXISTS
-	changes  uint64   // the others
-	listener Listener // of the listing under way; may be nil
+	arrivals uint64                // EXISTS
+	changes  uint64                // the others
+	listener Listener              // of the listing under way; may be nil
+	stored   func(*imapwire.Fetch) // see ListenStored; may be nil
 
 	// appended is the number of messages that were appended to the selected mailbox in this
 	// session, and reportedFrom is arrivals at the first of them; see NoteAppend.
@@ -58,6 +59,15 @@ func (c *changeCounter) Listen(l Listener) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.listener = l
+}
+
+// ListenStored passes unsolicited FETCH responses on, with which a server reports the effects
+// of STORE commands; nil ends that. The function is called on the reader goroutine, and must
+// not keep its argument.
+func (c *changeCounter) ListenStored(f func(*imapwire.Fetch)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stored = f
 }
 
 // Arrivals returns how many EXISTS responses there were.
@@ -134,6 +144,9 @@ func (c *changeCounter) noteFetch(f *imapwire.Fetch) {
 	defer c.mu.Unlock()
 	if f.Has&imapwire.ItemFlags != 0 {
 		c.changes++
+	}
+	if c.stored != nil {
+		c.stored(f)
 	}
 	if f.Has&imapwire.ItemUID != 0 && c.listener != nil && f.UID != 0 {
 		c.listener.Mentioned(f.UID, f.Seq)

@@ -9,6 +9,7 @@ import (
 
 	"isync/internal/imapclient"
 	"isync/internal/imapwire"
+	"isync/internal/mail"
 	"isync/internal/store"
 	"isync/internal/store/imap/session"
 )
@@ -324,14 +325,21 @@ func (a *Account) noteArrived(name string, n uint32) {
 
 // Reported returns whether a mailbox was reported as changed since the last call for it, and
 // how many messages as new. Both are guesses: reports may be lost or repeated, and some of
-// the messages may not exist any more.
-func (a *Account) Reported(name string) (changed bool, arrived uint32) {
+// the messages may not exist any more. next is the last known UIDNEXT; 0: unknown.
+func (a *Account) Reported(name string) (changed bool, arrived uint32, next mail.UID) {
 	name = nameKey(name)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	arrived, changed = a.arrived[name]
 	delete(a.arrived, name)
-	return changed, arrived
+	return changed, arrived, a.known[name].UIDNext
+}
+
+// Notifies reports whether the server reports changes by NOTIFY.
+func (a *Account) Notifies() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.members) > 0 && a.mode == store.WatchNotify
 }
 
 // Watched reports whether the account has members.
