@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -140,10 +141,10 @@ func TestEchoes(t *testing.T) {
 				t.Error("the sides differ")
 			}
 			// The run for the first message finds the second one, too.
-			slow := true
+			var slow atomic.Bool
+			slow.Store(true)
 			w.setHook("far", func(op mem.Op) error {
-				if op.Kind == mem.OpOpen && !op.After && slow {
-					slow = false
+				if op.Kind == mem.OpOpen && !op.After && slow.Swap(false) {
 					time.Sleep(3 * lag)
 				}
 				return nil
@@ -165,13 +166,13 @@ func TestEchoesHideNothing(t *testing.T) {
 	for _, lag := range []time.Duration{20 * time.Millisecond, 150 * time.Millisecond, 700 * time.Millisecond} {
 		for _, changes := range []int{1, 2} {
 			ended := false
-			for moment := 1; !ended; moment++ {
+			for moment := int64(1); !ended; moment++ {
 				inBubble(t, func(t *testing.T) {
 					w, s := startServer(t, oneChannel, lag)
-					n := 0
+					var n atomic.Int64
 					w.setHook("far", func(mem.Op) error {
 						time.Sleep(50 * time.Millisecond)
-						if n++; n == moment {
+						if n.Add(1) == moment {
 							for range changes {
 								s.change("a")
 							}
@@ -181,7 +182,7 @@ func TestEchoesHideNothing(t *testing.T) {
 					w.changed("near", "a")
 					time.Sleep(10 * time.Second)
 					synctest.Wait()
-					ended = n < moment
+					ended = n.Load() < moment
 					w.setHook("far", nil)
 					if !w.same("far", "near") {
 						t.Errorf("lag %v: %d changes at moment %d are missed", lag, changes, moment)
