@@ -234,6 +234,9 @@ func (l *latencyWorld) wait(begin time.Time, ok func() bool) {
 	l.tb.Helper()
 	for !ok() {
 		if time.Since(begin) > time.Minute {
+			if l.p == nil {
+				l.tb.Fatal("not within a minute")
+			}
 			r := l.p.signal(syscall.SIGTERM)
 			l.tb.Fatalf("not within a minute\n%s%s", r.stdout, r.stderr)
 		}
@@ -242,7 +245,8 @@ func (l *latencyWorld) wait(begin time.Time, ok func() bool) {
 }
 
 // TestSweepWatchLatency measures how long changes take to get to the other side, for as long
-// as ISYNC_SWEEP says for each line of the table.
+// as ISYNC_SWEEP says for each line of the table, with us and with other programs. With
+// -parallel 10, all lines are measured at the same time.
 func TestSweepWatchLatency(t *testing.T) {
 	d := sweep(t)
 	var mu sync.Mutex
@@ -251,6 +255,13 @@ func TestSweepWatchLatency(t *testing.T) {
 		slices.Sort(table)
 		t.Logf("\n%s", strings.Join(table, "\n"))
 	})
+	note := func(rtt time.Duration, name string, lists map[string]latencies) {
+		mu.Lock()
+		defer mu.Unlock()
+		for what, list := range lists {
+			table = append(table, fmt.Sprintf("RTT %v, %s, %s: %s", rtt, name, what, list))
+		}
+	}
 	for _, tt := range []struct {
 		name, lines string
 		rtt         time.Duration
@@ -276,12 +287,21 @@ func TestSweepWatchLatency(t *testing.T) {
 				l.rest()
 				flag = append(flag, l.flag(tt.box))
 			}
-			mu.Lock()
-			defer mu.Unlock()
-			for what, list := range map[string]latencies{"server to file": arrives, "announced to file": announced, "file to server": leaves, "flag to server": flag} {
-				table = append(table, fmt.Sprintf("RTT %v, %s, %s: %s", tt.rtt, tt.name, what, list))
-			}
 			l.end(syscall.SIGTERM)
+			note(tt.rtt, tt.name, map[string]latencies{"server to file": arrives, "announced to file": announced, "file to server": leaves, "flag to server": flag})
+		})
+	}
+	for _, rtt := range []time.Duration{0, 50 * time.Millisecond} {
+		for _, args := range [][]string{{"--notify"}, {"--notify", "--watch=1"}} {
+			name := "interimap " + strings.Join(args, " ")
+			t.Run(fmt.Sprint(name, rtt), func(t *testing.T) {
+				t.Parallel()
+				note(rtt, name, interimapLatency(t, rtt, d, args...))
+			})
+		}
+		t.Run(fmt.Sprint("mbsync", rtt), func(t *testing.T) {
+			t.Parallel()
+			note(rtt, fmt.Sprintf("mbsync 1.5.1 every %v", timerInterval), timerLatency(t, rtt, d))
 		})
 	}
 }
