@@ -21,7 +21,7 @@ func TestSelect(t *testing.T) {
 		offered  string
 		disabled bool
 		allowed  string
-		how      string // "plain": not encrypted; "cert": with a client certificate; "bind": with channel binding
+		how      string // "plain": not encrypted; "token": with OAuth; "cert": with a client certificate; "bind": with channel binding
 		unusable string
 		want     string // the mechanisms in order, or parts of the error after "error:", separated by |
 		warning  string
@@ -47,6 +47,11 @@ func TestSelect(t *testing.T) {
 		{name: "a token, named besides", offered: "XOAUTH2 OAUTHBEARER PLAIN", disabled: true, allowed: "XOAUTH2 *", want: "XOAUTH2 PLAIN"},
 		{name: "a token, unencrypted", offered: "XOAUTH2", disabled: true, allowed: "*", how: "plain", want: "error:XOAUTH2: would send|" + useTLS},
 		{name: "a token, unencrypted, named", offered: "XOAUTH2", disabled: true, allowed: "XOAUTH2", how: "plain", want: "XOAUTH2", warning: strings.Replace(clear, "password", "token", 1)},
+
+		{name: "OAuth", offered: "XOAUTH2 OAUTHBEARER PLAIN SCRAM-SHA-256 EXTERNAL", allowed: "*", how: "cert token", want: "OAUTHBEARER XOAUTH2"},
+		{name: "OAuth, passwords only", offered: "PLAIN", allowed: "*", how: "token", want: "error:PLAIN, LOGIN: takes a password, but the account has OAuth"},
+		{name: "OAuth, unencrypted", offered: "XOAUTH2", allowed: "*", how: "plain token", want: "error:XOAUTH2: would send"},
+		{name: "OAuth, named", offered: "XOAUTH2 OAUTHBEARER", allowed: "XOAUTH2", how: "token", want: "XOAUTH2"},
 
 		{name: "no certificate", offered: "EXTERNAL PLAIN", disabled: true, allowed: "*", want: "PLAIN"},
 		{name: "no certificate, but named", offered: "EXTERNAL", disabled: true, allowed: "EXTERNAL", want: "error:EXTERNAL: needs TLS and a ClientCertificate|add ClientCertificate"},
@@ -90,7 +95,7 @@ func TestSelect(t *testing.T) {
 			how := strings.Fields(tt.how)
 			r := Request{
 				Offered: strings.Fields(tt.offered), LoginDisabled: tt.disabled, Allowed: strings.Fields(tt.allowed),
-				Encrypted: !slices.Contains(how, "plain"), ClientCertificate: slices.Contains(how, "cert"), Unusable: strings.FieldsFunc(tt.unusable, func(r rune) bool { return r == ',' }),
+				Encrypted: !slices.Contains(how, "plain"), Tokens: slices.Contains(how, "token"), ClientCertificate: slices.Contains(how, "cert"), Unusable: strings.FieldsFunc(tt.unusable, func(r rune) bool { return r == ',' }),
 			}
 			if slices.Contains(how, "bind") {
 				r.Bindings = []scram.ChannelBinding{{Type: "a", Data: []byte{1}}, {Type: "b", Data: []byte{1}}}

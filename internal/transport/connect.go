@@ -107,7 +107,7 @@ func DialTCP(ctx context.Context, host string, port int, timeout time.Duration) 
 	return newDialer(timeout, "ip").connect(ctx, host, port)
 }
 
-// DialIPv4 is DialTCP for addresses of IPv4 only.
+// DialIPv4 is DialTCP for the addresses of IPv4, if the host has any.
 func DialIPv4(ctx context.Context, host string, port int, timeout time.Duration) (net.Conn, error) {
 	return newDialer(timeout, "ip4").connect(ctx, host, port)
 }
@@ -117,7 +117,11 @@ func newDialer(timeout time.Duration, family string) *dialer {
 	return &dialer{
 		timeout: timeout,
 		lookup: func(ctx context.Context, _, host string) ([]netip.Addr, error) {
-			return net.DefaultResolver.LookupNetIP(ctx, family, host)
+			found, err := net.DefaultResolver.LookupNetIP(ctx, family, host)
+			if family != "ip" && (err != nil || len(found) == 0) && ctx.Err() == nil {
+				found, err = net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+			}
+			return found, err
 		},
 		dial: (&net.Dialer{KeepAliveConfig: keepAlive}).DialContext,
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -586,5 +587,84 @@ func TestOAuthKeyring(t *testing.T) {
 	defer l.Close()
 	run("unix:path="+silent, 1, []string{"-a"}, "it has not answered within 5 seconds; it may be locked", "hint: unlock the key chain")
 	run(ring.Bus, 0, []string{"--auth-forget", "work"}, "the token was removed")
+	w.silent()
+}
+
+// A process that is killed while it refreshes the token leaves a store that works: the token
+// is the former one, or the new one.
+func TestOAuthKilled(t *testing.T) {
+	t.Parallel()
+	w := newTokenWorld(t, openid.Config{})
+	w.authorize()
+	before := readFile(t, w.tokenFile())
+	w.idp.ExpireAccess()
+	mend := w.idp.Fail(openid.Token, 0, openid.Fault{Delay: time.Minute, Status: http.StatusServiceUnavailable})
+	cmd := w.command("-a")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w.await("room for the new token", func() bool {
+		files, _ := filepath.Glob(w.tokenFile() + ".*.new")
+		return len(files) == 1
+	})
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	mend()
+	if readFile(t, w.tokenFile()) != before {
+		t.Error("the token has changed")
+	}
+	w.run(0, []string{"-a"}, "pulled 2 new message(s)")
+	if files, _ := filepath.Glob(w.tokenFile() + ".*.new"); len(files) > 0 {
+		t.Errorf("left behind: %v", files)
+	}
+
+	// It was killed before the rename.
+	w.idp.ExpireAccess()
+	w.run(0, []string{"-a"})
+	left := w.tokenFile() + ".ABCDEFGHIJKLMNOPQRSTUVWXYZ.new"
+	fresh := readFile(t, w.tokenFile())
+	if err := os.Rename(w.tokenFile(), left); err != nil {
+		t.Fatal(err)
+	}
+	w.write(".local/state/isync/tokens/work", before)
+	// The former access token has expired, and its refresh token must not be sent.
+	w.run(0, []string{"-a"})
+	if s := w.idp.Stats(); s.Reuses > 0 || readFile(t, w.tokenFile()) != fresh {
+		t.Errorf("the new token was not recovered: %+v", s)
+	}
+	w.silent()
+}
+
+// TestSweepOAuthKill kills processes at random moments of a refresh. The store can always be
+// read. If the process was killed after the provider has answered, and before the answer was
+// saved, the user has to log in again.
+func TestSweepOAuthKill(t *testing.T) {
+	end := time.Now().Add(sweep(t) / 4)
+	w := newTokenWorld(t, openid.Config{})
+	w.authorize()
+	kills, lost := 0, 0
+	for time.Now().Before(end) {
+		w.idp.ExpireAccess()
+		cmd := w.command("-a")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(rand.N(400 * time.Millisecond))
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		kills++
+		again := w.command("-a")
+		out, err := again.CombinedOutput()
+		w.note(string(out))
+		if err == nil {
+			continue
+		}
+		if !strings.Contains(string(out), "hint: log in at the provider: ") || !strings.Contains(string(out), "invalid_grant") {
+			t.Fatalf("after %d kills:\n%s", kills, out)
+		}
+		lost++
+		w.authorize()
+	}
+	t.Logf("%d kills; the user had to log in again %d times", kills, lost)
 	w.silent()
 }
