@@ -47,8 +47,8 @@ func (r *run) fixConfig() int {
 // user stores the output as a file.
 func (r *run) printFixed(f *config.Fixed) int {
 	for _, a := range f.Config.Accounts {
-		if a.Pass.IsSet() && a.Pos("Pass").File == f.Config.File {
-			r.tell(event.Warning, a.Pos("Pass"), event.OutputHasPassword{Command: r.fixCommand()})
+		if pos := a.SecretInFile(); pos.IsSet() && pos.File == f.Config.File {
+			r.tell(event.Warning, pos, event.OutputHasPassword{Command: r.fixCommand()})
 			break
 		}
 	}

@@ -35,11 +35,12 @@ func (c *Config) Account(name string) *Account {
 	return nil
 }
 
-// Passwords returns the first place of a password in each file that holds one.
+// Passwords returns the first place of a password, or client secret, in each file that holds
+// one.
 func (c *Config) Passwords() (places []Pos) {
 	for _, a := range c.Accounts {
-		pos := a.Pos(passKeyword)
-		if a.Pass.IsSet() && !slices.ContainsFunc(places, func(p Pos) bool { return p.File == pos.File }) {
+		pos := a.SecretInFile()
+		if pos.IsSet() && !slices.ContainsFunc(places, func(p Pos) bool { return p.File == pos.File }) {
 			places = append(places, pos)
 		}
 	}

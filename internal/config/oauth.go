@@ -76,6 +76,18 @@ func (a *Account) ConsentUser() string {
 	return a.User
 }
 
+// SecretInFile returns where the configuration holds a password or a client secret of the
+// account; nowhere if it holds none.
+func (a *Account) SecretInFile() Pos {
+	switch {
+	case a.Pass.IsSet():
+		return a.Pos(passKeyword)
+	case a.OAuth.ClientSecret.IsSet():
+		return a.Pos(secretKeyword)
+	}
+	return Pos{}
+}
+
 // setWord takes an argument that must not be empty.
 func (st *stmt) setWord(dst *string) {
 	if strings.TrimSpace(st.arg()) == "" {

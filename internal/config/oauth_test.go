@@ -15,6 +15,9 @@ func TestOAuth(t *testing.T) {
 	if !a.HasOAuth() || a.OAuth.Provider != "google" || a.OAuth.ClientSecret.Reveal() != "shh" || a.OAuth.TokenFile != "/home/me/.local/state/isync/tokens/a" || a.ConsentUser() != "me" {
 		t.Errorf("got %+v", a.OAuth)
 	}
+	if pos := a.SecretInFile(); pos.Line != 6 || len(cfg.Passwords()) != 1 {
+		t.Errorf("the client secret is at %v", pos)
+	}
 	if b.OAuth.TokenFile != "/home/me/t" || b.ConsentUser() != "you" || b.OAuth.Scope != "a b c" {
 		t.Errorf("got %+v", b.OAuth)
 	}

@@ -1,0 +1,43 @@
+package cli
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"isync/internal/auth"
+	"isync/internal/config"
+	"isync/internal/oauth"
+)
+
+// TestOAuthProviders: the configuration knows the providers of package oauth, and the
+// mechanisms that take a token.
+func TestOAuthProviders(t *testing.T) {
+	if got, want := config.OAuthProviders(), oauth.Providers(); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if names := auth.Names(); !slices.Contains(names, "OAUTHBEARER") || !slices.Contains(names, "XOAUTH2") {
+		t.Errorf("mechanisms %q", names)
+	}
+}
+
+// TestOAuthConfiguration: what --check tells, the names that shells complete, and three lines
+// about the client id.
+func TestOAuthConfiguration(t *testing.T) {
+	w := newWorld(t, "IMAPStore far\nHost localhost\nUser me\nOAuth google\nOAuthClientId id\nTokenFile token\nTokenKeyCmd \"pass isync\"\n")
+	w.run(0, "--check", "-V")
+	w.says(&w.out, "an access token of OAuth (google), in", "/token, encrypted", "by OAUTHBEARER, or else XOAUTH2")
+	w.run(0, "--complete", "word", "-c", "rc", "--auth", "f")
+	w.says(&w.out, "far\taccount\n")
+
+	w = newWorld(t, "IMAPStore far\nHost localhost\nUser me\nOAuth google\n")
+	w.run(1, "--auth", "far")
+	w.says(&w.err, "rc:4: error: IMAPStore \"far\" has OAuth google, but no OAuthClientId")
+	if n := strings.Count(w.err.String(), "hint: "); n != 3 {
+		t.Errorf("%d hints:\n%s", n, w.err.String())
+	}
+
+	w = newWorld(t, "IMAPStore far\nHost localhost\nUser me\nPassCmd x\n")
+	w.run(1, "--auth", "far")
+	w.says(&w.err, "rc:1: error: IMAPStore \"far\" does not use OAuth", "hint: add OAuth with the name of the provider")
+}
