@@ -56,6 +56,28 @@ func TestPreset(t *testing.T) {
 	}
 }
 
+// OAuth comes from the preset only if there is an OAuthClientId and no password.
+func TestPresetOAuth(t *testing.T) {
+	for lines, want := range map[string]string{
+		"OAuthClientId x":                    "google",
+		"OAuthClientId x\nUseKeychain no":    "google",
+		"AuthMechs xoauth2\nOAuthClientId x": "google",
+		"Tunnel t\nOAuthClientId x":          "google",
+		"OAuthClientId x\nOAuth fastmail":    "fastmail",
+		"PassCmd p":                          "",
+		"Pass p\nAuthMechs XOAUTH2":          "",
+		"User a":                             "",
+	} {
+		for _, text := range []string{lines + "\nProvider gmail", "Provider gmail\n" + lines} {
+			cfg, _ := mustParse(t, "IMAPAccount a\n"+text+"\n")
+			a := cfg.Accounts[0]
+			if a.OAuth.Provider != want || slices.Contains(a.Preset, "OAuth") != (want == "google") {
+				t.Errorf("%q: OAuth %q, preset %q; want %q", text, a.OAuth.Provider, a.Preset, want)
+			}
+		}
+	}
+}
+
 // The preset never overrides what is given, in any order of the lines; and no preset leaves
 // an account without encryption.
 func TestPresetProperties(t *testing.T) {
