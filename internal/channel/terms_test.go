@@ -84,7 +84,7 @@ func TestTermsAreComplete(t *testing.T) {
 		{config.MaildirStore{}, map[string]string{"Inbox": terms, "InfoDelimiter": terms, "AltMap": terms, "SubFolders": terms, "LocalPoll": how}},
 		{config.Account{}, map[string]string{
 			"Provider": login, "Preset": shows, "Host": login, "Port": login, "Tunnel": login, "User": login, "UserCmd": login, "Pass": login, "PassCmd": login,
-			"UseKeychain": login, "AuthMechs": login, "TLS": login, "TLSVersions": login, "SystemCertificates": login, "Certificates": login,
+			"UseKeychain": login, "OAuth": login, "AuthMechs": login, "TLS": login, "TLSVersions": login, "SystemCertificates": login, "Certificates": login,
 			"LostCertificates": login, "ClientCertificate": login, "ClientKey": login, "CipherString": login,
 			"Timeout": how, "Connections": how, "Retries": how, "RetryMax": how, "PipelineDepth": how, "Compress": how, "DisableExtensions": how,
 			"WatchMailboxes": how, "PollInterval": how, "SafetyInterval": how, "IdleRefresh": how,
