@@ -178,12 +178,16 @@ func (r *run) forgetToken(ctx context.Context, a *config.Account) error {
 	}
 	defer release()
 	g, err := keep.store.Load(ctx)
-	if err == nil && g == nil {
+	nothing := err == nil && g == nil
+	// Also then: a process that was killed may have left one that it was about to save.
+	if _, inFile := keep.store.(*oauth.FileStore); inFile || !nothing {
+		if err := keep.store.Delete(ctx); err != nil {
+			return err
+		}
+	}
+	if nothing {
 		r.println(ui.NothingForgottenLine(a.Name))
 		return nil
-	}
-	if err := keep.store.Delete(ctx); err != nil {
-		return err
 	}
 	r.println(ui.ForgottenLine(a.Name, keep.store.String()))
 	return nil

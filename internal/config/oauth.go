@@ -251,14 +251,15 @@ func (p *parser) finishTokenStore(d *draft) {
 	o.TokenFile = filepath.Join(dir, "tokens", fileName(d.name))
 }
 
-// fileName makes a file name of the name of an account: what could be special is escaped.
+// fileName makes a file name of the name of an account: what could be special is escaped, also
+// so that it is not the name of a file beside that of another account.
 func fileName(account string) string {
 	const hex = "0123456789ABCDEF"
 	var b strings.Builder
 	for i := range len(account) {
 		c := account[i]
 		switch {
-		case c <= ' ', c == '/', c == '\\', c == '%', c == ':', c == 0x7f, c == '.' && i == 0:
+		case c <= ' ', c == '/', c == '\\', c == '%', c == ':', c == 0x7f, c == '.' && (i == 0 || account[i:] == ".lock" || account[i:] == ".new"):
 			b.WriteByte('%')
 			b.WriteByte(hex[c>>4])
 			b.WriteByte(hex[c&15])
@@ -285,15 +286,21 @@ func (p *parser) checkTokenFiles() {
 		if !a.HasOAuth() || a.OAuth.Store != TokensInFile || a.OAuth.TokenFile == "" {
 			continue
 		}
-		first := users[a.OAuth.TokenFile]
+		// Some file systems do not distinguish the case.
+		key := strings.ToLower(a.OAuth.TokenFile)
+		first := users[key]
 		if first == nil {
-			users[a.OAuth.TokenFile] = a
+			users[key] = a
 			continue
 		}
 		if first.OAuth.ClientID == a.OAuth.ClientID && first.OAuth.Provider == a.OAuth.Provider && first.ConsentUser() == a.ConsentUser() {
 			continue
 		}
-		p.errorf(a.At, a.Name, "%s and %s (%s) keep different tokens in the same file, %s", a.Label(), first.Label(), first.At, quote(a.OAuth.TokenFile)).
+		text := quote(a.OAuth.TokenFile)
+		if a.OAuth.TokenFile != first.OAuth.TokenFile {
+			text += ", as some file systems do not distinguish the case"
+		}
+		p.errorf(a.At, a.Name, "%s and %s (%s) keep different tokens in the same file, %s", a.Label(), first.Label(), first.At, text).
 			Hint = "add TokenFile with another name to one of them"
 	}
 }

@@ -21,6 +21,9 @@ func TestOAuth(t *testing.T) {
 	if b.OAuth.TokenFile != "/home/me/t" || b.ConsentUser() != "you" || b.OAuth.Scope != "a b c" {
 		t.Errorf("got %+v", b.OAuth)
 	}
+	if got := fileName("a.lock") + fileName("b.new") + fileName("c.d"); got != "a%2Elockb%2Enewc.d" {
+		t.Errorf("got %s", got)
+	}
 	if got := fileName("../b%"); got != "%2E.%2Fb%25" {
 		t.Errorf("got %s", got)
 	}
@@ -46,6 +49,7 @@ func TestOAuthErrors(t *testing.T) {
 		{ok + "\nTokenStore keyring\nTokenKeyCmd k", `6: IMAPAccount "a" has TokenKeyCmd, which has no effect with TokenStore keyring`},
 		{ok + "\nTokenSaveCmd k", `5: IMAPAccount "a" has TokenSaveCmd, which has no effect with TokenStore file (use TokenStore cmd)`},
 		{ok + "\n\nIMAPAccount b\nHost h\nTokenFile /home/me/.local/state/isync/tokens/a\nOAuth google\nOAuthClientId j", `6: IMAPAccount "b" and IMAPAccount "a" (/etc/rc:1) keep different tokens in the same file, "/home/me/.local/state/isync/tokens/a" (add TokenFile with another name to one of them)`},
+		{ok + "\n\nIMAPAccount A\nHost h\nOAuth google\nOAuthClientId j", `6: IMAPAccount "A" and IMAPAccount "a" (/etc/rc:1) keep different tokens in the same file, "/home/me/.local/state/isync/tokens/A", as some file systems do not distinguish the case (add TokenFile with another name to one of them)`},
 	}
 	for _, tt := range tests {
 		got := strings.Join(errorTexts(t, withAccount(tt.lines)), "\n")

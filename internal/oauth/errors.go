@@ -21,7 +21,7 @@ const (
 	NoToken Reason = iota
 	// Rejected: the provider has rejected the refresh token.
 	Rejected
-	// OtherClient: the stored token belongs to another client id or provider.
+	// OtherClient: the stored token belongs to another client id, provider or user.
 	OtherClient
 	// NoRefresh: the access token has expired, and the provider gave no refresh token.
 	NoRefresh
@@ -41,7 +41,7 @@ func (e *ConsentError) Error() string {
 	case Rejected:
 		return fmt.Sprintf("the provider does not accept the stored token of %s any more: %v", e.Account, e.Err)
 	case OtherClient:
-		return fmt.Sprintf("the stored token of %s belongs to another OAuthClientId or provider", e.Account)
+		return fmt.Sprintf("the stored token of %s belongs to another user, OAuthClientId or provider", e.Account)
 	case NoRefresh:
 		return fmt.Sprintf("the token of %s has expired, and the provider gave no refresh token", e.Account)
 	case Damaged:

@@ -103,8 +103,13 @@ func (s *FileStore) judge(fi fs.FileInfo) error {
 	if fi.Mode().Perm()&0o077 != 0 {
 		return &ExposedError{Path: s.Path, Mode: fi.Mode().Perm()}
 	}
+	return s.judgeDir()
+}
+
+// judgeDir returns why no file of the directory must be used.
+func (s *FileStore) judgeDir() error {
 	dir := filepath.Dir(s.Path)
-	if di, err := s.FS.Stat(dir); err == nil && di.Mode().Perm()&0o022 != 0 && di.Mode()&fs.ModeSticky == 0 {
+	if di, err := s.FS.Stat(dir); !s.Shared && err == nil && di.Mode().Perm()&0o022 != 0 && di.Mode()&fs.ModeSticky == 0 {
 		return &ExposedError{Path: dir, Directory: true, Mode: di.Mode().Perm()}
 	}
 	return nil
@@ -122,9 +127,15 @@ type reservedFile struct {
 }
 
 // Reserve implements Store. It creates a file, and writes as much to it as a grant may
-// take.
+// take. There is no other such file then: see Recover.
 func (s *FileStore) Reserve(ctx context.Context) (Reserved, error) {
 	if err := vfs.MkdirAll(s.FS, filepath.Dir(s.Path), dirMode, true); err != nil {
+		return nil, storeError(s, err)
+	}
+	if err := s.Recover(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.judgeDir(); err != nil {
 		return nil, storeError(s, err)
 	}
 	// What is there must be ours, and with the same key.
@@ -163,41 +174,59 @@ func (s *FileStore) tempName(name string) bool {
 	return ok && len(text) == len(rand.Text()) && strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
 }
 
-// Recover finishes what a process that was killed has left. If it was killed before the
-// rename, the new grant is in the other file. It must be called with the lock.
-func (s *FileStore) Recover(ctx context.Context) error {
+// leftovers returns the paths of the files that Reserve has made and that are still there.
+func (s *FileStore) leftovers() (paths []string, err error) {
 	dir := filepath.Dir(s.Path)
 	names, err := s.FS.ReadNames(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return storeError(s, err)
+		return nil, nil
 	}
 	for _, name := range names {
-		if !s.tempName(name) {
-			continue
+		if s.tempName(name) {
+			paths = append(paths, filepath.Join(dir, name))
 		}
-		now, err := s.Load(ctx)
-		if err != nil && !errors.Is(err, ErrDamaged) {
-			return err
-		}
-		left := &FileStore{FS: s.FS, Path: filepath.Join(dir, name), Key: s.Key, Shared: s.Shared}
+	}
+	return paths, storeError(s, err)
+}
+
+// Recover finishes what a process that was killed has left. If it was killed before the
+// rename, the new grant is in the other file. That is newer than what is in its place: nothing
+// is saved before Recover. The times of the grants do not matter, since the clock may have been
+// set. It must be called with the lock.
+func (s *FileStore) Recover(ctx context.Context) error {
+	paths, err := s.leftovers()
+	if err != nil {
+		return err
+	}
+	for _, path := range paths {
+		left := &FileStore{FS: s.FS, Path: path, Key: s.Key, Shared: s.Shared}
 		g, err := left.Load(ctx)
-		if err == nil && g != nil && (now == nil || !g.Obtained.Before(now.Obtained)) {
-			if err := s.FS.Rename(left.Path, s.Path); err != nil {
+		switch {
+		case err == nil && g != nil:
+			if err := s.FS.Rename(path, s.Path); err != nil {
 				return storeError(s, err)
 			}
-			if err := s.FS.SyncDir(dir); err != nil {
+			if err := s.FS.SyncDir(filepath.Dir(path)); err != nil {
 				return storeError(s, err)
 			}
-			continue
-		}
-		if err := s.FS.Remove(left.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return storeError(s, err)
+		case err == nil, errors.Is(err, ErrDamaged):
+			if err := s.FS.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return storeError(s, err)
+			}
+		case isLasting(err):
+			// It is of no use now, but it may be with the former passphrase.
+		default:
+			// The refresh token that is in its place may have been used.
+			return err
 		}
 	}
 	return nil
+}
+
+// isLasting reports whether a file is not readable for a reason that does not pass by itself.
+func isLasting(err error) bool {
+	_, exposed := errors.AsType[*ExposedError](err)
+	return exposed || errors.Is(err, ErrWrongKey) || errors.Is(err, ErrNoKey)
 }
 
 // Save implements Reserved.
@@ -224,13 +253,14 @@ func (r *reservedFile) write(ctx context.Context, g *Grant) error {
 	if err != nil {
 		return err
 	}
+	// First, so that the file is complete with the last byte that is written.
+	if err := r.f.Truncate(int64(len(data))); err != nil {
+		return err
+	}
 	if _, err := r.f.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
 	if _, err := io.Copy(struct{ io.Writer }{r.f}, bytes.NewReader(data)); err != nil {
-		return err
-	}
-	if err := r.f.Truncate(int64(len(data))); err != nil {
 		return err
 	}
 	return r.f.Sync()
@@ -242,14 +272,23 @@ func (r *reservedFile) Discard() {
 	_ = r.s.FS.Remove(r.name)
 }
 
-// Delete implements Store.
+// Delete implements Store. A grant that was about to be saved is removed, too: Recover would
+// bring it back.
 func (s *FileStore) Delete(context.Context) error {
-	err := s.FS.Remove(s.Path)
-	if errors.Is(err, fs.ErrNotExist) {
+	paths, err := s.leftovers()
+	if err != nil {
+		return err
+	}
+	removed := false
+	for _, path := range append(paths, s.Path) {
+		err := s.FS.Remove(path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return storeError(s, err)
+		}
+		removed = removed || err == nil
+	}
+	if !removed {
 		return nil
 	}
-	if err == nil {
-		err = s.FS.SyncDir(filepath.Dir(s.Path))
-	}
-	return storeError(s, err)
+	return storeError(s, s.FS.SyncDir(filepath.Dir(s.Path)))
 }

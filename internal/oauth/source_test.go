@@ -325,10 +325,14 @@ func TestProviderDown(t *testing.T) {
 // TestForeignGrant: the tokens of one client or provider are not sent to another.
 func TestForeignGrant(t *testing.T) {
 	w := newWorld(t, -time.Second)
+	g := w.stored(t)
+	g.User = "me@example.org"
+	put(t, w.store, g)
 	for _, change := range []func(*Client){
 		func(c *Client) { c.ID = "other" },
 		func(c *Client) { c.Token = "http://127.0.0.1:9/token" },
 		func(c *Client) { c.Provider = Google },
+		func(c *Client) { c.User = "other@example.org" },
 	} {
 		s := w.source()
 		change(s.o.Client)
@@ -340,6 +344,9 @@ func TestForeignGrant(t *testing.T) {
 	if n := w.idp.count("refresh_token"); n > 0 {
 		t.Error("the refresh token was sent")
 	}
+	s := w.source()
+	s.o.Client.User = "Me@example.org"
+	token(t, s)
 }
 
 func TestNoToken(t *testing.T) {
@@ -503,6 +510,78 @@ func TestPowerCut(t *testing.T) {
 	}
 }
 
+// killed leaves what a process leaves that is killed before it renames the new file.
+func killed(t *testing.T, s *FileStore, g *Grant) {
+	t.Helper()
+	room, err := s.Reserve(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := room.(*reservedFile)
+	if err := r.write(t.Context(), g); err != nil {
+		t.Fatal(err)
+	}
+	r.f.Close()
+}
+
+// TestLeftGrant: a grant that a process was about to save when it was killed is newer than the
+// saved one, whatever the clock has shown. One that the user has obtained afterwards is newer
+// still. One that was forgotten does not come back.
+func TestLeftGrant(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, -time.Second)
+	left := w.idp.issue(w.idp.client(), time.Hour)
+	left.Obtained = w.stored(t).Obtained.Add(-24 * time.Hour)
+	killed(t, w.store, left)
+	if token(t, w.source()) != left.Access || w.idp.count("refresh_token") != 0 {
+		t.Error("the grant that was left is not used")
+	}
+
+	left = w.idp.issue(w.idp.client(), -time.Second)
+	killed(t, w.store, left)
+	latest := w.idp.issue(w.idp.client(), -time.Second)
+	latest.Obtained = left.Obtained.Add(-24 * time.Hour)
+	put(t, w.store, latest)
+	token(t, w.source())
+	if last := w.idp.requests[len(w.idp.requests)-1]; last.Get("refresh_token") != latest.Refresh {
+		t.Error("the former refresh token was sent")
+	}
+
+	killed(t, w.store, left)
+	if err := w.store.Delete(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	err, _ := failure(t, w.source())
+	if e, ok := errors.AsType[*ConsentError](err); !ok || e.Reason != NoToken {
+		t.Errorf("a forgotten token: %v", err)
+	}
+	if names, _ := w.store.FS.ReadNames(filepath.Dir(w.store.Path)); len(names) > 1 { // the lock
+		t.Errorf("left behind: %v", names)
+	}
+}
+
+// TestLeftUnreadable: if it is not known what was left, the former refresh token is not sent,
+// and nothing is removed.
+func TestLeftUnreadable(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, -time.Second)
+	left := w.idp.issue(w.idp.client(), time.Hour)
+	asked, broken := 0, errors.New("the agent does not answer")
+	w.store.Key = func(context.Context) (string, error) {
+		if asked++; asked == 2 {
+			return "", broken
+		}
+		return "key", nil
+	}
+	killed(t, w.store, left) // what is saved is not encrypted yet
+	if err, _ := failure(t, w.source()); !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+	if token(t, w.source()) != left.Access || w.idp.count("refresh_token") != 0 {
+		t.Error("the grant that was left is lost")
+	}
+}
+
 // TestExposed: a file that others can read is refused, with the way to change it.
 func TestExposed(t *testing.T) {
 	w := newWorld(t, time.Hour)
@@ -520,6 +599,11 @@ func TestExposed(t *testing.T) {
 	err, _ := failure(t, w.source())
 	if e, ok := errors.AsType[*ExposedError](err); !ok || !e.Directory {
 		t.Errorf("got %v", err)
+	}
+	// Before the user is asked for consent.
+	fresh := &FileStore{FS: w.store.FS, Path: w.store.Path + "2"}
+	if _, err := fresh.Reserve(t.Context()); err == nil {
+		t.Error("a token would be saved where others can replace it")
 	}
 	if os.Geteuid() != 0 {
 		return

@@ -124,7 +124,7 @@ type TokenState struct {
 	// Command obtains a token.
 	Command string
 	Now     time.Time
-	// Unknown: the store cannot be read. Foreign: the token belongs to another client.
+	// Unknown: the store cannot be read. Foreign: the token belongs to another client or user.
 	Unknown, Foreign     bool
 	HasToken, HasRefresh bool
 	Expires              time.Time // of the access token; zero: unknown
@@ -144,7 +144,7 @@ func TokenStateLines(t TokenState) []string {
 	case !t.HasToken:
 		state = "no token; log in with: " + t.Command
 	case t.Foreign:
-		state = "the token belongs to another OAuthClientId or provider; log in with: " + t.Command
+		state = "the token belongs to another user, OAuthClientId or provider; log in with: " + t.Command
 	case t.HasRefresh && t.Expires.After(t.Now):
 		state = "logged in; the access token is refreshed before " + t.Expires.Local().Format(time.DateTime)
 	case t.HasRefresh:
