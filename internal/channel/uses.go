@@ -130,8 +130,11 @@ func resolve(ctx context.Context, s Selection, st [2]store.Store) (*resolved, er
 			if u := known(config.Side(t)); u != nil && err == nil {
 				r.use[t] = e.Use
 				box, missing := u.one(e.Use, []string{"Far", "Near"}[t], e.Pos)
-				if r.err = missing; missing == nil {
+				switch {
+				case missing == nil:
 					e.Box = box
+				case r.err == nil:
+					r.err = missing
 				}
 			}
 		}

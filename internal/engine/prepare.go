@@ -155,7 +155,7 @@ func (s *session) prepare(ctx context.Context) (done bool, err error) {
 	if err := s.loadNotes(); err != nil {
 		return false, err
 	}
-	if err := s.checkUses(); err != nil {
+	if err := s.checkUses(ctx); err != nil {
 		return false, err
 	}
 	if err := s.recall(ctx); err != nil {

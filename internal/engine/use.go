@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -13,7 +14,7 @@ import (
 type UseMovedError struct {
 	Side syncstate.Side
 	Use  string
-	// Was is the mailbox of the last run; "": unknown, but UIDVALIDITY has changed.
+	// Was is the mailbox of the last run; "": unknown, but its messages were others.
 	Was, Now string
 	// StatePath is the path of the sync state.
 	StatePath string
@@ -21,7 +22,7 @@ type UseMovedError struct {
 
 func (e *UseMovedError) Error() string {
 	if e.Was == "" {
-		return fmt.Sprintf("the mailbox with the special use %s on the %s side, '%s', is another one than in the last run: its UIDVALIDITY differs",
+		return fmt.Sprintf("the mailbox with the special use %s on the %s side, '%s', is another one than in the last run",
 			e.Use, e.Side, e.Now)
 	}
 	return fmt.Sprintf("the special use %s on the %s side belonged to mailbox '%s' in the last run, and belongs to '%s' now",
@@ -30,18 +31,27 @@ func (e *UseMovedError) Error() string {
 
 // checkUses makes sure that mailboxes that were found by their special uses are those that
 // the state is about, and notes their names. A mailbox with another name must be the same
-// one: its UIDVALIDITY is the same, all known UIDs are below UIDNEXT, and the old name does
-// not exist any more. The notes must be loaded, and the UIDVALIDITYs of the state those of
-// the last run.
-func (s *session) checkUses() error {
+// one: its UIDVALIDITY is the same, all known UIDs are below UIDNEXT, the old name does not
+// exist any more, and the messages are the same. Servers that derive the UIDVALIDITY from the
+// time give the same one to mailboxes that were created in the same second, as those for
+// special uses are at the first login. The notes must be loaded, and the UIDVALIDITYs of the
+// state those of the last run.
+func (s *session) checkUses(ctx context.Context) error {
 	for _, t := range syncstate.Sides {
 		was, now := s.notes.Box[t], s.Box[t]
+		same := false
+		if s.Use[t] != "" && was != now && s.mayBeSame(t) {
+			var err error
+			if same, err = s.hasSameMessages(ctx, t); err != nil {
+				return err
+			}
+		}
 		switch {
 		case s.Use[t] == "":
 			s.notes.Box[t] = ""
 			continue
-		case !s.result.HasState && !s.begun(), was == now, was == "" && s.mayBeSame(t):
-		case was != "" && s.mayBeSame(t) && !s.Exists[t](was):
+		case !s.result.HasState && !s.begun(), was == now, was == "" && same:
+		case was != "" && same && !s.Exists[t](was):
 			s.tell(event.Notice, event.BoxOfUseRenamed{Use: s.Use[t], Side: t, Was: was, Now: now})
 		default:
 			return &UseMovedError{Side: t, Use: s.Use[t], Was: was, Now: now, StatePath: s.StatePath}
@@ -81,4 +91,14 @@ func (s *session) mayBeSame(t syncstate.Side) bool {
 	}
 	info := s.boxes[t].Info()
 	return info.UIDValidity != 0 && info.UIDValidity == s.state.UIDValidity[t] && (info.UIDNextGuessed || info.UIDNext > s.topUID(t))
+}
+
+// hasSameMessages reports whether the mailbox of side t has the messages that the state is
+// about. The condition is that for a changed UIDVALIDITY.
+func (s *session) hasSameMessages(ctx context.Context, t syncstate.Side) (bool, error) {
+	r := &recovery{session: s, doubt: &doubt{side: t, now: s.state.UIDValidity[t]}}
+	if err := joinErrors(r.list(ctx), r.close(ctx)); err != nil {
+		return false, err
+	}
+	return r.judge() == nil, nil
 }

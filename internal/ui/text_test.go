@@ -42,7 +42,7 @@ var samples = []struct {
 	},
 	{
 		event.BoxOfUseRenamed{Use: "Sent", Side: syncstate.Far, Was: "A", Now: "B"},
-		"the far side mailbox with the special use Sent is called 'B' now, and was 'A' in the last run; according to its UIDVALIDITY it is the same", "",
+		"the far side mailbox with the special use Sent is called 'B' now, and was 'A' in the last run; its messages are the same", "",
 	},
 	{event.AllMessagesNew{UIDDoubt: doubt}, "UIDVALIDITY has changed on the near side (3 -> 4); no message is paired, so all messages count as new", ""},
 	{

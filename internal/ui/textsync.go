@@ -26,7 +26,7 @@ var syncWordings = []wording{
 			doubtText(f.UIDDoubt), f.Same, f.Copied, f.Paired)
 	}),
 	says(func(f event.BoxOfUseRenamed) string {
-		return fmt.Sprintf("the %s side mailbox with the special use %s is called '%s' now, and was '%s' in the last run; according to its UIDVALIDITY it is the same", f.Side, f.Use, f.Now, f.Was)
+		return fmt.Sprintf("the %s side mailbox with the special use %s is called '%s' now, and was '%s' in the last run; its messages are the same", f.Side, f.Use, f.Now, f.Was)
 	}),
 	says(func(f event.AllMessagesNew) string {
 		return doubtText(f.UIDDoubt) + "; no message is paired, so all messages count as new"
