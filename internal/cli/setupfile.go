@@ -120,24 +120,33 @@ func (w *setupWorld) CheckName(name string) error {
 	return nil
 }
 
-// hasState reports whether there is a sync state of a store of this name.
+// hasState reports whether there is a sync state of a store of this name, where the file says
+// that sync states are.
 func (w *setupWorld) hasState(store string) bool {
-	dir, err := w.env.Config.StateDir()
+	const probe = "IMAPStore far\nHost h\n\nMaildirStore near\nPath ~/near/\nInbox ~/near\n\nChannel far-near\nFar :far:\nNear :near:\n"
+	cfg, _, err := config.Parse(w.target.name, w.withText(strings.NewReplacer("far", store, "near", store+"-probe").Replace(probe)), w.env.Config)
 	if err != nil {
 		return false
 	}
+	state := cfg.Channels[len(cfg.Channels)-1].SyncState
+	if state.Kind != config.StateGlobal {
+		return false
+	}
+	dir, part := filepath.Split(state.Prefix)
 	names, err := w.env.FS.ReadNames(dir)
 	if err != nil {
 		return false
 	}
-	mark := string(w.target.cfg.Global.FieldDelimiter) + store + string(w.target.cfg.Global.FieldDelimiter)
+	mark := part + string(cfg.Global.FieldDelimiter) + store + string(cfg.Global.FieldDelimiter)
 	return slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, mark) })
 }
 
 // newContents returns the file with the account at its end.
-func (w *setupWorld) newContents(p *setup.Plan) []byte {
+func (w *setupWorld) newContents(p *setup.Plan) []byte { return w.withText(p.Text()) }
+
+// withText returns the file with a text at its end.
+func (w *setupWorld) withText(text string) []byte {
 	out := bytes.Clone(w.target.old)
-	text := p.Text()
 	if bytes.Contains(out, []byte("\r\n")) {
 		text = strings.ReplaceAll(text, "\n", "\r\n")
 	}

@@ -456,6 +456,7 @@ func (d *dialogue) again(ctx context.Context) error {
 		if err := d.user(ctx); err != nil {
 			return err
 		}
+		d.consented = false // it was that of the other user
 	case what:
 		d.password, d.consented = "", false
 		if d.plan.OAuth != "" {

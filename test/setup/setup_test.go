@@ -225,7 +225,7 @@ func TestUnknownAuthority(t *testing.T) {
 }
 
 // existing is a configuration as users have them.
-const existing = "# My mail\nExpunge Both\nMaxMessages 5\n\nIMAPStore work-far\nHost imap.example.com\nUser me\nPassCmd true\n\n" +
+const existing = "# My mail\nSyncState ~/states/x-\nExpunge Both\nMaxMessages 5\n\nIMAPStore work-far\nHost imap.example.com\nUser me\nPassCmd true\n\n" +
 	"MaildirStore work-near\nPath ~/Mail/\nInbox ~/Mail/Inbox\nSubFolders Verbatim\n\nChannel example\nFar :work-far:\nNear :work-near:\nPatterns *\n\n" +
 	"Group all\nChannel example\n# the end, without a line end"
 
@@ -241,15 +241,17 @@ func TestAppend(t *testing.T) {
 	if err := os.Mkdir(w.path("Mail"), 0o700); err != nil {
 		t.Fatal(err)
 	}
+	// That of an account that is not in the file any more.
+	w.write("states/x-:example2-remote:INBOX_:example2-local:INBOX", "")
 	s := w.start("--setup", "user@example.org")
 	all := w.questions()
 	s.answers(all[:4]...)
-	s.answers("Name of the channel [example2]", "example", "Name of the channel [example2]", "", "Keep it in", "file", "Password", testkit.Password,
-		"Directory for the mail [~/Mail-example2]", "~/Mail/sub", "Directory", "", "Mailboxes", "", "Messages", "", "Carry out", "",
+	s.answers("Name of the channel [example3]", "example", "Name of the channel [example3]", "example2", "Name of the channel [example3]", "", "Keep it in", "file", "Password", testkit.Password,
+		"Directory for the mail [~/Mail-example3]", "~/Mail/sub", "Directory", "", "Mailboxes", "", "Messages", "", "Carry out", "",
 		"Add it", "", "Synchronize now", "")
-	s.want(0, "has this name already", "has mail of the MaildirStore 'work-near'", "pulled 3 new message(s)")
+	s.want(0, "has this name already", "there is a sync state of an earlier account with this name", "has mail of the MaildirStore 'work-near'", "pulled 3 new message(s)")
 	text := w.read("dotfiles/mbsyncrc")
-	if !strings.HasPrefix(text, existing+"\n\n# Mail of user@example.org\nIMAPAccount example2\n") {
+	if !strings.HasPrefix(text, existing+"\n\n# Mail of user@example.org\nIMAPAccount example3\n") {
 		t.Error(text)
 	}
 	for _, line := range []string{"MaxMessages 0", "Expunge None", "Sync All"} {
