@@ -178,11 +178,11 @@ var options = []option{
 		setArg: func(c *commandLine, arg string) { c.auth, c.hasAuth = arg, true }, complete: completeAccounts,
 	},
 	{
-		name: "no-browser", help: "with --auth or --setup: open no browser, show the address of the page",
+		name: "no-browser", help: "with --auth or --setup: only show the address of the page",
 		set: func(c *commandLine, _, _ int) { c.noBrowser = true },
 	},
 	{
-		name: "device", help: "with --auth or --setup: show a code to be entered on another device",
+		name: "device", help: "with --auth or --setup: show a code for another device",
 		set: func(c *commandLine, _, _ int) { c.device = true },
 	},
 	{
