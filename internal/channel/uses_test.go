@@ -131,8 +131,8 @@ func TestUseMoves(t *testing.T) {
 	}
 	const (
 		another = "the mailbox with the special use Sent on the far side, 'B', is another one than in the last run"
-		moved  = "the special use Sent on the far side belonged to mailbox 'A' in the last run, and belongs to 'B' now"
-		nobody = `no mailbox of IMAPStore "far" has the special use Sent`
+		moved   = "the special use Sent on the far side belonged to mailbox 'A' in the last run, and belongs to 'B' now"
+		nobody  = `no mailbox of IMAPStore "far" has the special use Sent`
 	)
 	sameValidity := func(w *world) {
 		a, _ := w.disk["far"].Box("A")
