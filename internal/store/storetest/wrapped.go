@@ -44,6 +44,7 @@ var abilities = map[string]func(any) bool{
 	"Rememberer":   has[store.Rememberer],
 	"Marker":       has[store.Marker],
 	"Marked":       has[store.Marked],
+	"Settler":      has[store.Settler],
 	"RenameFinder": has[store.RenameFinder],
 	"Counter":      has[store.Counter],
 	"RunBeginner":  has[store.RunBeginner],
