@@ -104,7 +104,7 @@ func TestNotConnected(t *testing.T) {
 			t.Errorf("%s: %d logins over IPv4, %d over IPv6", tt.host, logins4.Load(), logins6.Load())
 		}
 		if !in {
-			w.says(&w.err, "User is authenticated but not connected", "hint: the login was right, but there is no access to the mailbox, for one of four reasons: (1) the mailbox of User (rc:4)", "(4) the server")
+			w.says(&w.err, "User is authenticated but not connected", "hint: the server accepted the token, but does not open the mailbox; possible reasons: (1) the mailbox of User (rc:4)", "(4) the server")
 		}
 		w.silent("s3cr3t")
 	}

@@ -150,7 +150,7 @@ var options = []option{
 		complete: completeAnswers,
 	},
 	{
-		name: "offline", help: "with --setup: ask no server, and do not try the login",
+		name: "offline", help: "with --setup: contact no server, and do not try the login",
 		set: func(c *commandLine, _, _ int) { c.offline = true },
 	},
 	{
@@ -174,7 +174,7 @@ var options = []option{
 		setArg: func(c *commandLine, arg string) { c.getCert, c.hasGetCert = arg, true },
 	},
 	{
-		name: "auth", arg: "ACCOUNT", help: "log in to an account with OAuth at its provider, in a browser",
+		name: "auth", arg: "ACCOUNT", help: "log in at the provider of an account with OAuth, in a browser",
 		setArg: func(c *commandLine, arg string) { c.auth, c.hasAuth = arg, true }, complete: completeAccounts,
 	},
 	{
@@ -182,7 +182,7 @@ var options = []option{
 		set: func(c *commandLine, _, _ int) { c.noBrowser = true },
 	},
 	{
-		name: "device", help: "with --auth or --setup: show a code for another device",
+		name: "device", help: "with --auth or --setup: print a code for another device",
 		set: func(c *commandLine, _, _ int) { c.device = true },
 	},
 	{

@@ -47,6 +47,10 @@ func (w *setupWorld) CheckDirectory(text string) (used bool, err error) {
 	if strings.ContainsAny(text, "\x00\r\n") {
 		return false, errors.New("this is not the name of a directory")
 	}
+	if !filepath.IsAbs(text) && !strings.HasPrefix(text, "~") {
+		// It would be below the directory of the configuration file.
+		return false, errors.New("write an absolute path, or one that begins with ~/")
+	}
 	dir, err := w.resolve(text)
 	if err != nil {
 		return false, err

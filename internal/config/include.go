@@ -90,7 +90,7 @@ func (p Pos) in(other Pos) string {
 func (st *stmt) include() {
 	p := st.p
 	if p.sec != nil && !p.inGlobal {
-		st.errorf(st.key.text, "%s within %s", includeKeyword, p.sec.label()).Hint = "put an empty line before it: it stands between sections"
+		st.errorf(st.key.text, "%s within %s", includeKeyword, p.sec.label()).Hint = "put an empty line before it, to end the section"
 		return
 	}
 	if len(st.args) == 0 {

@@ -138,7 +138,7 @@ func TestIncludeErrors(t *testing.T) {
 			`/etc/rc:2: unknown keyword "Hots" (did you mean Host?)`,
 		},
 		"IMAPAccount a\nHost h\nInclude late\n": {
-			`/etc/rc:3: Include within IMAPAccount "a" (put an empty line before it: it stands between sections)`,
+			`/etc/rc:3: Include within IMAPAccount "a" (put an empty line before it, to end the section)`,
 		},
 		"IMAPAccount a\nHost h\n\nInclude late\n": {
 			`/etc/late:1: global option "Expunge" after a section has begun (move it to the beginning of the file, or write it into the section)`,

@@ -139,34 +139,34 @@ func isLoopback(host string) bool {
 // clientIDHints say where to get a client id, in three lines.
 var clientIDHints = map[string][3]string{
 	"google": {
-		"at https://console.cloud.google.com make a project, and configure its consent screen (user type External, status In production)",
+		"open https://console.cloud.google.com, create a project, and configure its consent screen (user type External, status In production)",
 		"under APIs & Services, Credentials, create an OAuth client ID of the type Desktop app",
-		"add the id as OAuthClientId and the client secret as OAuthClientSecret",
+		"add the client ID as OAuthClientId and the client secret as OAuthClientSecret",
 	},
 	oauthMicrosoft: {
-		"at https://entra.microsoft.com, App registrations, make a new registration; add the redirect URI http://localhost for mobile and desktop applications",
-		"under Authentication allow public client flows, under API permissions add IMAP.AccessAsUser.All of Office 365 Exchange Online",
+		"open https://entra.microsoft.com, App registrations, create a registration, and add the redirect URI http://localhost for mobile and desktop applications",
+		"under Authentication, allow public client flows; under API permissions, add the delegated permission IMAP.AccessAsUser.All",
 		"add its Application (client) ID as OAuthClientId",
 	},
 	"fastmail": {
 		"ask Fastmail to register a client: https://www.fastmail.com/for-developers/oauth/",
 		"its redirect URI is http://localhost",
-		"add its id as OAuthClientId; an app password with PassCmd needs no registration",
+		"add its client ID as OAuthClientId, or use an app password with PassCmd, which needs no registration",
 	},
 	"yandex": {
-		"at https://oauth.yandex.com/client/new make an application with the permission mail:imap_full",
+		"open https://oauth.yandex.com/client/new, and create an application with the permission mail:imap_full",
 		"its redirect URI is http://localhost",
 		"add its ClientID as OAuthClientId and its client secret as OAuthClientSecret",
 	},
 	"mailru": {
-		"at https://o2.mail.ru/app/ make an application",
+		"open https://o2.mail.ru/app/, and create an application",
 		"its redirect URI is http://localhost",
 		"add its ID as OAuthClientId and its secret as OAuthClientSecret",
 	},
 	oauthCustom: {
-		"register this program with the provider as a native (public) client",
+		"register mbsync with the provider as a native (public) client",
 		"its redirect URI is http://localhost, with any port",
-		"add its id as OAuthClientId",
+		"add its client ID as OAuthClientId",
 	},
 }
 
@@ -204,7 +204,7 @@ func (p *parser) finishOAuth(d *draft) {
 	p.exclusive(d, secretKeyword, "OAuthClientSecretCmd")
 	if !d.has("OAuthClientId") {
 		lines := clientIDHints[o.Provider]
-		p.errorf(at, o.Provider, "%s has OAuth %s, but no OAuthClientId: the provider wants to know which program asks, and this program comes without an id", d.label(), o.Provider).
+		p.errorf(at, o.Provider, "%s has OAuth %s, but no OAuthClientId: providers require a registered client, and mbsync has no client ID of its own", d.label(), o.Provider).
 			Hint = strings.Join(lines[:], "\n")
 	}
 	if o.Provider != oauthMicrosoft {

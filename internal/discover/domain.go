@@ -11,7 +11,7 @@ import (
 )
 
 // ErrNotAddress says that a text is not a mail address.
-var ErrNotAddress = errors.New("this is not a mail address; wanted is NAME@DOMAIN")
+var ErrNotAddress = errors.New("this is not a mail address such as NAME@DOMAIN")
 
 // Address is a mail address.
 type Address struct {

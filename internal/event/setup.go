@@ -2,6 +2,7 @@ package event
 
 // SetupNeedsAnswer: there is no terminal to ask a question of --setup on.
 type SetupNeedsAnswer struct {
+	// What follows "to ask", such as "for the user name".
 	What string
 	// Question is the name of the question, and Values what can be answered. "": it cannot be
 	// answered on the command line.

@@ -52,7 +52,7 @@ type Dialog struct {
 	Paste func(ctx context.Context) (string, error)
 	// Code tells the user what to do on another device.
 	Code func(DeviceCode)
-	// Again tells the user that the account is a personal one, or one of an organisation,
+	// Again tells the user that the account is a personal one, or one of an organization,
 	// so that a different consent is needed.
 	Again func(personal bool)
 }
@@ -67,11 +67,11 @@ var (
 	// ErrIssuer: it comes from another provider.
 	ErrIssuer = errors.New("the answer of the browser comes from another provider")
 	// ErrNoConsent: the user has not answered in time.
-	ErrNoConsent = errors.New("nobody has given consent in time")
+	ErrNoConsent = errors.New("the access was not allowed in time")
 	// ErrNoEndpoint: the provider has no page for users.
 	ErrNoEndpoint = errors.New("the provider has no address for a login in the browser (OAuthAuthURL); try --device")
 	// ErrNoDevice: the provider cannot authorize devices.
-	ErrNoDevice = errors.New("the provider does not offer the login on another device")
+	ErrNoDevice = errors.New("the provider does not support --device (use --no-browser)")
 )
 
 // RefusedError says that the provider, or the user at the provider, has refused consent.
@@ -80,7 +80,7 @@ type RefusedError struct {
 }
 
 func (e *RefusedError) Error() string {
-	text := "the provider has not given access: " + e.Code
+	text := "the provider refused the access: " + e.Code
 	if e.Description != "" {
 		text += " (" + e.Description + ")"
 	}

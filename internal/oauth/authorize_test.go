@@ -91,8 +91,8 @@ func TestAnswers(t *testing.T) {
 	}{
 		{"wrong state", "code=x&state=wrong", ErrState, ""},
 		{"no state", "code=x", ErrState, ""},
-		{"refused", "error=access_denied&error_description=no%1b%5b2J+way&state=STATE", nil, "the provider has not given access: access_denied (no[2J way)"},
-		{"odd error", "error=%1b%5b2J+x&state=STATE", nil, "the provider has not given access: unknown error"},
+		{"refused", "error=access_denied&error_description=no%1b%5b2J+way&state=STATE", nil, "the provider refused the access: access_denied (no[2J way)"},
+		{"odd error", "error=%1b%5b2J+x&state=STATE", nil, "the provider refused the access: unknown error"},
 		{"no code", "code=&state=STATE", nil, "the answer of the browser has no code"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -309,7 +309,7 @@ func TestDevice(t *testing.T) {
 		{"at once", nil, "", 0},
 		{"pending", []string{"authorization_pending", "authorization_pending"}, "", 0},
 		{"slow down", []string{"slow_down"}, "", 6 * time.Second},
-		{"refused", []string{"authorization_pending", "access_denied"}, "the provider has not given access: access_denied", 0},
+		{"refused", []string{"authorization_pending", "access_denied"}, "the provider refused the access: access_denied", 0},
 		{"expired", []string{"expired_token"}, ErrNoConsent.Error(), 0},
 		{"broken for a moment", []string{"temporarily_unavailable"}, "", 0},
 		{"wrong client", []string{"invalid_client"}, "cannot get the token: invalid_client", 0},
@@ -341,7 +341,7 @@ func TestDiscovery(t *testing.T) {
 			name, metadata, want string
 		}{
 			{"good", `{"issuer":"URL/realm","authorization_endpoint":"URL/auth","token_endpoint":"URL/token","device_authorization_endpoint":"URL/device"}`, ""},
-			{"another issuer", `{"issuer":"https://evil.example","token_endpoint":"URL/token"}`, "it calls itself 'https://evil.example'"},
+			{"another issuer", `{"issuer":"https://evil.example","token_endpoint":"URL/token"}`, "its issuer is 'https://evil.example'"},
 			{"not encrypted", `{"issuer":"URL/realm","authorization_endpoint":"URL/auth","token_endpoint":"http://evil.example/token"}`, "is not encrypted"},
 			{"no token endpoint", `{"issuer":"URL/realm"}`, "names no token endpoint"},
 			{"HTML", `<html>`, "the answer is not JSON"},

@@ -216,7 +216,7 @@ func (c *Client) discover(ctx context.Context) (*endpoints, error) {
 			continue
 		}
 		if strings.TrimSuffix(m.Issuer, "/") != strings.TrimSuffix(c.Issuer, "/") {
-			return nil, fmt.Errorf("%s: it calls itself '%s'; OAuthIssuer must be the same", hostOf(place), clean(m.Issuer))
+			return nil, fmt.Errorf("%s: its issuer is '%s'; OAuthIssuer must be the same", hostOf(place), clean(m.Issuer))
 		}
 		e := &endpoints{auth: m.Auth, token: m.Token, device: m.Device, style: oauth2.AuthStyleInParams}
 		if m.Names {

@@ -47,7 +47,7 @@ func (e *ConsentError) Error() string {
 	case Damaged:
 		return fmt.Sprintf("the stored token of %s cannot be read: %v", e.Account, e.Err)
 	}
-	return fmt.Sprintf("there is no token of %s yet", e.Account)
+	return fmt.Sprintf("there is no token for %s yet", e.Account)
 }
 
 // Unwrap returns what the provider said.

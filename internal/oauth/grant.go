@@ -46,7 +46,7 @@ type storedGrant struct {
 const maxGrant = 256 << 10
 
 // ErrDamaged says that what is stored is not a grant.
-var ErrDamaged = errors.New("it holds no token of this program")
+var ErrDamaged = errors.New("it does not contain a token of mbsync")
 
 // encodeGrant returns the stored form of a grant.
 func encodeGrant(g *Grant) ([]byte, error) {

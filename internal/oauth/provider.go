@@ -58,7 +58,7 @@ var providers = []provider{
 		auth: "https://accounts.google.com/o/oauth2/v2/auth", token: "https://oauth2.googleapis.com/token",
 		scope:    "https://mail.google.com/",
 		params:   url.Values{"access_type": {"offline"}, "prompt": {"consent"}},
-		noDevice: "Google does not grant access to mail in this way",
+		noDevice: "Google does not permit it for mail",
 	},
 	{
 		name: Microsoft,

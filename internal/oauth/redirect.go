@@ -76,7 +76,7 @@ const (
 
 const (
 	pageDone = `<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>mbsync</title><p>mbsync has received the answer. You can close this window.</p></html>`
-	pageBad  = `<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>mbsync</title><p>mbsync did not get access. The terminal says why.</p></html>`
+	pageBad  = `<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>mbsync</title><p>mbsync did not get access. The terminal shows the reason.</p></html>`
 )
 
 // serve answers the browser. It calls done once, with the first request that is an answer
@@ -100,7 +100,7 @@ func (r *redirect) serve(q question, done func(code string, err error)) (stop fu
 			first := false
 			once.Do(func() { first = true })
 			if !first {
-				http.Error(w, "mbsync has an answer already.", http.StatusGone)
+				http.Error(w, "mbsync has already received an answer.", http.StatusGone)
 				return
 			}
 			code, err := q.code(v)

@@ -19,7 +19,7 @@ const (
 // What can be wrong with an encrypted file.
 var (
 	// ErrWrongKey: the passphrase is not that of the file.
-	ErrWrongKey = errors.New("it cannot be decrypted: the passphrase that TokenKeyCmd prints is not that of the file")
+	ErrWrongKey = errors.New("it cannot be decrypted with the passphrase that TokenKeyCmd prints")
 	// ErrNoKey: the file is encrypted, but there is no passphrase.
 	ErrNoKey = errors.New("it is encrypted, but TokenKeyCmd is not set")
 )

@@ -64,7 +64,7 @@ type Lock struct {
 }
 
 // ErrBusy says that another process has the lock for too long.
-var ErrBusy = errors.New("another mbsync is refreshing the token, or could not save one, and has not finished in time")
+var ErrBusy = errors.New("another mbsync has locked the token for too long")
 
 const (
 	lockWait    = time.Minute

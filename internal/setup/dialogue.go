@@ -119,9 +119,9 @@ const addressArgument = "ADDRESS"
 
 func (d *dialogue) address(ctx context.Context, given string) error {
 	name, exists := d.world.File()
-	what := "writes the new file " + name
+	what := "is written to the new file " + name
 	if exists {
-		what = "adds it to " + name
+		what = "is added to " + name
 	}
 	d.print(textIntro, what)
 	check := func(text string) (string, error) {
@@ -166,7 +166,7 @@ func (d *dialogue) find(ctx context.Context) error {
 // server asks for the server.
 func (d *dialogue) server(ctx context.Context) error {
 	q := query{
-		name: askServer, text: "Server", what: "the name of the server",
+		name: askServer, text: "Server", what: "for the name of the server",
 		check: func(text string) (string, error) {
 			s, err := parseServer(text)
 			if err != nil {
@@ -221,14 +221,14 @@ func (d *dialogue) choose(s discover.Server) {
 // notFound tells what was asked in vain.
 func (d *dialogue) notFound() {
 	if !d.world.Online() {
-		d.print("%s is not in the table of providers, and nobody else is asked.", d.plan.Address.Shown)
+		d.print("%s is not in the table of providers, and with --offline no server is asked. The\nserver in brackets is a guess.", d.plan.Address.Shown)
 		return
 	}
 	d.print("No server was found:")
 	for _, f := range d.found.Failed {
 		d.print("  %s, %s: %v", f.Source, f.From, f.Err)
 	}
-	d.print("The mail provider's help pages name the server. The name in brackets is a guess.")
+	d.print("Look up the server on the help pages of the mail provider. The server in brackets is a\nguess.")
 }
 
 // tellFinding tells where a server was found.
@@ -254,7 +254,7 @@ func (d *dialogue) tellFinding(f *discover.Finding) {
 
 // parseServer reads [imap://|imaps://]HOST[:PORT].
 func parseServer(text string) (discover.Server, error) {
-	bad := errors.New("this is not a server; wanted is [imap://|imaps://]HOST[:PORT]")
+	bad := errors.New("this is not a server: write [imap://|imaps://]HOST[:PORT]")
 	var s discover.Server
 	scheme, rest, given := strings.Cut(text, "://")
 	if !given {
@@ -336,7 +336,7 @@ func (d *dialogue) keepIn(ctx context.Context, places []Keeper) error {
 			words = append(words, string(k))
 		}
 		answer, err := d.ask(ctx, query{
-			name: askKeep, text: "Keep it in", what: "where the password is kept",
+			name: askKeep, text: "Keep it in", what: "where to store the password",
 			def: words[0], hasDef: true, check: oneOf(words...),
 		})
 		if err != nil {
@@ -344,7 +344,7 @@ func (d *dialogue) keepIn(ctx context.Context, places []Keeper) error {
 		}
 		d.plan.Keeper, d.plan.PassCmd = Keeper(answer), ""
 		if d.plan.Keeper == ByCommand {
-			if d.plan.PassCmd, err = d.ask(ctx, query{name: askCommand, text: "Command", what: "the command that prints the password", check: anything}); err != nil {
+			if d.plan.PassCmd, err = d.ask(ctx, query{name: askCommand, text: "Command", what: "for the command that prints the password", check: anything}); err != nil {
 				return err
 			}
 			return nil
@@ -358,7 +358,7 @@ func (d *dialogue) keepIn(ctx context.Context, places []Keeper) error {
 			continue
 		}
 		if has {
-			d.print("There is a password of this user in the key ring. It is used.")
+			d.print("The key chain contains a password of this user. mbsync uses it.")
 			d.password = ""
 			return nil
 		}
@@ -377,7 +377,7 @@ func (d *dialogue) askPassword(ctx context.Context) error {
 		p, err := d.world.Ask(ctx, "Password of "+d.plan.User+" (not shown): ", false)
 		switch {
 		case errors.Is(err, ErrNoTerminal):
-			return &NoAnswerError{What: "the password"}
+			return &NoAnswerError{What: "for the password"}
 		case err != nil:
 			return err
 		case p != "" && !strings.ContainsAny(p, "\x00\r\n"):
@@ -401,7 +401,7 @@ func (d *dialogue) logIn(ctx context.Context) error {
 		boxes, err := d.try(ctx)
 		if err == nil {
 			d.boxes = boxes
-			d.print("  The login has succeeded.")
+			d.print("  The login succeeded.")
 			return nil
 		}
 		if ctx.Err() != nil {
@@ -423,7 +423,7 @@ func (d *dialogue) logIn(ctx context.Context) error {
 // certificate asks for a file with the certificate of the server.
 func (d *dialogue) certificate(ctx context.Context) (err error) {
 	d.plan.Certificate, err = d.ask(ctx, query{
-		name: askCertificate, text: "File with the certificate", what: "a certificate to trust",
+		name: askCertificate, text: "File with the certificate", what: "for a certificate to trust",
 		check: func(text string) (string, error) { return text, d.world.CheckCertificate(text) },
 	})
 	return err
@@ -505,7 +505,7 @@ func (d *dialogue) directory(ctx context.Context) error {
 			return nil
 		}
 		d.print(textUsed)
-		if ok, err := d.yes(ctx, query{text: "Use it all the same", def: "no", hasDef: true}); err != nil || ok {
+		if ok, err := d.yes(ctx, query{text: "Use it anyway", def: "no", hasDef: true}); err != nil || ok {
 			return err
 		}
 	}

@@ -18,7 +18,7 @@ func (d *dialogue) write(ctx context.Context) error {
 			d.print("    %s", strings.TrimSuffix(line, "\n"))
 		}
 		name, exists := d.world.File()
-		q := query{name: askWrite, text: "Write it", what: "whether the configuration is written", def: "yes", hasDef: true, explicit: true}
+		q := query{name: askWrite, text: "Write it", what: "whether to write the configuration", def: "yes", hasDef: true, explicit: true}
 		what := "becomes the new file"
 		if exists {
 			q.text, what = "Add it", "is added to"
@@ -56,9 +56,9 @@ func (d *dialogue) writeFile(undo func()) error {
 		return err
 	}
 	name, _ := d.world.File()
-	d.print("  %s is written.", name)
+	d.print("  %s was written.", name)
 	if backup != "" {
-		d.print("  The file as it was is %s.", backup)
+		d.print("  Backup of the former file: %s", backup)
 	}
 	return nil
 }
@@ -116,7 +116,7 @@ func (d *dialogue) service(ctx context.Context) error {
 		return nil
 	}
 	d.print("systemd can synchronize all channels from now on: every five minutes (timer), or\nwhenever something changes (watch).")
-	answer, err := d.ask(ctx, query{name: askService, text: "Enable", what: "what systemd runs", def: "no", hasDef: true, check: oneOf(words...)})
+	answer, err := d.ask(ctx, query{name: askService, text: "Enable", what: "which systemd unit to enable", def: "no", hasDef: true, check: oneOf(words...)})
 	if err != nil || answer == "no" {
 		return err
 	}

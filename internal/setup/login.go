@@ -52,7 +52,7 @@ func (d *dialogue) login(ctx context.Context) error {
 // client asks for the OAuth provider and the client.
 func (d *dialogue) client(ctx context.Context) (err error) {
 	if d.plan.OAuth == customOAuth {
-		if d.plan.Issuer, err = d.ask(ctx, query{name: askIssuer, text: "OAuth issuer (its URL)", what: "the OAuth issuer", check: issuer}); err != nil {
+		if d.plan.Issuer, err = d.ask(ctx, query{name: askIssuer, text: "OAuth issuer (its URL)", what: "for the OAuth issuer", check: issuer}); err != nil {
 			return err
 		}
 		scope, err := d.ask(ctx, query{name: askScope, text: "OAuth scopes", def: "openid offline_access", hasDef: true, check: anything})
@@ -61,11 +61,11 @@ func (d *dialogue) client(ctx context.Context) (err error) {
 		}
 		d.plan.Scopes = strings.Fields(scope)
 	}
-	d.print("\nmbsync needs an OAuth client id of your own:")
+	d.print("\nOAuth needs a client ID, which you register as follows:")
 	for _, l := range d.world.OAuthHelp(d.plan.OAuth) {
 		d.print("  - %s", l)
 	}
-	if d.plan.ClientID, err = d.ask(ctx, query{name: askClient, text: "OAuth client id", check: anything}); err != nil {
+	if d.plan.ClientID, err = d.ask(ctx, query{name: askClient, text: "OAuth client ID", check: anything}); err != nil {
 		return err
 	}
 	return d.clientSecret(ctx)

@@ -37,24 +37,24 @@ const (
 )
 
 var questions = []Question{
-	{askServer, "[imap://|imaps://]HOST[:PORT]", "the IMAP server; imap:// stands for STARTTLS"},
+	{askServer, "[imap://|imaps://]HOST[:PORT]", "the IMAP server; imap:// means STARTTLS"},
 	{askUser, "NAME", "the user name for the server"},
 	{askName, "NAME", "the name of the channel"},
-	{askLogin, "password|oauth", "how to log in, where both are possible"},
-	{askIssuer, "URL", "the OAuth provider of a server that is not in the table of providers"},
-	{askScope, "SCOPE ...", "the OAuth scopes of such a provider"},
-	{askClient, "ID", "the OAuth client id"},
+	{askLogin, "password|oauth", "how to log in, if both are possible"},
+	{askIssuer, "URL", "the OAuth provider, if the server is not in the table of providers"},
+	{askScope, "SCOPE ...", "the scopes of this OAuth provider"},
+	{askClient, "ID", "the OAuth client ID"},
 	{askSecret, "none|COMMAND", "the command that prints the OAuth client secret"},
-	{askKeep, "keyring|pass|file|command|ask", "where the password is kept"},
+	{askKeep, "keyring|pass|file|command|ask", "where to store the password"},
 	{askCommand, "COMMAND", "the command that prints the password, with keep-password=command"},
 	{askCertificate, "FILE", "a file with the certificate to trust"},
-	{askDirectory, "DIRECTORY", "where the mail goes"},
+	{askDirectory, "DIRECTORY", "the directory for the mail"},
 	{askMailboxes, "PATTERNS", "the mailboxes to synchronize, as for the keyword Patterns"},
-	{askMessages, "all|NUMBER", "how many messages of each mailbox"},
-	{askDeletions, "no|messages|mailboxes", "what is deleted on the other side, too"},
-	{askWrite, "yes|no", "whether the configuration is written"},
-	{askRun, "yes|no", "whether the mail is synchronized then"},
-	{askService, "no|timer|watch", "what systemd runs from then on"},
+	{askMessages, "all|NUMBER", "how many messages of each mailbox to copy"},
+	{askDeletions, "no|messages|mailboxes", "which deletions to carry out on the other side"},
+	{askWrite, "yes|no", "whether to write the configuration"},
+	{askRun, "yes|no", "whether to synchronize the account after that"},
+	{askService, "no|timer|watch", "the systemd unit to enable"},
 }
 
 // Questions returns all questions, in the order in which they are asked.
@@ -67,7 +67,7 @@ type Answers map[string]string
 func (a Answers) Add(word string) error {
 	name, answer, ok := strings.Cut(word, "=")
 	if !ok {
-		return errors.New("wanted is NAME=ANSWER")
+		return errors.New("the argument must be QUESTION=ANSWER, such as write=yes")
 	}
 	for _, q := range questions {
 		if q.Name == name {
@@ -79,17 +79,17 @@ func (a Answers) Add(word string) error {
 	for _, q := range questions {
 		names = append(names, q.Name)
 	}
-	return fmt.Errorf("there is no question '%s'; there are: %s", name, strings.Join(names, ", "))
+	return fmt.Errorf("there is no question '%s'; the questions are: %s", name, strings.Join(names, ", "))
 }
 
 // NoAnswerError says that a question has no answer on the command line, and that there is no
 // terminal to ask it on.
 type NoAnswerError struct {
 	Question Question // Name is "": the mail address, or a password
-	What     string
+	What     string   // follows "to ask", such as "for the user name"
 }
 
-func (e *NoAnswerError) Error() string { return "there is no terminal to ask for " + e.What }
+func (e *NoAnswerError) Error() string { return "there is no terminal to ask " + e.What }
 
 // AnswerError says that an answer on the command line is not valid.
 type AnswerError struct {
@@ -163,7 +163,7 @@ func (d *dialogue) ask(ctx context.Context, q query) (string, error) {
 		case errors.Is(err, ErrNoTerminal):
 			what := q.what
 			if what == "" {
-				what = "the " + strings.ToLower(q.text)
+				what = "for the " + strings.ToLower(q.text)
 			}
 			return "", &NoAnswerError{questionOf(q.name), what}
 		case err != nil:

@@ -127,7 +127,7 @@ var commandWordings = []wording{
 	}),
 	says(func(f event.OutputDropped) string {
 		if f.Lines == 0 {
-			return "the output is not read, so lines are dropped until it is; the mail is not affected"
+			return "the output is not read, so mbsync drops further lines; the mail is not affected"
 		}
 		return fmt.Sprintf("%d line(s) were dropped here, because the output was not read; the mail is not affected", f.Lines)
 	}),

@@ -10,14 +10,14 @@ import (
 // oauthWordings are about tokens of OAuth 2.0.
 var oauthWordings = []wording{
 	hints(func(f event.ConsentNeeded) string { return "log in at the provider: " + f.Command }),
-	hint[event.ConsentRefused]("allow the access to your mail on the page of the provider; an administrator may have forbidden it for this OAuthClientId"),
+	hint[event.ConsentRefused]("run mbsync --auth again, and allow the access on the page of the provider; an administrator may have to permit this OAuthClientId first"),
 	hints(func(f event.ConsentFailed) string { return "try again: " + f.Command }),
-	hint[event.ProviderUnavailable]("the provider of the token does not work now, or cannot be reached; the stored token is unchanged; try again later"),
+	hint[event.ProviderUnavailable]("the provider of the token cannot be reached, or does not work; the stored token is unchanged; try again later"),
 	hints(func(f event.ProviderRefused) string {
-		return "the provider does not accept this program: check " + keywordText(f.Client) + ", OAuthClientSecret and OAuthScope"
+		return "the provider rejected the request: check " + keywordText(f.Client) + ", OAuthClientSecret and OAuthScope"
 	}),
 	hints(func(f event.TokenFileExposed) string {
-		return "only you must have access: " + f.Command + "; if somebody may have read the token, revoke it at the provider, then: " + f.Again
+		return "to make it private: " + f.Command + "; if somebody may have read the token, revoke it at the provider, then log in again: " + f.Again
 	}),
 	hints(func(f event.TokenKeyWrong) string {
 		what := "make TokenKeyCmd print the passphrase of the file"
@@ -26,27 +26,27 @@ var oauthWordings = []wording{
 		} else if f.Keyword.Place.Line > 0 {
 			what = "make " + keywordText(f.Keyword) + " print the passphrase of the file"
 		}
-		return what + ", or start with a new token: rm " + f.File + " && " + f.Command
+		return what + ", or remove the token and log in again: rm " + f.File + " && " + f.Command
 	}),
-	hint[event.TokenKeyringSilent]("unlock the key chain (log in to the desktop), or use TokenStore file"),
+	hint[event.TokenKeyringSilent]("unlock the key chain (log in to the desktop), or write 'TokenStore file'"),
 	hints(func(f event.TokenKeyringUnusable) string {
-		return "the key chain of the system has to run in this session; without it, use TokenStore file instead of " + keywordText(f.Keyword)
+		return "the key chain of the system must run in this session; if it cannot, write 'TokenStore file' instead of " + keywordText(f.Keyword)
 	}),
-	hint[event.TokenLocked]("if another mbsync could not save its token, free some space on the disk, or end it"),
+	hint[event.TokenLocked]("if the disk is full, make room, so that the other mbsync can save its token; otherwise stop that process"),
 	advises(func(f event.TokenUnsaved) (string, string) {
 		return fmt.Sprintf("the new token of %s could not be saved: %v", f.Account, f.Err),
-			"this run uses it, and tries to save it again; the former token may not work any more, so make room on the disk before mbsync ends"
+			"make room on the disk before mbsync ends: it uses the new token and tries to save it again; the former token may not be valid any more"
 	}),
 	advises(func(f event.TokenLost) (string, string) {
 		return fmt.Sprintf("the new token of %s could not be saved, and is lost: %v", f.Account, f.Err),
-			"if the next run is refused, log in again: " + f.Command
+			"if the next run cannot log in, log in again: " + f.Command
 	}),
 	hints(func(f event.AuthenticatedNotConnected) string {
-		return "the login was right, but there is no access to the mailbox, for one of four reasons: " +
+		return "the server accepted the token, but does not open the mailbox; possible reasons: " +
 			"(1) the mailbox of " + keywordText(f.User) + " does not exist, or belongs to somebody else (for a shared mailbox see OAuthUser); " +
 			"(2) the token has the scope for the other kind of account, personal or work: " + f.Command + "; " +
-			"(3) IMAP is switched off for the mailbox, and its owner or the administrator has to switch it on; " +
-			"(4) the server does not accept the address of this computer (after IPv6, IPv4 was tried, too)"
+			"(3) IMAP is switched off for the mailbox: its owner or the administrator can switch it on; " +
+			"(4) the server does not accept the address of this computer (mbsync has tried IPv4, too)"
 	}),
 	advises(func(f event.AccountUnknown) (string, string) {
 		hint := ""
@@ -56,7 +56,7 @@ var oauthWordings = []wording{
 		return fmt.Sprintf("there is no account '%s' in %s", f.Name, f.File), hint
 	}),
 	advises(func(f event.AccountWithoutOAuth) (string, string) {
-		return f.Section + " does not use OAuth", "add OAuth with the name of the provider, and OAuthClientId"
+		return f.Section + " does not use OAuth", "add the lines 'OAuth PROVIDER' and 'OAuthClientId ID'"
 	}),
 }
 
@@ -69,21 +69,21 @@ func VisitLines(address, tunnel string, paste bool) []string {
 		lines = append(lines, "If the browser is on another computer, first run this command there:", "", "    "+tunnel, "")
 	}
 	if paste {
-		lines = append(lines, "If the browser cannot show the last page, copy its address, which begins with", "http://localhost, and paste it here. It is not shown.")
+		lines = append(lines, "If the browser cannot show the last page, copy its address, which begins with", "http://localhost, and paste it here. The pasted text is not shown.")
 	}
 	return lines
 }
 
 // OpenedLines tell the user that a browser was opened.
 func OpenedLines(address string) []string {
-	return []string{"A browser was opened. Allow the access there. If it shows nothing, open this page:", "", address, ""}
+	return []string{"Allow the access in the browser that has opened. If none has opened, open this page:", "", address, ""}
 }
 
 // DeviceLines tell the user how to authorize a device.
 func DeviceLines(visit, code, complete string, expires time.Time) []string {
 	lines := []string{"Open this page on any device, and enter the code:", "", "    " + visit, "    " + code, ""}
 	if complete != "" {
-		lines = append(lines, "This address holds the code:", "", "    "+complete, "")
+		lines = append(lines, "Or open this address, which contains the code:", "", "    "+complete, "")
 	}
 	return append(lines, "The code can be used until "+expires.Local().Format("15:04")+".")
 }
@@ -91,9 +91,9 @@ func DeviceLines(visit, code, complete string, expires time.Time) []string {
 // AgainLine tells the user that another consent is necessary.
 func AgainLine(personal bool) string {
 	if personal {
-		return "This is a personal account, which needs another permission. The provider asks once more."
+		return "This is a personal account, which needs another permission. Allow the access once more."
 	}
-	return "This is an account of an organisation, which needs another permission. The provider asks once more."
+	return "This is an account of an organization, which needs another permission. Allow the access once more."
 }
 
 // TokenSavedLine tells where a token was saved.
@@ -150,7 +150,7 @@ func TokenStateLines(t TokenState) []string {
 	case t.HasRefresh:
 		state = "logged in; the access token is refreshed in the next run"
 	case t.Expires.IsZero():
-		state = "logged in; the provider has not told when the access ends"
+		state = "logged in; the provider does not report when the access ends"
 	case t.Expires.After(t.Now):
 		state = "logged in until " + t.Expires.Local().Format(time.DateTime) + "; then: " + t.Command
 	default:

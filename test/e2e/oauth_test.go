@@ -247,7 +247,7 @@ func TestOAuth(t *testing.T) {
 			if err := os.Chmod(w.tokenFile(), 0o640); err != nil {
 				t.Fatal(err)
 			}
-			w.run(1, []string{"-a"}, "other users can read or change it (mode 0640)", "hint: only you must have access: chmod 600 "+w.tokenFile())
+			w.run(1, []string{"-a"}, "other users can read or change it (mode 0640)", "hint: to make it private: chmod 600 "+w.tokenFile())
 			if err := os.Chmod(w.tokenFile(), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -266,7 +266,7 @@ func TestOAuthProviderTrouble(t *testing.T) {
 	t.Parallel()
 	w := newTokenWorld(t, openid.Config{}, "Retries 1")
 	w.authorize()
-	const hint = "hint: the provider of the token does not work now, or cannot be reached; the stored token is unchanged; try again later"
+	const hint = "hint: the provider of the token cannot be reached, or does not work; the stored token is unchanged; try again later"
 	before, err := os.ReadFile(w.tokenFile())
 	if err != nil {
 		t.Fatal(err)
@@ -313,7 +313,7 @@ func TestOAuthProviderTrouble(t *testing.T) {
 
 	w.idp.ExpireAccess()
 	w.idp.Fail(openid.Token, 1, openid.Refusal("invalid_client"))
-	w.run(1, []string{"-a"}, "cannot refresh the token: invalid_client", "hint: the provider does not accept this program: check OAuthClientId")
+	w.run(1, []string{"-a"}, "cannot refresh the token: invalid_client", "hint: the provider rejected the request: check OAuthClientId")
 	w.run(0, []string{"-a"})
 	if s := w.idp.Stats(); s.Reuses > 0 {
 		t.Errorf("%+v", s)
@@ -413,7 +413,7 @@ func TestOAuthNoConsent(t *testing.T) {
 	refusing := w.idp.Browser()
 	refusing.Refuse = true
 	w.desktop = refusing.Desktop(t)
-	w.run(1, []string{"--auth", "work"}, "IMAPAccount \"work\": the provider has not given access: access_denied", "hint: allow the access to your mail")
+	w.run(1, []string{"--auth", "work"}, "IMAPAccount \"work\": the provider refused the access: access_denied", "hint: allow the access to your mail")
 
 	// A wrong state.
 	w.desktop.Path = t.TempDir()

@@ -52,7 +52,7 @@ func TestPassword(t *testing.T) {
 	s := w.start("--setup", "user@example.org")
 	syscall.Umask(old)
 	s.answers(w.questions()...)
-	s.want(0, "Found by: autoconfig, https://autoconfig.example.org/", "is written", "pulled 3 new message(s)")
+	s.want(0, "Found by: autoconfig, https://autoconfig.example.org/", "was written", "pulled 3 new message(s)")
 	if w.mails("Mail/example/INBOX") != 2 || w.mails("Mail/example/Archive") != 1 {
 		t.Errorf("%q", w.tree())
 	}
@@ -123,7 +123,7 @@ func TestEndedAfterWriting(t *testing.T) {
 	s.answers(all[:len(all)-2]...)
 	s.await("Synchronize now")
 	s.send("\x03")
-	s.want(130, "is written", "The account is set up. To synchronize: mbsync example")
+	s.want(130, "was written", "The account is set up. To synchronize: mbsync example")
 	if strings.Contains(s.String(), "nothing was written") || !strings.Contains(w.read(defaultFile), "Channel example\n") {
 		t.Error(s)
 	}
@@ -155,7 +155,7 @@ func TestForeignSRV(t *testing.T) {
 		"Name of the channel [example]", "", "Keep it in", "ask", "Password of user", testkit.Password)
 	s.answers(common[:len(common)-2]...)
 	s.answer("Synchronize now", "no")
-	s.want(0, "This name comes from DNS, and it is not in example.net", "SRV record, _imaps._tcp.example.net")
+	s.want(0, "This name comes from DNS, and is not in the domain example.net", "SRV record, _imaps._tcp.example.net")
 	for _, q := range w.queries {
 		if strings.Contains(q, "user") {
 			t.Errorf("the user name was sent: %s", q)
@@ -195,10 +195,10 @@ func TestNothingFound(t *testing.T) {
 		"User name", "user", "Name of the channel", "a:b", "Name of the channel", "work", "Keep it in", "fil",
 		"Password of user", "wrong",
 		"Try again with another password", "password", "Password of user", testkit.Password,
-		"Directory for the mail [~/Mail/work]", "~/else/where/", "Mailboxes", "Nothing", "Mailboxes", "INBOX",
+		"Directory for the mail [~/Mail/work]", "relative", "Directory for the mail", "~/else/where/", "Mailboxes", "Nothing", "Mailboxes", "INBOX",
 		"Messages of each mailbox", "some", "Messages of each mailbox", "1",
 		"Carry out deletions", "maybe", "Carry out deletions", "messages", "Write it", "", "Synchronize now", "")
-	s.want(0, "No server was found:", "SRV record, example.org: it knows no server", "AUTHENTICATIONFAILED", "no mailbox of the server matches", "pulled 1 new message(s)")
+	s.want(0, "No server was found:", "SRV record, example.org: it knows no server", "AUTHENTICATIONFAILED", "write an absolute path", "no mailbox of the server matches", "pulled 1 new message(s)")
 	for _, line := range []string{"Path ~/else/where/", "Patterns INBOX", "Expunge Both", "Remove None", "MaxMessages 1", "ExpireUnread yes"} {
 		if !strings.Contains(w.read(defaultFile), line+"\n") {
 			t.Errorf("no line %q in\n%s", line, w.read(defaultFile))
@@ -292,7 +292,7 @@ func TestFileLeftAlone(t *testing.T) {
 	s.await("Add it")
 	w.write("rc", "# other\n")
 	s.send("\r")
-	s.want(1, "another program has changed the file in the meantime", "run the setup again", "nothing was written")
+	s.want(1, "another program has changed the file in the meantime", "run mbsync --setup again", "nothing was written")
 	if w.read("rc") != "# other\n" {
 		t.Error(w.read("rc"))
 	}
@@ -315,13 +315,13 @@ func TestScripted(t *testing.T) {
 	}{
 		{[]string{"--setup"}, "hint: give it on the command line: mbsync --setup ADDRESS"},
 		{[]string{"--setup", "nobody"}, "this is not a mail address"},
-		{[]string{"--setup", "user@example.org"}, "hint: give the answer on the command line: --answer server=ANSWER, where ANSWER is [imap://|imaps://]HOST[:PORT]"},
+		{[]string{"--setup", "user@example.org"}, "hint: give the answer on the command line: --answer server=[imap://|imaps://]HOST[:PORT]"},
 		{base[:6], "a password cannot be given on the command line"},
 		{base, "--answer password-command=ANSWER"},
 		{append(base, "--answer", "password-command=cat ~/none"), "cannot get the password"},
-		{append(base, "--answer", "password-command=cat ~/secret"), "--answer write=ANSWER, where ANSWER is yes|no"},
+		{append(base, "--answer", "password-command=cat ~/secret"), "--answer write=yes|no"},
 		{append(base, "--answer", "messages=few"), "hint"},
-		{append(base, "--answer", "color=red"), "there is no question 'color'; there are: server, user"},
+		{append(base, "--answer", "color=red"), "there is no question 'color'; the questions are: server, user"},
 		{append(base, "--answer", "password-command=cat ~/secret", "--answer", "deletions=perhaps"), "--answer deletions: please answer no, messages or mailboxes"},
 		{append(base, "--answer", "password-command=cat ~/secret", "--answer", "write=no"), "nothing was written"},
 	} {
@@ -348,7 +348,7 @@ func TestOffline(t *testing.T) {
 	s := w.start("--setup", "--offline", "user@example.org")
 	s.answers("Server [imap.example.org:993]", "mail.example.org", "User name", "", "Name", "", "Keep it in", "file", "Password", testkit.Password,
 		"Directory", "", "Mailboxes", "", "Messages", "", "Carry out", "", "Write it", "")
-	s.want(0, "is not in the table of providers, and nobody else is asked", "To synchronize: mbsync example")
+	s.want(0, "is not in the table of providers, and with --offline no server is asked", "To synchronize: mbsync example")
 	if len(w.queries) > 0 {
 		t.Errorf("asked %q", w.queries)
 	}
@@ -356,13 +356,13 @@ func TestOffline(t *testing.T) {
 	s = w.start("--setup", "--offline", "-c", "rc", "me@icloud.com")
 	s.answers("Server [imap.mail.me.com:993]", "", "User name [me@icloud.com]", "", "Name of the channel [icloud]", "", "Keep it in", "ask",
 		"Password", "x", "Directory", "", "Mailboxes", "", "Messages", "", "Carry out", "", "Write it", "")
-	s.want(0, "iCloud Mail wants an app password", "https://support.apple.com/en-us/102654")
+	s.want(0, "For iCloud Mail, create an app password", "https://support.apple.com/en-us/102654")
 	if text := w.read("rc"); !strings.Contains(text, "IMAPAccount icloud\nProvider icloud\nUser me@icloud.com\n") {
 		t.Error(text)
 	}
 }
 
-// A key ring keeps the password; one that is locked does not hold the dialogue up.
+// The key chain keeps the password. A locked key chain does not delay the dialogue.
 func TestKeyring(t *testing.T) {
 	t.Parallel()
 	k := testkit.StartKeyring(t)
@@ -380,7 +380,7 @@ func TestKeyring(t *testing.T) {
 	}
 	// Another account of the same user needs no password.
 	out := w.script(0, "--setup", "user@example.org", "--answer", "write=yes", "--answer", "run=no", "--answer", "keep-password=keyring")
-	if !strings.Contains(out, "There is a password of this user in the key ring") || !strings.Contains(w.read(defaultFile), "Channel example2\n") {
+	if !strings.Contains(out, "The key chain contains a password of this user") || !strings.Contains(w.read(defaultFile), "Channel example2\n") {
 		t.Error(out)
 	}
 
@@ -516,7 +516,7 @@ func TestAppendToIncludes(t *testing.T) {
 	s.answers(w.questions()[:4]...)
 	s.answers("Name of the channel [example2]", "", "Keep it in", "ask", "Password", testkit.Password)
 	s.answers("Directory", "", "Mailboxes", "", "Messages", "", "Carry out", "", "Add it", "", "Synchronize now", "no")
-	s.want(0, "rc is written")
+	s.want(0, "rc was written")
 	if text := w.read("rc"); !strings.HasPrefix(text, "MaxMessages 5\n\nInclude conf/*\n\n# Mail of") || !strings.Contains(text, "MaxMessages 0\n") {
 		t.Error(text)
 	}
@@ -541,7 +541,7 @@ func (w *world) consenting(idp *openid.Provider) []string {
 	return []string{
 		fmt.Sprintf("Server [mail.example.org:%d]", w.server.TLSPort), "", "User name [user]", "", "Name of the channel [example]", "",
 		"Log in with [password]", "oauth", "OAuth issuer", idp.Issuer, "OAuth scopes", "openid offline_access mail",
-		"OAuth client id", openid.ClientID, "OAuth client secret", "cl13nt s3cr3t",
+		"OAuth client ID", openid.ClientID, "OAuth client secret", "cl13nt s3cr3t",
 	}
 }
 
