@@ -39,5 +39,5 @@ func TestOAuthConfiguration(t *testing.T) {
 
 	w = newWorld(t, "IMAPStore far\nHost localhost\nUser me\nPassCmd x\n")
 	w.run(1, "--auth", "far")
-	w.says(&w.err, "rc:1: error: IMAPStore \"far\" does not use OAuth", "hint: add OAuth with the name of the provider")
+	w.says(&w.err, "rc:1: error: IMAPStore \"far\" does not use OAuth", "hint: add the lines 'OAuth PROVIDER'")
 }

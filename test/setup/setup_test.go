@@ -313,11 +313,11 @@ func TestScripted(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"--setup"}, "hint: give it on the command line: mbsync --setup ADDRESS"},
+		{[]string{"--setup"}, "hint: write mbsync --setup ADDRESS"},
 		{[]string{"--setup", "nobody"}, "this is not a mail address"},
 		{[]string{"--setup", "user@example.org"}, "hint: give the answer on the command line: --answer server=[imap://|imaps://]HOST[:PORT]"},
 		{base[:6], "a password cannot be given on the command line"},
-		{base, "--answer password-command=ANSWER"},
+		{base, "--answer password-command=COMMAND"},
 		{append(base, "--answer", "password-command=cat ~/none"), "cannot get the password"},
 		{append(base, "--answer", "password-command=cat ~/secret"), "--answer write=yes|no"},
 		{append(base, "--answer", "messages=few"), "hint"},
