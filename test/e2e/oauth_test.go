@@ -164,7 +164,7 @@ func (w *tokenWorld) await(what string, is func() bool) {
 // authorize logs in at the provider.
 func (w *tokenWorld) authorize() {
 	w.t.Helper()
-	w.run(0, []string{"--auth", "work", "-D"}, "A browser was opened", "work: the token was saved: "+w.tokenFile(), "work: the login to localhost:")
+	w.run(0, []string{"--auth", "work", "-D"}, "Allow the access in the browser", "work: the token was saved: "+w.tokenFile(), "work: the login to localhost:")
 	if v := <-w.desktop.Pages; v.Err != nil || v.Page.Status != http.StatusOK {
 		w.t.Errorf("the browser shows %+v, %v", v.Page, v.Err)
 	}
@@ -216,7 +216,7 @@ func TestOAuth(t *testing.T) {
 			t.Parallel()
 			w := newTokenWorld(t, openid.Config{}, "AuthMechs "+mechanism)
 			hint := "hint: log in at the provider: mbsync -c " + w.path("rc") + " --auth work"
-			w.run(1, []string{"-a"}, "error: channel 'c': store 'far': login failed: there is no token of IMAPAccount \"work\" yet", hint)
+			w.run(1, []string{"-a"}, "error: channel 'c': store 'far': login failed: there is no token for IMAPAccount \"work\" yet", hint)
 			w.run(0, []string{"--auth-list"}, "work: custom, user, "+w.tokenFile(), "no token; log in with: mbsync -c "+w.path("rc")+" --auth work")
 			w.authorize()
 			w.run(0, []string{"--auth-list"}, "logged in; the access token is refreshed before ")
@@ -413,7 +413,7 @@ func TestOAuthNoConsent(t *testing.T) {
 	refusing := w.idp.Browser()
 	refusing.Refuse = true
 	w.desktop = refusing.Desktop(t)
-	w.run(1, []string{"--auth", "work"}, "IMAPAccount \"work\": the provider refused the access: access_denied", "hint: allow the access to your mail")
+	w.run(1, []string{"--auth", "work"}, "IMAPAccount \"work\": the provider refused the access: access_denied", "hint: run mbsync --auth again, and allow the access")
 
 	// A wrong state.
 	w.desktop.Path = t.TempDir()
@@ -531,8 +531,8 @@ func TestOAuthStores(t *testing.T) {
 	w.run(0, []string{"-a"}, "pulled 2 new message(s)")
 	sealed := readFile(t, w.tokenFile())
 	w.configure(`TokenKeyCmd "echo wrong"`)
-	w.run(1, []string{"-a"}, "the passphrase that TokenKeyCmd prints is not that of the file", "hint: make TokenKeyCmd (")
-	w.run(1, []string{"--auth", "work"}, "the passphrase that TokenKeyCmd prints is not that of the file")
+	w.run(1, []string{"-a"}, "it cannot be decrypted with the passphrase that TokenKeyCmd prints", "hint: make TokenKeyCmd (")
+	w.run(1, []string{"--auth", "work"}, "it cannot be decrypted with the passphrase that TokenKeyCmd prints")
 	w.configure(`TokenKeyCmd "false"`)
 	w.run(1, []string{"-a"}, `command "false": exit status 1`, "hint: try by hand what TokenKeyCmd (")
 	w.configure()
@@ -543,7 +543,7 @@ func TestOAuthStores(t *testing.T) {
 
 	kept := w.path("kept")
 	w.configure("TokenStore cmd", `TokenLoadCmd "cat `+kept+` 2>/dev/null || :"`, `TokenSaveCmd "umask 77; cat >`+kept+`"`)
-	w.run(1, []string{"-a"}, "there is no token of IMAPAccount \"work\" yet")
+	w.run(1, []string{"-a"}, "there is no token for IMAPAccount \"work\" yet")
 	w.run(0, []string{"--auth", "work"}, "the token was saved: the commands TokenLoadCmd and TokenSaveCmd")
 	w.idp.ExpireAccess()
 	w.run(0, []string{"-a"})
@@ -579,7 +579,7 @@ func TestOAuthKeyring(t *testing.T) {
 	run(ring.Bus, 0, []string{"--auth", "work"}, "the token was saved: the key chain of the system")
 	w.idp.ExpireAccess()
 	run(ring.Bus, 0, []string{"-a"}, "pulled 2 new message(s)")
-	run("unix:path=/nonexistent", 1, []string{"-a"}, "the key chain of the system: ", "hint: the key chain of the system has to run in this session")
+	run("unix:path=/nonexistent", 1, []string{"-a"}, "the key chain of the system: ", "hint: the key chain of the system must run in this session")
 
 	// A bus that accepts and then says nothing.
 	silent := w.path("bus")

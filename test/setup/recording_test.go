@@ -101,5 +101,5 @@ func TestQuestionsInPage(t *testing.T) {
 	for _, q := range setup.Questions() {
 		fmt.Fprintf(&b, "| `%s` | `%s` | %s |\n", q.Name, strings.ReplaceAll(q.Values, "|", `\|`), q.Help)
 	}
-	inPage(t, "| question | answer | meaning |\n|---|---|---|\n", "\nA password", b.String())
+	inPage(t, "| question | answer | meaning |\n|---|---|---|\n", "\n## ", b.String())
 }
