@@ -9,8 +9,8 @@ import (
 	"github.com/zalando/go-keyring"
 )
 
-// keychainLimit is how long the key chain may take while something is set up. One that is
-// locked waits for its user, who may not see the question.
+// keychainLimit is how long --setup waits for the key chain. A locked key chain asks its
+// user first, who may not see the question.
 const keychainLimit = 5 * time.Second
 
 // ErrKeychainSilent is returned if the key chain has not answered in time.
@@ -30,9 +30,9 @@ func InKeychain(ctx context.Context, host, user string) (string, error) {
 	return password, err
 }
 
-// KeepInKeychain puts the password of a user into the key chain, where Keychain finds it. It
-// replaces a former one, and gives up after 5 seconds. What it has begun may then still
-// happen.
+// KeepInKeychain stores the password of a user in the key chain, where Keychain finds it. It
+// replaces an existing password. It returns an error after 5 seconds, but the key chain may
+// still store the password later.
 func KeepInKeychain(ctx context.Context, host, user, password string) error {
 	if !hasKeychain() {
 		return &KeychainError{host, user, ErrNoSessionBus}

@@ -33,7 +33,7 @@ type entry struct {
 
 	// Guarded by the mutex of the ledger:
 	proven  bool      // it was accepted
-	refused error     // it was not, and so it went
+	refused error     // the error of the refused login; nil: it was not refused
 	at      time.Time // when it was last tried
 }
 

@@ -35,7 +35,7 @@ type TokenSource interface {
 // UnavailableError says that a TokenSource has no secret. It says nothing about the mail
 // server, which was not asked.
 type UnavailableError struct {
-	// Passing: another try may succeed.
+	// Passing: another attempt may succeed.
 	Passing bool
 	Err     error
 }

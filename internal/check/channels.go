@@ -230,7 +230,8 @@ func wereThey(n int, what string) string {
 	return count(n, what) + " were"
 }
 
-// hooks tells when commands are run. They may hold secrets, so they are not shown.
+// hooks shows when the commands of the channel are run. It does not show the commands, which
+// may contain secrets.
 func (c *checker) hooks(l *link) {
 	for _, h := range []struct{ command, keyword, when string }{
 		{l.Hooks.OnChange, "OnChange", "something has changed"},

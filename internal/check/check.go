@@ -247,7 +247,7 @@ func (c *checker) unused() {
 	}
 }
 
-// secrets looks who can read passwords in the files of the configuration.
+// secrets reports files of the configuration with a password that others can read.
 func (c *checker) secrets() {
 	for _, pos := range c.Config.Passwords() {
 		path := c.Config.FileOf(pos).Path

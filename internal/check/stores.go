@@ -160,7 +160,7 @@ func (c *checker) account(a *config.Account) {
 	}
 }
 
-// preset tells what the preset of a provider has filled in.
+// preset shows the values that Provider has set.
 func (c *checker) preset(a *config.Account) {
 	if a.Provider == "" {
 		return

@@ -20,9 +20,9 @@ import (
 // localSafety is how often all mailboxes of a channel without a server are polled.
 const localSafety = 15 * time.Minute
 
-// refusedFor is for how long a refused password is not sent again. After a refusal, runs and
-// connections that watch wait a little longer than that. So one of them sends it then, and
-// the others get the same answer.
+// refusedFor is how long a refused password is not sent again. Runs and connections that
+// watch wait a little longer than that after a refusal. Then one of them sends it, and the
+// others get its answer.
 const refusedFor = 14 * time.Minute
 
 // watchChannels synchronizes channels until a signal ends the program.

@@ -68,7 +68,7 @@ func OAuthProviders() []string { return slices.Clone(oauthProviders) }
 // HasOAuth reports whether the account logs in with tokens of OAuth 2.0.
 func (a *Account) HasOAuth() bool { return a.OAuth.Provider != "" }
 
-// ConsentUser returns the user whose consent is asked for; "": unknown.
+// ConsentUser returns the user who has to consent; "": unknown.
 func (a *Account) ConsentUser() string {
 	if a.OAuth.User != "" {
 		return a.OAuth.User

@@ -58,7 +58,7 @@ func (d *draft) applyPreset() {
 			fill(connectionsKeyword, func() { a.Connections = p.Connections })
 		}
 	}
-	// Without a client id, or with a password, nobody wants OAuth.
+	// OAuth needs a client ID, and a password takes precedence.
 	if p.OAuth != "" && d.has("OAuthClientId") && !d.has(passKeyword) && !d.has("PassCmd") && !a.UseKeychain {
 		fill(oauthKeyword, func() { a.OAuth.Provider = p.OAuth })
 	}

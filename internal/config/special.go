@@ -7,7 +7,7 @@ import (
 	"isync/internal/event"
 )
 
-// specialPrefix begins a word for a mailbox by what it is for: Special:Sent.
+// specialPrefix begins a word that selects a mailbox by its special use: Special:Sent.
 const specialPrefix = "Special:"
 
 // specialUses are the uses that there are attributes for (RFC 6154, RFC 8457).

@@ -55,7 +55,7 @@ type Finding struct {
 	Foreign bool
 }
 
-// Attempt is something that was asked in vain.
+// Attempt is a source that gave no server.
 type Attempt struct {
 	Source Source
 	From   string
@@ -66,33 +66,33 @@ type Attempt struct {
 type Result struct {
 	// Found has the servers, the best first. Empty: none was found.
 	Found []Finding
-	// Failed has what was asked in vain, in the order of the sources.
+	// Failed has the sources that gave no server, in their order.
 	Failed []Attempt
 }
 
-// Options say whom to ask.
+// Options describe which sources Find uses.
 type Options struct {
-	// Offline: only the table is looked at.
+	// Offline: Find uses only the table of providers.
 	Offline bool
 	// DialDNS connects to a name server; nil: to one of the system.
 	DialDNS func(ctx context.Context, network, address string) (net.Conn, error)
 	// Transport makes the requests; nil: one of its own.
 	Transport http.RoundTripper
-	// Limit is for all together; 0: 10 seconds.
+	// Limit is the time limit of Find; 0: 10 seconds.
 	Limit time.Duration
 }
 
 const (
 	defaultLimit = 10 * time.Second
-	// Each question has a limit that is shorter, so that its error is known.
+	// Each request has a shorter limit, so that its error is known.
 	limitShare = 0.8
 )
 
 // ErrNone says that a source knows no server.
 var ErrNone = errors.New("it knows no server")
 
-// Find finds the servers of an address. It returns when all sources have answered, or as soon
-// as no better answer can come, or at the limit. The error is only that of ctx.
+// Find finds the servers of an address. It returns when no source can still give a better
+// answer, or at the time limit. The error is only that of ctx.
 func Find(ctx context.Context, a Address, o Options) (Result, error) {
 	if p, ok := provider.ByDomain(a.Domain); ok {
 		return Result{Found: []Finding{ofProvider(p, a, Preset, a.Domain)}}, nil

@@ -246,7 +246,8 @@ func TestSRV(t *testing.T) {
 	}
 }
 
-// What answers of servers must not lead to.
+// TestHostileAnswers: no answer of a server leads to a server without TLS, or takes too much
+// memory or time.
 func TestHostileAnswers(t *testing.T) {
 	for name, tt := range map[string]struct {
 		page http.HandlerFunc

@@ -235,7 +235,7 @@ func (h *Hooks) takeEnd(p event.Pair) {
 	delete(h.pairs, key)
 	c := h.channels[p.Channel]
 	if c == nil || b == nil || b.isEmpty() {
-		return // nobody wants to know
+		return // no hook needs this event
 	}
 	for k := range kinds {
 		c.waiting.addLines(k, b.input[k].Bytes())

@@ -101,9 +101,9 @@ func (c *Client) server() string {
 	return p.withTenant(c.Token, p.token, c.Tenant)
 }
 
-// Owns reports whether a grant is one for this client, from this provider, by this user as far
-// as that is known. Its tokens must not be sent to any other, nor for any other user: the
-// account of another configuration file may have the same name, and so the same store.
+// Owns reports whether a grant belongs to this client, this provider and, if it is known, this
+// user. The tokens of another grant must not be sent: an account of another configuration file
+// may have the same name, and so the same store.
 func (c *Client) Owns(g *Grant) bool {
 	sameUser := g.User == "" || c.User == "" || strings.EqualFold(g.User, c.User)
 	return g.Provider == c.Provider && g.Client == c.ID && g.Server == c.server() && sameUser

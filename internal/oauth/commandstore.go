@@ -29,7 +29,7 @@ func (s *CommandStore) Load(ctx context.Context) (*Grant, error) {
 	return g, storeError(s, err)
 }
 
-// reservedCommand is a command that can be run. Nobody knows whether it will succeed.
+// reservedCommand is a command that saves a grant. It may still fail.
 type reservedCommand struct{ s *CommandStore }
 
 // Reserve implements Store.

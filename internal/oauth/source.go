@@ -145,7 +145,7 @@ func (s *Source) usable(g *Grant) bool {
 	return g != nil && s.o.Client.Owns(g) && s.good(g) && (g.Expires.IsZero() || s.o.Now().Before(s.until(g)))
 }
 
-// good reports whether nothing but its age can be wrong with an access token.
+// good reports whether an access token is usable if it has not expired.
 func (s *Source) good(g *Grant) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -199,7 +199,7 @@ func (s *Source) current(ctx context.Context) (*Grant, error) {
 	return s.refresh(ctx, g)
 }
 
-// unlock ends the lock, unless there is something to be saved.
+// unlock releases the lock, unless a grant is still unsaved.
 func (s *Source) unlock() {
 	if s.kept != nil && !s.unsaved {
 		s.kept()

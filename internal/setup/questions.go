@@ -106,7 +106,7 @@ func (e *AnswerError) Unwrap() error { return e.Err }
 
 // The ways in which a dialogue ends without a configuration.
 var (
-	// ErrNoTerminal is returned by World.Ask if there is no terminal.
+	// ErrNoTerminal is the error of World.Ask if there is no terminal.
 	ErrNoTerminal = errors.New("there is no terminal")
 	// ErrDeclined says that the user did not agree.
 	ErrDeclined = errors.New("nothing was written")

@@ -16,7 +16,7 @@ const (
 	// KindNone: there is no error, or it does not come from the store, such as a
 	// cancellation.
 	KindNone Kind = iota
-	// Passing: another try may succeed.
+	// Passing: another attempt may succeed.
 	Passing
 	// Throttled: the client has sent too many requests. Another try may succeed later,
 	// with fewer connections.

@@ -115,7 +115,7 @@ func (p *Provider) Refuse(tb testing.TB, userCode string) {
 	p.Admit(tb, userCode, "")
 }
 
-// ExpireDevices lets all devices that wait for consent wait in vain.
+// ExpireDevices lets the codes of all devices that wait for consent expire.
 func (p *Provider) ExpireDevices() {
 	p.state.mu.Lock()
 	defer p.state.mu.Unlock()
@@ -124,8 +124,7 @@ func (p *Provider) ExpireDevices() {
 	}
 }
 
-// SlowDown tells devices to slow down the next times that they poll, as to those that poll too
-// often.
+// SlowDown answers the next polls of devices with slow_down.
 func (p *Provider) SlowDown(times int) {
 	p.state.mu.Lock()
 	defer p.state.mu.Unlock()

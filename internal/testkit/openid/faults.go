@@ -17,8 +17,8 @@ type Fault struct {
 	Type, Body string
 	// Drop ends the connection instead of answering. The request is not carried out.
 	Drop bool
-	// Lose ends the connection after the request was carried out: the client does not get to know
-	// what came of it.
+	// Lose ends the connection after the request was carried out: the client does not get the
+	// answer.
 	Lose bool
 	// Edit changes a good answer.
 	Edit func(answer map[string]any)
@@ -34,7 +34,7 @@ func HTML(status int) Fault {
 	return Fault{Status: status, Type: "text/html; charset=utf-8", Body: "<!DOCTYPE html><html><head><title>Gateway</title></head><body><h1>Something else</h1></body></html>\n"}
 }
 
-// Failure answers with a status and nothing that explains it.
+// Failure answers with a status and no explanation.
 func Failure(status int) Fault {
 	return Fault{Status: status, Type: "text/plain", Body: http.StatusText(status) + "\n"}
 }
@@ -100,7 +100,7 @@ func (f *front) next(e Endpoint) *fault {
 	return nil
 }
 
-// serve answers a request wrongly.
+// serve answers a request with the fault.
 func (f *fault) serve(w http.ResponseWriter, r *http.Request, inner http.Handler) {
 	if f.Delay > 0 {
 		select {

@@ -131,7 +131,7 @@ func payload(t *testing.T, token string) string {
 	return decode(t, parts[1])
 }
 
-// Only who asks for it gets a refresh token or an ID token.
+// A refresh token and an ID token are issued only if they are requested.
 func TestOnlyWhatWasAskedFor(t *testing.T) {
 	t.Parallel()
 	p := Start(t, Config{})
@@ -151,7 +151,7 @@ func TestOnlyWhatWasAskedFor(t *testing.T) {
 	}
 }
 
-// What a provider must not let pass.
+// The provider refuses invalid requests.
 func TestStrict(t *testing.T) {
 	t.Parallel()
 	p := Start(t, Config{Users: []string{"ann", "bob"}, ClientSecret: "the program's"})
@@ -425,7 +425,7 @@ func TestDevice(t *testing.T) {
 	}
 }
 
-// Who polls too fast is told so, and whom the test wants to be told.
+// A device that polls too often gets slow_down, and so does each device after SlowDown.
 func TestSlowDown(t *testing.T) {
 	t.Parallel()
 	p := Start(t, Config{})
@@ -470,7 +470,7 @@ func TestSlowDown(t *testing.T) {
 	}
 }
 
-// Each fault shows as what it is, and ends.
+// Each fault has its effect on the client, and ends.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	p := Start(t, Config{TLS: true})

@@ -9,7 +9,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
 
-// The pages on which a person decides.
+// The pages on which a user consents or refuses.
 const (
 	consentPage = "/consent"
 	devicePage  = "/device"

@@ -143,7 +143,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// furnish makes the library's provider with the state behind it and the front before it.
+// furnish makes the provider of the library, with its state and the front.
 func (p *Provider) furnish() error {
 	var err error
 	if p.state, err = newState(p.cfg, p.Issuer); err != nil {
@@ -173,7 +173,7 @@ func (p *Provider) furnish() error {
 	return nil
 }
 
-// listen waits a moment for a port that was just given up.
+// listen listens on an address. If the port was just closed, it waits a moment.
 func listen(addr string) (net.Listener, error) {
 	var err error
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
@@ -185,7 +185,7 @@ func listen(addr string) (net.Listener, error) {
 	return nil, err
 }
 
-// newServer makes a server that says nothing of what clients do wrong.
+// newServer makes a server that logs no errors of clients.
 func newServer(h http.Handler) *http.Server {
 	return &http.Server{Handler: h, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0)}
 }
@@ -201,8 +201,8 @@ func (p *Provider) serve(l net.Listener) {
 	go func() { _ = server.Serve(l) }()
 }
 
-// Stop makes the provider unreachable: connections to it are refused, and those that exist end. It
-// keeps all it knows.
+// Stop makes the provider unreachable: it closes all connections, and accepts no others. Its
+// state stays the same.
 func (p *Provider) Stop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -239,7 +239,7 @@ func (p *Provider) IntrospectionURL() string {
 	return u.String()
 }
 
-// OAuth is what a Dovecot needs to take tokens of this provider.
+// OAuth is the configuration with which Dovecot accepts the tokens of this provider.
 func (p *Provider) OAuth() *testkit.DovecotOAuth {
 	return &testkit.DovecotOAuth{IntrospectionURL: p.IntrospectionURL(), ConfigurationURL: p.URL(Discovery)}
 }
@@ -259,8 +259,8 @@ func (p *Provider) SetLifetime(d time.Duration) {
 	p.state.cfg.Lifetime = d
 }
 
-// Secrets returns everything the provider gave out or was told that nobody else may know: tokens,
-// codes, verifiers and the client's secret.
+// Secrets returns all secrets that the provider has sent or received: tokens, codes, verifiers and
+// the client secret.
 func (p *Provider) Secrets() []string { return p.front.known() }
 
 // Tokens is what a consent gave.

@@ -17,8 +17,8 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
 
-// state is what the provider knows. It implements op.Storage, op.DeviceAuthorizationStorage and
-// op.CanSetUserinfoFromRequest; this file has what is asked before there are tokens.
+// state is the state of the provider. It implements op.Storage, op.DeviceAuthorizationStorage and
+// op.CanSetUserinfoFromRequest. This file has the part before tokens are issued.
 type state struct {
 	issuer string
 	key    *signingKey
@@ -71,7 +71,7 @@ func newState(cfg Config, issuer string) (*state, error) {
 	}, nil
 }
 
-// newID returns a name that nobody can guess.
+// newID returns a random ID.
 func newID() string { return rand.Text() }
 
 func (s *state) hasUser(user string) bool {
@@ -163,8 +163,8 @@ func (s *state) SaveAuthCode(_ context.Context, id, code string) error {
 	return nil
 }
 
-// AuthRequestByCode implements op.AuthStorage. A code is good once: whoever comes with it again
-// may have stolen it, so that what it gave is revoked (RFC 6749, section 4.1.2).
+// AuthRequestByCode implements op.AuthStorage. A code is valid once. If it is used again, it may
+// have been stolen, so its tokens are revoked (RFC 6749, section 4.1.2).
 func (s *state) AuthRequestByCode(_ context.Context, code string) (op.AuthRequest, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
 
-// family is all that came of one consent.
+// family is the tokens of one consent.
 type family struct {
 	user, client string
 	scopes       []string
@@ -51,14 +51,14 @@ func (r *refreshRequest) GetScopes() []string              { return r.scopes }
 func (r *refreshRequest) GetSubject() string               { return r.family.user }
 func (r *refreshRequest) SetCurrentScopes(scopes []string) { r.scopes = scopes }
 
-// consenting is a request that comes of a consent.
+// consenting is a request that belongs to a consent.
 type consenting interface {
 	op.TokenRequest
 	GetClientID() string
 	GetAuthTime() time.Time
 }
 
-// newFamily begins what comes of a consent. s.mu is held.
+// newFamily begins the family of a consent. s.mu is held.
 func (s *state) newFamily(r consenting) *family {
 	f := &family{user: r.GetSubject(), client: r.GetClientID(), scopes: slices.Clone(r.GetScopes()), at: r.GetAuthTime()}
 	s.families = append(s.families, f)
@@ -127,8 +127,8 @@ func (s *state) grant(c consenting) (id, refresh string, expires time.Time, err 
 	return id, s.newRefresh(f), expires, nil
 }
 
-// rotate exchanges a refresh token. Of two that come with the same one at once, only the first gets
-// an answer, and it does not help it: what it got is revoked, too.
+// rotate exchanges a refresh token. If two requests use the same one at the same time, the first
+// gets a new one, which the second request revokes.
 func (s *state) rotate(current string) (id, refresh string, expires time.Time, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -186,7 +186,7 @@ func (s *state) GetRefreshTokenInfo(_ context.Context, clientID, token string) (
 	return t.family.user, token, nil
 }
 
-// RevokeToken implements op.AuthStorage. A refresh token takes all with it that came of the same
+// RevokeToken implements op.AuthStorage. Revoking a refresh token revokes all tokens of the same
 // consent (RFC 7009, section 2.1).
 func (s *state) RevokeToken(_ context.Context, token, _, _ string) *oidc.Error {
 	s.mu.Lock()
@@ -248,7 +248,7 @@ func (s *state) GetPrivateClaimsFromScopes(context.Context, string, string, []st
 	return nil, nil
 }
 
-// Withdraw withdraws what a user has consented to: no token that came of it is good any more.
+// Withdraw revokes all tokens of a user.
 func (p *Provider) Withdraw(user string) {
 	p.state.mu.Lock()
 	defer p.state.mu.Unlock()
