@@ -61,7 +61,9 @@ func (r *run) oauthAccount(name string) *config.Account {
 		}
 	}
 	for _, a := range r.cfg.Accounts {
-		look(a.Name, a)
+		if !r.cfg.IsShadowed(a) {
+			look(a.Name, a)
+		}
 	}
 	for _, s := range r.cfg.Stores {
 		if s.IMAP != nil {
@@ -198,7 +200,7 @@ func (r *run) authList(ctx context.Context) int {
 	w := r.workshop()
 	code := exitOK
 	for _, a := range r.cfg.Accounts {
-		if !a.HasOAuth() {
+		if !a.HasOAuth() || r.cfg.IsShadowed(a) {
 			continue
 		}
 		keep := w.tokenStore(a)

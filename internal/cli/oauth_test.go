@@ -41,3 +41,19 @@ func TestOAuthConfiguration(t *testing.T) {
 	w.run(1, "--auth", "far")
 	w.says(&w.err, "rc:1: error: IMAPStore \"far\" does not use OAuth", "hint: add the lines 'OAuth PROVIDER'")
 }
+
+// TestOAuthTwice: of two accounts with the same name, the first is meant, as in a run.
+func TestOAuthTwice(t *testing.T) {
+	t.Parallel()
+	first, second := "IMAPAccount a\nHost localhost\nUser me\nPassCmd x\n\n", "IMAPAccount a\nHost localhost\nUser you\nOAuth google\nOAuthClientId id\n\n"
+	store := "IMAPStore far\nAccount a\n"
+	w := newWorld(t, first+second+store)
+	w.run(1, "--auth", "a")
+	w.says(&w.err, "rc:1: error: IMAPAccount \"a\" does not use OAuth")
+	w = newWorld(t, strings.Replace(second, "User you", "User me", 1)+second+store)
+	w.run(0, "--auth-list")
+	w.says(&w.out, "me")
+	if strings.Contains(w.out.String(), "you") {
+		t.Error(w.out.String())
+	}
+}

@@ -35,6 +35,10 @@ func (c *Config) Account(name string) *Account {
 	return nil
 }
 
+// IsShadowed reports whether an account has the name of an earlier one, to which all stores
+// refer. So it is not used.
+func (c *Config) IsShadowed(a *Account) bool { return !a.Inline && c.Account(a.Name) != a }
+
 // Passwords returns the first place of a password, or client secret, in each file that holds
 // one.
 func (c *Config) Passwords() (places []Pos) {

@@ -283,7 +283,7 @@ func (p *parser) useless(d *draft, why, hint string, keywords ...string) {
 func (p *parser) checkTokenFiles() {
 	users := make(map[string]*Account)
 	for _, a := range p.cfg.Accounts {
-		if !a.HasOAuth() || a.OAuth.Store != TokensInFile || a.OAuth.TokenFile == "" {
+		if !a.HasOAuth() || a.OAuth.Store != TokensInFile || a.OAuth.TokenFile == "" || p.cfg.IsShadowed(a) {
 			continue
 		}
 		// Some file systems do not distinguish the case.
