@@ -216,11 +216,16 @@ func (j *jail) start(cmd *exec.Cmd) (*process, error) {
 
 // Log returns what the server has logged, wherever to.
 func (j *jail) Log() string {
+	return j.output() + j.log.text()
+}
+
+// output returns what the programs in the jail have printed.
+func (j *jail) output() string {
 	data, err := os.ReadFile(j.path("out"))
 	if err != nil {
-		return j.log.text()
+		return ""
 	}
-	return string(data) + j.log.text()
+	return string(data)
 }
 
 // stop ends all that runs in the jail.
