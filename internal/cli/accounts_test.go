@@ -46,7 +46,7 @@ func accountPage(t *testing.T) map[string][]string {
 }
 
 // TestAccountPage: --check finds nothing wrong with the configurations that docs/accounts.md has
-// for each provider, and has nothing to remark about them but that a server has to be asked.
+// for each provider, and shows no note except that it has contacted no server.
 func TestAccountPage(t *testing.T) {
 	t.Parallel()
 	found := accountPage(t)
@@ -77,8 +77,7 @@ func TestAccountPage(t *testing.T) {
 	}
 }
 
-// TestAccountTable: the table at the end of docs/accounts.md tells of each provider how it is
-// tested.
+// TestAccountTable: the table at the end of docs/accounts.md has a row for each provider.
 func TestAccountTable(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "accounts.md"))

@@ -105,7 +105,7 @@ S: $c OK
 	}
 }
 
-// What a preset has set is shown.
+// --check shows the values of a preset.
 func TestCheckPreset(t *testing.T) {
 	t.Parallel()
 	for lines, want := range map[string][]string{

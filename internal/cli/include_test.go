@@ -26,7 +26,7 @@ func includeWorld(t *testing.T) *world {
 	return w
 }
 
-// All uses of the configuration know the included files.
+// All commands that read the configuration read the included files, too.
 func TestInclude(t *testing.T) {
 	t.Parallel()
 	w := includeWorld(t)
@@ -71,7 +71,7 @@ func TestIncludeFixConfig(t *testing.T) {
 	w.run(0, "both") // the backup is not included
 }
 
-// The warning about a password is about the file that holds it.
+// The warning about a password names the file with the password.
 func TestIncludeExposed(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {

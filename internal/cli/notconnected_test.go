@@ -57,7 +57,7 @@ func serveNotConnected(t *testing.T, l net.Listener, in bool, logins *atomic.Int
 }
 
 // TestNotConnected: after "User is authenticated but not connected" over IPv6, IPv4 is tried
-// once. If that does not help, the four possible reasons are told.
+// once. If that does not help, the error shows the four possible reasons.
 func TestNotConnected(t *testing.T) {
 	for _, tt := range []struct {
 		host string

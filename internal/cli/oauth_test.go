@@ -21,8 +21,8 @@ func TestOAuthProviders(t *testing.T) {
 	}
 }
 
-// TestOAuthConfiguration: what --check tells, the names that shells complete, and three lines
-// about the client id.
+// TestOAuthConfiguration: the output of --check, the names that shells complete, and the three
+// lines about the client ID.
 func TestOAuthConfiguration(t *testing.T) {
 	w := newWorld(t, "IMAPStore far\nHost localhost\nUser me\nOAuth google\nOAuthClientId id\nTokenFile token\nTokenKeyCmd \"pass isync\"\n")
 	w.run(0, "--check", "-V")

@@ -476,7 +476,8 @@ func TestJSONConflicts(t *testing.T) {
 	}
 }
 
-// TestAuthConflicts: commands about tokens go alone.
+// TestAuthConflicts: --auth, --auth-list and --auth-forget cannot be combined with other
+// commands.
 func TestAuthConflicts(t *testing.T) {
 	for line, want := range map[string]string{
 		"--auth x --device --no-browser": "options '--device' and '--no-browser' contradict each other",

@@ -23,7 +23,7 @@ func parsed(t *testing.T, dir, file, rc string) *run {
 	return &run{env: env, c: &commandLine{watch: true}, cfg: cfg}
 }
 
-// TestWatchPath: there is one watcher for a configuration file, by whatever path it is given.
+// TestWatchPath: only one watcher can run for a configuration file, by any path.
 func TestWatchPath(t *testing.T) {
 	top := t.TempDir()
 	a, b := filepath.Join(top, "a"), filepath.Join(top, "b")
@@ -47,8 +47,8 @@ func TestWatchPath(t *testing.T) {
 	}
 }
 
-// TestTakeTurns: a watcher waits as long as another one synchronizes the same stores, but not
-// forever, and not for others.
+// TestTakeTurns: a watcher waits while another one synchronizes the same stores, up to a
+// limit. It does not wait for watchers with other stores.
 func TestTakeTurns(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(dir, "home", ".local", "state", "isync"), 0o700); err != nil {

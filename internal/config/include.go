@@ -65,10 +65,10 @@ func (p *parser) readSource(s *source) {
 	p.src, p.last = outer, nil
 }
 
-// compare tells which of two places was read first.
+// compare compares two places by the order of reading.
 func (p *parser) compare(a, b Pos) int { return p.orderOf(a) - p.orderOf(b) }
 
-// orderOf returns the order of a place; nowhere comes first.
+// orderOf returns the order of a place. The zero place comes first.
 func (p *parser) orderOf(pos Pos) int {
 	for _, s := range p.sources {
 		if s.Name == pos.File && pos.Line > 0 && pos.Line <= len(s.order) {

@@ -170,7 +170,7 @@ func TestIncludeErrors(t *testing.T) {
 	}
 }
 
-// Links do not hide that files include each other, and directories are not files.
+// Files that include each other by way of links are an error, and so are directories.
 func TestIncludeLinks(t *testing.T) {
 	dir := t.TempDir()
 	put := func(name, text string) {
@@ -205,7 +205,7 @@ func TestIncludeLinks(t *testing.T) {
 	}
 }
 
-// Fix changes each file for itself.
+// Fix changes each file separately.
 func TestFixInclude(t *testing.T) {
 	files := map[string]string{"/etc/a": "\ufeffIMAPAccount a\r\nUseIMAPS yes\r\nHost h\r\n", "/etc/b": fmt.Sprintf(account, "b")}
 	const main = "Include a b\nExpunge Master\n"

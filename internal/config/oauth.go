@@ -136,7 +136,7 @@ func isLoopback(host string) bool {
 	return strings.EqualFold(host, "localhost") || err == nil && addr.IsLoopback()
 }
 
-// clientIDHints say where to get a client id, in three lines.
+// clientIDHints are three lines about how to get a client ID, and what to do with it.
 var clientIDHints = map[string][3]string{
 	"google": {
 		"open https://console.cloud.google.com, create a project, and configure its consent screen (user type External, status In production)",
@@ -170,13 +170,13 @@ var clientIDHints = map[string][3]string{
 	},
 }
 
-// ClientIDHelp says where to get a client id of a provider, the value of OAuth.
+// ClientIDHelp returns how to register a client ID with a provider, the value of OAuth.
 func ClientIDHelp(provider string) []string {
 	lines, ok := clientIDHints[provider]
 	if !ok {
 		return nil
 	}
-	return lines[:]
+	return lines[:2] // the third is about the configuration file
 }
 
 // oauthKeywords are those that make no sense without OAuth.
@@ -193,7 +193,7 @@ func (p *parser) finishOAuth(d *draft) {
 	o := &d.account.OAuth
 	if o.Provider == "" {
 		if !d.has(oauthKeyword) {
-			p.useless(d, "without "+oauthKeyword, "add "+oauthKeyword+" with the name of the provider", oauthKeywords...)
+			p.useless(d, "without "+oauthKeyword, "add the line '"+oauthKeyword+" PROVIDER', such as '"+oauthKeyword+" microsoft'", oauthKeywords...)
 		}
 		return
 	}

@@ -33,7 +33,7 @@ func TestOAuthErrors(t *testing.T) {
 	const ok = "OAuth google\nOAuthClientId i"
 	tests := []struct{ lines, want string }{
 		{"OAuth gogle", `3: invalid argument "gogle" for OAuth (did you mean google?)`},
-		{"OAuthScope s", `3: IMAPAccount "a" has OAuthScope, which has no effect without OAuth (add OAuth with the name of the provider)`},
+		{"OAuthScope s", `3: IMAPAccount "a" has OAuthScope, which has no effect without OAuth (add the line 'OAuth PROVIDER', such as 'OAuth microsoft')`},
 		{ok + "\nPass p", `5: IMAPAccount "a" has both OAuth and Pass`},
 		{"PassCmd p\n" + ok, `4: IMAPAccount "a" has both PassCmd and OAuth`},
 		{ok + "\nUseKeychain yes", `5: IMAPAccount "a" has both OAuth and UseKeychain`},

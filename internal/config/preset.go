@@ -22,7 +22,7 @@ const (
 )
 
 // applyProvider takes the name of a preset. It is applied at the end of the section,
-// because what is given explicitly counts, wherever it stands.
+// because keywords in the section take precedence, above or below it.
 func (st *stmt) applyProvider(d *draft) {
 	p, ok := provider.ByName(st.arg())
 	if ok {

@@ -265,8 +265,8 @@ func TestReplace(t *testing.T) {
 	}
 }
 
-// TestNewWithError: OnError learns of the new messages of the mailboxes that have failed, not of
-// all since the last error.
+// TestNewWithError: OnError gets the new messages of the mailboxes that have failed, not all
+// new messages since the last error.
 func TestNewWithError(t *testing.T) {
 	t.Parallel()
 	h, out, _ := newHooks(t, hook.Commands{OnError: `echo "$MBSYNC_NEW" >>"$OUT"/errors`}, 0)

@@ -40,7 +40,7 @@ type FetchRequest struct {
 	Items imapwire.Items
 	Body  BodyKind
 	// Upto, with FullBody and unless 0, limits the body to so many bytes. A server may send
-	// more all the same.
+	// more nevertheless.
 	Upto uint32
 	// Fields are the names of the header fields for FieldsBody.
 	Fields []string

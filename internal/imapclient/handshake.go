@@ -280,8 +280,8 @@ func (h *handshake) loginAnswered(cmd *command, err error, others int) error {
 }
 
 // misunderstood reports whether an answer to the login is about a command that was sent
-// behind it. A server that asks the mechanism another question, because it refuses a token,
-// reads that command as the answer to it. Dovecot complains of that with an ALERT.
+// after it. A server that refuses a token sends a challenge, and reads the next command as the
+// response to it. Dovecot answers that with an ALERT.
 func (h *handshake) misunderstood(cmd *command, r *imapwire.Response) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -404,7 +404,7 @@ func TestOptimisticAuthenticate(t *testing.T) {
 			name: "misunderstood", mech: &tokenMech{}, detail: "401",
 			login: func(p *peer) string { return p.expect("AUTHENTICATE XOAUTH2 dXNlcj1tZQFhdXRoPUJlYXJlciB0b2tlbgEB") },
 			answer: func(p *peer, tag string) {
-				// Dovecot takes the next command for the answer.
+				// Dovecot reads the next command as the response.
 				p.send("+ eyJzdGF0dXMiOiI0MDEifQ==\n")
 				p.send("%s BAD [ALERT] Invalid base64 in response\n", tag)
 			},

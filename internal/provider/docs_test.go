@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// The page about providers has the values of the table.
+// docs/providers.md has the values of the table.
 func TestDocs(t *testing.T) {
 	page, err := os.ReadFile("../../docs/providers.md")
 	if err != nil {

@@ -1,10 +1,10 @@
-// Package provider knows the IMAP servers of mail providers: host, port, kind of
-// encryption, how to log in, and the mail domains. Configurations refer to a row of the
+// Package provider is a table of the IMAP servers of mail providers: host, port, kind of
+// encryption, kind of login, and the mail domains. Configurations refer to a row of the
 // table by its name (the keyword Provider); a setup finds the row by the domain of a mail
-// address or of an MX record. The package asks nobody: it is a table and lookups in it.
+// address or of an MX record. The package uses no network.
 //
-// A row states only what the provider's own help page says. A zero value means that the
-// provider says nothing about it, or that the default of the program is right.
+// A row has only values from the help page of the provider. A zero value means that the
+// page has no value, or that the default of the program is right.
 package provider
 
 import (
@@ -12,16 +12,16 @@ import (
 	"strings"
 )
 
-// Encryption is when a connection is encrypted.
+// Encryption is the kind of encryption of a connection.
 type Encryption uint8
 
-// The kinds of encryption. There is no provider without.
+// The kinds of encryption. All providers encrypt.
 const (
 	IMAPS    Encryption = iota // from the first byte
 	STARTTLS                   // after the command of that name
 )
 
-// Secret is what a provider wants as a password of a mail program.
+// Secret is the kind of password that a provider accepts from mail programs.
 type Secret uint8
 
 // The kinds of secrets.
@@ -45,14 +45,14 @@ type Provider struct {
 	Hosts []HostOf
 	// OAuth is the name of the OAuth provider; "": there is none for mail programs.
 	OAuth string
-	// Secret is what is accepted besides OAuth. SecretPage is where it is made or how that
-	// is explained; "": no special page.
+	// Secret is accepted besides OAuth. SecretPage is the page where the user creates it, or
+	// that explains how; "": no special page.
 	Secret     Secret
 	SecretPage string
 	// Connections and PipelineDepth are values for the keywords of these names; 0: the
 	// default is right.
 	Connections, PipelineDepth int
-	// OwnCertificate: the server shows a certificate that no authority has signed.
+	// OwnCertificate: the certificate of the server is self-signed.
 	OwnCertificate bool
 	// Folders are mailboxes with a special use whose names are the same for all users.
 	Folders []Folder
@@ -105,7 +105,7 @@ func ByMX(host string) (Provider, bool) {
 	})
 }
 
-// HostFor returns the host for a user. A user name without a domain is as good as none.
+// HostFor returns the host for a user. If the user name has no domain, it is the usual host.
 func (p *Provider) HostFor(user string) string {
 	if _, domain, ok := strings.Cut(user, "@"); ok {
 		for _, h := range p.Hosts {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// wanted are the names that configurations may have: none may ever vanish.
+// wanted are the names in configurations. None of them may ever be removed.
 var wanted = []string{
 	"gmail", "microsoft", "fastmail", "icloud", "yahoo", "aol", "gmx", "webde", "mailbox.org", "posteo",
 	"proton-bridge", "zoho", "yandex", "mailru", "migadu", "purelymail",

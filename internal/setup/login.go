@@ -33,7 +33,9 @@ func (d *dialogue) login(ctx context.Context) error {
 		if d.plan.OAuth == "" {
 			d.plan.OAuth = customOAuth
 		}
-		d.print(textOAuth)
+		if p == nil || p.Secret != provider.TokenOnly {
+			d.print(textOAuth)
+		}
 		var err error
 		if answer, err = d.ask(ctx, query{name: askLogin, text: "Log in with", what: "how to log in", def: words[0], hasDef: true, check: oneOf(words...)}); err != nil {
 			return err

@@ -11,7 +11,8 @@ const textForeign = `  This name comes from DNS, and is not in the domain %s. If
 const textAppPassword = `For %s, create an app password. It is for one program only:
 %s`
 
-const textTokenOnly = `%s: the login is possible only with OAuth 2.0, not with a password.`
+const textTokenOnly = `%s: passwords are not accepted. Log in with OAuth, which needs a client ID
+that you have to register, or with an access token that a command of yours prints (password).`
 
 const textOAuth = `
 With a password, mbsync needs nothing else. With OAuth, you log in in a browser, and

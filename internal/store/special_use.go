@@ -10,7 +10,7 @@ type SpecialUser interface {
 	IsTrashOrJunk(ctx context.Context) (bool, error)
 }
 
-// UseFinder is implemented by stores that may know what their mailboxes are for (RFC 6154).
+// UseFinder is implemented by stores whose mailboxes may have special uses (RFC 6154).
 type UseFinder interface {
 	// FindUses returns all mailboxes, each with its special uses. The server is asked at
 	// least once in a run, and nothing is remembered longer than that.

@@ -182,7 +182,7 @@ var samples = []struct {
 	{event.ChannelUnknown{Name: "c", File: "rc", Meant: "d"}, "there is no channel or group 'c' in rc", "did you mean 'd'?"},
 	{event.ChannelUnknown{Name: "c", File: "rc", Known: []string{"x", "y"}}, "there is no channel or group 'c' in rc", "there are: x, y"},
 	{event.AccountUnknown{Name: "a", File: "rc", Meant: "b"}, "there is no account 'a' in rc", "did you mean 'b'?"},
-	{event.AccountUnknown{Name: "a", File: "rc"}, "there is no account 'a' in rc", ""},
+	{event.AccountUnknown{Name: "a", File: "rc"}, "there is no account 'a' in rc", "to list the accounts with OAuth: mbsync --auth-list"},
 	{event.AccountWithoutOAuth{Section: "IMAPAccount a"}, "IMAPAccount a does not use OAuth", "add the lines 'OAuth PROVIDER' and 'OAuthClientId ID'"},
 	{
 		event.TokenUnsaved{Account: "IMAPAccount a", Err: errNo},

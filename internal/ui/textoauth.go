@@ -49,7 +49,7 @@ var oauthWordings = []wording{
 			"(4) the server does not accept the address of this computer (mbsync has tried IPv4, too)"
 	}),
 	advises(func(f event.AccountUnknown) (string, string) {
-		hint := ""
+		hint := "to list the accounts with OAuth: mbsync --auth-list"
 		if f.Meant != "" {
 			hint = "did you mean '" + f.Meant + "'?"
 		}

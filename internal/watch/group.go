@@ -60,7 +60,7 @@ type watchedPair struct {
 	pair    event.Pair
 	problem error
 	// settled are the marks of the mailboxes at the end of the last run, if it has
-	// succeeded: a report with this mark is about nothing new.
+	// succeeded. A report with this mark starts no run.
 	settled [2]string
 	// news is what remote stores have reported about each mailbox since the last run
 	// began.

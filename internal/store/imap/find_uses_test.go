@@ -67,7 +67,7 @@ func TestFindUses(t *testing.T) {
 			}
 		})
 	}
-	// An answer that fails is not one that says nothing.
+	// A LIST that fails is an error. It does not mean that there are no special uses.
 	s, _ := scripted(t, nil, extended+with+"S: $l NO [UNAVAILABLE] later\nC: $m LIST \"\" \"*\"\nS: $m NO [UNAVAILABLE] later\n"+goodby)
 	finder, _ := store.As[store.UseFinder](s)
 	if boxes, err := finder.FindUses(t.Context()); err == nil {

@@ -525,8 +525,8 @@ func TestWatchExpiredToken(t *testing.T) {
 	}
 }
 
-// TestWatchRefusedLogin: it is tried three times, then every 15 minutes. Whether the same
-// secret is sent is up to WatchLogin.
+// TestWatchRefusedLogin: a refused login is tried three times, then every 15 minutes.
+// WatchLogin decides whether the same secret is sent again.
 func TestWatchRefusedLogin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := newWatchServer(t, notifying)
