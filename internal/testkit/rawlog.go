@@ -117,9 +117,9 @@ func (d *Dovecot) WaitSessions(user string, n int) error {
 	}
 }
 
-// waitGone waits until there are no more sessions.
+// waitGone waits until there are no more sessions. That takes long if a client reads slowly.
 func (d *Dovecot) waitGone() error {
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for len(d.sessions()) > 0 {
 		if time.Now().After(deadline) {
 			return errors.New("sessions do not end")
