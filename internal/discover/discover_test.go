@@ -119,10 +119,14 @@ func (s *site) record(text string) {
 		s.tb.Fatal(err)
 	}
 	key := rr.Header().Name + " " + dns.TypeToString[rr.Header().Rrtype]
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.records[key] = append(s.records[key], rr)
 }
 
 func (s *site) page(url, text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.pages[url] = func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(text)) }
 }
 
