@@ -1,6 +1,6 @@
 #!/bin/sh
 # Provides what the tests start: Dovecot as the IMAP server to talk to, the
-# C mbsync to compare with, Chromium to consent in, and the password manager pass, are installed; Cyrus and Courier, which do not get
+# C mbsync to compare with, Chromium to consent in, the password manager pass, and mandoc and groff to check the manual pages with, are installed; Cyrus and Courier, which do not get
 # on with it, are unpacked by roots.sh. Only on Debian and its kin, only as root, and never
 # a reason to fail: a test whose server is missing says so and is skipped.
 # With CI=true such a test fails instead.
@@ -13,6 +13,8 @@ missing=
 [ -x /usr/bin/mbsync ] || missing="$missing isync"
 [ -x /usr/bin/chromium ] || missing="$missing chromium"
 [ -x /usr/bin/pass ] || missing="$missing pass"
+[ -x /usr/bin/mandoc ] || missing="$missing mandoc"
+[ -x /usr/bin/groff ] || missing="$missing groff-base"
 [ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null || [ "$(id -u)" -ne 0 ]; then

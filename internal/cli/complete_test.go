@@ -433,7 +433,7 @@ func TestFishCompletion(t *testing.T) {
 		}
 		got := strings.FieldsFunc(string(out), func(r rune) bool { return r == '\n' })
 		if c.want == nil {
-			if len(got) == 0 || !strings.HasPrefix(got[0], "-Cn\tcreate missing mailboxes, on the near side") {
+			if len(got) == 0 || !strings.HasPrefix(got[0], "-Cn\tcreate missing mailboxes, on the near side only") {
 				t.Errorf("%s: %q", c.line, got)
 			}
 			continue

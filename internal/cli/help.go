@@ -100,8 +100,8 @@ const (
 func help() string {
 	var b strings.Builder
 	b.WriteString(`Usage:
-  mbsync [options] {channel[:mailbox[,mailbox...]] | group} ...
   mbsync [options] -a
+  mbsync [options] {channel[:mailbox[,mailbox...]] | group} ...
   mbsync --watch [options] [channel[:mailbox...] | group] ...
   mbsync -ls [options] [store ...]
   mbsync --check [--online] [-V] [options] [channel | group | store] ...
@@ -111,8 +111,10 @@ func help() string {
   mbsync --list-failed [channel[:mailbox...] | group] ...
   mbsync --get-cert HOST[:PORT]
 
-Synchronizes mailboxes as the configuration file says, which is
-$XDG_CONFIG_HOME/isyncrc (~/.config/isyncrc) or else ~/.mbsyncrc.
+Synchronizes mailboxes on IMAP servers and in Maildirs.
+The configuration file is $XDG_CONFIG_HOME/isyncrc (~/.config/isyncrc),
+or ~/.mbsyncrc if that file does not exist.
+To begin: mbsync --setup you@example.org
 `)
 	for i := range options {
 		o := &options[i]
@@ -144,13 +146,15 @@ $XDG_CONFIG_HOME/isyncrc (~/.config/isyncrc) or else ~/.mbsyncrc.
 		}
 	}
 	b.WriteString(`
-Options without arguments may be bundled (-aV), letters in brackets follow
-directly (-Cn, -Lnf). "f" and "n" behind -C, -R, -X, -x are the far and the
-near side, "-" is neither; without a letter it is both. Behind -L and -H they
-are those of new, old, upgrade, gone, flags. "--" ends the options.
+Short options without arguments can be combined: -aV. Letters in brackets
+follow the option directly: -Cn, -Lnf.
+Letters of -C, -R, -X and -x: f far side, n near side, - neither; without a
+letter: both sides.
+Letters of -L and -H: n new, o old, u upgrade, g gone, f flags.
+"--" ends the options.
 
-Exit code: 0 if all went well, 1 if anything did not; 128 + n after signal n.
-mbsync(1) tells more, about the configuration file too.
+Exit code: 0 success, 1 error, 128 + n after signal n.
+See mbsync(1) for details, and for the configuration file.
 `)
 	return b.String()
 }

@@ -139,7 +139,7 @@ func TestManualOptions(t *testing.T) {
 		want     []string
 	}{
 		{".Sh OPTIONS", ".Sh CONFIGURATION", current},
-		{".Ss Deprecated words and options", ".Sh ENVIRONMENT", old},
+		{".Ss Deprecated keywords and options", ".Sh ENVIRONMENT", old},
 	} {
 		i, j := manualPart(t, lines, part.from, part.to)
 		if *updateManual {
@@ -153,7 +153,7 @@ func TestManualOptions(t *testing.T) {
 			}
 		}
 		if d := cmp.Diff(part.want, got); d != "" {
-			t.Errorf("%s (-want +got; make generate mends it):\n%s", part.from, d)
+			t.Errorf("%s (-want +got; run make generate):\n%s", part.from, d)
 		}
 	}
 	if *updateManual {

@@ -31,9 +31,9 @@ type convertLine struct {
 }
 
 var convertOptions = []convertOption{
-	{'a', "alt", "put the UIDs into a database", func(c *convertLine) { c.alt = true }},
-	{'n', "native", "put the UIDs into the names of files (default)", func(c *convertLine) { c.alt = false }},
-	{'h', "help", "show this", func(c *convertLine) { c.help = true }},
+	{'a', "alt", "move the UIDs into a database", func(c *convertLine) { c.alt = true }},
+	{'n', "native", "move the UIDs into the file names (default)", func(c *convertLine) { c.alt = false }},
+	{'h', "help", "show this help", func(c *convertLine) { c.help = true }},
 	{'v', "version", "show the version", func(c *convertLine) { c.version = true }},
 }
 
@@ -70,16 +70,16 @@ func convertHelp() string {
 	b.WriteString(`Usage:
   mdconvert [-a | -n] mailbox ...
 
-Moves the UIDs of Maildir mailboxes, which are directories, from a database into
-the names of their files, or the other way. The UIDs stay the same.
+Moves the UIDs of Maildirs from a database into the file names, or from the
+file names into a database. The UIDs do not change.
 
 `)
 	for _, o := range convertOptions {
 		fmt.Fprintf(&b, "  -%c, --%-9s%s\n", o.letter, o.name, o.help)
 	}
 	b.WriteString(`
-Exit code: 0 if all mailboxes were converted, else 1; 128 + n after signal n.
-mdconvert(1) tells more.
+Exit code: 0 if all mailboxes were converted, 1 if not, 128 + n after signal n.
+See mdconvert(1) for details.
 `)
 	return b.String()
 }

@@ -67,7 +67,7 @@ func TestConvertCompletions(t *testing.T) {
 			t.Fatal(err)
 		}
 		if d := cmp.Diff(want, string(got)); d != "" {
-			t.Errorf("%s (-want +got; make generate mends it):\n%s", name, d)
+			t.Errorf("%s (-want +got; run make generate):\n%s", name, d)
 		}
 	}
 }
@@ -102,7 +102,7 @@ func TestConvertCompletionInShells(t *testing.T) {
 	t.Run("fish", func(t *testing.T) {
 		fish := testkit.FindProgram(t, "fish", "fish")
 		for line, want := range map[string]string{
-			"mdconvert --nat": "--native\tput the UIDs into the names of files (default)\n", "mdconvert Mail/o": "Mail/one/\tDirectory\n",
+			"mdconvert --nat": "--native\tmove the UIDs into the file names (default)\n", "mdconvert Mail/o": "Mail/one/\tDirectory\n",
 		} {
 			cmd := exec.Command(fish, "--no-config", "-c", "source $argv[1]; complete -C $argv[2]", completionFile(t, "mdconvert.fish"), line)
 			cmd.Dir, cmd.Env = w.dir, w.environ()

@@ -66,9 +66,9 @@ type variant struct {
 
 // sideVariants are what may follow Create and the like.
 var sideVariants = []variant{
-	{letter: 'f', name: "far", help: "on the far side", value: int(config.FarSide)},
-	{letter: 'n', name: "near", help: "on the near side", value: int(config.NearSide)},
-	{letter: '-', negates: true, help: "nowhere", value: int(config.NoSide)},
+	{letter: 'f', name: "far", help: "on the far side only", value: int(config.FarSide)},
+	{letter: 'n', name: "near", help: "on the near side only", value: int(config.NearSide)},
+	{letter: '-', negates: true, help: "on neither side", value: int(config.NoSide)},
 	{letter: 'm', name: "master", value: int(config.FarSide), useLetter: 'f', useName: "far"},
 	{letter: 's', name: "slave", value: int(config.NearSide), useLetter: 'n', useName: "near"},
 }
@@ -76,25 +76,25 @@ var sideVariants = []variant{
 // typeVariants are what may follow a direction.
 var typeVariants = []variant{
 	{letter: 'n', name: "new", help: "new messages", value: int(config.OpNew)},
-	{letter: 'o', name: "old", help: "messages that were passed over earlier", value: int(config.OpOld)},
-	{letter: 'u', name: "upgrade", help: "placeholders, by the messages they stand for", value: int(config.OpUpgrade)},
-	{letter: 'g', name: "gone", help: "disappearances", value: int(config.OpGone)},
+	{letter: 'o', name: "old", help: "older messages that earlier runs did not copy", value: int(config.OpOld)},
+	{letter: 'u', name: "upgrade", help: "replace flagged placeholders by the messages", value: int(config.OpUpgrade)},
+	{letter: 'g', name: "gone", help: "deletions", value: int(config.OpGone)},
 	{letter: 'f', name: "flags", help: "flag changes", value: int(config.OpFlags)},
-	{name: "full", help: "all of these but old", value: int(config.OpFull)},
+	{name: "full", help: "all of these except old", value: int(config.OpFull)},
 	{letter: 'N', name: "renew", value: int(config.OpUpgrade), useLetter: 'u', useName: "upgrade"},
 	{letter: 'd', name: "delete", value: int(config.OpGone), useLetter: 'g', useName: "gone"},
 }
 
 // debugVariants are the categories of debug output.
 var debugVariants = []variant{
-	{letter: 'C', name: "crash", help: "all goroutines if the program crashes", value: int(event.DebugCrash)},
-	{letter: 'd', name: "driver", help: "what stores are asked for", value: int(event.DebugDriver)},
-	{letter: 'D', name: "driver-all", help: "the same, with each message", value: int(event.DebugDriver | event.DebugDriverAll)},
-	{letter: 'm', name: "maildir", help: "operations on files", value: int(event.DebugMaildir)},
-	{letter: 'M', name: "main", help: "what was selected", value: int(event.DebugMain)},
-	{letter: 'n', name: "net", help: "commands and responses, cut if long", value: int(event.DebugNet)},
-	{letter: 'N', name: "net-all", help: "the same in full, without payloads", value: int(event.DebugNet | event.DebugNetAll)},
-	{letter: 's', name: "sync", help: "decisions and their reasons", value: int(event.DebugSync)},
+	{letter: 'C', name: "crash", help: "stacks of all goroutines after a crash", value: int(event.DebugCrash)},
+	{letter: 'd', name: "driver", help: "calls to the stores", value: int(event.DebugDriver)},
+	{letter: 'D', name: "driver-all", help: "calls to the stores, with each message", value: int(event.DebugDriver | event.DebugDriverAll)},
+	{letter: 'm', name: "maildir", help: "file operations in Maildirs", value: int(event.DebugMaildir)},
+	{letter: 'M', name: "main", help: "selected channels, mailboxes and sync states", value: int(event.DebugMain)},
+	{letter: 'n', name: "net", help: "IMAP commands and responses, long lines cut", value: int(event.DebugNet)},
+	{letter: 'N', name: "net-all", help: "IMAP commands and responses in full, without literals", value: int(event.DebugNet | event.DebugNetAll)},
+	{letter: 's', name: "sync", help: "the decision about each message, and its reason", value: int(event.DebugSync)},
 }
 
 // setOp adds a word of Sync that is a lone type.
@@ -113,16 +113,17 @@ func setBox(op config.OpSet) func(*commandLine, int, int) {
 // options is the table.
 var options = []option{
 	{
-		section: "What to do it with",
-		letter:  'c', name: "config", arg: "FILE", help: "read FILE instead of the usual configuration file",
+		section: "Selecting configuration and mailboxes",
+		letter:  'c', name: "config", arg: "FILE", help: "use FILE as the configuration file",
 		setArg: func(c *commandLine, arg string) { c.config, c.hasConfig = arg, true }, wantsFile: true,
 	},
 	{
-		letter: 'a', name: "all", help: "all channels",
+		letter: 'a', name: "all", help: "synchronize all channels",
 		set: func(c *commandLine, _, _ int) { c.all = true },
 	},
 	{
-		letter: 'l', name: "list", help: "list the mailboxes of the channels instead of synchronizing;\n-ls: those of stores, as they are",
+		section: "Listing and watching",
+		letter:  'l', name: "list", help: "list the mailboxes of the selected channels;\n-ls: list all mailboxes of the stores",
 		variants: []variant{{letter: 's', name: "stores", value: 1}},
 		set: func(c *commandLine, value, _ int) {
 			if value == 1 {
@@ -133,7 +134,7 @@ var options = []option{
 		},
 	},
 	{
-		name: "watch", help: "keep running: synchronize, then wait for changes and synchronize\nthe changed mailboxes; without names: all channels",
+		name: "watch", help: "keep running: synchronize, wait for changes, and synchronize the\nmailboxes that have changed; without names: all channels",
 		set: func(c *commandLine, _, _ int) { c.watch = true },
 	},
 	{
@@ -141,88 +142,91 @@ var options = []option{
 		set: func(c *commandLine, _, _ int) { c.status = true },
 	},
 	{
-		name: "setup", help: "set up an account: ask some questions, try the login, and write\nthe configuration; the mail address may follow",
+		section: "Setting up and checking",
+		name:    "setup", help: "set up an account: ask questions, try the login, and write the\nconfiguration; the mail address may follow",
 		set: func(c *commandLine, _, _ int) { c.setup = true },
 	},
 	{
-		name: "answer", arg: "QUESTION=ANSWER", help: "with --setup: answer one of the questions",
+		name: "answer", arg: "QUESTION=ANSWER", help: "with --setup: answer a question in advance",
 		setArg:   func(c *commandLine, arg string) { c.answers = append(c.answers, arg) },
 		complete: completeAnswers,
 	},
 	{
-		name: "offline", help: "with --setup: contact no server, and do not try the login",
+		name: "offline", help: "with --setup: contact no server, do not try the login",
 		set: func(c *commandLine, _, _ int) { c.offline = true },
 	},
 	{
-		name: "check", help: "look for problems of all channels, or of those that are named,\nwithout changing anything; with -V: show all details",
+		name: "check", help: "check the configuration and the local files, without changing\nanything; with -V: show all details",
 		set: func(c *commandLine, _, _ int) { c.check = true },
 	},
 	{
-		name: "online", help: "with --check: connect to the servers, and open the mailboxes",
+		name: "online", help: "with --check: also log in, and open the mailboxes",
 		set: func(c *commandLine, _, _ int) { c.online = true },
 	},
 	{
-		name: "fix-config", help: "print the configuration file with its deprecated words replaced",
+		name: "fix-config", help: "print the configuration file with deprecated keywords replaced",
 		set: func(c *commandLine, _, _ int) { c.fixConfig = true },
 	},
 	{
-		name: "write", help: "with --fix-config: replace the files, and keep backups",
+		name: "write", help: "with --fix-config: change the files, and keep backups",
 		set: func(c *commandLine, _, _ int) { c.write = true },
 	},
 	{
-		name: "get-cert", arg: "HOST[:PORT]", help: "print the certificates of a server, for CertificateFile",
+		name: "get-cert", arg: "HOST[:PORT]", help: "print the certificate of a server, for CertificateFile",
 		setArg: func(c *commandLine, arg string) { c.getCert, c.hasGetCert = arg, true },
 	},
 	{
-		name: "auth", arg: "ACCOUNT", help: "log in at the provider of an account with OAuth, in a browser",
+		section: "OAuth",
+		name:    "auth", arg: "ACCOUNT", help: "log in at the OAuth provider of an account, in a browser",
 		setArg: func(c *commandLine, arg string) { c.auth, c.hasAuth = arg, true }, complete: completeAccounts,
 	},
 	{
-		name: "no-browser", help: "with --auth or --setup: only show the address of the page",
+		name: "no-browser", help: "with --auth or --setup: print the address instead of opening\na browser",
 		set: func(c *commandLine, _, _ int) { c.noBrowser = true },
 	},
 	{
-		name: "device", help: "with --auth or --setup: print a code for another device",
+		name: "device", help: "with --auth or --setup: print an address and a code to enter\non another device",
 		set: func(c *commandLine, _, _ int) { c.device = true },
 	},
 	{
-		name: "auth-list", help: "list the accounts with OAuth, and their tokens",
+		name: "auth-list", help: "list the accounts with OAuth and their tokens",
 		set: func(c *commandLine, _, _ int) { c.authList = true },
 	},
 	{
-		name: "auth-forget", arg: "ACCOUNT", help: "remove the token of an account",
+		name: "auth-forget", arg: "ACCOUNT", help: "delete the token of an account",
 		setArg: func(c *commandLine, arg string) { c.authForget, c.hasAuthForget = arg, true }, complete: completeAccounts,
 	},
 	{
-		name: "list-failed", help: "list the messages that could not be copied, of all channels or\nof the given ones",
+		section: "Messages that could not be copied",
+		name:    "list-failed", help: "list them, for all channels or for the given ones",
 		set: func(c *commandLine, _, _ int) { c.listFailed = true },
 	},
 	{
-		name: "skip-failed", arg: "CHANNEL:MAILBOX:UID", help: "give up a message of this list: do not try to copy it again",
+		name: "skip-failed", arg: "CHANNEL:MAILBOX:UID", help: "do not try again to copy this message",
 		setArg:   func(c *commandLine, arg string) { c.edits = append(c.edits, failedEdit{arg, true}) },
 		complete: func(env Env, u *unfinished, word string) []completion { return completeMessages(env, u, word, true) },
 	},
 	{
-		name: "retry-failed", arg: "CHANNEL:MAILBOX:UID", help: "try again to copy a message that was given up",
+		name: "retry-failed", arg: "CHANNEL:MAILBOX:UID", help: "undo --skip-failed: the next run tries again",
 		setArg:   func(c *commandLine, arg string) { c.edits = append(c.edits, failedEdit{arg, false}) },
 		complete: func(env Env, u *unfinished, word string) []completion { return completeMessages(env, u, word, false) },
 	},
 	{
-		section: "What to do (instead of what the configuration file says)",
-		letter:  'L', name: "pull", help: "propagate from far to near; with letters: only that",
+		section: "Operations (override the configuration file)",
+		letter:  'L', name: "pull", help: "change the near side; with letters: only these operations",
 		variants: typeVariants, many: true, set: setDirection(config.Pull),
 	},
 	{
-		letter: 'H', name: "push", help: "propagate from near to far; with letters: only that",
+		letter: 'H', name: "push", help: "change the far side; with letters: only these operations",
 		variants: typeVariants, many: true, set: setDirection(config.Push),
 	},
-	{letter: 'n', name: "new", help: "new messages", value: int(config.OpNew), set: setOp},
-	{letter: 'o', name: "old", help: "messages that were passed over earlier", value: int(config.OpOld), set: setOp},
-	{letter: 'u', name: "upgrade", help: "placeholders, by the messages they stand for", value: int(config.OpUpgrade), set: setOp},
-	{letter: 'g', name: "gone", help: "disappearances, by marking the other copy as deleted", value: int(config.OpGone), set: setOp},
-	{letter: 'f', name: "flags", help: "flag changes", value: int(config.OpFlags), set: setOp},
-	{letter: 'F', name: "full", help: "all of these but old", value: int(config.OpFull), set: setOp},
-	{letter: '0', name: "noop", help: "no messages at all", value: 0, set: setOp},
+	{letter: 'n', name: "new", help: "copy new messages", value: int(config.OpNew), set: setOp},
+	{letter: 'o', name: "old", help: "copy older messages that earlier runs did not copy", value: int(config.OpOld), set: setOp},
+	{letter: 'u', name: "upgrade", help: "replace flagged placeholders by the messages", value: int(config.OpUpgrade), set: setOp},
+	{letter: 'g', name: "gone", help: "propagate deletions", value: int(config.OpGone), set: setOp},
+	{letter: 'f', name: "flags", help: "propagate flag changes", value: int(config.OpFlags), set: setOp},
+	{letter: 'F', name: "full", help: "new, upgrade, gone and flags", value: int(config.OpFull), set: setOp},
+	{letter: '0', name: "noop", help: "copy and change no messages", value: 0, set: setOp},
 	{letter: 'N', name: "renew", value: int(config.OpUpgrade), set: setOp, hidden: true, useLetter: 'u', useName: "upgrade"},
 	{letter: 'd', name: "delete", value: int(config.OpGone), set: setOp, hidden: true, useLetter: 'g', useName: "gone"},
 	{
@@ -230,64 +234,65 @@ var options = []option{
 		variants: sideVariants, value: int(config.BothSides), set: setBox(config.OpCreate),
 	},
 	{
-		letter: 'R', name: "remove", help: "remove mailboxes that were removed on the other side",
+		letter: 'R', name: "remove", help: "remove empty mailboxes that the other side has removed",
 		variants: sideVariants, value: int(config.BothSides), set: setBox(config.OpRemove),
 	},
 	{
-		letter: 'X', name: "expunge", help: "expunge messages marked as deleted",
+		letter: 'X', name: "expunge", help: "expunge messages that are marked as deleted",
 		variants: sideVariants, value: int(config.BothSides), set: setBox(config.OpExpunge),
 	},
 	{
-		letter: 'x', name: "expunge-solo", help: "expunge those of them that have no counterpart",
+		letter: 'x', name: "expunge-solo", help: "expunge only those that have no counterpart",
 		variants: sideVariants, value: int(config.BothSides), set: setBox(config.OpExpungeSolo),
 	},
 	{
-		name: "allow-deletions", optional: "CHANNEL[:BOX]", help: "propagate deletions even if there are more than MaxDelete\nallows, in these mailboxes or in all selected ones",
+		section: "Deletions and missing sync state",
+		name:    "allow-deletions", optional: "CHANNEL[:BOX]", help: "propagate deletions even if they exceed MaxDelete, in this\nmailbox or in all selected ones",
 		set:      func(c *commandLine, _, _ int) { c.allow.all = true },
 		setArg:   func(c *commandLine, arg string) { c.allow.words = append(c.allow.words, arg) },
 		complete: completePairs,
 	},
 	{
-		name: "restore-deleted", optional: "CHANNEL[:BOX]", help: "undo deletions that were made on one side only: copy the\nmessages again from the other side, remove marks of deletion",
+		name: "restore-deleted", optional: "CHANNEL[:BOX]", help: "undo deletions that were made on one side only: copy the\nmessages again, remove marks of deletion",
 		set:      func(c *commandLine, _, _ int) { c.restore.all = true },
 		setArg:   func(c *commandLine, arg string) { c.restore.words = append(c.restore.words, arg) },
 		complete: completePairs,
 	},
 	{
-		section: "How",
-		letter:  'y', name: "dry-run", help: "show what would be done, change nothing",
-		set: func(c *commandLine, _, _ int) { c.dryRun = true },
-	},
-	{
-		name: "adopt", arg: "copy", help: "copy ambiguous messages, too: same Message-ID, other contents\n(see MISSING SYNC STATE in the manual page)",
+		name: "adopt", arg: "copy", help: "also copy ambiguous messages (same Message-ID, different\ncontents); see MISSING SYNC STATE in mbsync(1)",
 		setArg:   func(c *commandLine, arg string) { c.adopt, c.hasAdopt = arg, true },
 		complete: func(Env, *unfinished, string) []completion { return []completion{{word: "copy"}} },
 	},
 	{
-		letter: 'e', name: "ext-exit", help: "add to the exit code 32 if the far side changed, 64 if the\nnear side did",
+		section: "General options",
+		letter:  'y', name: "dry-run", help: "show what would be done, but change nothing",
+		set: func(c *commandLine, _, _ int) { c.dryRun = true },
+	},
+	{
+		letter: 'e', name: "ext-exit", help: "add 32 to the exit code if the far side was changed, 64 if the\nnear side was changed",
 		set: func(c *commandLine, _, _ int) { c.extExit = true },
 	},
 	{
-		letter: 'q', name: "quiet", help: "say less; twice: no warnings either",
+		letter: 'q', name: "quiet", help: "show only warnings and errors; twice: only errors",
 		set: func(c *commandLine, _, _ int) { c.quiet++ },
 	},
 	{
-		letter: 'V', name: "verbose", help: "tell about each mailbox",
+		letter: 'V', name: "verbose", help: "show each mailbox, and the code of each message",
 		set: func(c *commandLine, _, _ int) { c.verbose = true },
 	},
 	{
-		name: "json", optional: "messages", help: "print JSON objects for other programs, one per line, and nothing\nelse; =messages: also one for each message that changes",
+		name: "json", optional: "messages", help: "print JSON objects, one per line;\n=messages: also one for each message that changes",
 		set:      func(c *commandLine, _, _ int) { c.json = true },
 		setArg:   func(c *commandLine, arg string) { c.json, c.jsonDetail = true, arg },
 		complete: func(Env, *unfinished, string) []completion { return []completion{{word: "messages"}} },
 	},
 	{
-		letter: 'D', name: "debug", help: "trace: all but payloads, or by letters",
+		letter: 'D', name: "debug", help: "show debug output; with letters: only these categories",
 		variants: debugVariants, many: true, strict: true, value: int(event.DebugDefault),
 		set: func(c *commandLine, value, _ int) { c.debug |= event.Topics(value) },
 	},
 	{
-		letter: 'h', name: "help", help: "show this",
+		letter: 'h', name: "help", help: "show this help",
 		set: func(c *commandLine, _, _ int) { c.help = true },
 	},
 	{
