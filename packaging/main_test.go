@@ -124,7 +124,7 @@ func TestPlaces(t *testing.T) {
 	for _, want := range []string{
 		"deb /usr/bin/mbsync", "deb /usr/share/man/man1/mbsync.1.gz",
 		"deb /usr/lib/systemd/user/mbsync.service", "rpm /usr/lib/systemd/user/mbsync.timer", "deb /usr/lib/systemd/user/mbsync-watch.service",
-		"deb /usr/share/doc/isync-go/copyright", "archive docs/migrating.md",
+		"deb /usr/share/doc/isync-go/copyright", "archive docs/from-mbsync.md",
 		"archive docs/examples/fleet/systemd/mbsync@.service", "deb /usr/share/doc/isync-go/examples/fleet/kubernetes/account.yaml",
 		"rpm /usr/share/doc/isync-go/examples/fleet/mbsyncrc",
 	} {

@@ -48,7 +48,7 @@ func TestReadmeConfiguration(t *testing.T) {
 			t.Errorf("got %d channels and %d stores, want 1 and 2", len(cfg.Channels), len(cfg.Stores))
 		}
 		// The example contains the keywords that a reader may have to change.
-		for _, keyword := range []string{"Host", "TLSType", "User", "PassCmd"} {
+		for _, keyword := range []string{"Provider", "User", "PassCmd"} {
 			if a := cfg.Stores[0].IMAP.Account; !a.Pos(keyword).IsSet() {
 				t.Errorf("%s is not given", keyword)
 			}
@@ -56,37 +56,6 @@ func TestReadmeConfiguration(t *testing.T) {
 	}
 	if found != 1 {
 		t.Errorf("found %d configurations in README.md, want 1", found)
-	}
-}
-
-var link = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
-
-// Links within the documents lead somewhere.
-func TestLinks(t *testing.T) {
-	root := filepath.Join("..", "..")
-	var docs []string
-	for _, pattern := range []string{"*.md", "docs/*.md"} {
-		files, err := filepath.Glob(filepath.Join(root, pattern))
-		if err != nil {
-			t.Fatal(err)
-		}
-		docs = append(docs, files...)
-	}
-	links := 0
-	for _, doc := range docs {
-		text, err := os.ReadFile(doc)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
-			links++
-			if _, err := os.Stat(filepath.Join(filepath.Dir(doc), m[1])); err != nil {
-				t.Errorf("%s: %v", doc, err)
-			}
-		}
-	}
-	if links == 0 {
-		t.Error("no links found")
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 )
 
 // handbook is the document that shows what the program says about mistakes.
-const handbook = "../../docs/migrating.md"
+const handbook = "../../docs/mistakes.md"
 
 // mistakeWorld is a home directory, an account on a server, and a good configuration.
 type mistakeWorld struct {
@@ -398,13 +398,13 @@ func TestMistakes(t *testing.T) {
 
 // shown returns where the output in a section of a document is, -1 if there is none.
 func shown(doc, heading string) (from, to int) {
-	_, section, ok := strings.Cut(doc, "\n### "+heading+"\n")
-	section, _, _ = strings.Cut(section, "\n### ")
+	_, section, ok := strings.Cut(doc, "\n## "+heading+"\n")
+	section, _, _ = strings.Cut(section, "\n## ")
 	if !ok {
 		return -1, -1
 	}
 	const open, end = "\n```text\n", "```\n"
-	at := strings.Index(doc, "\n### "+heading+"\n") + len("\n### "+heading+"\n")
+	at := strings.Index(doc, "\n## "+heading+"\n") + len("\n## "+heading+"\n")
 	i := strings.Index(section, open)
 	if i < 0 {
 		return -1, -1
