@@ -40,7 +40,7 @@ PROGRAMS  = $(notdir $(wildcard cmd/*))
 # The systems that the program is for.
 SYSTEMS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 freebsd/amd64 windows/amd64
 
-.PHONY: build test race check lint fmt vet demo bench gobench crash soak fuzz servers generate changelog clean help dist cross install uninstall
+.PHONY: build test race check lint fmt vet demo bench performance gobench crash soak fuzz servers generate changelog clean help dist cross install uninstall
 
 build: ## build bin/mbsync, static, with the version from git
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
@@ -76,7 +76,10 @@ demo: build ## show the program at work against a mail server of its own, in a f
 
 bench: servers ## compare speed with the peers (BENCH=S2,S3 or scale, RTT=50 PEERS=mbsync ROUNDS=3 JSON=file; see bench/doc.go)
 	$(GO) test -c -o $(BIN)/bench.test ./bench
-	ISYNC_BENCH=1 ISYNC_TEST_APT=1 $(BIN)/bench.test -test.count 1 -test.timeout 6h -test.run '^TestSideBySide$$'
+	JSON='$(if $(JSON),$(abspath $(JSON)))' ISYNC_BENCH=1 ISYNC_TEST_APT=1 $(BIN)/bench.test -test.count 1 -test.timeout 6h -test.run '^TestSideBySide$$'
+
+performance: ## write the table of docs/performance.md (JSON=file: of what make bench has measured, and what was measured before)
+	JSON='$(if $(JSON),$(abspath $(JSON)))' $(GO) test -count=1 ./bench -run '^TestPerformancePage$$' -update
 
 gobench: ## run the Go benchmarks of the hot paths
 	$(GO) test -run '^$$' -bench . -benchmem $(PACKAGES)

@@ -2,7 +2,6 @@ package bench
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -28,6 +27,8 @@ type bench struct {
 	models  map[string]model
 	sites   map[string]*site
 	results []result
+	// copies are the users of places that share the mail of a place on another server.
+	copies map[string]string
 }
 
 // model is an account, and a Maildir, to be copied.
@@ -35,36 +36,23 @@ type model struct {
 	server *server
 	user   string
 	near   string
-}
-
-// result is what one program took for one scenario.
-type result struct {
-	Scenario string
-	Title    string
-	RTT      int // milliseconds
-	Peer     string
-	figures  // medians
-	Runs     []figures
-	// Ratio is our time over that of mbsync, where both were run; Target what
-	// it should be.
-	Ratio, Target float64 `json:",omitempty"`
+	fill   func(testing.TB, *server, string)
 }
 
 func TestSideBySide(t *testing.T) {
 	if os.Getenv("ISYNC_BENCH") != "1" {
 		t.Skip("measures for minutes; make bench runs it")
 	}
-	b := &bench{t: t, servers: map[string]*server{}, models: map[string]model{}, sites: map[string]*site{}}
+	b := &bench{t: t, servers: map[string]*server{}, models: map[string]model{}, sites: map[string]*site{}, copies: map[string]string{}}
 	b.readEnvironment()
 	for _, s := range scenarios {
 		if !b.wants(s) {
 			continue
 		}
 		for _, rtt := range b.rtts {
-			if s.id == "S1d" && rtt > 0 || s.id == "S1" && rtt > 0 {
-				continue // the disk, and the server's deflating, know no distance
+			if s.at(rtt) {
+				b.measure(s, rtt)
 			}
-			b.measure(s, rtt)
 		}
 		if s.id == "S1p" {
 			b.floors()
@@ -81,7 +69,7 @@ func TestSideBySide(t *testing.T) {
 	}
 	printTable(os.Stdout, b.results)
 	if path := os.Getenv("JSON"); path != "" {
-		b.writeJSON(path)
+		write(t, path, b.report())
 	}
 }
 
@@ -131,35 +119,50 @@ func (b *bench) wants(s scenario) bool {
 	return slices.Contains(b.only, "all")
 }
 
+// bare is what a server can do that numbers no changes, tells nothing about mailboxes
+// while it lists them, and does not compress.
+const bare = "IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE SORT THREAD=REFERENCES MULTIAPPEND UNSELECT CHILDREN NAMESPACE " +
+	"UIDPLUS LIST-EXTENDED I18NLEVEL=1 ESEARCH ESORT SEARCHRES WITHIN CONTEXT=SEARCH MOVE LITERAL+"
+
 // serverFor returns the server that places are on.
-func (b *bench) serverFor(p place) *server {
-	kind := "plain"
-	var cfg testkit.DovecotConfig
-	switch {
-	case p.compress:
-		kind, cfg.Compress = "compress", true
-	case p.large:
+func (b *bench) serverFor(kind string) *server {
+	if b.servers[kind] != nil {
+		return b.servers[kind]
+	}
+	var s *server
+	switch kind {
+	case "":
+		s = startServer(b.t, testkit.DovecotConfig{})
+	case "compress":
+		s = startServer(b.t, testkit.DovecotConfig{Compress: true})
+	case "bare":
+		s = startServer(b.t, testkit.DovecotConfig{Capability: bare})
+	case "large":
 		// A file for each of a million messages would take longer to make than all
 		// that is measured.
-		kind, cfg.Storage = "large", "mdbox"
+		s = startServer(b.t, testkit.DovecotConfig{Storage: "mdbox"})
+	case "cyrus":
+		s = &server{Server: testkit.StartCyrus(b.t, testkit.CyrusConfig{Trixie: true, Modern: true, Users: []string{}})}
+	default:
+		b.t.Fatalf("there is no server %q", kind)
 	}
-	if b.servers[kind] == nil {
-		b.servers[kind] = startServer(b.t, cfg)
-	}
-	return b.servers[kind]
+	b.servers[kind] = s
+	return s
 }
 
 // modelOf returns what the sites of a place begin with.
 func (b *bench) modelOf(name string) model {
 	p := places[name]
-	// Places that are alike but for the disk share the mail.
-	key := strings.TrimSuffix(name, "-disk")
-	m, ok := b.models[key]
+	if p.like != "" {
+		name = p.like
+		p = places[name]
+	}
+	m, ok := b.models[name]
 	if ok {
 		return m
 	}
 	begin := time.Now()
-	m.server = b.serverFor(p)
+	m.server, m.fill = b.serverFor(p.server), p.model
 	m.user = m.server.newUser(b.t)
 	if p.model != nil {
 		p.model(b.t, m.server, m.user)
@@ -168,8 +171,8 @@ func (b *bench) modelOf(name string) model {
 		m.near = filepath.Join(b.memory(), "near")
 		p.near(b.t, m.near)
 	}
-	fmt.Printf("made the mail of %q in %.1f s\n", key, time.Since(begin).Seconds())
-	b.models[key] = m
+	fmt.Printf("made the mail of %q in %.1f s\n", name, time.Since(begin).Seconds())
+	b.models[name] = m
 	return m
 }
 
@@ -192,7 +195,7 @@ func (b *bench) memory() string {
 func (b *bench) newSite(name string, p peer) *site {
 	pl := places[name]
 	m := b.modelOf(name)
-	s := &site{server: m.server, all: pl.all, fsync: pl.fsync, messages: pl.messages, twin: pl.twin != nil, toggled: map[byte]bool{}}
+	s := &site{server: b.serverFor(pl.server), place: pl, toggled: map[byte]bool{}}
 	if pl.disk {
 		dir, err := os.MkdirTemp(b.disk, "site")
 		if err != nil {
@@ -202,16 +205,18 @@ func (b *bench) newSite(name string, p peer) *site {
 	} else {
 		s.home = b.memory()
 	}
-	if s.twin {
+	if pl.twin != nil {
 		pl.twin(b.t, s.far())
 	}
 	switch {
-	case pl.remoteEmpty, s.twin:
+	case pl.remoteEmpty, pl.twin != nil:
 		s.user = s.server.newUser(b.t)
-	case pl.shared:
+	case pl.shared && s.server == m.server:
 		s.user = m.user
+	case pl.shared:
+		s.user = b.sharedUser(name, s.server, m)
 	default:
-		s.user = s.server.likeUser(b.t, m.server, m.user)
+		s.user = s.server.likeUser(b.t, m)
 	}
 	switch {
 	case p.maildir && pl.near != nil:
@@ -220,12 +225,24 @@ func (b *bench) newSite(name string, p peer) *site {
 		}
 		copyTree(b.t, m.near, s.near())
 	case !p.maildir && pl.remoteEmpty:
-		s.replica = s.server.likeUser(b.t, m.server, m.user)
+		s.replica = s.server.likeUser(b.t, m)
 	case !p.maildir:
 		s.replica = s.server.newUser(b.t)
 	}
-	s.relay = testkit.StartRelay(b.t, s.server.Addr(), 0)
+	addr := s.server.Addr()
+	if pl.tls {
+		addr = s.server.At().TLSAddr()
+	}
+	s.relay = testkit.StartRelay(b.t, addr, 0)
 	return s
+}
+
+// sharedUser returns the copy of a model on another server that all programs read.
+func (b *bench) sharedUser(place string, on *server, m model) string {
+	if b.copies[place] == "" {
+		b.copies[place] = on.likeUser(b.t, m)
+	}
+	return b.copies[place]
 }
 
 // siteFor returns the site of a program for a scenario, synchronized unless
@@ -249,7 +266,7 @@ func (b *bench) siteFor(sc scenario, p peer) (*site, invocation) {
 		f := run(b.t, inv)
 		f.Traffic = s.relay.Take()
 		if pl.first != "" {
-			b.results = append(b.results, result{Scenario: pl.first, Title: pl.firstTitle, Peer: p.name, figures: f, Runs: []figures{f}})
+			b.results = append(b.results, b.result(result{Scenario: pl.first, Title: pl.firstTitle, Peer: p.name, figures: f, Runs: []figures{f}}))
 		}
 		time.Sleep(time.Second)
 		run(b.t, inv)
@@ -262,7 +279,7 @@ func (b *bench) siteFor(sc scenario, p peer) (*site, invocation) {
 // leave gives up the sites of other places that take a lot of room.
 func (b *bench) leave(place string) {
 	for key, s := range b.sites {
-		if name, _, _ := strings.Cut(key, " "); name != place && places[name].first != "" {
+		if name, _, _ := strings.Cut(key, " "); name != place && (places[name].first != "" || places[name].messages >= bigMessages) {
 			_ = os.RemoveAll(s.home)
 			delete(b.sites, key)
 		}
@@ -289,10 +306,12 @@ func (b *bench) measure(sc scenario, rtt int) {
 				sc.change(b.t, p, s)
 			}
 			s.relay.SetRTT(time.Duration(rtt) * time.Millisecond)
+			s.relay.SetRate(sc.rate)
 			s.relay.Take()
 			f := run(b.t, inv)
 			f.Traffic = s.relay.Take()
 			s.relay.SetRTT(0)
+			s.relay.SetRate(0)
 			sc.check(b.t, p, s)
 			runs[p.name] = append(runs[p.name], f)
 			fmt.Printf("%-4s %3d ms  %-12s %8.3f s\n", sc.id, rtt, p.name, f.Wall)
@@ -306,7 +325,10 @@ func (b *bench) measure(sc scenario, rtt int) {
 		if theirs := runs["mbsync"]; p.name == ours && theirs != nil {
 			r.Ratio, r.Target = r.Wall/median(theirs).Wall, sc.targets[rtt]
 		}
-		b.results = append(b.results, r)
+		if p.name == ours && rtt > 0 {
+			r.MaxBursts = sc.bursts
+		}
+		b.results = append(b.results, b.result(r))
 	}
 }
 
@@ -340,7 +362,7 @@ func (b *bench) floors() {
 		_ = os.RemoveAll(dir)
 	}
 	for name, runs := range map[string][]figures{"floor: fetch": fetch, "floor: files": write} {
-		b.results = append(b.results, result{Scenario: "S1p", Peer: name, Runs: runs, figures: median(runs)})
+		b.results = append(b.results, b.result(result{Scenario: "S1p", Peer: name, Runs: runs, figures: median(runs)}))
 	}
 }
 
@@ -360,7 +382,7 @@ func (b *bench) floorOfPush() {
 		runs = append(runs, figures{Wall: time.Since(begin).Seconds(), Traffic: testkit.Traffic{Connections: 1}})
 		p.close()
 	}
-	b.results = append(b.results, result{Scenario: "S4", Peer: "floor: append", Runs: runs, figures: median(runs)})
+	b.results = append(b.results, b.result(result{Scenario: "S4", Peer: "floor: append", Runs: runs, figures: median(runs)}))
 }
 
 // count counts the calls of the system that the programs make.
@@ -389,15 +411,5 @@ func (b *bench) count(sc scenario, which string) {
 				}
 			}
 		}
-	}
-}
-
-func (b *bench) writeJSON(path string) {
-	data, err := json.MarshalIndent(b.results, "", "\t")
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	if err := os.WriteFile(path, append(data, '\n'), 0o666); err != nil {
-		b.t.Fatal(err)
 	}
 }

@@ -21,15 +21,11 @@ type site struct {
 	// replica is another account on the same server, reached without a relay,
 	// for programs that do not know Maildirs.
 	replica string
-	// box selects the mailboxes: the inbox only, or everything below list/.
-	all   bool
-	fsync bool
+	place   place
 	// account are further lines for the account in our configuration.
 	account string
-	// messages is how many there are in the inbox.
-	messages int
-	// twin: the far side is a Maildir, too.
-	twin bool
+	// deliveries is how many messages each of some mailboxes has got.
+	deliveries int
 	// toggled says whether flags that are changed back and forth are set.
 	toggled map[byte]bool
 }
@@ -37,7 +33,7 @@ type site struct {
 // near is the Maildir of the inbox.
 func (s *site) near() string { return filepath.Join(s.home, "mail", "INBOX") }
 
-// far is the Maildir that is the far side, if twin is set.
+// far is the Maildir that is the far side, if place.twin is set.
 func (s *site) far() string { return filepath.Join(s.home, "far", "INBOX") }
 
 // peer is a program to be measured.
@@ -55,31 +51,42 @@ const ours = "ours"
 
 // findPeers returns those of the programs that are there.
 func findPeers(t *testing.T, wanted []string) []peer {
-	found := []peer{{name: ours, prepare: prepareMbsync("TLSType"), program: findOurs(t), maildir: true}}
+	found := []peer{{name: ours, prepare: prepareMbsync("TLSType", true), program: findOurs(t), maildir: true}}
 	if path := os.Getenv("BEFORE"); path != "" {
-		found = append(found, peer{name: "before", prepare: prepareMbsync("TLSType"), program: path, maildir: true})
+		found = append(found, peer{name: "before", prepare: prepareMbsync("TLSType", true), program: path, maildir: true})
 	}
 	for _, c := range []struct {
 		peer
-		binary, pkg string
+		find func(tb testing.TB) string
 	}{
-		{peer{name: "mbsync", prepare: prepareMbsync("SSLType"), maildir: true}, "mbsync", "isync"},
-		{peer{name: "interimap", prepare: prepareInterimap}, "interimap", "interimap"},
-		{peer{name: "offlineimap", prepare: prepareOfflineimap, maildir: true}, "offlineimap", "offlineimap3"},
+		{peer{name: "mbsync", prepare: prepareMbsync("TLSType", false), maildir: true}, func(tb testing.TB) string {
+			tb.Helper()
+			return testkit.FindMbsync15(tb).Path
+		}},
+		{peer{name: "mbsync-1.4", prepare: prepareMbsync("SSLType", false), maildir: true}, installed("mbsync", "isync")},
+		{peer{name: "interimap", prepare: prepareInterimap}, installed("interimap", "interimap")},
+		{peer{name: "offlineimap", prepare: prepareOfflineimap, maildir: true}, installed("offlineimap", "offlineimap3")},
 	} {
 		if !slices.Contains(wanted, c.name) {
 			continue
 		}
 		p := c.peer
 		// As a test of its own, so that it alone is skipped.
-		t.Run("find "+c.name, func(t *testing.T) { p.program = testkit.FindProgram(t, c.binary, c.pkg) })
+		t.Run("find "+c.name, func(t *testing.T) { p.program = c.find(t) })
 		if p.program == "" {
-			fmt.Printf("%s is not there: skipped (Debian package %s)\n", c.name, c.pkg)
+			fmt.Printf("%s is not there: skipped\n", c.name)
 			continue
 		}
 		found = append(found, p)
 	}
 	return found
+}
+
+func installed(binary, pkg string) func(testing.TB) string {
+	return func(tb testing.TB) string {
+		tb.Helper()
+		return testkit.FindProgram(tb, binary, pkg)
+	}
 }
 
 // findOurs returns our binary, which is built unless MBSYNC names it.
@@ -117,16 +124,16 @@ func quoted(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }
 
-// prepareMbsync is for both mbsyncs, which have one configuration language but
-// for the spelling of TLSType.
-func prepareMbsync(tlsType string) func(testing.TB, string, *site) invocation {
+// prepareMbsync is for all mbsyncs, which have one configuration language but
+// for the spelling of TLSType, and for lines that only ours has.
+func prepareMbsync(tlsType string, own bool) func(testing.TB, string, *site) invocation {
 	return func(tb testing.TB, program string, s *site) invocation {
-		boxes := ""
-		if s.all {
-			boxes = "Patterns list/*\nCreate Near\n"
+		boxes := "Patterns *\nCreate Near\n"
+		if s.place.literal {
+			boxes = ""
 		}
 		fsync := "no"
-		if s.fsync {
+		if s.place.fsync {
 			fsync = "yes"
 		}
 		rc := s.write(tb, "mbsyncrc", fmt.Sprintf(`FSync %s
@@ -142,13 +149,13 @@ Far :far:
 Near :near:
 %sExpunge Both
 SyncState %s/
-`, fsync, s.farStore(tlsType), filepath.Join(s.home, "mail"), s.near(), boxes, filepath.Join(s.home, "sync")))
+`, fsync, s.farStore(tb, tlsType, own), filepath.Join(s.home, "mail"), s.near(), boxes, filepath.Join(s.home, "sync")))
 		for _, dir := range []string{"mail", "sync"} {
 			if err := os.MkdirAll(filepath.Join(s.home, dir), 0o700); err != nil {
 				tb.Fatal(err)
 			}
 		}
-		if !s.all {
+		if !s.place.boxes {
 			seedMaildir(tb, s.near(), 0, nil)
 		}
 		return invocation{[]string{program, "-q", "-c", rc, "c"}, s.home}
@@ -156,22 +163,28 @@ SyncState %s/
 }
 
 // farStore is the section about the far side.
-func (s *site) farStore(tlsType string) string {
-	if s.twin {
+func (s *site) farStore(tb testing.TB, tlsType string, own bool) string {
+	tb.Helper()
+	if s.place.twin != nil {
 		return fmt.Sprintf("MaildirStore far\nPath %s/\nInbox %s\nSubFolders Verbatim\n", filepath.Dir(s.far()), s.far())
 	}
+	host, security := "127.0.0.1", "None"
+	if s.place.tls {
+		ca := s.write(tb, "ca.pem", string(s.server.At().CA.PEM()))
+		host, security = "localhost", "IMAPS\nSystemCertificates no\nCertificateFile "+ca
+	}
 	account := ""
-	if tlsType == "TLSType" {
+	if own {
 		account = s.account
 	}
-	return fmt.Sprintf("IMAPStore far\nHost 127.0.0.1\nPort %d\nUser %s\nPass %s\n%s None\nAuthMechs LOGIN\n%s",
-		s.relay.Port(), s.user, quoted(testkit.Password), tlsType, account)
+	return fmt.Sprintf("IMAPStore far\nHost %s\nPort %d\nUser %s\nPass %s\n%s %s\nAuthMechs LOGIN\n%s",
+		host, s.relay.Port(), s.user, quoted(testkit.Password), tlsType, security, account)
 }
 
 // prepareInterimap is for a program that synchronizes two servers.
 func prepareInterimap(tb testing.TB, program string, s *site) invocation {
 	boxes := "INBOX"
-	if s.all {
+	if s.place.boxes {
 		boxes = "list/*"
 	}
 	section := func(port int, user string) string {
@@ -180,7 +193,7 @@ func prepareInterimap(tb testing.TB, program string, s *site) invocation {
 	}
 	rc := s.write(tb, "interimap.conf", fmt.Sprintf("database = %s\nlist-mailbox = %s\nlogfile = %s\n\n[local]\n%s\n[remote]\n%s",
 		filepath.Join(s.home, "interimap.db"), boxes, filepath.Join(s.home, "interimap.log"),
-		section(s.server.Port, s.replica), section(s.relay.Port(), s.user)))
+		section(s.server.At().Port, s.replica), section(s.relay.Port(), s.user)))
 	return invocation{[]string{program, "--quiet", "--config=" + rc}, s.home}
 }
 

@@ -28,7 +28,7 @@ func init() {
 // addGrowth adds what is measured with n messages in one mailbox.
 func addGrowth(id string, n int) {
 	places[id] = place{
-		large: true, messages: n, model: seeded(n, small),
+		server: "large", messages: n, model: seeded(n, small),
 		first: id + "p", firstTitle: fmt.Sprintf("first pull, one mailbox of %d", n),
 	}
 	add := func(suffix, title string, change func(testing.TB, peer, *site)) {
@@ -55,7 +55,7 @@ func addGrowth(id string, n int) {
 // addTwin adds what is measured with two Maildirs of many messages.
 func addTwin() {
 	places["twin"] = place{
-		large: true, messages: hugeMessages, first: "Tp", firstTitle: "first pull, Maildir of 1,000,000",
+		server: "large", messages: hugeMessages, first: "Tp", firstTitle: "first pull, Maildir of 1,000,000",
 		twin: func(tb testing.TB, dir string) { seedMaildir(tb, dir, hugeMessages, small) },
 	}
 	for _, s := range []scenario{
@@ -72,11 +72,11 @@ func addTwin() {
 // hour.
 func addMany() {
 	places["many"] = place{
-		all: true, first: "Mp", firstTitle: "first pull, 10,000 mailboxes",
+		boxes: true, first: "Mp", firstTitle: "first pull, 10,000 mailboxes",
 		model: func(tb testing.TB, s *server, user string) { s.seedBoxes(tb, user, manyBoxes, manyMessages) },
 	}
 	places["many twins"] = place{
-		all: true, first: "Dp", firstTitle: "first pull, 10,000 Maildirs",
+		boxes: true, first: "Dp", firstTitle: "first pull, 10,000 Maildirs",
 		twin: func(tb testing.TB, inbox string) {
 			for i := range manyBoxes {
 				seedMaildir(tb, filepath.Join(filepath.Dir(inbox), "list", fmt.Sprintf("box%d", i)), manyMessages, small)
@@ -98,9 +98,9 @@ func addMany() {
 // addLargeMessage adds what is measured with a single message of 100 MB.
 func addLargeMessage() {
 	one := func(int) int { return largeMessage }
-	places["one down"] = place{fresh: true, shared: true, large: true, model: seeded(1, one)}
+	places["one down"] = place{fresh: true, shared: true, server: "large", model: seeded(1, one)}
 	places["one up"] = place{
-		fresh: true, remoteEmpty: true, large: true,
+		fresh: true, remoteEmpty: true, server: "large",
 		near: func(tb testing.TB, dir string) { seedMaildir(tb, dir, 1, one) },
 	}
 	without := []string{"interimap", "offlineimap"}

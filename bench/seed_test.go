@@ -60,18 +60,27 @@ func mixed(i int) int {
 // small messages are about 600 bytes long.
 func small(int) int { return 600 }
 
-// server is a Dovecot with users whose mail is copied from that of another.
+// kilobyte messages are about 1000 bytes long.
+func kilobyte(int) int { return 1000 }
+
+// server is a server with users whose mail is like that of another.
 type server struct {
-	*testkit.Dovecot
+	testkit.Server
+	// files is the same server, if the mail of its users can be copied as files.
+	files *testkit.Dovecot
 	users int
 }
+
+// Addr is where the server listens.
+func (s *server) Addr() string { return s.At().Addr() }
 
 func startServer(tb testing.TB, cfg testkit.DovecotConfig) *server {
 	tb.Helper()
 	cfg.Users = []string{}
 	// It flushes as it does for everybody: what that costs is part of S4.
 	cfg.Extra = "auth_verbose = no\nmail_fsync = optimized\n"
-	return &server{Dovecot: testkit.StartDovecot(tb, cfg)}
+	d := testkit.StartDovecot(tb, cfg)
+	return &server{Server: d, files: d}
 }
 
 // newUser adds a user without mail.
@@ -83,12 +92,16 @@ func (s *server) newUser(tb testing.TB) string {
 	return name
 }
 
-// likeUser adds a user who has the same mail as another, of this or another
-// server.
-func (s *server) likeUser(tb testing.TB, of *server, model string) string {
+// likeUser adds a user who has the mail of a model, of this or another server.
+func (s *server) likeUser(tb testing.TB, m model) string {
 	tb.Helper()
 	name := s.newUser(tb)
-	copyTree(tb, of.Home(model), s.Home(name))
+	switch {
+	case s.files != nil && m.server.files != nil:
+		copyTree(tb, m.server.files.Home(m.user), s.files.Home(name))
+	case m.fill != nil:
+		m.fill(tb, s, name)
+	}
 	return name
 }
 
@@ -108,17 +121,27 @@ func (s *server) seedBox(tb testing.TB, user, box string, n int, size func(int) 
 	p.appendAll(tb, box, 0, n, size)
 }
 
-// seedBoxes makes mailboxes with messages: the first one in the regular way, and
-// the others as copies of it, since a server takes the longer to create a mailbox
-// the more there are.
+// seedBoxes makes mailboxes with messages.
 func (s *server) seedBoxes(tb testing.TB, user string, boxes, each int) {
 	tb.Helper()
 	p := newPump(tb, s.Addr(), user)
 	defer p.close()
-	p.do(tb, "CREATE list/box0")
-	p.appendAll(tb, "list/box0", 0, each, small)
+	add := func(i int) {
+		box := fmt.Sprintf("list/box%d", i)
+		p.do(tb, "CREATE "+box)
+		p.appendAll(tb, box, 0, each, small)
+	}
+	if s.files == nil {
+		for i := range boxes {
+			add(i)
+		}
+		return
+	}
+	// Only the first one is made in the regular way, and the others are copies of it: a server takes
+	// the longer to create a mailbox the more there are.
+	add(0)
 	p.do(tb, "LOGOUT")
-	list := filepath.Join(s.Home(user), "mail", "mailboxes", "list")
+	list := filepath.Join(s.files.Home(user), "mail", "mailboxes", "list")
 	first := filepath.Join(list, "box0")
 	for i := range boxes - 1 {
 		if err := os.CopyFS(filepath.Join(list, fmt.Sprintf("box%d", i+1)), os.DirFS(first)); err != nil {

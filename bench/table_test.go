@@ -36,19 +36,26 @@ func printTable(w io.Writer, results []result) {
 	}
 }
 
-// verdict compares with mbsync.
+// verdict compares with mbsync and the targets.
 func verdict(r result) string {
-	if r.Ratio == 0 {
-		return ""
+	var parts []string
+	if r.Ratio > 0 {
+		parts = append(parts, fmt.Sprintf("%.3f = 1/%.1f", r.Ratio, 1/r.Ratio))
+		if r.Target > 0 {
+			parts = append(parts, fmt.Sprintf("target %.3f %s", r.Target, met(r.Ratio <= r.Target)))
+		}
 	}
-	s := fmt.Sprintf("%.3f = 1/%.1f", r.Ratio, 1/r.Ratio)
-	switch {
-	case r.Target == 0:
-		return s
-	case r.Ratio <= r.Target:
-		return s + fmt.Sprintf(", target %.3f met", r.Target)
+	if r.MaxBursts > 0 {
+		parts = append(parts, fmt.Sprintf("%d bursts %s", r.MaxBursts, met(r.Bursts <= r.MaxBursts)))
 	}
-	return s + fmt.Sprintf(", target %.3f MISSED", r.Target)
+	return strings.Join(parts, ", ")
+}
+
+func met(ok bool) string {
+	if ok {
+		return "met"
+	}
+	return "MISSED"
 }
 
 func TestTable(t *testing.T) {
@@ -59,10 +66,10 @@ func TestTable(t *testing.T) {
 	}
 	var b strings.Builder
 	printTable(&b, []result{
-		{Scenario: "S2", Title: "nothing", Peer: ours, Runs: runs, figures: m, Ratio: 0.5, Target: 0.25},
+		{Scenario: "S2", Title: "nothing", Peer: ours, Runs: runs, figures: m, Ratio: 0.5, Target: 0.25, MaxBursts: 2},
 		{Scenario: "S2", Title: "nothing", Peer: "mbsync", Runs: runs, figures: m},
 	})
-	for _, want := range []string{"S2: nothing", "0.500 = 1/2.0, target 0.250 MISSED", "(1.000-3.000)", "mbsync"} {
+	for _, want := range []string{"S2: nothing", "0.500 = 1/2.0, target 0.250 MISSED, 2 bursts met", "(1.000-3.000)", "mbsync"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("table lacks %q:\n%s", want, &b)
 		}

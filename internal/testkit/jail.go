@@ -19,6 +19,21 @@ import (
 // directories together that jails are made from.
 const rootLayout = 1
 
+// UnpackedVersion returns the version of a Debian package from which tools/roots.sh has
+// unpacked a server; "" if there is none.
+func UnpackedVersion(server, pkg string) string {
+	data, err := os.ReadFile(filepath.Join(rootCache(), fmt.Sprintf("%s-%d", server, rootLayout), "versions"))
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(data)) {
+		if version, ok := strings.CutPrefix(line, pkg+"="); ok {
+			return strings.TrimSpace(version)
+		}
+	}
+	return ""
+}
+
 // rootCache is where tools/roots.sh keeps its directories.
 func rootCache() string {
 	if dir := os.Getenv("ISYNC_TEST_CACHE"); dir != "" {

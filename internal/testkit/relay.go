@@ -11,14 +11,17 @@ import (
 )
 
 // Relay passes connections on to a server, late: it delays each direction by half
-// a round trip and does not limit throughput. It counts bytes and bursts: how
+// a round trip. It does not limit throughput unless SetRate is called. It counts bytes and bursts: how
 // often a client fell silent for a round trip and then went on, that is, how often
 // it had to wait for the server before it could go on.
 type Relay struct {
 	listener net.Listener
 	server   string
 	delay    atomic.Int64 // of each direction
-	tap      *Wiretap     // may be nil
+	rate     atomic.Int64 // bits per second in each direction; 0: no limit
+	upward   pacer
+	downward pacer
+	tap      *Wiretap // may be nil
 	conns    sync.WaitGroup
 
 	mu    sync.Mutex
@@ -101,11 +104,18 @@ func (r *Relay) connect(client net.Conn) {
 	delay := time.Duration(r.delay.Load())
 	c := &counter{rtt: 2 * delay, ear: r.tap.listen()}
 	var wg sync.WaitGroup
+	rate := r.rate.Load()
+	if rate > 0 {
+		// What the kernel buffers must not look like data that has been transferred.
+		for _, conn := range []net.Conn{client, server} {
+			_ = conn.(*net.TCPConn).SetReadBuffer(pacedBuffer)
+		}
+	}
 	wg.Go(func() {
-		pass(server, client, delay, c.up)
+		pass(server, client, delay, r.upward.at(rate), c.up)
 		c.ear.over()
 	})
-	wg.Go(func() { pass(client, server, delay, c.down) })
+	wg.Go(func() { pass(client, server, delay, r.downward.at(rate), c.down) })
 	wg.Wait()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -159,10 +169,40 @@ type chunk struct {
 // of delay and bandwidth, generously.
 const inFlight = 4096
 
+// pacer limits one direction of a line, which all connections share.
+type pacer struct {
+	mu   sync.Mutex
+	free time.Time // when the line has transferred everything so far
+}
+
+// pacedBuffer bounds what a connection over a limited line holds back, and pacedChunk
+// what it transfers in one piece while others wait.
+const (
+	pacedBuffer = 64 << 10
+	pacedChunk  = 8 << 10
+)
+
+// at returns the function that waits while n bytes cross the line; nil if there is no limit.
+func (p *pacer) at(rate int64) func(n int) {
+	if rate == 0 {
+		return nil
+	}
+	return func(n int) {
+		p.mu.Lock()
+		if now := time.Now(); p.free.Before(now) {
+			p.free = now
+		}
+		p.free = p.free.Add(time.Duration(int64(n) * 8 * int64(time.Second) / rate))
+		until := p.free
+		p.mu.Unlock()
+		time.Sleep(time.Until(until))
+	}
+}
+
 // pass passes one direction on and, when it ends, its end.
-func pass(to, from net.Conn, delay time.Duration, count func([]byte)) {
+func pass(to, from net.Conn, delay time.Duration, pace func(n int), count func([]byte)) {
 	defer func() { _ = to.(*net.TCPConn).CloseWrite() }()
-	if delay == 0 {
+	if delay == 0 && pace == nil {
 		buf := make([]byte, 256<<10)
 		for {
 			n, err := from.Read(buf)
@@ -184,9 +224,16 @@ func pass(to, from net.Conn, delay time.Duration, count func([]byte)) {
 		defer close(line)
 		for {
 			buf := buffers.Get().(*[]byte)
-			n, err := from.Read(*buf)
+			room := *buf
+			if pace != nil {
+				room = room[:pacedChunk]
+			}
+			n, err := from.Read(room)
 			if n > 0 {
 				count((*buf)[:n])
+				if pace != nil {
+					pace(n)
+				}
 				line <- chunk{time.Now().Add(delay), (*buf)[:n]}
 			}
 			if err != nil {
@@ -218,3 +265,7 @@ func drain(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
 
 // SetRTT sets the round trip time of connections to come.
 func (r *Relay) SetRTT(rtt time.Duration) { r.delay.Store(int64(rtt / 2)) }
+
+// SetRate limits each direction, for connections to come, to so many bits per second in all;
+// 0: no limit.
+func (r *Relay) SetRate(bits int64) { r.rate.Store(bits) }
