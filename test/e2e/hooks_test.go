@@ -144,7 +144,7 @@ func TestRecipes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	recipes := []string{`OnChange "notmuch new --quiet"`, `OnChange "mu index --quiet --lazy-check"`}
+	recipes := []string{`OnChange "notmuch new --quiet"`, `OnChange "mu index --quiet"`}
 	for _, r := range recipes {
 		if !strings.Contains(string(doc), "\n"+r+"\n") {
 			t.Errorf("docs/hooks.md does not have %s", r)
