@@ -38,7 +38,10 @@ func TestCommands(t *testing.T) {
 			continue
 		}
 		found++
-		t.Run(p.name, func(t *testing.T) { runPage(t, srv, bin, p) })
+		t.Run(p.name, func(t *testing.T) {
+			t.Parallel()
+			runPage(t, srv, bin, p)
+		})
 	}
 	if found < 3 {
 		t.Errorf("only %d pages have commands", found)

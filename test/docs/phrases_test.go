@@ -117,6 +117,7 @@ func goPassages(t *testing.T, path, name string) []passage {
 
 // TestPhrases: nothing that users read has a phrase of phrases.txt.
 func TestPhrases(t *testing.T) {
+	t.Parallel()
 	phrases := readPhrases(t)
 	all := passages(t)
 	for _, p := range all {

@@ -64,6 +64,7 @@ func spelled(known map[string]bool, w string) bool {
 // TestSpelling: each word of the pages and manual pages is in words.txt, or has a regular ending
 // behind one that is. UPDATE_DOCS=1 adds the missing words. Read them before you commit.
 func TestSpelling(t *testing.T) {
+	t.Parallel()
 	list := readWords(t)
 	if !slices.IsSorted(list) {
 		t.Error("words.txt is not sorted (LC_ALL=C sort)")
