@@ -15,7 +15,7 @@ var (
 	// A word has lower case letters, at most behind a capital one; FETCH and UIDNEXT are no words.
 	word = regexp.MustCompile(`[\p{L}\p{N}][\p{L}\p{N}'’]*`)
 	// What follows a word without changing it.
-	endings = []string{"'s", "s", "es", "d", "ed", "ing", "ly"}
+	endings = []string{"'s", "s", "es", "d", "ed", "ing", "ly", "r", "er", "ers"}
 )
 
 // prosaic returns the words of a text, in lower case.
