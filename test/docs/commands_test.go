@@ -112,6 +112,19 @@ func runPage(t *testing.T, srv *testkit.Dovecot, bin string, p page) {
 	}
 }
 
+// TestSessionsAreRun: a block with a prompt is run, or says why not.
+func TestSessionsAreRun(t *testing.T) {
+	for _, p := range pages(t) {
+		for _, b := range p.blocks() {
+			prompt := slices.ContainsFunc(b.lines, func(l string) bool { return strings.HasPrefix(l, "$ ") })
+			run := b.language == "console" || strings.HasPrefix(b.note, "not run: ") || strings.HasPrefix(b.note, "recording: ")
+			if prompt && !run {
+				t.Errorf("%s:%d: a block with the prompt $ needs the language console, or the comment \"not run: REASON\"", p.name, b.first)
+			}
+		}
+	}
+}
+
 // session runs the commands of a block and returns the block as it should be.
 func (h *home) session(lines []string) []string {
 	var got []string
