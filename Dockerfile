@@ -1,4 +1,4 @@
-# mbsync in a container that holds nothing else but what PassCmd needs: a shell and cat.
+# A container with mbsync, and with sh and cat for PassCmd.
 #
 #   docker build -t mbsync .
 #   docker run --rm --user "$(id -u):$(id -g)" \
@@ -7,16 +7,15 @@
 #     -v ~/.local/state/isync:/home/mbsync/.local/state/isync \
 #     mbsync -a
 #
-# The state must outlive the container, as must the mail: without it, everything would be
-# new in the next run. "SyncState *" keeps it with the mail. A password comes best from a
-# secret:  PassCmd "cat /run/secrets/mail"
+# Keep the mail and the sync state outside of the container. "SyncState *" stores the sync
+# state with the mail. Pass the password as a secret:  PassCmd "cat /run/secrets/mail"
 
 FROM golang:1.26 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-# VERSION is for builds of what has no .git.
+# Set VERSION to build without .git.
 ARG VERSION
 RUN make build ${VERSION:+VERSION=$VERSION}
 RUN mkdir -p /root-fs/tmp /root-fs/home/mbsync && chmod 1777 /root-fs/tmp /root-fs/home/mbsync

@@ -1,29 +1,28 @@
-# The usual: make demo, make test. "make help" tells the rest.
+# The most important targets: make demo, make test. "make help" lists all of them.
 
 GO       ?= go
 BIN      := bin
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS  := -s -w -X isync/internal/cli.commit=$(VERSION)
 PACKAGES ?= ./...
-# Seconds are enough to notice a silly mistake; give it hours before a release.
+# Seconds are enough to find simple mistakes. Run it for hours before a release.
 FUZZTIME ?= 30s
-# How long each of the long sweeps may go on.
+# How long each of the long sweeps runs.
 SWEEP    ?= 2m
-# How long make soak goes on.
+# How long make soak runs.
 SOAK     ?= 30m
-# What make soak is to do again; by chance if it is empty.
+# The seed of a run of make soak to repeat. Empty: a random seed.
 SEED     ?=
 DEMOFLAGS ?=
 TESTFLAGS ?=
 
-# What is tested is what is shipped: a static binary. Only the race detector
-# needs cgo.
+# The tests use the same static binary as the packages. Only the race detector needs cgo.
 export CGO_ENABLED := 0
 
-# The manifests for Kubernetes are tested with its own types. This takes a module of its own.
+# The tests of the Kubernetes manifests use the types of Kubernetes, in a separate module.
 MANIFESTS := packaging/fleet/kubernetes
 
-# Where make install puts things. DESTDIR is put before all of it.
+# Where make install installs. DESTDIR precedes all of these paths.
 PREFIX   ?= /usr/local
 bindir   ?= $(PREFIX)/bin
 datadir  ?= $(PREFIX)/share
@@ -32,12 +31,12 @@ docdir   ?= $(datadir)/doc/isync-go
 bashcompdir ?= $(datadir)/bash-completion/completions
 zshcompdir  ?= $(datadir)/zsh/site-functions
 fishcompdir ?= $(datadir)/fish/vendor_completions.d
-# systemd looks here for units of users, below /usr/local, /usr and ~/.local.
+# systemd finds units of users here, below /usr/local, /usr and ~/.local.
 unitdir  ?= $(datadir)/systemd/user
 INSTALL  ?= install
 # What make build builds.
 PROGRAMS  = $(notdir $(wildcard cmd/*))
-# The systems that the program is for.
+# The supported systems.
 SYSTEMS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 freebsd/amd64 windows/amd64
 
 .PHONY: build test race check lint fmt vet demo bench performance gobench crash soak fuzz servers generate changelog clean help dist cross install uninstall
@@ -45,7 +44,7 @@ SYSTEMS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 freebsd/amd64 wind
 build: ## build bin/mbsync, static, with the version from git
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
 
-test: servers fmt-check vet ## install the servers the tests use (Debian, root), check format, vet, run all tests
+test: servers fmt-check vet ## check format, vet, run all tests; on Debian as root, install the servers for them
 	ISYNC_TEST_APT=1 $(GO) test $(TESTFLAGS) $(PACKAGES)
 	$(if $(filter ./...,$(PACKAGES)),cd $(MANIFESTS) && $(GO) vet ./... && $(GO) test $(TESTFLAGS) ./...)
 
@@ -64,14 +63,14 @@ fmt: $(BIN)/gofumpt ## format all Go files
 fmt-check: $(BIN)/gofumpt
 	@bad=$$($(BIN)/gofumpt -l .); [ -z "$$bad" ] || { printf 'not formatted (make fmt):\n%s\n' "$$bad" >&2; exit 1; }
 
-# Also for the systems that the tests do not run on.
+# Also vet for systems on which the tests do not run.
 vet:
 	$(GO) vet $(PACKAGES)
 	@for os in windows darwin freebsd; do GOOS=$$os $(GO) vet $(PACKAGES) || exit 1; done
 
 check: test lint ## test and lint
 
-demo: build ## show the program at work against a mail server of its own, in a few seconds
+demo: build ## show how mbsync synchronizes with a mail server of the demo, in a few seconds
 	$(GO) run ./demo -mbsync $(BIN)/mbsync $(DEMOFLAGS)
 
 bench: servers ## compare speed with the peers (BENCH=S2,S3 or scale, RTT=50 PEERS=mbsync ROUNDS=3 JSON=file; see bench/doc.go)
@@ -87,30 +86,30 @@ gobench: ## run the Go benchmarks of the hot paths
 crash: servers ## run the long crash sweeps, each for SWEEP (default 2m)
 	@GO='$(GO)' ISYNC_TEST_APT=1 ISYNC_SWEEP=$(SWEEP) tools/crash.sh
 
-soak: servers ## synchronize for SOAK (default 30m) while lines break, servers restart and runs are killed (SEED=n: as before)
+soak: servers ## synchronize for SOAK (default 30m) while connections fail, servers restart and runs are killed (SEED=n: repeat)
 	ISYNC_TEST_APT=1 ISYNC_SWEEP=$(SOAK) ISYNC_STRESS_SEED=$(SEED) $(GO) test -count=1 -timeout 0 -run '^TestSweepSoak$$' -v ./test/e2e
 
 fuzz: ## run every fuzz target for FUZZTIME (default 30s)
 	GO='$(GO)' FUZZTIME='$(FUZZTIME)' tools/fuzz.sh $(PACKAGES)
 
-servers: ## install or unpack the servers that tests start, where that is possible
+servers: ## install or unpack the servers for the tests, if possible
 	@tools/servers.sh
 
-generate: ## write what is made from the program: headings of the manual page, completions, recordings
+generate: ## write the generated parts: headings of the manual page, completions, recordings
 	$(GO) test ./internal/cli -run 'TestManualOptions|TestConvertCompletions' -update
 	$(GO) test ./test/setup -run 'TestRecording|TestQuestionsInPage' -update
 
 changelog: ## show what the next release changes
 	@$(GO) run ./changelog
 
-cross: ## build for all systems, to see whether it can be done; keeps nothing
+cross: ## check that the program builds for all systems
 	@for s in $(SYSTEMS); do echo "$$s"; \
 	  GOOS=$${s%/*} GOARCH=$${s#*/} $(GO) build ./cmd/... || exit 1; done
 
 dist: $(BIN)/nfpm ## make archives, .deb and .rpm for all systems in dist/
 	$(GO) run ./packaging -nfpm $(BIN)/nfpm -out dist $(DISTFLAGS)
 
-install: ## install what make build has built, below PREFIX (default /usr/local)
+install: ## install the files of make build below PREFIX (default /usr/local)
 	@[ -x $(BIN)/mbsync ] || { echo 'make install: run make build first' >&2; exit 1; }
 	$(INSTALL) -d '$(DESTDIR)$(bindir)' '$(DESTDIR)$(mandir)/man1' '$(DESTDIR)$(docdir)/examples/fleet/systemd' \
 	  '$(DESTDIR)$(docdir)/examples/fleet/kubernetes' '$(DESTDIR)$(bashcompdir)' \
@@ -131,17 +130,17 @@ install: ## install what make build has built, below PREFIX (default /usr/local)
 	  chmod 644 '$(DESTDIR)$(unitdir)/'$$s.service || exit 1; done
 	$(INSTALL) -m 644 packaging/systemd/mbsync.timer '$(DESTDIR)$(unitdir)/'
 
-uninstall: ## remove what make install has installed there
+uninstall: ## remove the files of make install
 	rm -f $(foreach p,$(PROGRAMS),'$(DESTDIR)$(bindir)/$(p)' '$(DESTDIR)$(bashcompdir)/$(p)' \
 	  '$(DESTDIR)$(zshcompdir)/_$(p)' '$(DESTDIR)$(fishcompdir)/$(p).fish') \
 	  $(foreach m,$(notdir $(wildcard docs/man/*.1)),'$(DESTDIR)$(mandir)/man1/$(m)') \
 	  '$(DESTDIR)$(unitdir)/mbsync.service' '$(DESTDIR)$(unitdir)/mbsync.timer' '$(DESTDIR)$(unitdir)/mbsync-watch.service'
 	rm -rf '$(DESTDIR)$(docdir)'
 
-clean: ## remove what was built
+clean: ## remove all built files
 	rm -rf $(BIN) dist
 
-help: ## this list
+help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 # The tools have a module of their own, so that what they need never becomes

@@ -51,7 +51,7 @@ func TestDemo(t *testing.T) {
 		t.Error("colors where there is no terminal")
 	}
 	for _, want := range []string{
-		"Photo of the cat", "日本語", "Café ☕", "- " + subjectRaffle, "✓ both sides hold the same 16 messages in 9 mailboxes",
+		"Photo of the cat", "日本語", "Café ☕", "- " + subjectRaffle, "✓ both sides have the same 16 messages in 9 mailboxes",
 		"✓ nothing changed", "SyncState *",
 	} {
 		if !strings.Contains(out.String(), want) {

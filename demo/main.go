@@ -129,7 +129,7 @@ Host 127.0.0.1
 Port %d
 User %s
 Pass %s
-# Only because the server is on this very machine:
+# Safe only because the server is on the same machine:
 TLSType None
 AuthMechs LOGIN
 
@@ -196,10 +196,10 @@ func (d *demo) compare(far, near snapshot) error {
 		return fmt.Errorf("the server and the Maildir do not agree in %s", plural(len(bad), "place"))
 	}
 	n, _ := far.count()
-	d.say("   %s both sides hold the same %s in %s, with the same flags", d.paint(bold+";"+green, "✓"),
+	d.say("   %s both sides have the same %s in %s, with the same flags", d.paint(bold+";"+green, "✓"),
 		plural(n, "message"), plural(len(far), "mailbox"))
-	d.say("     %s", d.paint(dim, "(read with another IMAP client, and compared byte for byte but for"))
-	d.say("     %s", d.paint(dim, "line ends and the X-TUID line that marks copies)"))
+	d.say("     %s", d.paint(dim, "(read with another IMAP client, and compared byte by byte except for"))
+	d.say("     %s", d.paint(dim, "line ends and the X-TUID line of copies)"))
 	return nil
 }
 
@@ -210,15 +210,15 @@ func (d *demo) play(ctx context.Context) error {
 		return err
 	}
 	n, size := far.count()
-	d.say("%s", d.paint(bold, "isync: one mailbox, two places"))
-	d.say("A mail server of its own listens on %s; it has %s in %s, %s.", d.server.addr,
+	d.say("%s", d.paint(bold, "isync: one mailbox in two places"))
+	d.say("The mail server of the demo listens on %s. It has %s in %s, %s.", d.server.addr,
 		plural(n, "message"), plural(len(far), "mailbox"), megabytes(size))
 	d.say("The Maildir %s is empty.", d.near.root)
 	if len(near) > 0 {
 		return errors.New("the Maildir is not empty before the first run")
 	}
 
-	d.step("The first run brings everything home")
+	d.step("The first run copies everything to the Maildir")
 	if err := d.run(ctx); err != nil {
 		return err
 	}
@@ -230,12 +230,12 @@ func (d *demo) play(ctx context.Context) error {
 		return fmt.Errorf("pulling changed %s on the server", plural(n, "message"))
 	}
 	d.tree(d.near.root, near)
-	d.say("   %s", d.paint(dim, "flags: D draft, F flagged, P passed on, R replied, S seen"))
+	d.say("   %s", d.paint(dim, "flags: D draft, F flagged, P forwarded, R replied, S seen"))
 	if err := d.compare(far, near); err != nil {
 		return err
 	}
 
-	d.step("Meanwhile both sides live on")
+	d.step("Both sides change")
 	if err := d.meddle(); err != nil {
 		return err
 	}
@@ -246,7 +246,7 @@ func (d *demo) play(ctx context.Context) error {
 	d.changed("server", far, farChanged)
 	d.changed("Maildir", near, nearChanged)
 
-	d.step("The second run carries each change to the other side")
+	d.step("The second run copies each change to the other side")
 	if err := d.run(ctx); err != nil {
 		return err
 	}
@@ -302,24 +302,24 @@ func (d *demo) playAgain(ctx context.Context, far, near snapshot) error {
 
 // leave tells where things are.
 func (d *demo) leave(ctx context.Context, keep bool) error {
-	d.step("Look around")
+	d.step("Files of this demo")
 	config, err := os.ReadFile(d.config)
 	if err != nil {
 		return err
 	}
-	d.say("   %s, all it took:", d.config)
+	d.say("   %s, the configuration:", d.config)
 	d.indented(string(config))
 	d.say("   mail       %s", d.near.root)
-	d.say("   sync state .mbsyncstate in each mailbox, for instance")
+	d.say("   sync state .mbsyncstate in each mailbox, for example")
 	d.say("              %s", filepath.Join(d.near.dir("INBOX"), ".mbsyncstate"))
 	if !keep {
-		d.say("\nThe server ends here. To try more by hand against a living one: make demo DEMOFLAGS=-keep")
-		d.say("When done: rm -r %s", d.dir)
+		d.say("\nThe server ends now. To keep it running: make demo DEMOFLAGS=-keep")
+		d.say("To remove the files: rm -r %s", d.dir)
 		return nil
 	}
 	d.say("\nThe server keeps running, user %s, password %s. Change something, then in another terminal:", user, password)
 	d.say("   %s -c %s -a", d.mbsync, d.config)
-	d.say("Ctrl-C ends it. Then: rm -r %s", d.dir)
+	d.say("Ctrl-C ends it. To remove the files: rm -r %s", d.dir)
 	<-ctx.Done()
 	return nil
 }
