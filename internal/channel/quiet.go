@@ -109,16 +109,17 @@ func (q *quiet) save() error {
 }
 
 // lookAround finds out which of the pairs have nothing to do, without opening
-// them. A single one is opened anyway: that tells as much.
+// them. A single one is opened anyway, since that tells as much, unless the marks of its
+// mailboxes are known already, or were requested.
 func (r *run) lookAround(ctx context.Context, q *quiet, jobs []job) error {
-	if len(jobs) < 2 {
-		return nil
-	}
 	var asked []*job
 	var boxes [2][]string
 	now := r.now()
 	for i := range jobs {
 		j := &jobs[i]
+		if len(jobs) == 1 && q.on && j.pair != nil {
+			needMarks(j)
+		}
 		if j.pair == nil || j.pair.Unchanged == nil || !q.knows(j.pair, now) {
 			continue
 		}
@@ -132,10 +133,7 @@ func (r *run) lookAround(ctx context.Context, q *quiet, jobs []job) error {
 	}
 	var marks [2][]string
 	for t, st := range asked[0].stores {
-		m, ok := store.As[store.Marker](st)
-		if !ok {
-			return nil
-		}
+		ask, ok := asker(st, len(jobs) == 1)
 		marks[t] = make([]string, len(asked))
 		known := true
 		for i, j := range asked {
@@ -145,9 +143,15 @@ func (r *run) lookAround(ctx context.Context, q *quiet, jobs []job) error {
 		if known {
 			continue
 		}
+		if !ok {
+			return nil
+		}
 		var err error
-		if marks[t], err = m.Marks(ctx, boxes[t]); err != nil {
+		if marks[t], err = ask(ctx, boxes[t]); err != nil {
 			return fmt.Errorf("looking for changes: %w", err)
+		}
+		if len(jobs) == 1 && marks[t][0] == "" {
+			return nil
 		}
 	}
 	for i, j := range asked {
@@ -157,6 +161,33 @@ func (r *run) lookAround(ctx context.Context, q *quiet, jobs []job) error {
 		j.pair.MayBeUnchanged = j.unchanged || fingerprint == ""
 	}
 	return nil
+}
+
+// needMarks makes the next run request the marks of a single pair of mailboxes together with
+// those of other channels.
+func needMarks(j *job) {
+	for t, st := range j.stores {
+		if a, ok := store.As[store.AheadMarker](st); ok && j.marks[t] == "" {
+			a.NeedMarks([]string{j.Box[t]})
+		}
+	}
+}
+
+// asker returns how to get the marks of mailboxes of a store. single: it must not take
+// longer than opening a mailbox.
+func asker(st store.Store, single bool) (ask func(context.Context, []string) ([]string, error), ok bool) {
+	m, ok := store.As[store.Marker](st)
+	if !ok {
+		return nil, false
+	}
+	if !single {
+		return m.Marks, true
+	}
+	if a, ok := store.As[store.AheadMarker](st); ok {
+		return a.MarksAhead, true
+	}
+	_, local := store.As[store.Local](st)
+	return m.Marks, local
 }
 
 func (r *run) now() time.Time {

@@ -2,6 +2,8 @@ package channel
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -23,6 +25,8 @@ type run struct {
 	Options
 	runner *Runner
 	gate   *gate
+	// purpose is the same for all runs with the same selection.
+	purpose string
 
 	mu     sync.Mutex // guards what follows
 	broken map[*config.Store]error
@@ -55,6 +59,7 @@ func newRun(r *Runner) *run {
 
 // synchronize synchronizes the selected channels.
 func (r *run) synchronize(ctx context.Context, sel []Selection) Summary {
+	r.purpose = purposeOf(r.MemoryKey, sel)
 	// A place for each channel that is listed or worked on.
 	places := make(chan struct{}, r.Parallel)
 	var wg sync.WaitGroup
@@ -87,10 +92,13 @@ func (r *run) synchronize(ctx context.Context, sel []Selection) Summary {
 			defer close(b.done)
 			for _, o := range first {
 				<-o.done
+				if o.worked {
+					outdate(stores)
+				}
 			}
 			places <- struct{}{}
 			defer func() { <-places }()
-			r.channel(ctx, s, stores)
+			b.worked = r.channel(ctx, s, stores)
 		})
 		if r.Parallel == 1 {
 			<-b.done
@@ -106,6 +114,17 @@ func (r *run) synchronize(ctx context.Context, sel []Selection) Summary {
 type begun struct {
 	regions []store.Region
 	done    chan struct{} // closed when it has ended
+	worked  bool          // it has opened mailboxes; valid once done is closed
+}
+
+// outdate makes the stores of a channel ask anew, since another channel may have changed
+// their mailboxes.
+func outdate(stores [2]store.Store) {
+	for _, st := range stores {
+		if a, ok := store.As[store.Anticipator](st); ok {
+			a.Outdate()
+		}
+	}
 }
 
 // failed notes that not everything was successful.
@@ -123,8 +142,9 @@ func (r *run) interrupted(note func(*Summary)) {
 	note(&r.sum)
 }
 
-// channel lists the pairs of a channel and begins them in order.
-func (r *run) channel(ctx context.Context, s Selection, stores [2]store.Store) {
+// channel lists the pairs of a channel and begins them in order. It reports whether any of
+// them was opened.
+func (r *run) channel(ctx context.Context, s Selection, stores [2]store.Store) (worked bool) {
 	defer r.endChannel(s.Channel)
 	q := r.quietOf(s.Channel, stores)
 	a := r.attempts(s.Channel, stores)
@@ -143,7 +163,7 @@ func (r *run) channel(ctx context.Context, s Selection, stores [2]store.Store) {
 			r.interrupted(func(sum *Summary) { sum.NotListed++ })
 		}
 		r.channelFailed(s.Channel, err)
-		return
+		return false
 	}
 	r.Events.Take(event.ChannelBegun{Channel: s.Channel.Name, Pairs: len(pairs)})
 	g := &goneBoxes{}
@@ -154,6 +174,7 @@ func (r *run) channel(ctx context.Context, s Selection, stores [2]store.Store) {
 	if err := q.save(); err != nil {
 		r.trace(event.DebugSync, event.Pair{Channel: s.Channel.Name}, "what needed nothing is not remembered: "+err.Error())
 	}
+	return slices.ContainsFunc(jobs, func(j job) bool { return !j.unchanged })
 }
 
 // job is a pair to be worked on.
@@ -303,8 +324,21 @@ func (r *run) storesOf(c *config.Channel) (st [2]store.Store, err error) {
 			r.broken[e.Store] = err
 			return st, err
 		}
+		if a, ok := store.As[store.Anticipator](st[t]); ok && r.purpose != "" && r.Memory != "" && r.Controls == nil {
+			a.Anticipate(r.purpose)
+		}
 	}
 	return st, nil
+}
+
+// purposeOf returns a text that tells the selection from others.
+func purposeOf(key string, sel []Selection) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%q", key)
+	for _, s := range sel {
+		fmt.Fprintf(h, "%q %q %q", s.Channel.Name, s.Boxes, s.Uses)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 // pair synchronizes one pair, and gives back what was claimed for it.

@@ -222,6 +222,18 @@ func (c *Client) enqueue(cmd *command) error {
 	return nil
 }
 
+// onlyReads has the commands that change nothing in any mailbox, nor which mailboxes there
+// are. FETCH never sets \Seen here.
+var onlyReads = map[string]bool{
+	"AUTHENTICATE": true, "CAPABILITY": true, "CHECK": true, "COMPRESS": true, "ENABLE": true, "EXAMINE": true,
+	"ID": true, "IDLE": true, "LIST": true, "LOGIN": true, "LOGOUT": true, "LSUB": true, "NAMESPACE": true, "NOOP": true,
+	"NOTIFY": true, "SEARCH": true, "SELECT": true, "STARTTLS": true, "STATUS": true, "UID FETCH": true, "UID SEARCH": true,
+	"UNSELECT": true,
+}
+
+// Free returns how many further commands can be sent without waiting for an answer.
+func (c *Client) Free() int { return cap(c.slots) - len(c.slots) }
+
 // send queues and writes a command. The caller holds a slot, which it loses,
 // and the right to send.
 func (c *Client) send(ctx context.Context, cmd *command, text *imapwire.Command) error {
@@ -232,6 +244,9 @@ func (c *Client) send(ctx context.Context, cmd *command, text *imapwire.Command)
 	if err := c.enqueue(cmd); err != nil {
 		<-c.slots
 		return err
+	}
+	if c.opts.Hooks.Changing != nil && !onlyReads[text.Verb()] {
+		c.opts.Hooks.Changing()
 	}
 	err := c.transmit(ctx, cmd, text)
 	if err == nil {

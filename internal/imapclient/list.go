@@ -74,6 +74,26 @@ func (c *Client) List(ctx context.Context, req ListRequest) ([]ListEntry, error)
 
 // StartList starts a LIST or LSUB.
 func (c *Client) StartList(ctx context.Context, req ListRequest) (*Pending[[]ListEntry], error) {
+	text, kind, err := c.listCommand(req)
+	if err != nil {
+		return nil, err
+	}
+	l := &listing{c: c, kind: kind, status: req.Status != 0}
+	return begin(ctx, c, &command{data: l.data, completed: l.completed, answers: []imapwire.Kind{kind}}, text, &l.entries)
+}
+
+// ListText returns the command that StartList would send now, without its tag; "" if it
+// cannot be sent in one line.
+func (c *Client) ListText(req ListRequest) string {
+	text, _, err := c.listCommand(req)
+	if err != nil {
+		return ""
+	}
+	return text.Line()
+}
+
+// listCommand makes the command, and tells which responses answer it.
+func (c *Client) listCommand(req ListRequest) (*imapwire.Command, imapwire.Kind, error) {
 	verb, kind := "LIST", imapwire.KindList
 	sel := req.Select
 	if req.Subscribed {
@@ -89,7 +109,7 @@ func (c *Client) StartList(ctx context.Context, req ListRequest) (*Pending[[]Lis
 	}
 	c.names.add(text, req.Ref)
 	if err := c.patterns(text, req.Patterns); err != nil {
-		return nil, fmt.Errorf("%s: %w", verb, err)
+		return nil, kind, fmt.Errorf("%s: %w", verb, err)
 	}
 	ret := req.Return
 	if req.Status != 0 {
@@ -98,8 +118,7 @@ func (c *Client) StartList(ctx context.Context, req ListRequest) (*Pending[[]Lis
 	if len(ret) > 0 {
 		text.Raw("RETURN (" + strings.Join(ret, " ") + ")")
 	}
-	l := &listing{c: c, kind: kind, status: req.Status != 0}
-	return begin(ctx, c, &command{data: l.data, completed: l.completed, answers: []imapwire.Kind{kind}}, text, &l.entries)
+	return text, kind, nil
 }
 
 // patterns adds the patterns of a LIST.

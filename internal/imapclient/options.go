@@ -118,6 +118,10 @@ type Hooks struct {
 	// why.
 	Unknown func(what string, err error)
 
+	// Changing is called before a command is sent that may change something, on the
+	// goroutine that sends it.
+	Changing func()
+
 	// Exists, Recent, Expunge, Vanished and Fetch are given unsolicited data about the
 	// selected mailbox. Fetch must not keep f.
 	Exists   func(n uint32)

@@ -32,8 +32,17 @@ func (c *Client) StartStatus(ctx context.Context, box string, items imapwire.Box
 		st = r.Box
 		return true
 	}}
-	text := c.names.add(imapwire.NewCommand("STATUS"), box).Raw("(" + boxItems(items) + ")")
-	return begin(ctx, c, cmd, text, &st)
+	return begin(ctx, c, cmd, c.statusCommand(box, items), &st)
+}
+
+// StatusText returns the command that StartStatus would send now, without its tag; "" if it
+// cannot be sent in one line.
+func (c *Client) StatusText(box string, items imapwire.BoxItems) string {
+	return c.statusCommand(box, items).Line()
+}
+
+func (c *Client) statusCommand(box string, items imapwire.BoxItems) *imapwire.Command {
+	return c.names.add(imapwire.NewCommand("STATUS"), box).Raw("(" + boxItems(items) + ")")
 }
 
 // boxItems are STATUS items in IMAP's words.

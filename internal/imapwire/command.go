@@ -203,6 +203,16 @@ func (c *Command) Parts() []Part {
 	return c.parts
 }
 
+// Line returns the command without its line end; "" if it cannot be sent, has literals, or
+// contains a secret. Nothing can be added any more.
+func (c *Command) Line() string {
+	parts := c.Parts()
+	if c.err != nil || len(parts) != 1 || parts[0].Literal != nil || parts[0].Secret {
+		return ""
+	}
+	return string(bytes.TrimSuffix(parts[0].Text, []byte("\r\n")))
+}
+
 // AppendQuoted appends s as a quoted string (RFC 9051 §9). s must not hold CR,
 // LF or NUL.
 func AppendQuoted(b []byte, s string) []byte {

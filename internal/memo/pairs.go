@@ -159,11 +159,11 @@ func (p *Pairs) NoteListed(listed [2]uint32) {
 	}
 }
 
-// Most reports whether at least two pairs, and at least half of the mailboxes of store
+// Most reports whether at least one pair, and at least half of the mailboxes of store
 // t, are remembered. Then it is worthwhile to request the marks of all mailboxes
 // together with their names.
 func (p *Pairs) Most(t int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.entries) > 1 && 2*len(p.entries) >= int(p.listed[t])
+	return len(p.entries) > 0 && 2*len(p.entries) >= int(p.listed[t])
 }

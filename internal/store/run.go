@@ -11,6 +11,16 @@ type RunBeginner interface {
 	BeginRun(number uint64)
 }
 
+// Anticipator is implemented by stores that remember which questions a run asks, in order
+// to ask them early in the next one.
+type Anticipator interface {
+	// Anticipate is called in each run before the store is used. Runs with the same purpose
+	// usually ask the same.
+	Anticipate(purpose string)
+	// Outdate makes the store ask anew: somebody may have changed its mailboxes.
+	Outdate()
+}
+
 // Retrier is implemented by stores that do not try something again in a run once it has
 // failed, such as logging in.
 type Retrier interface {

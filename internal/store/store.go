@@ -305,6 +305,17 @@ type Marker interface {
 	Marks(ctx context.Context, boxes []string) ([]string, error)
 }
 
+// AheadMarker is a Marker that may have requested marks before somebody asks for them.
+type AheadMarker interface {
+	Marker
+	// MarksAhead returns marks that were requested, "" for others. If there are none, it
+	// does not even connect.
+	MarksAhead(ctx context.Context, boxes []string) ([]string, error)
+	// NeedMarks makes the next run request the marks of mailboxes ahead, if they are opened in
+	// this run.
+	NeedMarks(boxes []string)
+}
+
 // Marked is implemented by mailboxes of a Marker.
 type Marked interface {
 	// Mark returns the mark that the mailbox had when it was opened.

@@ -52,19 +52,19 @@ func (s *Store) getLayout(ctx context.Context) (*layout, error) {
 	if l := s.run().layout.get(); l != nil {
 		return l, nil
 	}
-	return s.askWithLayout(ctx, func(*imapclient.Client, *layout) error { return nil })
+	return s.askWithLayout(ctx, func(*session.Session, *layout) error { return nil })
 }
 
 // askWithLayout is ask for an f that needs the layout, which is found out on the
 // same session. It returns the layout.
-func (s *Store) askWithLayout(ctx context.Context, f func(*imapclient.Client, *layout) error) (l *layout, err error) {
+func (s *Store) askWithLayout(ctx context.Context, f func(*session.Session, *layout) error) (l *layout, err error) {
 	s.wantLayout()
-	err = s.ask(ctx, func(c *imapclient.Client) error {
+	err = s.ask(ctx, func(sess *session.Session) error {
 		var err error
-		if l, err = s.layoutBy(ctx, c); err != nil {
+		if l, err = s.layoutBy(ctx, sess); err != nil {
 			return err
 		}
-		return f(c, l)
+		return f(sess, l)
 	})
 	if err != nil {
 		return nil, err
@@ -83,12 +83,12 @@ func (s *Store) wantLayout() {
 
 // layoutBy returns the layout, which a session is asked for if need be. If the
 // session is not confirmed, neither is the layout.
-func (s *Store) layoutBy(ctx context.Context, c *imapclient.Client) (*layout, error) {
+func (s *Store) layoutBy(ctx context.Context, sess *session.Session) (*layout, error) {
 	if l := s.run().layout.get(); l != nil {
 		return l, nil
 	}
 	s.pool.WantNamespace(false)
-	return s.askLayout(ctx, c)
+	return s.askLayout(ctx, sess)
 }
 
 // wantsPrefix reports whether the prefix of the personal namespace is used.
@@ -132,11 +132,12 @@ func (s *Store) layoutFrom(ns *imapwire.Namespace) *layout {
 	return l
 }
 
-func (s *Store) askLayout(ctx context.Context, c *imapclient.Client) (*layout, error) {
+func (s *Store) askLayout(ctx context.Context, sess *session.Session) (*layout, error) {
 	var ns *imapwire.Namespace
-	if s.asksNamespace() && c.Caps().Has("NAMESPACE") {
+	if s.asksNamespace() && sess.Client.Caps().Has("NAMESPACE") {
+		s.pool.Remember(session.Question{Namespace: true})
 		var err error
-		if ns, err = c.Namespace(ctx); err != nil && isLost(err) {
+		if ns, err = sess.Client.Namespace(ctx); err != nil && isLost(err) {
 			return nil, err
 		}
 	}
@@ -145,7 +146,11 @@ func (s *Store) askLayout(ctx context.Context, c *imapclient.Client) (*layout, e
 		return l, nil
 	}
 	// An empty pattern asks for the delimiter (RFC 9051 §6.3.9).
-	entries, err := c.List(ctx, imapclient.ListRequest{Patterns: []string{""}})
+	p, err := sess.AskList(ctx, imapclient.ListRequest{Patterns: []string{""}})
+	if err != nil {
+		return nil, err
+	}
+	entries, err := p.Wait(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -188,18 +193,18 @@ func selectable(e *imapclient.ListEntry) bool {
 func (s *Store) List(ctx context.Context, req store.ListRequest) ([]store.Box, error) {
 	var entries []imapclient.ListEntry
 	var wanted store.ListRequest
-	l, err := s.askWithLayout(ctx, func(c *imapclient.Client, l *layout) error {
+	l, err := s.askWithLayout(ctx, func(sess *session.Session, l *layout) error {
 		entries = nil
 		wanted = req
 		wanted.InboxAmong = req.InboxAmong && l.holdsInbox()
-		var pending []*imapclient.Pending[[]imapclient.ListEntry]
+		var pending []*session.Answer[[]imapclient.ListEntry]
 		var first error
 		for _, p := range l.patterns(wanted.Inbox || wanted.InboxAmong, req.Others || req.OthersIfAny) {
 			ask := imapclient.ListRequest{Patterns: []string{p}, Subscribed: s.opts.SubscribedOnly}
-			if req.Marks && s.marks(c) && c.Caps().Has("LIST-STATUS") {
+			if req.Marks && s.marks(sess.Client) && sess.Client.Caps().Has("LIST-STATUS") {
 				ask.Status = markItems
 			}
-			cmd, err := c.StartList(ctx, ask)
+			cmd, err := sess.AskList(ctx, ask)
 			if err != nil {
 				first = err
 				break

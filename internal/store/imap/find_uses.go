@@ -10,6 +10,7 @@ import (
 	"isync/internal/imapclient"
 	"isync/internal/mail"
 	"isync/internal/store"
+	"isync/internal/store/imap/session"
 )
 
 var _ store.UseFinder = (*Store)(nil)
@@ -35,10 +36,10 @@ func (s *Store) FindUses(ctx context.Context) ([]store.BoxUses, error) {
 		return cache.boxes, nil
 	}
 	var entries []imapclient.ListEntry
-	l, err := s.askWithLayout(ctx, func(c *imapclient.Client, l *layout) error {
+	l, err := s.askWithLayout(ctx, func(sess *session.Session, l *layout) error {
 		entries = nil
 		for _, p := range l.patterns(true, true) {
-			part, err := listUses(ctx, c, p)
+			part, err := listUses(ctx, sess, p)
 			if err != nil {
 				return fmt.Errorf("listing the special uses of mailboxes: %w", err)
 			}
@@ -54,16 +55,20 @@ func (s *Store) FindUses(ctx context.Context) ([]store.BoxUses, error) {
 }
 
 // listUses lists mailboxes with their attributes.
-func listUses(ctx context.Context, c *imapclient.Client, pattern string) ([]imapclient.ListEntry, error) {
+func listUses(ctx context.Context, sess *session.Session, pattern string) ([]imapclient.ListEntry, error) {
 	req := imapclient.ListRequest{Patterns: []string{pattern}}
-	if caps := c.Caps(); caps.Has("SPECIAL-USE") && caps.Has("LIST-EXTENDED") {
+	if caps := sess.Client.Caps(); caps.Has("SPECIAL-USE") && caps.Has("LIST-EXTENDED") {
 		req.Return = []string{"SPECIAL-USE"}
 	}
-	entries, err := c.List(ctx, req)
+	var entries []imapclient.ListEntry
+	p, err := sess.AskList(ctx, req)
+	if err == nil {
+		entries, err = p.Wait(ctx)
+	}
 	if req.Return != nil && useless(err) {
 		// Without the option, a server may send the attributes, too (RFC 6154 §2).
 		req.Return = nil
-		entries, err = c.List(ctx, req)
+		entries, err = sess.Client.List(ctx, req)
 	}
 	return entries, err
 }

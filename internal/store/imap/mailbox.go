@@ -68,7 +68,7 @@ func (m *mailbox) open(ctx context.Context) error {
 	}
 	var o *opened
 	_, answer, err := s.pool.Take(ctx, &s.gate, m.want(), func(sess *session.Session) error {
-		l, err := m.setName(ctx, sess.Client)
+		l, err := m.setName(ctx, sess)
 		if err != nil {
 			return err
 		}
@@ -89,12 +89,13 @@ func (m *mailbox) open(ctx context.Context) error {
 		return s.boxError(m.box, answer)
 	}
 	m.adopt(o)
+	m.needMark(o.sess.Client)
 	return nil
 }
 
 // setName finds out what the server calls the mailbox, unless it is known from
 // before, and returns the layout if that depends on it.
-func (m *mailbox) setName(ctx context.Context, c *imapclient.Client) (*layout, error) {
+func (m *mailbox) setName(ctx context.Context, sess *session.Session) (*layout, error) {
 	m.mu.Lock()
 	named := m.named
 	m.mu.Unlock()
@@ -105,10 +106,10 @@ func (m *mailbox) setName(ctx context.Context, c *imapclient.Client) (*layout, e
 	var l *layout
 	if !known {
 		var err error
-		if l = m.store.layoutOf(c); l != nil {
+		if l = m.store.layoutOf(sess.Client); l != nil {
 			m.store.pool.WantNamespace(false)
 		} else {
-			l, err = m.store.layoutBy(ctx, c)
+			l, err = m.store.layoutBy(ctx, sess)
 		}
 		if err != nil {
 			return nil, m.store.storeError(err)

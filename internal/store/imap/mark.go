@@ -8,11 +8,15 @@ import (
 	"isync/internal/imapwire"
 	"isync/internal/mail"
 	"isync/internal/store"
+	"isync/internal/store/imap/session"
 )
 
 var (
 	_ store.Marker = (*Store)(nil)
 	_ store.Marked = (*mailbox)(nil)
+
+	_ store.AheadMarker = (*Store)(nil)
+	_ store.Anticipator = (*Store)(nil)
 )
 
 // markItems are what the mark of a mailbox is made of: with every new message
@@ -45,8 +49,8 @@ func (s *Store) marks(c *imapclient.Client) bool {
 func (s *Store) Marks(ctx context.Context, boxes []string) ([]string, error) {
 	marks := make([]string, len(boxes))
 	names := make([]string, len(boxes))
-	_, err := s.askWithLayout(ctx, func(c *imapclient.Client, l *layout) error {
-		if !s.marks(c) {
+	_, err := s.askWithLayout(ctx, func(sess *session.Session, l *layout) error {
+		if !s.marks(sess.Client) {
 			return nil
 		}
 		for i, b := range boxes {
@@ -55,9 +59,76 @@ func (s *Store) Marks(ctx context.Context, boxes []string) ([]string, error) {
 				names[i], _ = l.server(b) // one that cannot be has no mark
 			}
 		}
-		return askMarks(ctx, c, names, marks)
+		return askMarks(ctx, sess, names, marks)
 	})
 	return marks, s.storeError(err)
+}
+
+// MarksAhead implements store.AheadMarker.
+func (s *Store) MarksAhead(ctx context.Context, boxes []string) ([]string, error) {
+	marks := make([]string, len(boxes))
+	if !s.pool.AnswersStatus() {
+		return marks, nil
+	}
+	_, err := s.askWithLayout(ctx, func(sess *session.Session, l *layout) error {
+		if !s.marks(sess.Client) {
+			return nil
+		}
+		for i, b := range boxes {
+			name, known := s.knownName(b)
+			if !known {
+				name, _ = l.server(b)
+			}
+			if name == "" || !sess.WasAsked(name, markItems) {
+				continue
+			}
+			p, err := sess.AskStatus(ctx, name, markItems)
+			if err != nil {
+				return err
+			}
+			st, err := p.Wait(ctx)
+			if err != nil && !refused(err) {
+				return err
+			}
+			if err == nil {
+				marks[i] = markOf(&st)
+			}
+		}
+		return nil
+	})
+	return marks, s.storeError(err)
+}
+
+// Anticipate implements store.Anticipator.
+func (s *Store) Anticipate(purpose string) { s.pool.Anticipate(purpose) }
+
+// Outdate implements store.Anticipator.
+func (s *Store) Outdate() { s.pool.Outdate() }
+
+// NeedMarks implements store.AheadMarker. What they are called on the server is known when
+// they are opened.
+func (s *Store) NeedMarks(boxes []string) {
+	r := s.run()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.needed == nil {
+		r.needed = make(map[string]bool)
+	}
+	for _, b := range boxes {
+		r.needed[b] = true
+	}
+}
+
+// needMark makes the next run request the mark of a mailbox that was opened, if NeedMarks
+// was called for it.
+func (m *mailbox) needMark(c *imapclient.Client) {
+	r := m.store.run()
+	r.mu.Lock()
+	needed := r.needed[m.box]
+	r.mu.Unlock()
+	if needed && m.store.marks(c) {
+		m.store.pool.Remember(session.Question{Status: m.name, Items: markItems})
+	}
 }
 
 // maxAsked is how many questions may be on their way: the answers to more might
@@ -65,10 +136,10 @@ func (s *Store) Marks(ctx context.Context, boxes []string) ([]string, error) {
 const maxAsked = 500
 
 // askMarks asks for the marks of the mailboxes with a name.
-func askMarks(ctx context.Context, c *imapclient.Client, names, marks []string) error {
+func askMarks(ctx context.Context, sess *session.Session, names, marks []string) error {
 	type asked struct {
 		i       int
-		pending *imapclient.Pending[imapwire.BoxStatus]
+		pending *session.Answer[imapwire.BoxStatus]
 	}
 	var queue []asked
 	take := func() error {
@@ -87,7 +158,7 @@ func askMarks(ctx context.Context, c *imapclient.Client, names, marks []string) 
 		if n == "" {
 			continue
 		}
-		p, err := c.StartStatus(ctx, n, markItems)
+		p, err := sess.AskStatus(ctx, n, markItems)
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"isync/internal/imapwire"
 	"isync/internal/mail"
 	"isync/internal/store"
+	"isync/internal/store/imap/session"
 )
 
 var (
@@ -122,7 +123,8 @@ func (s *Store) rememberedID(ctx context.Context, box string) string {
 func (s *Store) look(ctx context.Context, v *survey) error {
 	var boxes []surveyed
 	var partial bool
-	_, err := s.askWithLayout(ctx, func(c *imapclient.Client, l *layout) error {
+	_, err := s.askWithLayout(ctx, func(sess *session.Session, l *layout) error {
+		c := sess.Client
 		boxes = nil
 		index := make(map[string]int) // by the name on the server
 		add := func(e *imapclient.ListEntry) {

@@ -25,6 +25,7 @@ type runFacts struct {
 	mu      sync.Mutex
 	caps    *store.Caps     // nil: not known yet
 	leftOut map[string]bool // names on the server, see leaveOut
+	needed  map[string]bool // mailboxes, see NeedMarks
 }
 
 // run returns what was found out in the current run.

@@ -168,8 +168,8 @@ func (s *Store) Caps(ctx context.Context) (store.Caps, error) {
 		return *known, nil
 	}
 	var caps store.Caps
-	err := s.ask(ctx, func(c *imapclient.Client) error {
-		uidplus := c.Caps().Has("UIDPLUS") // RFC 4315
+	err := s.ask(ctx, func(sess *session.Session) error {
+		uidplus := sess.Client.Caps().Has("UIDPLUS") // RFC 4315
 		caps = store.Caps{CRLF: true, NeedsSize: true, ReportsUIDs: uidplus, SelectiveExpunge: uidplus}
 		return nil
 	})
@@ -198,7 +198,7 @@ func (s *Store) Close() error {
 // ask is share for f that changes nothing: it may be run before it is known what
 // the server makes of the login. It may be run again if things turn out to be
 // otherwise than expected.
-func (s *Store) ask(ctx context.Context, f func(c *imapclient.Client) error) error {
+func (s *Store) ask(ctx context.Context, f func(sess *session.Session) error) error {
 	return s.on(ctx, session.Want{}, f)
 }
 
@@ -206,11 +206,11 @@ func (s *Store) ask(ctx context.Context, f func(c *imapclient.Client) error) err
 // one. If the session turns out to have been lost while it was idle, f is run
 // once more.
 func (s *Store) share(ctx context.Context, f func(c *imapclient.Client) error) error {
-	return s.on(ctx, session.Want{Changes: true}, f)
+	return s.on(ctx, session.Want{Changes: true}, func(sess *session.Session) error { return f(sess.Client) })
 }
 
-func (s *Store) on(ctx context.Context, want session.Want, f func(c *imapclient.Client) error) error {
-	sess, answer, err := s.pool.Take(ctx, &s.gate, want, func(sess *session.Session) error { return f(sess.Client) })
+func (s *Store) on(ctx context.Context, want session.Want, f func(sess *session.Session) error) error {
+	sess, answer, err := s.pool.Take(ctx, &s.gate, want, f)
 	if err != nil || answer != nil {
 		return cmp.Or(err, answer)
 	}

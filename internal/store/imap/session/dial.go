@@ -31,10 +31,13 @@ var errLookAgain = errors.New("look for a session again")
 func (p *Pool) create(ctx context.Context, gate *LoginGate, want Want, f func(*Session) error) (s *Session, answer, err error) {
 	done, err := p.loginTurn(ctx, gate)
 	if err != nil {
-		p.giveUp()
+		p.giveUp(nil)
 		return nil, nil, err
 	}
 	s, err = p.dial(ctx)
+	if err == nil && !want.Changes {
+		p.askAhead(ctx, s)
+	}
 	asked := false
 	if err == nil && s.optimistic != nil {
 		if !want.Changes {
@@ -43,7 +46,7 @@ func (p *Pool) create(ctx context.Context, gate *LoginGate, want Want, f func(*S
 		if err = s.confirm(ctx); err != nil {
 			_ = s.Client.Close()
 			if p.surprised(err) && ctx.Err() == nil {
-				p.giveUp()
+				p.giveUp(s)
 				done()
 				return nil, nil, errLookAgain
 			}
@@ -88,10 +91,12 @@ func (p *Pool) loginTurn(ctx context.Context, gate *LoginGate) (done func(), err
 	return func() { <-p.first }, nil
 }
 
-// giveUp notes that dialling has failed.
-func (p *Pool) giveUp() {
+// giveUp notes that dialling has failed. s is the session that was not confirmed; nil:
+// there was none.
+func (p *Pool) giveUp(s *Session) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.noteAnswers(s, errLookAgain)
 	p.dialing--
 	p.changed()
 }
@@ -111,9 +116,10 @@ func (p *Pool) dial(ctx context.Context) (*Session, error) {
 
 // connect opens a connection and logs in.
 func (p *Pool) connect(ctx context.Context) (s *Session, err error) {
-	s = &Session{}
+	s = &Session{pool: p}
 	opts := p.opts.Client
-	opts.Namespace = p.wantsNamespace.Swap(false)
+	opts.Namespace = p.wantsNamespace.Swap(false) || p.expectsNamespace()
+	opts.Hooks.Changing = p.Outdate
 	s.hook(&opts.Hooks)
 	opts.Memo = p.record.expected()
 	if s.Client, err = imapclient.Dial(ctx, opts); err != nil {
@@ -228,6 +234,7 @@ func (p *Pool) admit(ctx context.Context, gate *LoginGate, s *Session, exclusive
 	defer p.mu.Unlock()
 	p.dialing--
 	defer p.changed()
+	p.noteAnswers(s, err)
 	switch {
 	case err == nil && p.closed:
 		_ = s.Client.Close()

@@ -16,6 +16,12 @@
 // given up, and the next one waits for each answer. Pool.Take has the only loop that
 // tries again.
 //
+// # Questions
+//
+// The first session of a run sends the questions that the last run with the same purpose
+// has asked (Pool.Anticipate). Session.AskList and Session.AskStatus use such an answer if
+// it is current, and ask the server otherwise.
+//
 // # Other connections
 //
 // Pool.DialApart makes a connection that is not a session, to watch the account. It obeys

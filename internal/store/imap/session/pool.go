@@ -455,6 +455,7 @@ func (p *Pool) close() {
 			idle = append(idle, s)
 		}
 	}
+	p.learnQuestions()
 	p.sessions, p.closed = nil, true
 	p.changed()
 	p.mu.Unlock()

@@ -22,6 +22,8 @@ type run struct {
 	// was not the login of a store.
 	refused error
 	apart   bool
+
+	questions questioning
 }
 
 // BeginRun forgets what was found out in earlier runs: that the server refused further
@@ -41,6 +43,7 @@ func (p *Pool) BeginRun(number uint64) {
 		p.record.learn(s.Client.Memo())
 		s.kept = true
 	}
+	p.learnQuestions()
 	p.run = &run{number: number, limit: p.opts.MaxSessions}
 	p.opts.Client.Ampersands.Forget()
 	p.wantsNamespace.Store(false)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 
@@ -41,6 +42,9 @@ type serverNote struct {
 	// MaxSet is the maximum length of sets in commands, in bytes; 0: the server has
 	// not refused any length.
 	MaxSet int `json:",omitempty"`
+	// Purposes are the questions of the latest runs, see Question; the latest purpose comes
+	// first.
+	Purposes []purposeNote `json:",omitempty"`
 }
 
 // remembers reports whether anything is remembered.
@@ -134,6 +138,37 @@ func (m *ServerRecord) learn(told *imapclient.ServerMemo) {
 		m.note.Memo = told
 		m.save()
 	}
+}
+
+// questions returns the questions that are remembered for a purpose.
+func (m *ServerRecord) questions(purpose string) []Question {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.load()
+	for _, p := range m.note.Purposes {
+		if p.Purpose == purpose && len(p.Questions) <= maxQuestions {
+			return p.Questions
+		}
+	}
+	return nil
+}
+
+// learnQuestions remembers the questions of a run for a purpose.
+func (m *ServerRecord) learnQuestions(purpose string, asked []Question) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.load()
+	old := m.note.Purposes
+	i := slices.IndexFunc(old, func(p purposeNote) bool { return p.Purpose == purpose })
+	if i < 0 && len(asked) == 0 || i >= 0 && slices.EqualFunc(old[i].Questions, asked, func(a, b Question) bool { return a.compare(b) == 0 }) {
+		return // the order of the purposes is not worth a write
+	}
+	next := slices.DeleteFunc(slices.Clone(old), func(p purposeNote) bool { return p.Purpose == purpose })
+	if len(asked) > 0 {
+		next = append([]purposeNote{{purpose, asked}}, next...)
+	}
+	m.note.Purposes = next[:min(len(next), maxPurposes)]
+	m.save()
 }
 
 // save writes the file; m.mu must be held. An error does no harm.

@@ -10,6 +10,7 @@ import (
 // A Session is a connection that is logged in. It belongs to a Pool.
 type Session struct {
 	Client *imapclient.Client
+	pool   *Pool
 	// Selected is the name on the server of the mailbox that is or was selected. If a
 	// mailbox has the session exclusively, only that mailbox changes it.
 	Selected string
@@ -29,6 +30,10 @@ type Session struct {
 
 	// qresync turns on QRESYNC when the first mailbox is selected.
 	qresync enabling
+
+	// answers are those to questions that were sent ahead, until the session belongs to the
+	// pool.
+	answers *answers
 
 	// optimistic is not nil while the answer to the login is unknown. Such a session
 	// belongs to the call that has dialled it, and not yet to the pool.
