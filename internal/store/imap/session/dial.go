@@ -30,6 +30,11 @@ var errLookAgain = errors.New("look for a session again")
 // errLookAgain.
 func (p *Pool) create(ctx context.Context, gate *LoginGate, want Want, f func(*Session) error) (s *Session, answer, err error) {
 	done, err := p.loginTurn(ctx, gate)
+	if err == nil && !want.Changes && p.available(want.Exclusive) {
+		// Another call has made one since this one has looked.
+		done()
+		err = errLookAgain
+	}
 	if err != nil {
 		p.giveUp(nil)
 		return nil, nil, err
@@ -58,6 +63,13 @@ func (p *Pool) create(ctx context.Context, gate *LoginGate, want Want, f func(*S
 		answer = f(s)
 	}
 	return s, answer, err
+}
+
+// available reports whether there is a session to take.
+func (p *Pool) available(exclusive bool) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.pick(exclusive) != nil
 }
 
 // loginTurn waits until a login may be tried. Until the first login of the run has
