@@ -134,6 +134,7 @@ func (h *home) run(command string) string {
 	cmd.Env = []string{
 		"HOME=" + h.dir, "PATH=" + h.bin + ":/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
 		"USER=alice", "LOGNAME=alice", "TZ=UTC", "LC_ALL=C.UTF-8", "TMPDIR=" + h.dir,
+		fmt.Sprintf("PLAIN_PORT=%d", h.srv.Port), // without TLS, for programs that do not trust the certificate
 	}
 	out, err := cmd.CombinedOutput()
 	text := string(out)
