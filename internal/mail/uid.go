@@ -191,39 +191,37 @@ func (s UIDSet) AppendTo(b []byte) []byte {
 // (0: no limit). A range is cut where maxUIDs asks for it.
 func (s UIDSet) Split(maxBytes int, maxUIDs uint64) []UIDSet {
 	var out []UIDSet
-	var cur UIDSet
+	for len(s) > 0 {
+		var head UIDSet
+		head, s = s.SplitOff(maxBytes, maxUIDs)
+		out = append(out, head)
+	}
+	return out
+}
+
+// SplitOff cuts off the first of the sets that Split returns.
+func (s UIDSet) SplitOff(maxBytes int, maxUIDs uint64) (head, rest UIDSet) {
 	var bytes int
 	var uids uint64
-	flush := func() {
-		if len(cur) > 0 {
-			out = append(out, cur)
+	for i, r := range s {
+		piece := r
+		if maxUIDs > 0 && piece.Len() > maxUIDs-uids {
+			if uids == maxUIDs {
+				return head, s[i:]
+			}
+			piece.Last = piece.First + UID(maxUIDs-uids) - 1
 		}
-		cur, bytes, uids = nil, 0, 0
-	}
-	for _, r := range s {
-		for {
-			piece := r
-			if maxUIDs > 0 && piece.Len() > maxUIDs-uids {
-				if uids == maxUIDs {
-					flush()
-					continue
-				}
-				piece.Last = piece.First + UID(maxUIDs-uids) - 1
-			}
-			n := len(UIDSet{piece}.AppendTo(nil)) + 1
-			if len(cur) > 0 && bytes+n > maxBytes {
-				flush()
-				continue
-			}
-			cur = append(cur, piece)
-			bytes += n
-			uids += piece.Len()
-			if piece.Last == r.Last {
-				break
-			}
-			r.First = piece.Last + 1
+		n := len(UIDSet{piece}.AppendTo(nil)) + 1
+		if i > 0 && bytes+n > maxBytes {
+			return head, s[i:]
+		}
+		head = append(head, piece)
+		bytes += n
+		uids += piece.Len()
+		if piece.Last < r.Last {
+			rest = append(UIDSet{{First: piece.Last + 1, Last: r.Last}}, s[i+1:]...)
+			return head, rest
 		}
 	}
-	flush()
-	return out
+	return head, nil
 }

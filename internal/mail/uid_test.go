@@ -125,3 +125,26 @@ func TestCanonicalBox(t *testing.T) {
 		}
 	}
 }
+
+func TestSplitOff(t *testing.T) {
+	s := UIDSet{{1, 3}, {5, 5}, {7, 20}}
+	for _, tt := range []struct {
+		bytes      int
+		uids       uint64
+		head, rest string
+	}{
+		{100, 0, "1:3,5,7:20", ""},
+		{100, 3, "1:3", "5,7:20"},
+		{100, 6, "1:3,5,7:8", "9:20"},
+		{7, 0, "1:3,5", "7:20"},
+		{1, 2, "1:2", "3,5,7:20"},
+	} {
+		head, rest := s.SplitOff(tt.bytes, tt.uids)
+		if head.String() != tt.head || rest.String() != tt.rest {
+			t.Errorf("SplitOff(%d, %d) = %s and %s, want %s and %s", tt.bytes, tt.uids, head, rest, tt.head, tt.rest)
+		}
+	}
+	if s.String() != "1:3,5,7:20" {
+		t.Errorf("SplitOff has changed the set to %s", s)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"isync/internal/imapclient"
 	"isync/internal/imapwire"
@@ -14,14 +15,28 @@ import (
 	"isync/internal/store/imap/listing"
 )
 
-// maxFetch is how many messages one command reads: enough that the round trip
-// between two commands does not matter, while a reader that has had enough does
-// not have to wait for everything.
+// One command reads as many messages as arrive in fetchTime, so that the round trips between
+// commands do not matter. A reader that has had enough does not have to wait much longer
+// than that for the rest of the answer.
 //
 // The next command is not sent ahead of the answer. A server may work on several
 // commands at once, as Dovecot does when it is faster than the line, and messages would
 // come in another order than they were asked for.
-const maxFetch = 2500
+const (
+	firstFetch = 500
+	maxFetch   = 10_000
+	fetchTime  = 10 * time.Second
+)
+
+// nextFetch is how many messages the next command reads if the last one took that long for
+// n messages.
+func nextFetch(n uint64, took time.Duration) uint64 {
+	perMessage := took / time.Duration(max(n, 1))
+	if perMessage <= fetchTime/maxFetch {
+		return maxFetch
+	}
+	return max(uint64(fetchTime/perMessage), firstFetch)
+}
 
 // From these numbers on compression is worth a round trip, if it depends on how slow the
 // line is: the number of messages to be listed, of messages to be fetched, and of bytes
@@ -85,15 +100,22 @@ func (m *mailbox) fetch(ctx context.Context, items []store.FetchItem, sink func(
 			f.listed[it.UID] = it.Flags
 		}
 	}
-	for _, b := range m.batches(items) {
-		if err := f.run(ctx, []batch{b}, 1); err != nil {
-			return err
-		}
-		if err := f.shorten(ctx); err != nil {
-			return err
-		}
-		if err := f.settle(ctx); err != nil {
-			return err
+	limit := uint64(firstFetch)
+	for _, b := range batches(items) {
+		for !b.set.Empty() {
+			next := batch{header: b.header}
+			next.set, b.set = b.set.SplitOff(m.store.sets.maxSet(), limit)
+			begin := m.store.opts.now()
+			if err := f.run(ctx, []batch{next}, 1); err != nil {
+				return err
+			}
+			limit = nextFetch(next.set.Len(), m.store.opts.now().Sub(begin))
+			if err := f.shorten(ctx); err != nil {
+				return err
+			}
+			if err := f.settle(ctx); err != nil {
+				return err
+			}
 		}
 	}
 	return f.tellRefused()
@@ -135,14 +157,14 @@ type batch struct {
 	sized  bool // the size is wanted, as the body may be empty by mistake
 }
 
-// batches divides the items into commands that keep their order.
-func (m *mailbox) batches(items []store.FetchItem) []batch {
+// batches divides the items into sets that one command could read in their order.
+func batches(items []store.FetchItem) []batch {
 	var out []batch
 	var cur batch
 	last := mail.UID(0)
 	flush := func() {
-		for _, set := range cur.set.Split(m.store.sets.maxSet(), maxFetch) {
-			out = append(out, batch{set: set, header: cur.header})
+		if !cur.set.Empty() {
+			out = append(out, cur)
 		}
 		cur = batch{}
 	}
