@@ -1,6 +1,8 @@
 package docs
 
 import (
+	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -11,8 +13,8 @@ import (
 var figureRow = regexp.MustCompile(`^\| .*\((\w+)\) \| ([0-9.]+) \| ([0-9.]+) \|$`)
 
 // TestReadmeFigures: the times of the README are those of docs/performance.md, which "make
-// performance" writes. They may differ by a third, so that not each new measurement changes the
-// README.
+// performance" writes. They may differ by half, so that not each new measurement changes the
+// README. UPDATE_DOCS=1 writes the present ones.
 func TestReadmeFigures(t *testing.T) {
 	times := map[string][2]float64{}
 	for _, l := range readPage(t, filepath.Join(root, "docs", "performance.md")).lines {
@@ -28,7 +30,10 @@ func TestReadmeFigures(t *testing.T) {
 		}
 	}
 	found := 0
-	for _, l := range readPage(t, filepath.Join(root, "README.md")).lines {
+	readme := filepath.Join(root, "README.md")
+	lines := readPage(t, readme).lines
+	update := os.Getenv("UPDATE_DOCS") == "1"
+	for n, l := range lines {
 		m := figureRow.FindStringSubmatch(l)
 		if m == nil {
 			continue
@@ -39,12 +44,17 @@ func TestReadmeFigures(t *testing.T) {
 			t.Errorf("docs/performance.md has no scenario %s with a round-trip time of 50 ms", m[1])
 			continue
 		}
+		if update {
+			head, _, _ := strings.Cut(l, ") |")
+			lines[n] = fmt.Sprintf("%s) | %s | %s |", head, rounded(measured[0]), rounded(measured[1]))
+			continue
+		}
 		for i, text := range m[2:] {
 			shown, err := strconv.ParseFloat(text, 64)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if shown > measured[i]*4/3 || shown < measured[i]*2/3 {
+			if shown > measured[i]*3/2 || shown < measured[i]/2 {
 				t.Errorf("README.md shows %s for %s, docs/performance.md has %v", text, m[1], measured[i])
 			}
 		}
@@ -52,4 +62,20 @@ func TestReadmeFigures(t *testing.T) {
 	if found == 0 {
 		t.Error("README.md has no figures")
 	}
+	if update {
+		if err := os.WriteFile(readme, []byte(strings.Join(lines, "\n")+"\n"), 0o644); err != nil { //nolint:gosec // it is for everybody
+			t.Fatal(err)
+		}
+	}
+}
+
+// rounded returns a time with two digits.
+func rounded(seconds float64) string {
+	switch {
+	case seconds >= 10:
+		return strconv.FormatFloat(seconds, 'f', 0, 64)
+	case seconds >= 1:
+		return strconv.FormatFloat(seconds, 'f', 1, 64)
+	}
+	return strconv.FormatFloat(seconds, 'f', 2, 64)
 }
