@@ -20,6 +20,9 @@ type claim struct {
 	// boxes are its mailboxes, whatever the stores call them; trash are those it
 	// may put messages into, which others may do as well.
 	boxes, trash []string
+	// light, unless 0, says that the pair needs no sessions yet: see gate.upgrade. It is the
+	// size of its sync state in bytes.
+	light int64
 	// alone: nobody else may use the accounts at the same time.
 	alone bool
 	// delay, if not nil, returns how long the pair must still wait.
@@ -35,7 +38,9 @@ type claim struct {
 // once, so that no two can wait for one another.
 type gate struct {
 	mu      sync.Mutex
-	limit   int            // of pairs
+	limit   int            // of pairs, without those that are light
+	lights  int            // light pairs that are in
+	weight  int64          // of these together
 	pairs   int            // that are in
 	used    map[any]int    // sessions in use, by account
 	busy    map[string]int // how many put messages into a mailbox; -1: it is worked on
@@ -114,11 +119,32 @@ func (g *gate) leave(c claim) {
 	g.wake()
 }
 
+// upgrade waits until there are the sessions that a light pair needs, and takes them. While
+// it waits, the pair has none, so no two pairs wait for one another.
+func (g *gate) upgrade(ctx context.Context, c *claim) error {
+	heavy := *c
+	heavy.light = 0
+	for {
+		g.mu.Lock()
+		if g.hasSessions(heavy) {
+			g.takeSessions(*c, -1)
+			g.takeSessions(heavy, 1)
+			g.mu.Unlock()
+			*c = heavy
+			return nil
+		}
+		changed := g.changed
+		g.mu.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
 // fits reports whether there is what a pair needs; g.mu is held.
 func (g *gate) fits(c claim) bool {
-	if g.pairs >= g.limit {
-		return false
-	}
 	for _, b := range c.boxes {
 		if g.busy[b] != 0 {
 			return false
@@ -128,6 +154,18 @@ func (g *gate) fits(c claim) bool {
 		if g.busy[b] < 0 {
 			return false
 		}
+	}
+	return g.hasSessions(c)
+}
+
+// hasSessions reports whether there are the sessions that a pair needs, and a place for it;
+// g.mu is held.
+func (g *gate) hasSessions(c claim) bool {
+	if c.light > 0 {
+		return g.lights == 0 || g.lights < maxLight && g.weight+c.light <= maxLightWeight
+	}
+	if g.pairs >= g.limit {
+		return false
 	}
 	for i, a := range c.accounts {
 		if c.again && g.waiting[a.Of] > 0 {
@@ -152,6 +190,22 @@ func (g *gate) fits(c claim) bool {
 
 // take adds what a pair needs, or takes it off; g.mu is held.
 func (g *gate) take(c claim, sign int) {
+	g.takeSessions(c, sign)
+	for _, b := range c.boxes {
+		g.hold(b, -sign)
+	}
+	for _, b := range c.trash {
+		g.hold(b, sign)
+	}
+}
+
+// takeSessions adds the sessions and the place of a pair, or takes them off; g.mu is held.
+func (g *gate) takeSessions(c claim, sign int) {
+	if c.light > 0 {
+		g.lights += sign
+		g.weight += int64(sign) * c.light
+		return
+	}
 	g.pairs += sign
 	for _, a := range c.accounts {
 		// Alone, it fills the account.
@@ -162,12 +216,6 @@ func (g *gate) take(c claim, sign int) {
 		if g.used[a.Of] += sign * n; g.used[a.Of] == 0 {
 			delete(g.used, a.Of)
 		}
-	}
-	for _, b := range c.boxes {
-		g.hold(b, -sign)
-	}
-	for _, b := range c.trash {
-		g.hold(b, sign)
 	}
 }
 

@@ -215,6 +215,7 @@ func (r *run) jobs(s Selection, pairs []target, q *quiet) []job {
 func (r *run) work(ctx context.Context, s Selection, jobs []job, q *quiet, g *goneBoxes) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	pipelined := r.pipelines(jobs)
 	// Into these the pairs begun so far may put messages.
 	filled := map[string]bool{}
 	for i, j := range jobs {
@@ -228,6 +229,9 @@ func (r *run) work(ctx context.Context, s Selection, jobs []job, q *quiet, g *go
 		a := r.attempts(s.Channel, t.stores)
 		c := r.claimOf(s.Channel, t)
 		c.delay = a.delay
+		if pipelined {
+			c.light = r.lightness(&j)
+		}
 		r.lookForOverlap(s.Channel, t, c)
 		isFilled := slices.ContainsFunc(c.boxes, func(b string) bool { return filled[b] })
 		if j.unchanged && !isFilled && ctx.Err() == nil {
@@ -344,6 +348,9 @@ func purposeOf(key string, sel []Selection) string {
 // pair synchronizes one pair, and gives back what was claimed for it.
 func (r *run) pair(ctx context.Context, s Selection, j job, q *quiet, g *goneBoxes, c claim, a *attempts) {
 	t, p := j.target, j.pair
+	if c.light > 0 {
+		p.Claim = r.claimer(s.Channel, &c)
+	}
 	res, err := r.sync(ctx, t, p, &c, a)
 	q.note(p, res, err, r.now())
 	switch {
@@ -398,10 +405,10 @@ func (r *run) sync(ctx context.Context, t target, p *engine.Pair, c *claim, a *a
 			return res, err
 		}
 		sum = res
-		// What the listings say is outdated: a try may have created a mailbox.
-		p.Known, p.MayBeUnchanged = [2]engine.Presence{}, false
-		r.Events.Take(event.PairRetried{Pair: t.Pair})
 		r.gate.leave(*c)
+		// What the listings say is outdated: a try may have created a mailbox.
+		p.Known, p.MayBeUnchanged, p.Claim, c.light = [2]engine.Presence{}, false, nil, 0
+		r.Events.Take(event.PairRetried{Pair: t.Pair})
 		c.again = true
 		if gerr := r.gate.enter(ctx, *c); gerr != nil {
 			c.left = true
@@ -423,7 +430,7 @@ func (r *run) syncOnce(ctx context.Context, p *engine.Pair, c *claim) (engine.Re
 	// The server grants fewer sessions than was thought, and several pairs
 	// have waited for one another. One that is alone does not.
 	r.gate.leave(*c)
-	c.alone = true
+	c.alone, c.light, p.Claim = true, 0, nil
 	if gerr := r.gate.enter(ctx, *c); gerr != nil {
 		c.left = true
 		return res, gerr

@@ -69,7 +69,7 @@ func TestTermsAreComplete(t *testing.T) {
 		{engine.Pair{}, map[string]string{
 			"Rules": terms, "ExpireSide": terms, "Adopt": terms, "CopyArrivalDate": terms, "Create": terms, "Remove": terms, "TrashBox": terms,
 			"Store": terms, "Channel": state, "Name": state, "Deletions": how, "KeepBoxes": how, "Use": how, "Exists": how, "Box": state, "StatePath": state, "Known": how, "FS": how, "FSync": how, "LogImplied": how,
-			"Controls": how, "DryRun": how, "Peek": how, "BufferLimit": how, "LateWait": how, "Attempts": how, "TUIDs": how,
+			"Controls": how, "DryRun": how, "Peek": how, "BufferLimit": how, "LateWait": how, "Attempts": how, "Claim": how, "TUIDs": how,
 			"Unchanged": how, "MayBeUnchanged": how, "Preview": shows, "Explain": shows, "Details": shows, "Events": shows,
 		}},
 		{config.Channel{}, map[string]string{

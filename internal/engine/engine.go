@@ -119,6 +119,9 @@ type Pair struct {
 	// MayBeUnchanged: it may well say so. Else what takes time is begun before
 	// it can be asked, while the stores are being waited for.
 	MayBeUnchanged bool
+	// Claim, if not nil, says that there are no sessions for the pair yet (store.Pipelined).
+	// It waits until there are, and may be called more than once, from any goroutine.
+	Claim func(ctx context.Context) error
 	// Attempts, if not nil, is common to all calls for the pair in a run.
 	Attempts *Attempts
 	// Events, if not nil, receives the events of the pair. It may be called from
@@ -160,6 +163,8 @@ type session struct {
 	boxes [2]store.Mailbox // nil: absent, in a dry run
 	// oldValidity returns the UIDVALIDITYs in the state before the state is loaded.
 	oldValidity func(t syncstate.Side) uint32
+	// pipelined says how mailboxes are opened in a pipeline.
+	pipelined [2]*store.Pipelined
 
 	reporting sync.Mutex // held while an event is reported
 

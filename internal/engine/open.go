@@ -73,13 +73,16 @@ func (s *session) openLocked(ctx context.Context, files *stateFiles) (done bool,
 		return false, err
 	}
 	var state func() (loaded, error)
-	if hasState && (s.DryRun || s.ahead()) {
+	if hasState && (s.DryRun || s.ahead() || s.Claim != nil) {
 		wait := files.loadAside(s.ExpireSide)
 		defer func() { _, _ = wait() }()
 		state = wait
 	}
 	if s.DryRun && state != nil {
 		_, _ = state() // without a lock, the state must not be newer than the listings
+	}
+	if s.DryRun || files.lock != nil {
+		s.planPipeline(state)
 	}
 	s.oldValidity = func(t syncstate.Side) uint32 { return stateValidity(files, state, s.ExpireSide, t) }
 	if err := s.openBoxes(ctx); err != nil {
@@ -146,7 +149,10 @@ func stateValidity(files *stateFiles, begun func() (loaded, error), expireSide, 
 
 // openRequest says what the mailbox of side t is opened for.
 func (s *session) openRequest(t syncstate.Side) store.OpenRequest {
-	return store.OpenRequest{ReadOnly: s.DryRun, Prefetch: s.prefetch(t), OldValidity: func() uint32 { return s.oldValidity(t) }}
+	return store.OpenRequest{
+		ReadOnly: s.DryRun, Prefetch: s.prefetch(t), Pipelined: s.pipelinedOpen(t),
+		OldValidity: func() uint32 { return s.oldValidity(t) },
+	}
 }
 
 // prefetch returns up to which size new messages of side t are copied as they are; 0: none.
@@ -239,6 +245,7 @@ func (s *session) create(ctx context.Context, t syncstate.Side) error {
 		s.tell(event.Notice, event.MailboxWouldBeCreated{Side: t, Box: s.Box[t]})
 		return nil
 	}
+	s.pipelined[t] = nil
 	if err := s.Store[t].Create(ctx, s.Box[t]); err != nil {
 		return s.where(t, fmt.Sprintf("creating %s side", t), err)
 	}

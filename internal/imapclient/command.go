@@ -17,6 +17,7 @@ type command struct {
 	tag      string
 	verb     string // for messages
 	greeting bool
+	selects  bool      // it is a SELECT or EXAMINE
 	sent     time.Time // when it was about to be
 
 	// data is offered untagged data, on the reader goroutine, and tells whether

@@ -51,6 +51,9 @@ type FetchRequest struct {
 	// expunged since (QRESYNC must be enabled) and is given them, on the reader
 	// goroutine.
 	Vanished func(mail.UIDSet)
+	// Done, if not nil, is called on the reader goroutine when the command has ended,
+	// before any later response is handled. err is the error that Wait returns.
+	Done func(err error)
 }
 
 // Message is a message in the course of being fetched. It is valid only until
@@ -97,6 +100,9 @@ func (c *Client) StartFetch(ctx context.Context, req FetchRequest, sink func(*Me
 		f.want |= imapwire.ItemModSeq
 	}
 	cmd := &command{fetch: f}
+	if req.Done != nil {
+		cmd.ended = func() { req.Done(cmd.err) }
+	}
 	if req.ChangedSince > 0 {
 		// What is missing of the answer counts as unchanged.
 		cmd.answers = []imapwire.Kind{imapwire.KindFetch, imapwire.KindVanished}
@@ -219,7 +225,7 @@ func (c *Client) body(m *imapwire.Fetch, s imapwire.Section, lit *imapwire.Liter
 	if c.cur.delivered || c.cur.body != nil {
 		return // a second one: nobody asked for that
 	}
-	for _, cmd := range *c.queue.Load() {
+	for _, cmd := range c.aboutSelected() {
 		f := cmd.fetch
 		if f == nil || !f.wants(s) {
 			continue
@@ -262,7 +268,7 @@ func (c *Client) fetched(r *imapwire.Response) {
 	m := &r.Fetch
 	body := c.cur.body
 	c.cur.body = nil
-	queue := *c.queue.Load()
+	queue := c.aboutSelected()
 	if len(queue) > 0 && queue[0].fetch == nil && queue[0].data != nil && queue[0].data(r, true) {
 		// A SELECT with QRESYNC.
 		c.took(&queue[0].taken, maxFetched)

@@ -122,7 +122,7 @@ func (c *Client) unreadable(r *imapwire.Response) {
 	if r.Meant == imapwire.KindUnknown {
 		return
 	}
-	for i, cmd := range *c.queue.Load() {
+	for i, cmd := range c.concerned(r.Meant) {
 		if cmd.garbled == nil && slices.Contains(cmd.answers, r.Meant) {
 			cmd.garbled = &AnswerError{Command: cmd.verb, Err: errors.New(c.mask.shown(r.Err.Error()))}
 		}
@@ -161,9 +161,32 @@ const (
 	maxFetched = 1000
 )
 
+// aboutSelected returns the commands that a response about the selected mailbox may be an
+// answer to. Those behind a SELECT are about its mailbox. Until the server has answered the
+// SELECT, a response may still be about the mailbox before.
+func (c *Client) aboutSelected() []*command {
+	queue := *c.queue.Load()
+	for i, cmd := range queue {
+		if cmd.selects {
+			return queue[:max(i, 1)]
+		}
+	}
+	return queue
+}
+
+// concerned returns the commands that a response of that kind may be an answer to.
+func (c *Client) concerned(kind imapwire.Kind) []*command {
+	switch kind {
+	case imapwire.KindExists, imapwire.KindRecent, imapwire.KindExpunge, imapwire.KindVanished, imapwire.KindFetch,
+		imapwire.KindFlags, imapwire.KindSearch, imapwire.KindESearch:
+		return c.aboutSelected()
+	}
+	return *c.queue.Load()
+}
+
 // offer gives untagged data to the first command that wants it.
 func (c *Client) offer(r *imapwire.Response) bool {
-	for i, cmd := range *c.queue.Load() {
+	for i, cmd := range c.concerned(r.Kind) {
 		if cmd.data != nil && cmd.data(r, i == 0) {
 			if r.Kind != imapwire.KindExists { // which itself says how many may come
 				c.took(&cmd.taken, maxTaken)

@@ -18,6 +18,9 @@ type SelectOptions struct {
 	// QResync, with UIDValidity not 0, asks for what has changed since (RFC
 	// 7162 §3.2.5). QRESYNC must be enabled.
 	QResync QResync
+	// Done, if not nil, is called on the reader goroutine when the command has ended,
+	// before any later response is handled. err is the error that Wait returns.
+	Done func(s *Selected, err error)
 }
 
 // lastUID is mail.MaxUID.
@@ -36,6 +39,9 @@ type QResync struct {
 	Changed  func(f *imapwire.Fetch)
 	// Unreadable is called for an answer to either that cannot be read.
 	Unreadable func()
+	// Closed is called when the server has closed the mailbox that was selected before:
+	// what was reported until then is about that one.
+	Closed func()
 }
 
 // Selected is what the server tells of a mailbox that it has selected.
@@ -80,7 +86,9 @@ func (c *Client) Select(ctx context.Context, box string, opts SelectOptions) (Se
 	return p.Wait(ctx)
 }
 
-// StartSelect starts a SELECT or EXAMINE.
+// StartSelect starts a SELECT or EXAMINE. Commands behind it are about its mailbox. They
+// are refused if it fails; but some servers leave the mailbox selected that was, so what
+// they answer then must not be used.
 func (c *Client) StartSelect(ctx context.Context, box string, opts SelectOptions) (*Pending[Selected], error) {
 	verb := "SELECT"
 	if opts.ReadOnly {
@@ -101,7 +109,11 @@ func (c *Client) StartSelect(ctx context.Context, box string, opts SelectOptions
 		text.Raw("(CONDSTORE)")
 	}
 	s := &selecting{c: c, q: q, result: Selected{ReadOnly: opts.ReadOnly}}
-	return begin(ctx, c, &command{data: s.data, completed: s.completed}, text, &s.result)
+	cmd := &command{selects: true, data: s.data, completed: s.completed}
+	if opts.Done != nil {
+		cmd.ended = func() { opts.Done(&s.result, cmd.err) }
+	}
+	return begin(ctx, c, cmd, text, &s.result)
 }
 
 // A selecting gathers the answers to a SELECT.
@@ -183,6 +195,9 @@ func (s *selecting) code(code *imapwire.Code) bool {
 	case imapwire.CodeClosed:
 		// What follows is about the new mailbox (RFC 7162 §3.2.11).
 		s.result.Exists, s.result.HasExists = 0, false
+		if s.q.Closed != nil {
+			s.q.Closed()
+		}
 	case imapwire.CodeMailboxID:
 		id, ok := strings.CutPrefix(code.Args, "(")
 		if id, ok2 := strings.CutSuffix(id, ")"); ok && ok2 && imapwire.IsObjectID(id) {

@@ -69,7 +69,7 @@ var goneKinds = []imapwire.Kind{imapwire.KindExpunge, imapwire.KindVanished}
 
 // reported notes a response that may report the effects of a command on messages.
 func (c *Client) reported(kind imapwire.Kind) {
-	for _, cmd := range *c.queue.Load() {
+	for _, cmd := range c.aboutSelected() {
 		if slices.Contains(cmd.reports, kind) {
 			c.took(&cmd.reported, maxFetched)
 			return

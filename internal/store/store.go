@@ -142,6 +142,8 @@ type OpenRequest struct {
 	// if they have at most so many bytes. If the store knows that there are new ones, it
 	// may request them at once. That changes no result.
 	Prefetch int64
+	// Pipelined, if not nil, says that no session is set aside for the mailbox.
+	Pipelined *Pipelined
 	// OldValidity, if not nil, returns the UIDVALIDITY of the mailbox in the last
 	// run; 0: unknown. It is called if the store has to make a new one, which must
 	// be higher.

@@ -62,24 +62,20 @@ type prefetched struct {
 
 // ahead are FETCH commands that are sent behind a SELECT.
 type ahead struct {
-	selected <-chan struct{} // closed when the server has answered the SELECT
-	validity uint32          // UIDVALIDITY that is expected
-	limit    uint32          // of messages, in bytes
+	validity uint32 // UIDVALIDITY that is expected
+	limit    uint32 // of messages, in bytes
 	pending  []*imapclient.Pending[struct{}]
 
 	// Of the reader goroutine until nothing is pending:
 	msgs    map[mail.UID]*prefetched
 	changes *listing.Delta // since base; nil: not requested
 	base    *memo.Listing
-	// early: an answer has come before that of the SELECT, so it may be about another
-	// mailbox.
-	early bool
 }
 
 // startAhead sends commands behind the SELECT of the mailbox, if that is of use. base is
 // what is remembered of the mailbox; nil: there is nothing, or the SELECT itself reports the
 // changes to it.
-func (m *mailbox) startAhead(ctx context.Context, sess *session.Session, selected <-chan struct{}, base *memo.Listing) (*ahead, error) {
+func (m *mailbox) startAhead(ctx context.Context, sess *session.Session, base *memo.Listing) (*ahead, error) {
 	limit := min(m.prefetchLimit, prefetchBytes)
 	m.prefetchLimit = 0
 	if limit <= 0 || m.readOnly || sess.Client.Optimistic() || m.store.opts.Client.PipelineDepth == 1 {
@@ -90,7 +86,7 @@ func (m *mailbox) startAhead(ctx context.Context, sess *session.Session, selecte
 	if !changed || !known {
 		return nil, nil
 	}
-	a := &ahead{selected: selected, validity: end.validity, limit: uint32(limit)}
+	a := &ahead{validity: end.validity, limit: uint32(limit)}
 	if base != nil && base.UIDValidity == end.validity && len(base.Messages) > 0 {
 		a.changes, a.base = new(listing.Delta), base
 		p, err := sess.Client.StartFetch(ctx, changedSince(base), a.takeChange)
@@ -106,11 +102,7 @@ func (m *mailbox) startAhead(ctx context.Context, sess *session.Session, selecte
 	}
 	if last >= uint64(end.next) {
 		a.msgs = make(map[mail.UID]*prefetched)
-		p, err := sess.Client.StartFetch(ctx, imapclient.FetchRequest{
-			UIDs:  mail.UIDSet{{First: end.next, Last: mail.UID(last)}},
-			Items: imapwire.ItemFlags | imapwire.ItemDate | imapwire.ItemSize,
-			Body:  imapclient.FullBody, Upto: a.limit + 1,
-		}, a.takeMessage)
+		p, err := sess.Client.StartFetch(ctx, a.messages(mail.UIDSet{{First: end.next, Last: mail.UID(last)}}), a.takeMessage)
 		if err != nil {
 			return nil, err
 		}
@@ -119,30 +111,27 @@ func (m *mailbox) startAhead(ctx context.Context, sess *session.Session, selecte
 	return a, nil
 }
 
+// messages requests messages with all that prefetched has of them.
+func (a *ahead) messages(uids mail.UIDSet) imapclient.FetchRequest {
+	return imapclient.FetchRequest{
+		UIDs: uids, Items: imapwire.ItemFlags | imapwire.ItemDate | imapwire.ItemSize,
+		Body: imapclient.FullBody, Upto: a.limit + 1,
+	}
+}
+
 // changedSince requests the changes since a listing was made.
 func changedSince(base *memo.Listing) imapclient.FetchRequest {
 	return imapclient.FetchRequest{UIDs: mail.UIDsFrom(1), Items: imapwire.ItemFlags, ChangedSince: base.ModSeq}
 }
 
-// note notes that an answer has come.
-func (a *ahead) note() {
-	select {
-	case <-a.selected:
-	default:
-		a.early = true
-	}
-}
-
 // takeChange is the sink of the FETCH of changes.
 func (a *ahead) takeChange(msg *imapclient.Message) error {
-	a.note()
 	a.changes.Fetched(&msg.Fetch)
 	return nil
 }
 
 // takeMessage is the sink of the FETCH of messages.
 func (a *ahead) takeMessage(msg *imapclient.Message) error {
-	a.note()
 	const need = imapwire.ItemFlags | imapwire.ItemDate | imapwire.ItemSize
 	if msg.Has&need != need || len(a.msgs) == prefetchMessages {
 		return nil
@@ -172,7 +161,7 @@ func (a *ahead) wait(ctx context.Context, m *mailbox, selected bool, validity ui
 	if a.changes != nil {
 		m.notTooMany(a.changes, len(a.base.Messages), err)
 	}
-	if err != nil || failed || !selected || a.early || validity != a.validity {
+	if err != nil || failed || !selected || validity != a.validity {
 		return nil, err
 	}
 	m.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"strings"
 	"sync"
@@ -22,6 +23,9 @@ type layoutCache struct {
 	mu     sync.Mutex
 	known  *layout
 	listed map[string]string // canonical name → name on the server
+	// next are the UIDNEXTs that came with the listing, by names on the server. They are
+	// outdated, so they only serve to guess what will be needed.
+	next map[string]mail.UID
 }
 
 // get returns the layout, nil if it is not known yet.
@@ -45,6 +49,13 @@ func (l *layoutCache) name(box string) (name string, ok bool) {
 	defer l.mu.Unlock()
 	name, ok = l.listed[box]
 	return name, ok
+}
+
+// nextOf returns the UIDNEXT that came with the listing, by the name on the server; 0: none.
+func (l *layoutCache) nextOf(name string) mail.UID {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.next[name]
 }
 
 // getLayout finds out how names look like on the server.
@@ -242,6 +253,7 @@ func (s *Store) InboxAmongOthers(ctx context.Context) (bool, error) {
 func (s *Store) boxes(l *layout, req store.ListRequest, entries []imapclient.ListEntry) ([]store.Box, error) {
 	var out []store.Box
 	listed := make(map[string]string)
+	next := make(map[string]mail.UID)
 	for i := range entries {
 		e := &entries[i]
 		if !selectable(e) {
@@ -271,6 +283,9 @@ func (s *Store) boxes(l *layout, req store.ListRequest, entries []imapclient.Lis
 			continue
 		}
 		listed[name] = e.Name
+		if e.Status != nil && e.Status.Has&imapwire.BoxUIDNext != 0 {
+			next[e.Name] = e.Status.UIDNext
+		}
 		if req.Wants(name) {
 			out = append(out, store.Box{Name: name, Mark: markOf(e.Status)})
 		}
@@ -285,9 +300,11 @@ func (s *Store) boxes(l *layout, req store.ListRequest, entries []imapclient.Lis
 	if cache.listed == nil {
 		cache.listed = listed
 	}
-	for name, server := range listed {
-		cache.listed[name] = server
+	maps.Copy(cache.listed, listed)
+	if cache.next == nil {
+		cache.next = next
 	}
+	maps.Copy(cache.next, next)
 	return out, nil
 }
 
@@ -450,6 +467,7 @@ func (s *Store) Delete(ctx context.Context, box string) error {
 // unselect makes sure that a mailbox is not selected in idle sessions: servers
 // freeze the status of selected mailboxes, and some refuse to delete them.
 func (s *Store) unselect(ctx context.Context, name string) {
+	s.opts.Sessions.pipeline.unselect(ctx, name)
 	for _, sess := range s.pool.TakeIdle(name) {
 		err := errors.ErrUnsupported
 		if sess.Client.Caps().Has("UNSELECT") {

@@ -17,7 +17,7 @@ func NewSessionsStuckAfter(o Options, d time.Duration) *Sessions {
 // Spare takes one more session from the pool of a store, gives it back, and reports
 // whether there was one, and whether it is optimistic.
 func Spare(ctx context.Context, s *Store) (ok, optimistic bool) {
-	sess := s.pool.Spare(ctx, &s.gate)
+	sess := s.pool.Spare(ctx, &s.gate, session.Want{})
 	if sess == nil {
 		return false, false
 	}

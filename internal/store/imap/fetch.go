@@ -68,7 +68,7 @@ func (m *mailbox) Fetch(ctx context.Context, items []store.FetchItem, sink func(
 		if next == nil {
 			return nil
 		}
-		if _, err := m.use(ctx); err != nil {
+		if err := m.isOpen(ctx); err != nil {
 			return err
 		}
 		if err := sink(next.incoming()); err != nil {

@@ -25,11 +25,13 @@ type mailbox struct {
 	// prefetchLimit is OpenRequest.Prefetch until the first SELECT.
 	prefetchLimit int64
 
+	// attaching is held while the mailbox gets a session of its own.
+	attaching sync.Mutex
 	// scanning is held while messages are listed, for one listing at a time.
 	scanning sync.Mutex
 
 	mu     sync.Mutex
-	sess   *session.Session // nil when closed
+	sess   *session.Session // nil when closed, or detached
 	sel    *selection       // of the session; its listings belong to who holds listing
 	info   store.Info
 	memory memory
@@ -39,7 +41,10 @@ type mailbox struct {
 	arrived uint64
 	// prefetched are messages that need not be fetched; see startAhead.
 	prefetched map[mail.UID]*prefetched
+	reserved   int64 // see pipeline.reserve
 	own        ownChanges
+	// detached is not nil while the mailbox has no session of its own.
+	detached *detached
 }
 
 var (
@@ -53,15 +58,34 @@ func (s *Store) Open(ctx context.Context, box string, req store.OpenRequest) (st
 		return nil, err
 	}
 	m := &mailbox{store: s, box: box, readOnly: req.ReadOnly, deposit: req.Deposit, prefetchLimit: req.Prefetch}
+	if p := req.Pipelined; p != nil {
+		if m.openPipelined(ctx, p) {
+			return m, nil
+		}
+		if err := p.Claim(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if err := m.open(ctx); err != nil {
 		return nil, err
 	}
+	s.pool.Record().SelectedAlone()
 	return m, nil
 }
 
 // open takes a session and selects the mailbox in it, or for a deposit makes sure
 // that there is such a mailbox.
 func (m *mailbox) open(ctx context.Context) error {
+	o, err := m.take(ctx)
+	if err == nil {
+		m.adopt(o)
+		m.needMark(o.sess.Client)
+	}
+	return err
+}
+
+// take does that, but the mailbox does not have the session yet.
+func (m *mailbox) take(ctx context.Context) (*opened, error) {
 	s := m.store
 	if _, known := s.knownName(m.box); !known {
 		s.wantLayout()
@@ -84,13 +108,11 @@ func (m *mailbox) open(ctx context.Context) error {
 	})
 	switch {
 	case err != nil:
-		return s.storeError(err)
+		return nil, s.storeError(err)
 	case answer != nil:
-		return s.boxError(m.box, answer)
+		return nil, s.boxError(m.box, answer)
 	}
-	m.adopt(o)
-	m.needMark(o.sess.Client)
-	return nil
+	return o, nil
 }
 
 // setName finds out what the server calls the mailbox, unless it is known from
@@ -166,6 +188,9 @@ func (m *mailbox) use(ctx context.Context) (*session.Session, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if err := m.attach(ctx); err != nil {
+		return nil, err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.useLocked()
@@ -238,15 +263,19 @@ func (m *mailbox) Close(ctx context.Context) error {
 	m.Remember(ctx)
 	m.mu.Lock()
 	sess, info := m.sess, m.info
-	m.sess, m.prefetched = nil, nil
+	d := m.detached
+	m.sess, m.prefetched, m.detached = nil, nil, nil
 	m.mu.Unlock()
-	if sess == nil {
+	if sess == nil && d == nil {
 		return m.store.boxError(m.box, errBoxClosed)
 	}
 	if !m.deposit {
 		m.store.noteEnd(m.name, &info)
 	}
-	m.giveBack(sess)
+	m.store.opts.Sessions.pipeline.release(&m.reserved)
+	if sess != nil {
+		m.giveBack(sess)
+	}
 	return nil
 }
 

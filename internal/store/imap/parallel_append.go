@@ -98,7 +98,7 @@ func (p *parallelAppend) run(ctx context.Context, own bool) {
 	m := p.a.box
 	use := m.use
 	if own {
-		sess := m.store.pool.Spare(ctx, &m.store.gate)
+		sess := m.store.pool.Spare(ctx, &m.store.gate, session.Want{Changes: true})
 		if sess == nil {
 			return
 		}

@@ -16,6 +16,9 @@ import (
 // Scan implements store.Mailbox. It uses the remembered listing and the reported
 // changes if they have been verified; see scanChanges.
 func (m *mailbox) Scan(ctx context.Context, need store.Need) (*store.Listing, error) {
+	if l := m.takeListed(need); l != nil {
+		return l, ctx.Err()
+	}
 	at, err := m.look(ctx)
 	if err != nil {
 		return nil, err
@@ -33,6 +36,9 @@ func (m *mailbox) Scan(ctx context.Context, need store.Need) (*store.Listing, er
 // look returns where to scan. What the SELECT has told is good for one scan.
 func (m *mailbox) look(ctx context.Context) (*source, error) {
 	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := m.attach(ctx); err != nil {
 		return nil, err
 	}
 	m.mu.Lock()
@@ -106,12 +112,17 @@ func (m *mailbox) scanKnown(ctx context.Context, at *source, need store.Need) (*
 	return sc.Listing()
 }
 
-// keepWhole keeps and saves the listing that a scan has made.
-func (m *mailbox) keepWhole(ctx context.Context, at *source, sc *scanner, msgs []mail.Meta) error {
-	l := &memo.Listing{
-		UIDValidity: at.sel.validity, UIDNext: listing.Above(msgs, at.sel.next), ModSeq: at.sel.modSeq,
+// wholeListing returns what is remembered of the messages that a scan has listed.
+func wholeListing(sel *selection, sc *scanner, msgs []mail.Meta) *memo.Listing {
+	return &memo.Listing{
+		UIDValidity: sel.validity, UIDNext: listing.Above(msgs, sel.next), ModSeq: sel.modSeq,
 		Complete: sc.Begun, Messages: msgs,
 	}
+}
+
+// keepWhole keeps and saves the listing that a scan has made.
+func (m *mailbox) keepWhole(ctx context.Context, at *source, sc *scanner, msgs []mail.Meta) error {
+	l := wholeListing(at.sel, sc, msgs)
 	m.keep(l)
 	// At once, as the program may be killed before the mailbox is closed. A listing
 	// depends on nothing that the run does later: see Close.

@@ -165,21 +165,9 @@ func (m *mailbox) compare(s *selection, sel *imapclient.Selected, changes *listi
 // since base. changes is nil if the server was not asked. early are changes that were
 // requested behind the SELECT; nil: they were not, or are not known.
 func (m *mailbox) trySelect(ctx context.Context, sess *session.Session, remembers bool, base *memo.Listing) (sel imapclient.Selected, changes, early *listing.Delta, err error) {
-	opts := imapclient.SelectOptions{ReadOnly: m.readOnly}
-	if remembers && !m.store.run().plainSelect.Load() {
-		qresync, err := sess.EnableQResync(ctx)
-		if err != nil {
-			return sel, nil, nil, err
-		}
-		if qresync && base != nil {
-			changes = new(listing.Delta)
-			opts.QResync = imapclient.QResync{
-				UIDValidity: base.UIDValidity, ModSeq: base.ModSeq, Known: mail.UIDsFrom(1),
-				Vanished: changes.Vanished, Changed: changes.Fetched, Unreadable: changes.Unreadable,
-			}
-		} else {
-			opts.CondStore = true
-		}
+	opts, changes, err := m.selectOptions(ctx, sess, remembers, base)
+	if err != nil {
+		return sel, nil, nil, err
 	}
 	p, err := sess.Client.StartSelect(ctx, m.name, opts)
 	var behind *ahead
@@ -188,7 +176,7 @@ func (m *mailbox) trySelect(ctx context.Context, sess *session.Session, remember
 		if !opts.CondStore {
 			since = nil
 		}
-		behind, err = m.startAhead(ctx, sess, p.Done(), since)
+		behind, err = m.startAhead(ctx, sess, since)
 	}
 	if eerr := sess.QResyncAnswered(ctx); err == nil && eerr != nil {
 		err = eerr
@@ -211,8 +199,32 @@ func (m *mailbox) trySelect(ctx context.Context, sess *session.Session, remember
 	if perr == nil {
 		m.store.debugf("the server selects '%s' only without parameters: %v", m.box, err)
 		m.store.run().plainSelect.Store(true)
+		m.store.pool.Record().ResumePipelining() // it may have failed for the same reason
 	}
 	return plain, nil, nil, perr
+}
+
+// selectOptions returns the parameters of a SELECT that tells most of what has changed since
+// base. changes gets what it reports; nil: it will report none. ENABLE may be sent.
+func (m *mailbox) selectOptions(ctx context.Context, sess *session.Session, remembers bool, base *memo.Listing) (opts imapclient.SelectOptions, changes *listing.Delta, err error) {
+	opts.ReadOnly = m.readOnly
+	if !remembers || m.store.run().plainSelect.Load() {
+		return opts, nil, nil
+	}
+	qresync, err := sess.EnableQResync(ctx)
+	if err != nil {
+		return opts, nil, err
+	}
+	if !qresync || base == nil {
+		opts.CondStore = true
+		return opts, nil, nil
+	}
+	changes = new(listing.Delta)
+	opts.QResync = imapclient.QResync{
+		UIDValidity: base.UIDValidity, ModSeq: base.ModSeq, Known: mail.UIDsFrom(1),
+		Vanished: changes.Vanished, Changed: changes.Fetched, Unreadable: changes.Unreadable, Closed: changes.Reset,
+	}
+	return opts, changes, nil
 }
 
 // errNoExists says that a mailbox cannot be opened: without the number of messages, a

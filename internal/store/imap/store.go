@@ -19,8 +19,9 @@ import (
 // Sessions are the sessions of an account. Several stores may share them; they
 // end with the last of those, until there is another one.
 type Sessions struct {
-	pool    *session.Pool
-	account *watching.Account // see Watch
+	pool     *session.Pool
+	account  *watching.Account // see Watch
+	pipeline *pipeline
 }
 
 // NewSessions returns the sessions for stores that have these options in common:
@@ -31,7 +32,7 @@ func NewSessions(o Options) *Sessions { return newSessions(o, o.sessions()) }
 func newSessions(o Options, so session.Options) *Sessions {
 	pool := session.NewPool(so)
 	w := watching.Options{Pool: pool, Login: o.WatchLogin, IdleRefresh: o.IdleRefresh, Debug: o.Debug}
-	return &Sessions{pool, watching.NewAccount(w)}
+	return &Sessions{pool, watching.NewAccount(w), newPipeline(pool, o.Client.PipelineDepth)}
 }
 
 // sessions are the options that concern the sessions.

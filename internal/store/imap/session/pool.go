@@ -209,9 +209,10 @@ func (p *Pool) find(ctx context.Context, gate *LoginGate, exclusive bool) (*Sess
 }
 
 // Spare takes a session that is not in use, or makes one, for operations that need no
-// selected mailbox. It returns nil if that is not possible without waiting. A mailbox
-// may share the session.
-func (p *Pool) Spare(ctx context.Context, gate *LoginGate) *Session {
+// selected mailbox, or to select mailboxes in it if want.Exclusive is set. It returns nil if
+// that is not possible without waiting. Without want.Exclusive, a mailbox may share the
+// session.
+func (p *Pool) Spare(ctx context.Context, gate *LoginGate, want Want) *Session {
 	p.dropLost()
 	p.mu.Lock()
 	if p.unusable(gate) != nil || ctx.Err() != nil {
@@ -225,12 +226,13 @@ func (p *Pool) Spare(ctx context.Context, gate *LoginGate) *Session {
 		kept := s.kept
 		s.kept = false
 		s.users++
+		s.exclusive = s.exclusive || want.Exclusive
 		p.mu.Unlock()
 		// Unlike in Take, commands cannot be repeated on another session. So one that
 		// was idle since an earlier run is tested first.
 		if kept && s.Client.Noop(ctx) != nil {
-			p.Put(s, Want{Changes: true})
-			return p.Spare(ctx, gate)
+			p.Put(s, want)
+			return p.Spare(ctx, gate, want)
 		}
 		return s
 	}
@@ -240,7 +242,8 @@ func (p *Pool) Spare(ctx context.Context, gate *LoginGate) *Session {
 	}
 	p.dialing++
 	p.mu.Unlock()
-	s, _, err := p.create(ctx, gate, Want{Changes: true}, func(*Session) error { return nil })
+	want.Changes = true // f must not run on a session that is not confirmed
+	s, _, err := p.create(ctx, gate, want, func(*Session) error { return nil })
 	if err != nil {
 		return nil
 	}

@@ -69,20 +69,20 @@ func TestSpareOfEarlierRun(t *testing.T) {
 		p := newTestPool(t, srv, Options{Client: imapclient.Options{Timeout: time.Second}})
 		gate, want := new(LoginGate), Want{Changes: true}
 		p.BeginRun(1)
-		first := p.Spare(t.Context(), gate)
+		first := p.Spare(t.Context(), gate, Want{})
 		p.Put(first, want)
-		if again := p.Spare(t.Context(), gate); again != first {
+		if again := p.Spare(t.Context(), gate, Want{}); again != first {
 			t.Error("the session is not used twice in a run")
 		}
 		p.Put(first, want)
 		p.BeginRun(2)
-		if again := p.Spare(t.Context(), gate); again != first {
+		if again := p.Spare(t.Context(), gate, Want{}); again != first {
 			t.Error("the session is not kept")
 		}
 		p.Put(first, want)
 		p.BeginRun(3)
 		srv.forgets = srv.connections
-		s := p.Spare(t.Context(), gate)
+		s := p.Spare(t.Context(), gate, Want{})
 		if s == nil || s == first || s.Lost() {
 			t.Fatal("the session does not work")
 		}
@@ -141,7 +141,7 @@ func TestLimitEndsWithRun(t *testing.T) {
 				if _, _, err := p.Take(t.Context(), gate, want, nothing); !errors.Is(err, store.ErrCrowded) {
 					t.Errorf("run %d: %v", run+1, err)
 				}
-				if !p.Crowded() || p.Spare(t.Context(), gate) != nil {
+				if !p.Crowded() || p.Spare(t.Context(), gate, Want{}) != nil {
 					t.Errorf("run %d: there is a session to spare", run+1)
 				}
 				time.Sleep(1000 * time.Hour)

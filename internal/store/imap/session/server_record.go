@@ -32,6 +32,8 @@ type ServerRecord struct {
 	// end with the run.
 	cautious  bool
 	suspicion error
+	// pipelining: see Pipelines.
+	pipelining pipelining
 }
 
 // serverNote is the contents of the file, in JSON with the names of the fields.
@@ -45,6 +47,8 @@ type serverNote struct {
 	// Purposes are the questions of the latest runs, see Question; the latest purpose comes
 	// first.
 	Purposes []purposeNote `json:",omitempty"`
+	// SerialUntil is until when mailboxes are selected one by one, in seconds since 1970.
+	SerialUntil int64 `json:",omitempty"`
 }
 
 // remembers reports whether anything is remembered.
@@ -55,6 +59,7 @@ func (m *ServerRecord) beginRun() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.loaded, m.note, m.cautious, m.suspicion = false, serverNote{}, false, nil
+	m.pipelining = pipelining{}
 }
 
 // load reads the file, once in a run; m.mu is held. An invalid file counts as a missing
@@ -119,7 +124,7 @@ func (m *ServerRecord) connected() {
 		caution = cautionAfterProof
 	}
 	m.suspicion = nil
-	m.note = serverNote{CautiousUntil: m.opts.now().Add(caution).Unix(), MaxSet: m.note.MaxSet}
+	m.note = serverNote{CautiousUntil: m.opts.now().Add(caution).Unix(), MaxSet: m.note.MaxSet, SerialUntil: m.note.SerialUntil}
 	m.save()
 }
 
