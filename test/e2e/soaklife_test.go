@@ -419,7 +419,7 @@ func (l *life) complaint(bad []string) string {
 func (l *life) differences() (bad []string) {
 	l.tb.Helper()
 	compared := 0
-	for _, f := range folders[:l.reader.open] {
+	for _, f := range l.reader.folders[:l.reader.open] {
 		for _, t := range syncstate.Sides {
 			flags := map[int][]string{}
 			where := fmt.Sprintf("%s on the %s side", f.name, t)

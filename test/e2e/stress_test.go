@@ -49,6 +49,8 @@ type stress struct {
 	apart func(a, b program) bool
 	// lenient: the C program meets others.
 	lenient bool
+	// many is the number of further mailboxes, which are listed in a pipeline.
+	many int
 	// crowd: many runs of different channels that overlap.
 	crowd bool
 	// control: what happens is counted only.
@@ -75,6 +77,9 @@ func stresses() []stress {
 		{name: "ours, CONDSTORE", capability: noQResync},
 		{name: "ours, no CONDSTORE", capability: noCondStore},
 		{name: "ours, plain", capability: noneAtAll},
+		{name: "ours, many mailboxes", many: 30},
+		{name: "ours, many mailboxes, CONDSTORE", capability: noQResync, many: 30},
+		{name: "ours, many mailboxes, plain", capability: noneAtAll, many: 30},
 		{name: "ours, state beside", beside: true},
 		{name: "ours, Maildir to Maildir", maildirs: true},
 		{name: "mixed, one after the other", others: 4, apart: func(program, program) bool { return true }},
@@ -89,7 +94,7 @@ func stresses() []stress {
 // TestStress is a small part of TestSweepStress.
 func TestStress(t *testing.T) {
 	t.Parallel()
-	stresses()[rand.IntN(6)].try(t, 3)
+	stresses()[rand.IntN(9)].try(t, 3)
 }
 
 // TestSweepStress lets runs meet in each way, five times at least.
@@ -170,6 +175,9 @@ func (s stress) try(t *testing.T, rounds int) tally {
 		untold: s.capability != "" && !strings.Contains(s.capability, "UIDPLUS"),
 	}
 	a.reader.shelves[syncstate.Near] = near
+	if s.many > 0 {
+		a.reader.folders = manyFolders(s.many)
+	}
 	if s.maildirs {
 		a.reader.shelves[syncstate.Far] = &directories{tb: t, inbox: w.path("farinbox"), top: w.path("far")}
 		if err := os.Mkdir(w.path("far"), 0o700); err != nil {
@@ -272,7 +280,7 @@ func (a *arena) round(n int) {
 	var events []event
 	// Some begin almost together, others while one is at work.
 	span, acts := stressSpan, stressActs
-	if a.crowd {
+	if a.crowd || a.many > 0 {
 		span, acts = 2*span, 2*acts
 	}
 	spread := span / time.Duration(int(2)<<a.rnd.IntN(4))

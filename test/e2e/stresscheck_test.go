@@ -23,7 +23,7 @@ func (a *arena) look(round int, said string) {
 		bad = append(bad, fmt.Sprintf("message %d in %s: ", m.number, m.box)+fmt.Sprintf(format, args...)+m.story())
 	}
 	for _, t := range syncstate.Sides {
-		for _, f := range folders[:a.reader.open] {
+		for _, f := range a.reader.folders[:a.reader.open] {
 			got := a.reader.shelves[t].count(f.name)
 			for _, m := range a.reader.pieces {
 				n := len(got[m.number])
@@ -77,7 +77,7 @@ func (a *arena) settle() {
 	}
 	a.sync(ours())
 	var boxes []string
-	for _, f := range folders[:a.reader.open] {
+	for _, f := range a.reader.folders[:a.reader.open] {
 		boxes = append(boxes, f.name)
 	}
 	a.rest(boxes)

@@ -5,6 +5,7 @@ package e2e
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"isync/internal/syncstate"
@@ -49,6 +50,15 @@ var folders = []folder{
 	{name: "four", founder: syncstate.Far, round: 2},
 }
 
+// manyFolders returns those, and n more.
+func manyFolders(n int) []folder {
+	all := slices.Clone(folders)
+	for i := range n {
+		all = append(all, folder{name: fmt.Sprintf("box%02d", i), founder: syncstate.Side(i % 2)})
+	}
+	return all
+}
+
 // reader is a mail reader that works on both sides while runs go on. Its record is
 // the truth. What it tries follows from its source of random numbers alone. What it tries
 // has no effect where the message is not yet on that side.
@@ -65,8 +75,9 @@ type reader struct {
 	patient bool
 	// write makes a message of about that size; nil: note.
 	write func(n, size int) letter
-	// open is the number of mailboxes that exist.
-	open int
+	// folders are the mailboxes; nil: the usual ones. open is the number of those that exist.
+	folders []folder
+	open    int
 	// now is the round, counted from 1.
 	now int
 	// pieces are all messages, in the order of their numbers, from 1.
@@ -77,14 +88,17 @@ type reader struct {
 // round creates the mailboxes of this round.
 func (r *reader) round(n int) {
 	r.now = n + 1
-	for r.open < len(folders) && folders[r.open].round <= n {
-		f := folders[r.open]
+	if r.folders == nil {
+		r.folders = folders
+	}
+	for r.open < len(r.folders) && r.folders[r.open].round <= n {
+		f := r.folders[r.open]
 		r.shelves[f.founder].found(f.name)
 		r.open++
 	}
 }
 
-func (r *reader) box() string { return folders[r.rnd.IntN(r.open)].name }
+func (r *reader) box() string { return r.folders[r.rnd.IntN(r.open)].name }
 
 // act does one thing. It draws as many random numbers whatever comes of it.
 func (r *reader) act() {
