@@ -97,6 +97,7 @@ servers: ## install or unpack the servers for the tests, if possible
 
 generate: ## write the generated parts: headings of the manual page, completions, recordings
 	$(GO) test ./internal/cli -run 'TestManualOptions|TestConvertCompletions' -update
+	$(GO) test ./internal/arch -run TestMessages -update
 	$(GO) test ./test/setup -run 'TestRecording|TestQuestionsInPage' -update
 
 changelog: ## show what the next release changes

@@ -71,11 +71,11 @@ var verdictTexts = []struct {
 	{notOffered, "not offered"},
 	{unknown, "not supported"},
 	{neither, "neither supported nor offered"},
-	{refused, "offered, but not usable, the server says"},
+	{refused, "offered, but the server says that it cannot be used"},
 	{noCertificate, "needs TLS and a ClientCertificate"},
-	{noBinding, "needs a TLS connection that it can be bound to"},
-	{needsPassword, "takes a password, but the account has OAuth"},
-	{notEncrypted, "would send the password over a connection that is not encrypted"},
+	{noBinding, "needs a TLS connection with channel binding"},
+	{needsPassword, "needs a password, but the account uses OAuth"},
+	{notEncrypted, "would send the password unencrypted"},
 }
 
 // Select returns the mechanisms that the server offers, the user allows, and

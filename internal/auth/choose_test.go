@@ -37,7 +37,7 @@ func TestSelect(t *testing.T) {
 		{name: "login named", offered: "PLAIN", allowed: "login", want: "LOGIN"},
 		{
 			name: "login named but disabled", offered: "PLAIN", disabled: true, allowed: "LOGIN",
-			want: "error:the server offers PLAIN; AuthMechs allows LOGIN; PLAIN: not allowed; LOGIN: not offered|the server offers PLAIN as well: allow it with AuthMechs",
+			want: "error:the server offers PLAIN; AuthMechs allows LOGIN; PLAIN: not allowed; LOGIN: not offered|the server offers PLAIN, too: allow it with AuthMechs",
 		},
 		{name: "strength, not order", offered: "LOGIN PLAIN CRAM-MD5 SCRAM-SHA-1 SCRAM-SHA-256", allowed: "LOGIN PLAIN CRAM-MD5 SCRAM-SHA-1 SCRAM-SHA-256", want: "SCRAM-SHA-256 SCRAM-SHA-1 CRAM-MD5 PLAIN LOGIN"},
 
@@ -49,7 +49,7 @@ func TestSelect(t *testing.T) {
 		{name: "a token, unencrypted, named", offered: "XOAUTH2", disabled: true, allowed: "XOAUTH2", how: "plain", want: "XOAUTH2", warning: strings.Replace(clear, "password", "token", 1)},
 
 		{name: "OAuth", offered: "XOAUTH2 OAUTHBEARER PLAIN SCRAM-SHA-256 EXTERNAL", allowed: "*", how: "cert token", want: "OAUTHBEARER XOAUTH2"},
-		{name: "OAuth, passwords only", offered: "PLAIN", allowed: "*", how: "token", want: "error:PLAIN, LOGIN: takes a password, but the account has OAuth"},
+		{name: "OAuth, passwords only", offered: "PLAIN", allowed: "*", how: "token", want: "error:PLAIN, LOGIN: needs a password, but the account uses OAuth"},
 		{name: "OAuth, unencrypted", offered: "XOAUTH2", allowed: "*", how: "plain token", want: "error:XOAUTH2: would send"},
 		{name: "OAuth, named", offered: "XOAUTH2 OAUTHBEARER", allowed: "XOAUTH2", how: "token", want: "XOAUTH2"},
 
@@ -65,7 +65,7 @@ func TestSelect(t *testing.T) {
 		{name: "binding impossible", offered: "SCRAM-SHA-256 SCRAM-SHA-256-PLUS", disabled: true, want: "SCRAM-SHA-256"},
 		{name: "binding impossible, nothing else", offered: "SCRAM-SHA-256-PLUS", disabled: true, how: "plain", want: "error:SCRAM-SHA-256-PLUS: needs a TLS connection|" + useTLS},
 
-		{name: "unencrypted", offered: "PLAIN", allowed: "*", how: "plain", want: "error:PLAIN, LOGIN: would send the password over a connection that is not encrypted|" + useTLS + "|AuthMechs PLAIN"},
+		{name: "unencrypted", offered: "PLAIN", allowed: "*", how: "plain", want: "error:PLAIN, LOGIN: would send the password unencrypted|" + useTLS + "|AuthMechs PLAIN"},
 		{name: "unencrypted, safe ones", offered: "PLAIN CRAM-MD5", allowed: "*", how: "plain", want: "CRAM-MD5"},
 		{name: "unencrypted, named", offered: "PLAIN", allowed: "PLAIN", how: "plain", want: "PLAIN", warning: clear},
 		{name: "unencrypted, weaker named", offered: "PLAIN", allowed: "* LOGIN", how: "plain", want: "LOGIN", warning: clear},
@@ -73,8 +73,8 @@ func TestSelect(t *testing.T) {
 
 		{name: "refused", offered: "SCRAM-SHA-256 PLAIN", disabled: true, unusable: "scram-sha-256", want: "PLAIN"},
 		{name: "a binding refused", offered: "SCRAM-SHA-256-PLUS", disabled: true, how: "bind", unusable: "SCRAM-SHA-256-PLUS A", want: "SCRAM-SHA-256-PLUS/b"},
-		{name: "all bindings refused", offered: "SCRAM-SHA-256-PLUS", disabled: true, how: "bind", unusable: "SCRAM-SHA-256-PLUS A,SCRAM-SHA-256-PLUS B", want: "error:SCRAM-SHA-256-PLUS: offered, but not usable"},
-		{name: "all refused", offered: "SCRAM-SHA-256", disabled: true, unusable: "SCRAM-SHA-256", want: "error:SCRAM-SHA-256: offered, but not usable, the server says"},
+		{name: "all bindings refused", offered: "SCRAM-SHA-256-PLUS", disabled: true, how: "bind", unusable: "SCRAM-SHA-256-PLUS A,SCRAM-SHA-256-PLUS B", want: "error:SCRAM-SHA-256-PLUS: offered, but the server says"},
+		{name: "all refused", offered: "SCRAM-SHA-256", disabled: true, unusable: "SCRAM-SHA-256", want: "error:SCRAM-SHA-256: offered, but the server says that it cannot be used"},
 		{name: "unknown", offered: "GSSAPI", disabled: true, allowed: "GSSAPI *", want: "error:the server offers GSSAPI; AuthMechs allows GSSAPI, *; GSSAPI: not supported"},
 		{
 			name: "unknown, but another one is named", offered: "GSSAPI PLAIN", allowed: "PLAIN GSSAPI", want: "PLAIN",
@@ -87,7 +87,7 @@ func TestSelect(t *testing.T) {
 		{name: "unknown and not offered", offered: "PLAIN", allowed: "GSSAPI PLAIN", want: "PLAIN"},
 		{
 			name: "nothing in common", offered: "PLAIN GSSAPI", allowed: "CRAM-MD5 SCRAM-SHA-1 NTLM",
-			want: "error:the server offers PLAIN, GSSAPI, LOGIN; AuthMechs allows CRAM-MD5, SCRAM-SHA-1, NTLM; PLAIN, LOGIN, GSSAPI: not allowed; SCRAM-SHA-1, CRAM-MD5: not offered; NTLM: neither supported nor offered|PLAIN as well",
+			want: "error:the server offers PLAIN, GSSAPI, LOGIN; AuthMechs allows CRAM-MD5, SCRAM-SHA-1, NTLM; PLAIN, LOGIN, GSSAPI: not allowed; SCRAM-SHA-1, CRAM-MD5: not offered; NTLM: neither supported nor offered|PLAIN, too",
 		},
 	}
 	for _, tt := range tests {

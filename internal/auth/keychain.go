@@ -10,26 +10,26 @@ import (
 	"github.com/zalando/go-keyring"
 )
 
-// ErrNotInKeychain is returned if the key chain has no password of the user.
+// ErrNotInKeychain is returned if the keyring has no password of the user.
 var ErrNotInKeychain = errors.New("there is none")
 
 // ErrNoSessionBus is returned if there is no way to the Secret Service.
-var ErrNoSessionBus = errors.New("there is no session bus of D-Bus")
+var ErrNoSessionBus = errors.New("there is no D-Bus session bus")
 
-// KeychainError tells that the key chain did not yield a password.
+// KeychainError tells that the keyring did not yield a password.
 type KeychainError struct {
 	Host, User string
 	Err        error
 }
 
 func (e *KeychainError) Error() string {
-	return fmt.Sprintf("the key chain, asked for '%s' on '%s': %v", e.User, e.Host, e.Err)
+	return fmt.Sprintf("keyring, password of '%s' on '%s': %v", e.User, e.Host, e.Err)
 }
 
 // Unwrap returns what went wrong.
 func (e *KeychainError) Unwrap() error { return e.Err }
 
-// Keychain returns the password of a user on a host from the key chain of the
+// Keychain returns the password of a user on a host from the keyring of the
 // system, which may ask the user to unlock it:
 //
 //   - macOS: the internet password of the server and the account for the protocol
@@ -42,7 +42,7 @@ func (e *KeychainError) Unwrap() error { return e.Err }
 // the user, so it goes on by itself if ctx ends.
 func Keychain(ctx context.Context, host, user string) (string, error) {
 	if host == "" {
-		return "", &KeychainError{host, user, errors.New("there is no Host to look for")}
+		return "", &KeychainError{host, user, errors.New("no Host is set")}
 	}
 	type result struct {
 		password string
@@ -80,14 +80,14 @@ func keychainValue(s string) (string, error) {
 	return s, nil
 }
 
-// library asks the key chain through the library.
+// library asks the keyring through the library.
 func library(host, user string) (string, error) {
 	p, err := keyring.Get(host, user)
 	switch {
 	case errors.Is(err, keyring.ErrNotFound):
 		return "", ErrNotInKeychain
 	case errors.Is(err, keyring.ErrUnsupportedPlatform):
-		return "", errors.New("this program knows none on this system")
+		return "", errors.New("mbsync supports no keyring on this system")
 	}
 	return p, err
 }

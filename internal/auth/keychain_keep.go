@@ -9,14 +9,14 @@ import (
 	"github.com/zalando/go-keyring"
 )
 
-// keychainLimit is how long --setup waits for the key chain. A locked key chain asks its
+// keychainLimit is how long --setup waits for the keyring. A locked keyring asks its
 // user first, who may not see the question.
 const keychainLimit = 5 * time.Second
 
-// ErrKeychainSilent is returned if the key chain has not answered in time.
-var ErrKeychainSilent = fmt.Errorf("it has not answered within %v; most likely it is locked", keychainLimit)
+// ErrKeychainSilent is returned if the keyring has not answered in time.
+var ErrKeychainSilent = fmt.Errorf("it has not answered within %v; it is probably locked", keychainLimit)
 
-// HasKeychain reports whether there may be a key chain: on Linux and the BSDs, a session bus.
+// HasKeychain reports whether there may be a keyring: on Linux and the BSDs, a session bus.
 func HasKeychain() bool { return hasKeychain() }
 
 // InKeychain returns the password of a user, like Keychain, but gives up after 5 seconds.
@@ -30,8 +30,8 @@ func InKeychain(ctx context.Context, host, user string) (string, error) {
 	return password, err
 }
 
-// KeepInKeychain stores the password of a user in the key chain, where Keychain finds it. It
-// replaces an existing password. It returns an error after 5 seconds, but the key chain may
+// KeepInKeychain stores the password of a user in the keyring, where Keychain finds it. It
+// replaces an existing password. It returns an error after 5 seconds, but the keyring may
 // still store the password later.
 func KeepInKeychain(ctx context.Context, host, user, password string) error {
 	if !hasKeychain() {

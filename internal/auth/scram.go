@@ -19,7 +19,7 @@ const maxIterations = 10_000_000
 
 // ErrImpostor says that a server, which may have seen a proof of ours but not
 // the password, failed to prove that it knows anything of the password itself.
-var ErrImpostor = errors.New("the server does not prove that it knows the password, so it is not the right one, or somebody is in between")
+var ErrImpostor = errors.New("the server does not prove that it knows the password: it is not the real server, or this is a man-in-the-middle attack")
 
 // SCRAMError is an error that the server has told (RFC 5802 §7,
 // server-error-value).
@@ -181,7 +181,7 @@ func checkIterations(first string) error {
 		}
 		n, err := strconv.Atoi(count)
 		if err != nil || n > maxIterations {
-			return fmt.Errorf("the server wants %s iterations of the hash, which is absurd; %d are the limit", shown(count), maxIterations)
+			return fmt.Errorf("the server requires %s hash iterations; the limit is %d", shown(count), maxIterations)
 		}
 	}
 	return nil

@@ -49,7 +49,7 @@ func TestFoldedNames(t *testing.T) {
 				t.Errorf("synchronized (-want +got):\n%s", d)
 			}
 			for name, err := range w.obs.errs {
-				if !slices.Contains(c.errs, name) || !strings.Contains(err.Error(), "already, and not once more as") {
+				if !slices.Contains(c.errs, name) || !strings.Contains(err.Error(), ", and not again as") {
 					t.Errorf("%s: %v", name, err)
 				}
 			}

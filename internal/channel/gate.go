@@ -259,7 +259,7 @@ func EnoughConnections(stores [2]store.Store) error {
 	if far.Of == nil || far.Of != near.Of || far.Limit != 1 {
 		return nil
 	}
-	return fmt.Errorf("%w: far and near side are in the same account, which takes two connections at a time, but it may have only one", store.ErrCrowded)
+	return fmt.Errorf("%w: far and near side are in the same account, which needs two connections, but Connections is 1", store.ErrCrowded)
 }
 
 // lookForOverlap tells, once, that a mailbox is in two channels.

@@ -31,7 +31,7 @@ func boxName(e config.End, name string) (string, error) {
 	flat := strings.ReplaceAll(full, "/", f)
 	if other := strings.ReplaceAll(flat, f, "/"); other != full {
 		return "", &NameError{Reason: NameFlattened, Name: name, Store: e.Store, text: fmt.Sprintf(
-			"there can be no mailbox '%s' in %s: with Flatten '%s' its name stands for '%s'", full, e.Store.Label(), f, other)}
+			"mailbox '%s' cannot exist in %s: with Flatten '%s', this name means '%s'", full, e.Store.Label(), f, other)}
 	}
 	return flat, nil
 }
@@ -57,13 +57,13 @@ func listed(e config.End, box string, inbox bool) (full []string, err error) {
 	if f := e.Store.Flatten; f != "" {
 		if strings.Contains(box, "/") {
 			return []string{box}, &NameError{Reason: NameFlattened, Store: e.Store, text: fmt.Sprintf(
-				"mailbox '%s' of %s is left out: with Flatten '%s' no mailbox is within another", box, e.Store.Label(), f)}
+				"mailbox '%s' of %s is ignored: with Flatten '%s', a mailbox cannot be below another one", box, e.Store.Label(), f)}
 		}
 		name = strings.ReplaceAll(box, f, "/")
 	}
 	if name == e.Store.MapInbox {
 		return []string{name}, &NameError{Reason: NameMapped, Store: e.Store, text: fmt.Sprintf(
-			"mailbox '%s' of %s is left out: MapInbox gives its name to the inbox", box, e.Store.Label())}
+			"mailbox '%s' of %s is ignored: MapInbox uses its name for INBOX", box, e.Store.Label())}
 	}
 	return []string{name}, nil
 }

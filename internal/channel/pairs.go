@@ -216,7 +216,7 @@ func (t *target) needNames(c *config.Channel) {
 		}
 		o := ends(c)[1-i]
 		t.err = &NameError{Reason: NameMissing, Channel: c, Store: e.Store, text: fmt.Sprintf(
-			"mailbox '%s' of %s cannot be synchronized: what the patterns see of its name is nothing, and '%s' is no name in %s",
+			"mailbox '%s' of %s cannot be synchronized: its name without the prefix is empty, and '%s' is not a valid name in %s",
 			o.Box, o.Store.Label(), e.Box, e.Store.Label())}
 	}
 }
@@ -279,7 +279,7 @@ func (r *run) separate(c *config.Channel, targets []target, named bool) []target
 			shared, sharedSide, by, other = near, config.Near, byNear, config.Far
 		}
 		err := &NameError{Reason: NameTwice, Name: t.Name, Channel: c, Store: shared.store, text: fmt.Sprintf(
-			"mailbox '%s' of %s is synchronized as '%s' already, and not once more as '%s'",
+			"mailbox '%s' of %s is already synchronized as '%s', and not again as '%s'",
 			t.Box[sharedSide], shared.store.Label(), targets[by].Name, t.Name)}
 		if named || farTaken && nearTaken || t.known[other] == engine.Present {
 			t.err = err

@@ -144,13 +144,13 @@ func TestPairs(t *testing.T) {
 			name: "MapInbox and INBOX: what was asked for expressly",
 			rc:   "Far :farmap:\nPatterns * INBOX", far: "INBOX", near: "",
 			want:     []string{"main: INBOX = main"},
-			warnings: []string{`mailbox 'INBOX' of MaildirStore "farmap" is synchronized as 'main' already, and not once more as 'INBOX'`},
+			warnings: []string{`mailbox 'INBOX' of MaildirStore "farmap" is already synchronized as 'main', and not again as 'INBOX'`},
 		},
 		{
 			name: "MapInbox and INBOX: what has been there before",
 			rc:   "Near :nearmap:\nPatterns * INBOX", far: "INBOX a", near: "INBOX",
 			want:     []string{"INBOX: INBOX = INBOX", "a: a = a"},
-			warnings: []string{`mailbox 'INBOX' of MaildirStore "nearmap" is synchronized as 'INBOX' already, and not once more as 'main'`},
+			warnings: []string{`mailbox 'INBOX' of MaildirStore "nearmap" is already synchronized as 'INBOX', and not again as 'main'`},
 		},
 		{
 			name: "MapInbox and INBOX: something is left unsynchronized",
@@ -169,13 +169,13 @@ func TestPairs(t *testing.T) {
 			rc:   "Far :farmap:\nNear :nearhome:\nPatterns * INBOX", far: "INBOX", near: "INBOX",
 			want: []string{"INBOX: INBOX = INBOX"},
 			// Both would need another mailbox that is not there.
-			warnings: []string{"not once more as 'home'", "not once more as 'main'"},
+			warnings: []string{"and not again as 'home'", "and not again as 'main'"},
 		},
 		{
 			name: "a mailbox behind MapInbox",
 			rc:   "Far :farmap:\nPatterns *", far: "INBOX main", near: "",
 			want:     []string{"main: INBOX = main"},
-			warnings: []string{`mailbox 'main' of MaildirStore "farmap" is left out: MapInbox`},
+			warnings: []string{`mailbox 'main' of MaildirStore "farmap" is ignored: MapInbox`},
 		},
 		{
 			name: "Flatten, both ways",
@@ -195,7 +195,7 @@ func TestPairs(t *testing.T) {
 			name: "Flatten and a mailbox within another",
 			rc:   "Near :nearflat:\nPatterns * !x* INBOX*", far: "", near: "a r/s x/y INBOX/u INBOX",
 			want:     []string{"INBOX: INBOX = INBOX", "a: a = a"},
-			warnings: []string{`'INBOX/u' of MaildirStore "nearflat" is left out`, `'r/s' of MaildirStore "nearflat" is left out`},
+			warnings: []string{`'INBOX/u' of MaildirStore "nearflat" is ignored`, `'r/s' of MaildirStore "nearflat" is ignored`},
 		},
 		{
 			name: "Flatten, with prefixes",
@@ -230,13 +230,13 @@ func TestPairs(t *testing.T) {
 			name: "a blank in a name, without quotes",
 			rc:   "Patterns INBOX Sent Mail", far: "INBOX Sent", near: "INBOX",
 			want:     []string{"INBOX: INBOX = INBOX", "Sent: Sent = Sent"},
-			warnings: []string{"there is no mailbox 'Mail' on either side"},
+			warnings: []string{"Patterns lists 'Mail', but neither side has a mailbox of that name"},
 		},
 		{
 			name: "names of mailboxes that are there, excluded, or the inbox",
 			rc:   "Far :far:x/\nPatterns a b !b INBOX inbox/ \"\"", far: "x/a x/b", near: "INBOX a b",
 			want:     []string{"INBOX: x/INBOX = INBOX", "a: x/a = a"},
-			warnings: []string{"there is no mailbox 'inbox/' on either side"},
+			warnings: []string{"Patterns lists 'inbox/', but neither side has a mailbox of that name"},
 		},
 		{
 			name: "a name that only exclusions know",
@@ -252,7 +252,7 @@ func TestPairs(t *testing.T) {
 			name: "copies of copies",
 			rc:   "Near :far:copy/\nPatterns *", far: "a copy/a",
 			want:     []string{"a: a = copy/a"},
-			warnings: []string{`mailbox 'copy/a' of MaildirStore "far" is synchronized as 'a' already`},
+			warnings: []string{`mailbox 'copy/a' of MaildirStore "far" is already synchronized as 'a'`},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -273,7 +273,7 @@ func TestPairs(t *testing.T) {
 			if d := cmp.Diff(works, w.list(c.args...)); d != "" {
 				t.Errorf("listed (-want +got):\n%s", d)
 			}
-			// A warning for each of what does not work, and what is left out.
+			// A warning for each of what does not work, and what is ignored.
 			if got := len(w.obs.warnings); got != len(c.errs)+len(c.warnings) {
 				t.Errorf("warnings of the listing: %q", w.obs.warnings)
 			}

@@ -136,7 +136,7 @@ func TestSameMailbox(t *testing.T) {
 		if obs.most < 2 {
 			t.Error("the pairs of a channel were not worked on at the same time")
 		}
-		if len(obs.messages) != 1 || !strings.Contains(textOf(obs.messages[0]), "mailbox 'a' of MaildirStore \"far\" is in channel 'one' as well") {
+		if len(obs.messages) != 1 || !strings.Contains(textOf(obs.messages[0]), "mailbox 'a' of MaildirStore \"far\" is in channel 'one', too") {
 			t.Errorf("told %v", obs.messages)
 		}
 	})

@@ -22,7 +22,7 @@ func (t *target) reserved(c *config.Channel) error {
 		_, err := l.BoxPath(t.Box[i])
 		if ne, ok := errors.AsType[*store.NameError](err); ok && ne.Reason == store.NameReserved {
 			return &NameError{Reason: NameReserved, Name: t.Name, Channel: c, Store: e.Store, text: fmt.Sprintf(
-				"mailbox '%s' is left out: in %s, %s", t.Name, e.Store.Label(), ne.Text)}
+				"mailbox '%s' is ignored: in %s, %s", t.Name, e.Store.Label(), ne.Text)}
 		}
 	}
 	return nil
@@ -65,7 +65,7 @@ func (r *run) withOwnState(c *config.Channel, targets []target) (kept []target, 
 			return false
 		}
 		left = append(left, &NameError{Reason: NameReserved, Name: t.Name, Channel: c, Store: c.Near.Store, text: fmt.Sprintf(
-			"mailbox '%s' is left out: its sync state '%s' has the name of a file that belongs to the sync state of '%s'", t.Name, path, names[owner])})
+			"mailbox '%s' is ignored: its sync state '%s' has the name of a file that belongs to the sync state of '%s'", t.Name, path, names[owner])})
 		return true
 	})
 	return kept, left

@@ -31,9 +31,15 @@ func (e *PatternError) Error() string {
 	n := len(quoted) - 1
 	names := quoted[n]
 	if n > 0 {
-		names = strings.Join(quoted[:n], ", ") + " or " + names
+		names = strings.Join(quoted[:n], ", ") + " and " + names
 	}
-	return fmt.Sprintf("there is no mailbox %s on either side, as Patterns wants", names)
+	switch {
+	case n > 0:
+		return fmt.Sprintf("Patterns lists %s, but neither side has mailboxes of these names", names)
+	case strings.EqualFold(e.Words[0], mail.Inbox):
+		return fmt.Sprintf("Patterns lists %s, but neither side has a mailbox of that name (did you mean %s?)", names, mail.Inbox)
+	}
+	return fmt.Sprintf("Patterns lists %s, but neither side has a mailbox of that name", names)
 }
 
 // unmatched returns an error for each line of Patterns that has names of

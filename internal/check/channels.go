@@ -72,7 +72,7 @@ func (c *checker) channel(ctx context.Context, s channel.Selection, seen *overla
 // boxes shows which mailboxes belong together.
 func (c *checker) boxes(l *link) {
 	if l.unseen != [2]bool{} && (l.Far.Use != "" || l.Near.Use != "" || l.Patterns.HasUses()) {
-		defer c.note("mbsync --check --online asks it", "only the server knows which mailboxes Special:... means")
+		defer c.note("to ask the server: "+c.Command("--check", "--online"), "only the server knows which mailboxes Special:... means")
 	}
 	switch {
 	case len(l.Patterns) == 0:
@@ -173,7 +173,7 @@ func messageOps(ops config.OpSet) string {
 		text string
 	}{
 		{config.OpNew, "new messages"},
-		{config.OpOld, "messages passed over earlier"},
+		{config.OpOld, "older messages that earlier runs did not copy"},
 		{config.OpUpgrade, "messages for flagged placeholders"},
 		{config.OpGone, "deletions"},
 		{config.OpFlags, "flag changes"},
@@ -215,9 +215,9 @@ func (c *checker) limits(l *link) {
 	text := fmt.Sprintf("the %s side keeps %s", l.ExpireSide, count(l.MaxMessages, "message"))
 	switch l.ExpireUnread {
 	case config.Yes:
-		text += "; flagged ones stay beyond that"
+		text += "; flagged messages are always kept"
 	case config.No, config.Unset:
-		text += "; flagged and unread ones stay beyond that"
+		text += "; flagged and unread messages are always kept"
 	}
 	c.field("number", text)
 }

@@ -113,6 +113,7 @@ func Run(ctx context.Context, o Options) bool {
 	if o.Verbose {
 		c.blank()
 		c.text("", c.verdict(c.problems, c.notes))
+		c.further(&c.report, c.problems, false)
 	} else {
 		c.summary()
 	}
@@ -209,7 +210,7 @@ func (c *checker) metrics() {
 	c.code = event.MetricsNotWritten{}.Code()
 	switch p := examine(c.FS, dir); {
 	case p.err != nil:
-		c.note("make it writable: ls -ld "+c.shellPath(p.at)+" shows its permissions", "MetricsFile cannot be written to %s (%s): %v", c.tilde(dir), at, p.err)
+		c.note("make it writable; to show its permissions: ls -ld "+c.shellPath(p.at), "MetricsFile cannot be written to %s (%s): %v", c.tilde(dir), at, p.err)
 	case !p.exists:
 		c.note("create it: mkdir -p "+c.shellPath(dir), "MetricsFile cannot be written, since %s does not exist (%s)", c.tilde(dir), at)
 	}
@@ -252,7 +253,7 @@ func (c *checker) secrets() {
 	for _, pos := range c.Config.Passwords() {
 		path := c.Config.FileOf(pos).Path
 		if fi, err := c.FS.Stat(path); err == nil && !c.Windows && openToOthers(fi) {
-			c.note("chmod 600 "+c.shellPath(path), "the file holds a password (%s) and can be read by others (mode %04o)", pos, fi.Mode().Perm())
+			c.note("chmod 600 "+c.shellPath(path), "the file contains a password (%s), and other users can read it (mode %04o)", pos, fi.Mode().Perm())
 		}
 	}
 }
@@ -266,10 +267,18 @@ func (c *checker) verdict(problems, notes int) string {
 	if notes > 0 {
 		text += ", but " + count(notes, "note")
 	}
-	if c.leavesUnasked() {
-		text += ". No server was contacted: mbsync --check --online does that"
-	}
 	return text + "."
+}
+
+// further tells which commands show more than this report. The lines are not wrapped, so
+// that the commands can be copied.
+func (c *checker) further(r *report, problems int, details bool) {
+	if problems == 0 && c.leavesUnasked() {
+		r.line("No server was contacted. To check the servers, too: " + c.Command("--check", "--online"))
+	}
+	if details {
+		r.line("To show all details: " + c.Command("--check", "-V"))
+	}
 }
 
 // leavesUnasked reports whether there are servers that were not asked.

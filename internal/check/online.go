@@ -69,7 +69,7 @@ func (c *checker) abilities(srv Server, a *config.Account) {
 		if k.gain != "" && (srv.Has(k.name) || k.instead != "" && srv.Has(k.instead)) {
 			gain := k.gain
 			if k.name == compression && a.Compress == config.Yes {
-				gain = "the connection is compressed, as Compress wants"
+				gain = "the connection is compressed, as set by Compress"
 			} else if k.name == compression && a.Compress == config.No {
 				continue
 			}
@@ -78,7 +78,7 @@ func (c *checker) abilities(srv Server, a *config.Account) {
 		}
 	}
 	if a.Compress == config.Yes && !srv.Has(compression) {
-		c.note("", "Compress yes (%s) is of no effect: the server cannot compress", a.Pos("Compress"))
+		c.note("", "Compress yes (%s) has no effect: the server does not support compression", a.Pos("Compress"))
 	}
 	title = "missing"
 	var serious []capability
@@ -120,7 +120,7 @@ func (c *checker) certificate(cs *tls.ConnectionState) {
 	case left < 0:
 		c.note("", "%s: it has expired, and is accepted because it is in CertificateFile", text)
 	case left < expirySoon:
-		c.note("whoever runs the server should renew it", "%s, which is soon", text)
+		c.note("the administrator of the server should renew it", "%s, which is soon", text)
 	default:
 		c.ok("%s", text)
 	}

@@ -159,7 +159,7 @@ func (c *checker) missing(l *link) {
 	for _, k := range order {
 		ps := boxes[k]
 		if k.absent == [2]bool{true, true} {
-			c.fail(listing(l), "neither side has %s", c.boxesText(l, ps, config.Far, config.Near))
+			c.fail(c.listing(l), "neither side has %s", c.boxesText(l, ps, config.Far, config.Near))
 			continue
 		}
 		side := config.Far
@@ -168,11 +168,11 @@ func (c *checker) missing(l *link) {
 		}
 		what := c.boxesText(l, ps, side)
 		verb := pick(len(ps), "does", "do")
-		hint := fmt.Sprintf("Create %s (or Both), or -C%s, creates %s", titled(side), side.String()[:1], pick(len(ps), "it", "them"))
+		hint := fmt.Sprintf("to create %s, add the line Create %s (or Both), or use -C%s", pick(len(ps), "it", "them"), titled(side), side.String()[:1])
 		if len(l.Patterns) > 0 && l.named == nil {
-			hint += "; Patterns can exclude " + pick(len(ps), "it", "them")
+			hint += "; to exclude " + pick(len(ps), "it", "them") + ", use Patterns"
 		} else if s := l.End(side).Store; s.IMAP != nil {
-			hint += "; if it should be there, check its name: mbsync -ls " + shellQuote(s.Name) + " lists the mailboxes"
+			hint += "; if it should exist, check its name; to list the mailboxes: " + c.Command("-ls", s.Name)
 		}
 		if k.renamed {
 			hint = "if this is the new name of a mailbox that does not exist any more, follow the hints for that mailbox; otherwise, " + hint
@@ -205,8 +205,8 @@ func (c *checker) boxesText(l *link, ps []*pairResult, sides ...config.Side) str
 }
 
 // listing is the command that lists the mailboxes of a channel's stores.
-func listing(l *link) string {
-	return "check the names: mbsync -ls " + shellQuote(l.Far.Store.Name) + " " + shellQuote(l.Near.Store.Name) + " lists the mailboxes"
+func (c *checker) listing(l *link) string {
+	return "check the names; to list the mailboxes: " + c.Command("-ls", l.Far.Store.Name, l.Near.Store.Name)
 }
 
 // counts sums up the mailboxes that can be synchronized.

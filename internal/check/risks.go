@@ -91,7 +91,7 @@ func (c *checker) patterns(l *link) {
 		return
 	}
 	if l.unseen == [2]bool{} && l.err == nil && len(l.pairs) == 0 {
-		c.note("mbsync -ls "+shellQuote(l.Far.Store.Name)+" "+shellQuote(l.Near.Store.Name)+" lists the mailboxes", "the patterns match no mailbox of either side")
+		c.note("to list the mailboxes: "+c.Command("-ls", l.Far.Store.Name, l.Near.Store.Name), "the patterns match no mailbox of either side")
 	}
 }
 

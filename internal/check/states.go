@@ -102,7 +102,7 @@ func (c *checker) stateFiles(l *link) {
 	if interrupted > 0 {
 		c.note("", "%s interrupted; the next run continues", wereThey(interrupted, "run"))
 	}
-	list := c.Command("--list-failed", l.Name) + " lists them"
+	list := "to list them: " + c.Command("--list-failed", l.Name)
 	if held > 0 {
 		c.note(list, "%s not copied so far; each run tries again and reports the failures", wereThey(held, "message"))
 	}

@@ -70,7 +70,7 @@ func (c *checker) store(ctx context.Context, s *config.Store) {
 		c.fail("add User, or UserCmd, to "+a.Label()+" ("+a.At.String()+")", "no user name is set")
 	}
 	if a.TLS == config.TLSNone && a.Tunnel == "" && !loopback(a.Host) {
-		c.note("use TLSType IMAPS (port 993) or STARTTLS", "the connection is not encrypted (%s): anybody on the way can read mail and password", a.Pos("TLSType"))
+		c.note("use TLSType IMAPS (port 993) or STARTTLS", "the connection is not encrypted (%s): others in the network can read the mail and the password", a.Pos("TLSType"))
 	}
 	c.ownCertificate(a)
 	text := c.reached(a)
@@ -139,9 +139,9 @@ func (c *checker) account(a *config.Account) {
 	c.field("password", c.password(a))
 	switch {
 	case slices.Equal(a.AuthMechs, []string{"*"}) && a.HasOAuth():
-		c.field("login", "by OAUTHBEARER, or else XOAUTH2")
+		c.field("login", "with OAUTHBEARER or XOAUTH2")
 	case slices.Equal(a.AuthMechs, []string{"*"}):
-		c.field("login", "by the strongest way the server offers")
+		c.field("login", "with the strongest mechanism that the server offers")
 	default:
 		c.field("login", "by "+strings.Join(a.AuthMechs, " or ")+" ("+a.Pos("AuthMechs").String()+")")
 	}
@@ -151,7 +151,7 @@ func (c *checker) account(a *config.Account) {
 	if pos := a.Pos("Compress"); pos.IsSet() && a.Compress != config.Unset {
 		text := "never"
 		if a.Compress == config.Yes {
-			text = "whenever the server can"
+			text = "if the server supports it"
 		}
 		c.field("compress", text+" ("+pos.String()+")")
 	}
@@ -182,7 +182,7 @@ func (c *checker) ownCertificate(a *config.Account) {
 		return
 	}
 	c.note("export the certificate in the settings of that program, and add the line CertificateFile FILE to "+a.Label()+" ("+a.At.String()+")",
-		"%s shows a certificate that no authority has signed, and there is no CertificateFile: the connection will be refused", p.Title)
+		"%s shows a self-signed certificate, and there is no CertificateFile: the connection will fail", p.Title)
 }
 
 // unrun tells that a command was not run.
@@ -201,7 +201,7 @@ func (c *checker) password(a *config.Account) string {
 	case a.PassCmd != "":
 		return "printed by PassCmd (" + a.Pos("PassCmd").String() + ")" + c.unrun()
 	case a.UseKeychain:
-		return "from the key chain of the system"
+		return "from the keyring of the system"
 	case a.Pass.IsSet():
 		return "in the configuration file (" + a.Pos("Pass").String() + ")"
 	}
@@ -210,7 +210,7 @@ func (c *checker) password(a *config.Account) string {
 
 // token tells where the access token comes from.
 func (c *checker) token(a *config.Account) string {
-	place := "in the key chain of the system"
+	place := "in the keyring of the system"
 	switch a.OAuth.Store {
 	case config.TokensInFile:
 		place = "in " + c.tilde(a.OAuth.TokenFile)
@@ -246,12 +246,12 @@ func (c *checker) imapNames(s *config.Store) {
 	case s.HasPath && s.Path != "":
 		text = "those whose names begin with " + quoted(s.Path) + ", and the inbox"
 	case s.HasPath, !s.IMAP.UseNamespace:
-		text = "all, by the names they have on the server"
+		text = "all, with the names on the server"
 	default:
 		text = "those of the user (NAMESPACE), without the prefix the server gives them"
 	}
 	if s.IMAP.SubscribedOnly {
-		text += "; only if subscribed to"
+		text += "; only subscribed mailboxes"
 	}
 	c.field("mailboxes", text)
 }
@@ -378,7 +378,7 @@ func (c *checker) path(s *config.Store) {
 	case p.err != nil:
 		c.note("check its type and permissions: ls -ld "+c.shellPath(p.at), "Path %s cannot be used: %v", c.tilde(dir), p.err)
 	default:
-		c.note("if the name is right, create it: mkdir -p "+c.shellPath(filepath.Clean(dir)), "Path %s does not exist", c.tilde(dir))
+		c.note("create it, or correct Path: mkdir -p "+c.shellPath(filepath.Clean(dir)), "Path %s does not exist", c.tilde(dir))
 	}
 }
 

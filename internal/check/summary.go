@@ -46,7 +46,8 @@ func (c *checker) summary() {
 	head = append(head, c.sections()...)
 	tail := c.lines(func(r *report) {
 		r.blank()
-		r.text("", c.verdict(problems, len(found)-problems)+" mbsync --check -V shows all details.")
+		r.text("", c.verdict(problems, len(found)-problems))
+		c.further(r, problems, true)
 	})
 	findings := c.foundLines(found, screen-len(head)-len(tail)-1)
 	if len(findings) > 0 {

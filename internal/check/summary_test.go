@@ -18,7 +18,8 @@ func TestSummaryFits(t *testing.T) {
 			var lines []string
 			c := &checker{Options: Options{
 				Config: &config.Config{File: "rc"}, Verbose: false,
-				Line: func(l string) { lines = append(lines, l) },
+				Command: func(args ...string) string { return strings.Join(append([]string{"mbsync"}, args...), " ") },
+				Line:    func(l string) { lines = append(lines, l) },
 			}}
 			c.report = report{line: func(string) {}, columns: 80}
 			for i := range n {
@@ -41,7 +42,7 @@ func TestSummaryFits(t *testing.T) {
 			if got := strings.Contains(text, "  FAIL  "); got != (n*problems > 0) {
 				t.Errorf("%d channels with %d problems:\n%s", n, problems, text)
 			}
-			if !strings.Contains(strings.Join(strings.Fields(text), " "), "mbsync --check -V shows all details.") {
+			if !strings.Contains(strings.Join(strings.Fields(text), " "), "To show all details: mbsync --check -V") {
 				t.Errorf("no end:\n%s", text)
 			}
 		}

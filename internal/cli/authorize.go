@@ -72,7 +72,7 @@ func (r *run) oauthAccount(name string) *config.Account {
 	}
 	switch {
 	case found == nil:
-		r.tell(event.Error, config.Pos{}, event.AccountUnknown{Name: name, File: r.cfg.File, Meant: config.Nearest(name, known, maxTypingErrors)})
+		r.tell(event.Error, config.Pos{}, event.AccountUnknown{Name: name, File: r.cfg.File, Meant: config.Nearest(name, known, maxTypingErrors), List: r.command("--auth-list")})
 		return nil
 	case !found.HasOAuth():
 		r.tell(event.Error, found.At, event.AccountWithoutOAuth{Section: found.Label()})

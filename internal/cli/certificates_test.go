@@ -38,8 +38,8 @@ func TestRefusedCertificates(t *testing.T) {
 	ca := testkit.NewCA(t)
 	now := time.Now()
 	const pin = "mbsync --get-cert 127.0.0.1:"
-	unknown := verdict{"x509: certificate signed by unknown authority", "nobody who is trusted has issued the certificate; if you know that it is the right one, save it in a file and name that with CertificateFile"}
-	nameless := verdict{"x509: cannot validate certificate for 127.0.0.1", "if you know that it is the right one, save it in a file and name that with CertificateFile"}
+	unknown := verdict{"x509: certificate signed by unknown authority", "the certificate is not signed by a trusted CA; if this is your own server, run `mbsync --get-cert "}
+	nameless := verdict{"x509: cannot validate certificate for 127.0.0.1", "if this is your own server, run `mbsync --get-cert "}
 	dates := func(from, to time.Time) string {
 		const day = "2006-01-02"
 		return "the certificate is valid from " + from.UTC().Format(day) + " to " + to.UTC().Format(day) +
@@ -52,7 +52,7 @@ func TestRefusedCertificates(t *testing.T) {
 	broken := ca.Issue(t, testkit.CertConfig{}).TLS()
 	broken.Certificate = [][]byte{broken.Certificate[0][:len(broken.Certificate[0])-1]}
 	malformed := verdict{"x509: malformed certificate", "no client can use this certificate; the administrator of the server must replace it\n"}
-	wrongHost := verdict{"x509: cannot validate certificate for 127.0.0.1", "the certificate is for other.example.org: use one of these names in Host (rc:2); if you know that it is the right one, save it in a file and name that with CertificateFile"}
+	wrongHost := verdict{"x509: cannot validate certificate for 127.0.0.1", "the certificate is for other.example.org: use one of these names in Host (rc:2); if this is your own server, run `mbsync --get-cert "}
 	for _, b := range []badCertificate{
 		outdated(now.Add(-48*time.Hour), now.Add(-time.Hour), "expired"),
 		outdated(now.Add(-48*30*24*time.Hour), now.Add(-30*24*time.Hour), "expired long ago"),
@@ -84,7 +84,7 @@ func TestRefusedCertificates(t *testing.T) {
 					if strings.Contains(all, "lost") {
 						t.Errorf("%s: called lost:\n%s%s", args, &w.out, &w.err)
 					}
-					if advised := strings.Contains(all, pin); advised != strings.Contains(v.hint, "CertificateFile") {
+					if advised := strings.Contains(all, pin); advised != strings.Contains(v.hint, "--get-cert") {
 						t.Errorf("%s: --get-cert advised: %v\n%s%s", args, advised, &w.out, &w.err)
 					}
 				}

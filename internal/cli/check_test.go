@@ -40,7 +40,7 @@ func TestCheckOnline(t *testing.T) {
 		"  offers     ", "  used       QRESYNC        of a mailbox", "             UIDPLUS        the UID", "  ok    2 mailboxes on the server: INBOX, theirs\n",
 		"  ok    3 mailboxes: 1 on both sides\n",
 		"  FAIL  mailbox 'theirs' does not exist on the near side, and there is no Create",
-		"        hint: Create Near (or Both), or -Cn, creates it;",
+		"        hint: to create it, add the line Create Near (or Both), or use -Cn;",
 		"  FAIL  mailbox 'mine' does not exist on the far side, ",
 		"\n2 problems found")
 	w.run(0, "--check", "-V", "--online", "-C", "all")
@@ -99,7 +99,7 @@ S: $c OK
 	w := checkWorld(t, far(srv.Port, "TLSType None\nAuthMechs LOGIN\nCompress yes\nConnections 1"))
 	w.run(0, "--check", "-V", "--online", "far")
 	w.says(&w.out, "  note  the server lacks UIDPLUS: ", "  offers     IMAP4REV1\n", "             LITERAL+       each message", "  ok    1 mailbox on the server: INBOX\n",
-		"  at once    up to 1 connection (rc:", "  compress   whenever the server can (rc:", "  note  Compress yes (rc:8) is of no effect: the server cannot compress\n")
+		"  at once    up to 1 connection (rc:", "  compress   if the server supports it (rc:", "  note  Compress yes (rc:8) has no effect: the server does not support\n        compression\n")
 	if strings.Contains(w.out.String(), "  used  ") {
 		t.Errorf("it offers nothing like that:\n%s", &w.out)
 	}

@@ -27,8 +27,8 @@ func TestCheckStateFiles(t *testing.T) {
 		w.sameTree(tree)
 	}
 	w.run(1, "c")
-	check("1 message was not copied so far; each run tries again", "--list-failed c lists them", "1 of 3 pairs were synchronized before",
-		"mailbox 'Work.isync' is left out: ", "mailbox 'Work.isync.new' is left out: ", "mailbox 'Work.journal' is left out: ", "mailbox 'Work.new' is left out: ")
+	check("1 message was not copied so far; each run tries again", "to list them: mbsync -c rc --list-failed c", "1 of 3 pairs were synchronized before",
+		"mailbox 'Work.isync' is ignored: ", "mailbox 'Work.isync.new' is ignored: ", "mailbox 'Work.journal' is ignored: ", "mailbox 'Work.new' is ignored: ")
 
 	w.write("st/INBOX.isync", "something else\n")
 	check("cannot read the list of messages that could not be copied: ", filepath.Join("st", "INBOX.isync: unknown version"))

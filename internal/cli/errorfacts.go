@@ -298,7 +298,7 @@ func (d *diagnosis) getCert() string {
 	if d.account.TLS == config.TLSStartTLS && d.account.Port != portIMAP {
 		target = "imap://" + target
 	}
-	return "mbsync --get-cert " + target + " >FILE"
+	return "mbsync --get-cert " + target + " > FILE"
 }
 
 // aboutNetwork recognizes errors of connections.
@@ -317,7 +317,7 @@ func (d *diagnosis) aboutNetwork() event.Fact {
 	}
 	switch {
 	case d.is(syscall.ECONNREFUSED):
-		return event.ConnectionRefused{Host: d.keyword("Host"), Port: d.keyword("Port")}
+		return event.ConnectionRefused{Address: net.JoinHostPort(strings.Trim(d.account.Host, "[]"), fmt.Sprint(d.account.Port)), Host: d.keyword("Host"), Port: d.keyword("Port")}
 	case d.is(syscall.ENETUNREACH), d.is(syscall.EHOSTUNREACH):
 		return event.NetworkUnreachable{}
 	}

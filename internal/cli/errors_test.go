@@ -47,29 +47,29 @@ func TestExplain(t *testing.T) {
 		err        error
 		text, hint string
 	}{
-		{at(&net.DNSError{Err: "no such host", Name: "h", IsNotFound: true}), "no such host", "check Host (rc:2) for typing errors"},
-		{at(&net.DNSError{Err: "server misbehaving", Name: "h"}), "misbehaving", "names cannot be resolved: is there a network connection?"},
-		{at(&net.OpError{Op: "dial", Err: syscall.ENETUNREACH}), "unreachable", "is there a network connection?"},
-		{at(tls.AlertError(70)), "protocol version not supported", "the server may be too old for TLS 1.2: TLSVersions +1.1 +1.0 allows what is no longer considered secure"},
-		{at(tls.AlertError(40)), "handshake failure", "the server ended the handshake; it may want a ClientCertificate, or the name of another Host"},
-		{conn("the greeting", &transport.TimeoutError{After: 20}), "nothing for", "port 993 usually wants TLSType IMAPS"},
-		{conn("UID FETCH", &transport.TimeoutError{After: 20}), "nothing for", "the server does not answer; if it is merely slow, raise Timeout of IMAPStore \"far\" (rc:1)"},
-		{conn("UID FETCH", errors.New("reset")), "reset", "nothing is lost: run mbsync again, and it goes on from here"},
-		{at(&imapclient.ResponseError{Command: "APPEND", Status: imapwire.StatusNo, Code: imapwire.Code{Name: "OVERQUOTA"}}), "OVERQUOTA", "the account on the server is full: delete something there, then run mbsync again"},
-		{path(syscall.EACCES), "mailbox 'INBOX': open /mail/tmp/x: permission denied", "check who may use it: ls -ld '/mail/tmp/x' and the directories above"},
-		{&store.BoxError{Store: "near", Box: "INBOX", Err: &os.LinkError{Op: "rename", Old: "/mail/new/x", New: "/mail/cur/x", Err: syscall.EACCES}}, "permission denied", "check who may use it: ls -ld '/mail/cur/x' and the directories above"},
-		{path(syscall.ENOSPC), "no space left", "the disk is full. Nothing is lost: free some space, then run mbsync again, and it goes on from here"},
-		{path(syscall.EDQUOT), "quota", "your disk quota is used up. Nothing is lost: free some space, then run mbsync again, and it goes on from here"},
+		{at(&net.DNSError{Err: "no such host", Name: "h", IsNotFound: true}), "no such host", "check the spelling of Host (rc:2)"},
+		{at(&net.DNSError{Err: "server misbehaving", Name: "h"}), "misbehaving", "host names cannot be resolved: check the network connection"},
+		{at(&net.OpError{Op: "dial", Err: syscall.ENETUNREACH}), "unreachable", "check the network connection"},
+		{at(tls.AlertError(70)), "protocol version not supported", "the server may be too old for TLS 1.2: add the line TLSVersions +1.1 +1.0, which is not secure"},
+		{at(tls.AlertError(40)), "handshake failure", "the server ended the handshake; it may require a ClientCertificate, or another name in Host"},
+		{conn("the greeting", &transport.TimeoutError{After: 20}), "nothing for", "port 993 usually needs TLSType IMAPS"},
+		{conn("UID FETCH", &transport.TimeoutError{After: 20}), "nothing for", "the server does not answer; if it is only slow, raise Timeout of IMAPStore \"far\" (rc:1)"},
+		{conn("UID FETCH", errors.New("reset")), "reset", "no message is lost: run mbsync again to continue"},
+		{at(&imapclient.ResponseError{Command: "APPEND", Status: imapwire.StatusNo, Code: imapwire.Code{Name: "OVERQUOTA"}}), "OVERQUOTA", "the account on the server is full: delete messages there, then run mbsync again"},
+		{path(syscall.EACCES), "mailbox 'INBOX': open /mail/tmp/x: permission denied", "check the permissions: ls -ld '/mail/tmp/x' and the directories above it"},
+		{&store.BoxError{Store: "near", Box: "INBOX", Err: &os.LinkError{Op: "rename", Old: "/mail/new/x", New: "/mail/cur/x", Err: syscall.EACCES}}, "permission denied", "check the permissions: ls -ld '/mail/cur/x' and the directories above it"},
+		{path(syscall.ENOSPC), "no space left", "the disk is full. No message is lost: free some space, then run mbsync again to continue"},
+		{path(syscall.EDQUOT), "quota", "your disk quota is used up. No message is lost: free some space, then run mbsync again to continue"},
 		{path(syscall.EROFS), "read-only", "the file system of '/mail/tmp/x' is mounted read-only"},
-		{path(syscall.EIO), "input/output", "the disk may be broken: look at the kernel's log"},
-		{engine.ErrLocked, "locked", "another mbsync is at work on this mailbox; this one passes it over"},
+		{path(syscall.EIO), "input/output", "the disk may be damaged: check the kernel log (dmesg)"},
+		{engine.ErrLocked, "locked", "another mbsync is synchronizing this mailbox; run mbsync again when it has finished"},
 		{fmt.Errorf("%w on both sides", engine.ErrUIDValidity), "on both sides", "the mailbox was replaced"},
-		{named(store.NameInbox, "inbox"), "bad name", "the inbox is called INBOX, in capital letters"},
-		{named(store.NameInbox, "Mail"), "bad name", "rename it, or leave the mailbox out with Patterns"},
-		{named(store.NameDelimiter, "a.b"), "bad name", "rename it, or use Flatten on the other side"},
+		{named(store.NameInbox, "inbox"), "bad name", "write INBOX in capital letters for the inbox"},
+		{named(store.NameInbox, "Mail"), "bad name", "rename it, or exclude the mailbox with Patterns"},
+		{named(store.NameDelimiter, "a.b"), "bad name", "rename it, or set Flatten in the other store"},
 		{named(store.NameFlat, "a/b"), "bad name", "add a line Flatten to IMAPStore \"far\" (rc:1)"},
-		{named(store.NameSystem, "con"), "bad name", "rename it on the other side, or leave"},
-		{named(store.NameTaken, "Foo"), "bad name", "rename it on the other side, or leave"},
+		{named(store.NameSystem, "con"), "bad name", "rename it on the other side, or exclude"},
+		{named(store.NameTaken, "Foo"), "bad name", "rename it on the other side, or exclude"},
 		{named(store.NameInvalid, "a//b"), "bad name", ""},
 		{errors.New("two\nlines"), "two; lines", ""},
 	} {
@@ -141,7 +141,7 @@ func TestLocked(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.run(1, "-a")
-	w.says(&w.err, "error: channel 'c': channel is locked", "hint: another mbsync is at work")
+	w.says(&w.err, "error: channel 'c': channel is locked", "hint: another mbsync is synchronizing this mailbox")
 }
 
 // TestErrorCodes: an error has the code of its cause, however it is wrapped; if the

@@ -65,7 +65,7 @@ func TestExposedPassword(t *testing.T) {
 				if tt.exists {
 					want = 1
 				}
-				warning := fmt.Sprintf("rc:6: warning: the file holds a password and can be read by others (mode %04o)", tt.mode)
+				warning := fmt.Sprintf("rc:6: warning: the file contains a password, and other users can read it (mode %04o)", tt.mode)
 				if n := strings.Count(w.err.String(), warning); n != want {
 					t.Errorf("%d warnings:\n%s", n, &w.err)
 				}
@@ -85,7 +85,7 @@ func TestExposedPassword(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.run(0, "--check")
-	if all := strings.Join(strings.Fields(w.out.String()+w.err.String()), " "); strings.Count(all, "holds a password") != 1 {
+	if all := strings.Join(strings.Fields(w.out.String()+w.err.String()), " "); strings.Count(all, "contains a password") != 1 {
 		t.Errorf("%s%s", &w.out, &w.err)
 	}
 }

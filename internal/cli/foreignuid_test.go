@@ -96,7 +96,7 @@ func foreignUIDs(t *testing.T, lost bool) {
 	for _, args := range [][]string{{"-y", "c"}, {"c"}, {"c"}} {
 		before := w.tree()
 		w.run(1, args...)
-		w.says(&w.err, "UIDNEXT went back genuinely on the near side")
+		w.says(&w.err, "UIDNEXT went back on the near side")
 		if d := cmp.Diff(before, w.tree()); d != "" {
 			t.Errorf("%v has changed something:\n%s", args, d)
 		}

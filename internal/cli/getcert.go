@@ -50,7 +50,7 @@ func (y certWay) String() string {
 // [imap://|imaps://]HOST[:PORT]. An IPv6 address before a port is in brackets.
 func parseCertTarget(arg string) (certTarget, error) {
 	bad := func(why string) (certTarget, error) {
-		return certTarget{}, usagef("option '--get-cert': %s: '%s'; wanted is [imap://|imaps://]HOST[:PORT]", why, arg)
+		return certTarget{}, usagef("option '--get-cert': %s: '%s'; write [imap://|imaps://]HOST[:PORT]", why, arg)
 	}
 	implicit, starttls := true, true
 	rest := arg
@@ -267,7 +267,7 @@ func systemVerdict(host string, cs tls.ConnectionState) string {
 		return "The system trusts it: no CertificateFile is needed."
 	}
 	return "The system does not trust it: " + printable(err.Error()) + ".\n" +
-		"Compare the SHA-256 sum of the first one with what the server's administrator\n" +
-		"says. If they are the same, write what is on standard output to a file, and name\n" +
-		"that with CertificateFile."
+		"Compare the SHA-256 fingerprint of the first certificate with that of the administrator\n" +
+		"of the server. If they are the same, save the standard output in a file, and add the\n" +
+		"line CertificateFile FILE."
 }

@@ -486,7 +486,7 @@ func TestGoneCheck(t *testing.T) {
 					}
 				}
 			}
-			if want := "hint: if this is the new name of a mailbox that does not exist any more, follow the hints for that mailbox; otherwise, Create Far"; !strings.Contains(report(g), want) {
+			if want := "hint: if this is the new name of a mailbox that does not exist any more, follow the hints for that mailbox; otherwise, to create them, add the line Create Far"; !strings.Contains(report(g), want) {
 				t.Errorf("%q is not in:\n%s", want, report(g))
 			}
 			g.renameNear(verbatim, "Projects", "Work")

@@ -50,10 +50,14 @@ func keywordOf(s config.Side) string {
 }
 
 // command returns a command line of this program, with the same configuration.
-func (r *run) command(args ...string) string {
+func (r *run) command(args ...string) string { return commandLineFor(r.c.config, args...) }
+
+// commandLineFor returns a command line of this program. configFile is the argument of -c;
+// "": none.
+func commandLineFor(configFile string, args ...string) string {
 	words := []string{"mbsync"}
-	if r.c.config != "" {
-		words = append(words, "-c", shellQuote(r.c.config))
+	if configFile != "" {
+		words = append(words, "-c", shellQuote(configFile))
 	}
 	for _, a := range args {
 		words = append(words, shellQuote(a))

@@ -95,5 +95,5 @@ func TestIncludeExposed(t *testing.T) {
 	w.run(0, "both")
 	w.says(&w.err, "conf.d/pass.conf:3: warning: ", "conf.d/pass2.conf:3: warning: ", "chmod 600 "+filepath.Join(w.dir, "conf.d/pass.conf")+"\n")
 	w.run(0, "--check", "-V")
-	w.says(&w.out, "holds a password (conf.d/pass.conf:3) and can be read by", "holds a password (conf.d/pass2.conf:3) and can be read by")
+	w.says(&w.out, "contains a password (conf.d/pass.conf:3), and ", "contains a password (conf.d/pass2.conf:3), and ")
 }

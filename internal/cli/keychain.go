@@ -10,7 +10,7 @@ import (
 	"isync/internal/event"
 )
 
-// aboutKeychain returns what is wrong with the key chain of the system.
+// aboutKeychain returns what is wrong with the keyring of the system.
 func aboutKeychain(e *auth.KeychainError) event.Fact {
 	switch {
 	case e.Host == "":
@@ -24,7 +24,7 @@ func aboutKeychain(e *auth.KeychainError) event.Fact {
 }
 
 // storeCommand returns a command that puts a password, which it asks for, into
-// the key chain of an operating system.
+// the keyring of an operating system.
 func storeCommand(goos, host, user string) string {
 	switch goos {
 	case "darwin":

@@ -16,7 +16,7 @@ import (
 // place.
 func TestUseKeychain(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("elsewhere the key chain is not asked through the library alone")
+		t.Skip("elsewhere the keyring is not asked through the library alone")
 	}
 	keyring.MockInit()
 	t.Setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent")
@@ -28,8 +28,8 @@ func TestUseKeychain(t *testing.T) {
 	rc := fmt.Sprintf("IMAPStore far\nHost 127.0.0.1\nPort %d\nUserCmd \"echo me\"\nUseKeychain yes\nTLSType None\nAuthMechs PLAIN\n", srv.port)
 	w := newWorld(t, rc)
 	w.run(1, "-a")
-	w.says(&w.err, "rc:5: error: channel 'c': store 'far': login failed: cannot get the password of IMAPStore \"far\": the key chain, asked for 'me' on '127.0.0.1': there is none",
-		"hint: to put it there: secret-tool store --label='mbsync 127.0.0.1' service 127.0.0.1 username me")
+	w.says(&w.err, "rc:5: error: channel 'c': store 'far': login failed: cannot get the password of IMAPStore \"far\": keyring, password of 'me' on '127.0.0.1': there is none",
+		"hint: to store it: secret-tool store --label='mbsync 127.0.0.1' service 127.0.0.1 username me")
 	if tried := srv.tried(); tried != "" {
 		t.Errorf("tried %s", tried)
 	}
@@ -48,14 +48,14 @@ func TestUseKeychain(t *testing.T) {
 	}
 	t.Setenv("DBUS_SESSION_BUS_ADDRESS", "")
 	w.run(1, "-a")
-	w.says(&w.err, "rc:5: error: ", "there is no session bus of D-Bus", "hint: the Secret Service is reached over the bus of a session")
+	w.says(&w.err, "rc:5: error: ", "there is no D-Bus session bus", "hint: the Secret Service needs the D-Bus session bus")
 }
 
-// A key chain has nothing for a server without a name.
+// A keyring has nothing for a server without a name.
 func TestKeychainWithoutHost(t *testing.T) {
 	w := newWorld(t, "IMAPStore far\nTunnel \"printf '* OK [CAPABILITY IMAP4rev1 AUTH=CRAM-MD5] hi\\\\r\\\\n'; read line\"\nUser me\nUseKeychain yes\nAuthMechs CRAM-MD5\n")
 	w.run(1, "-a")
-	w.says(&w.err, "rc:4: error: ", "there is no Host to look for", "hint: without Host use PassCmd")
+	w.says(&w.err, "rc:4: error: ", "no Host is set", "hint: set Host, or use PassCmd")
 }
 
 func TestStoreCommand(t *testing.T) {

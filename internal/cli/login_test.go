@@ -266,10 +266,10 @@ func TestChannelBinding(t *testing.T) {
 		{name: "1.2", caps: offer, plus: true, lines: "TLSVersions -1.3", cb: scram.ChannelBindingTLSUnique, tried: "SCRAM-SHA-256-PLUS"},
 		{name: "SHA-1", caps: "LOGINDISABLED AUTH=SCRAM-SHA-1-PLUS", plus: true, cb: scram.ChannelBindingTLSExporter, tried: "SCRAM-SHA-1-PLUS"},
 		{name: "the other type", caps: offer, plus: true, cb: scram.ChannelBindingTLSServerEndpoint, tried: "SCRAM-SHA-256-PLUS SCRAM-SHA-256-PLUS"},
-		{name: "the offer was changed", caps: "LOGINDISABLED AUTH=SCRAM-SHA-256", plus: true, cb: scram.ChannelBindingTLSExporter, tried: "SCRAM-SHA-256", fails: "the server says server-does-support-channel-binding", hint: "somebody takes the encryption off"},
+		{name: "the offer was changed", caps: "LOGINDISABLED AUTH=SCRAM-SHA-256", plus: true, cb: scram.ChannelBindingTLSExporter, tried: "SCRAM-SHA-256", fails: "the server says server-does-support-channel-binding", hint: "TLS ends before the server"},
 		{name: "not offered", caps: "LOGINDISABLED AUTH=SCRAM-SHA-256", tried: "SCRAM-SHA-256"},
 		{name: "not allowed", caps: offer, lines: "AuthMechs SCRAM-SHA-256", plus: true, cb: scram.ChannelBindingTLSExporter, tried: "SCRAM-SHA-256"},
-		{name: "somebody in between", caps: offer, plus: true, tried: "SCRAM-SHA-256-PLUS", fails: "the server says channel-bindings-dont-match", hint: "somebody takes the encryption off"},
+		{name: "somebody in between", caps: offer, plus: true, tried: "SCRAM-SHA-256-PLUS", fails: "the server says channel-bindings-dont-match", hint: "TLS ends before the server"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			srv := startLoginServer(t, tt.caps, cert, scramJudge(t, password, tt.plus, tt.cb))

@@ -156,6 +156,50 @@ func TestManualHasKeywords(t *testing.T) {
 	}
 }
 
+// keywordsOfC are the keywords of mbsync 1.5.1, in lower case.
+var keywordsOfC = strings.Fields(`fsync fielddelimiter bufferlimit path maxsize mapinbox flatten trash trashnewonly
+	trashremotenew inbox infodelimiter altmap subfolders account usenamespace pathdelimiter subscribedonly host port timeout
+	user usercmd pass passcmd usekeychain tunnel authmech authmechs tlstype tlsversions systemcertificates certificatefile
+	clientcertificate clientkey cipherstring pipelinedepth disableextension disableextensions far near pattern patterns
+	sync create remove expunge expungesolo maxmessages expireunread expireside copyarrivaldate syncstate channel channels`)
+
+// The manual page says of each keyword that mbsync 1.5.1 does not have since when there is
+// one, in its entry or for all of its section. The page about the differences has it, too.
+func TestManualNewKeywords(t *testing.T) {
+	page, err := os.ReadFile(manualFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	differences, err := os.ReadFile("../../docs/differences.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sections := strings.Split(string(page), "\n.Ss ")
+	for _, s := range config.Sections() {
+		for _, k := range s.Keywords {
+			if k.Deprecated {
+				continue
+			}
+			inC := slices.Contains(keywordsOfC, strings.ToLower(k.Name))
+			if !inC && !strings.Contains(string(differences), "`"+k.Name+"`") {
+				t.Errorf("docs/differences.md does not mention %s", k.Name)
+			}
+			for _, section := range sections {
+				_, entry, ok := strings.Cut(section, "\n.It Ic "+k.Name+" ")
+				if !ok {
+					continue
+				}
+				// Several keywords may share a text.
+				entry, _, _ = strings.Cut(regexp.MustCompile(`^[^\n]*(\n\.It Ic [^\n]*)*`).ReplaceAllString(entry, ""), "\n.It ")
+				since := strings.Contains(entry, "Since 1.6.") || strings.Contains(section, "of these keywords are since 1.6") || strings.Contains(section, "All of them are since 1.6.")
+				if since == inC {
+					t.Errorf("%s: keyword of mbsync 1.5.1: %v, described as newer: %v", k.Name, inC, since)
+				}
+			}
+		}
+	}
+}
+
 // The configurations in the manual page are valid: that of the description as it is, and
 // the channels of the examples together with its stores.
 func TestManualConfigurations(t *testing.T) {

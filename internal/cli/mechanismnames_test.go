@@ -25,7 +25,7 @@ func TestMisspelledMechanism(t *testing.T) {
 	srv := testkit.NewScriptServer(t, nil, hello+"C: $b LOGOUT\nS: * BYE\nS: $b OK\n")
 	w := newWorld(t, far(srv.Port, "TLSType None\nAuthMechs XOAUTH"))
 	w.run(1, "-a")
-	w.says(&w.err, "rc:7: warning: "+meant+"\nhint: known are: EXTERNAL, ",
+	w.says(&w.err, "rc:7: warning: "+meant+"\nhint: possible values: EXTERNAL, ",
 		"AuthMechs allows XOAUTH;", "XOAUTH: neither supported nor offered\n",
 		"hint: correct AuthMechs (rc:7): "+meant+"\n")
 

@@ -200,7 +200,7 @@ func TestDovecotTokens(t *testing.T) {
 				wrong := "bad" + token
 				w.write("secret", wrong+"\n")
 				w.run(1, "-a", "-DN")
-				w.says(&w.err, "server refused AUTHENTICATE "+mech, "the token is not accepted, status ", "hint: check User (rc:4) and PassCmd (rc:5); the password must be an access token")
+				w.says(&w.err, "server refused AUTHENTICATE "+mech, "the token is not accepted, status ", "hint: check User (rc:4) and PassCmd (rc:5); the password must be a valid access token")
 				w.silent(wrong, token, token[:15])
 				w.masked()
 			}

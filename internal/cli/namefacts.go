@@ -18,11 +18,12 @@ func (d *diagnosis) aboutNames() event.Fact {
 		return aboutChannelName(e)
 	}
 	if e, ok := errors.AsType[*channel.PatternError](d.err); ok {
-		return aboutPatterns(e)
+		return d.aboutPatterns(e)
 	}
 	if e, ok := errors.AsType[*channel.UseError](d.err); ok {
 		return event.UseNotFound{
-			Word: "Special:" + e.Use, Keyword: e.Keyword, Line: placeOf(e.Pos), Boxes: e.Boxes, Was: e.Was, Store: e.Store.Name,
+			Word: "Special:" + e.Use, Keyword: e.Keyword, Line: placeOf(e.Pos), Boxes: e.Boxes, Was: e.Was,
+			List: commandLineFor(d.configFile, "-ls", e.Store.Name),
 		}
 	}
 	if e, ok := errors.AsType[*engine.UseMovedError](d.err); ok {
@@ -62,9 +63,9 @@ func removal(path string) string {
 }
 
 // aboutPatterns describes names in Patterns that match no mailbox.
-func aboutPatterns(e *channel.PatternError) event.Fact {
+func (d *diagnosis) aboutPatterns(e *channel.PatternError) event.Fact {
 	far, near := e.Channel.Far.Store, e.Channel.Near.Store
-	f := event.PatternsMatchNothing{Line: e.Line, Sure: e.Sure, Stores: [2]string{far.Name, near.Name}}
+	f := event.PatternsMatchNothing{Line: e.Line, Sure: e.Sure, List: commandLineFor(d.configFile, "-ls", far.Name, near.Name)}
 	for _, s := range []*config.Store{far, near} {
 		if s.IMAP != nil && s.IMAP.SubscribedOnly {
 			f.SubscribedOnly = append(f.SubscribedOnly, placeOf(s.Pos("SubscribedOnly")))

@@ -137,12 +137,12 @@ func TestNetworkErrors(t *testing.T) {
 	}{
 		{
 			"nobody listens", func(t *testing.T) int { return deadPort(t) }, plain,
-			"mbsync: error: channel 'c': store 'far': cannot connect to 127.0.0.1:", "nobody listens there: check Host (rc:2) and Port (rc:3), and whether the server is running",
+			"mbsync: error: channel 'c': store 'far': cannot connect to 127.0.0.1:", "check Host (rc:2) and Port (rc:3), and that the server is running",
 		},
 		{
 			"wrong password", script(nil, hello+"C~ (?P<a>\\S+) LOGIN \"me\" .*\nS: $a NO [AUTHENTICATIONFAILED] who are you?\n"+bye), plain,
 			`error: channel 'c': store 'far': login failed: server refused LOGIN: NO [AUTHENTICATIONFAILED] who are you?`,
-			"check User (rc:4) and Pass (rc:5); many providers want",
+			"check User (rc:4) and Pass (rc:5); many providers require an app password",
 		},
 		{
 			"server echoes the password", script(nil, hello+"C~ (?P<a>\\S+) LOGIN \"me\" .*\nS: $a NO \"s3cr3t-w\\ord\" s3cr3t-w\\ord is wrong\n"+bye), plain,
@@ -150,11 +150,11 @@ func TestNetworkErrors(t *testing.T) {
 		},
 		{
 			"not now", script(nil, hello+"C~ (?P<a>\\S+) LOGIN \"me\" .*\nS: $a NO [UNAVAILABLE] database is asleep\n"+bye), plain,
-			"login failed", "the server cannot do it just now; try again later",
+			"login failed", "the server is temporarily unavailable; try again later",
 		},
 		{
 			"login disabled", script(nil, "S: * OK [CAPABILITY IMAP4rev1 LOGINDISABLED AUTH=GSSAPI] hello\n"+bye), "TLSType None",
-			"rc:1: error: channel 'c': store 'far': login failed: no authentication mechanism can be used: the server offers GSSAPI", "it may offer more on an encrypted connection",
+			"rc:1: error: channel 'c': store 'far': login failed: no authentication mechanism can be used: the server offers GSSAPI", "use TLSType STARTTLS or IMAPS: the server may offer more mechanisms",
 		},
 		{
 			"no STARTTLS", script(nil, hello), "",
@@ -162,11 +162,11 @@ func TestNetworkErrors(t *testing.T) {
 		},
 		{
 			"goodbye", script(nil, "S: * BYE too many connections\n"), plain,
-			"server said goodbye: too many connections", "the server may take no connections just now, or not so many (see Connections): try again later",
+			"server said goodbye: too many connections", "try again later: the server may be overloaded, or allow fewer connections (see Connections)",
 		},
 		{
 			"silence", script(nil, "stall\n"), plain + "\nTimeout 1",
-			"while waiting for the greeting: server has sent nothing for 1s", "the server does not answer; if it is merely slow, raise Timeout (rc:8)",
+			"while waiting for the greeting: server has sent nothing for 1s", "the server does not answer; if it is only slow, raise Timeout (rc:8)",
 		},
 		{
 			"not TLS", script(nil, hello+"stall\n"), "TLSType IMAPS",
@@ -178,11 +178,11 @@ func TestNetworkErrors(t *testing.T) {
 		},
 		{
 			"unknown authority", tlsServer(ca.Issue(t, testkit.CertConfig{})), "TLSType IMAPS",
-			"certificate of 127.0.0.1 refused: x509: certificate signed by unknown authority", "nobody who is trusted has issued the certificate",
+			"certificate of 127.0.0.1 refused: x509: certificate signed by unknown authority", "the certificate is not signed by a trusted CA",
 		},
 		{
 			"wrong name", tlsServer(ca.WrongName(t)), "TLSType IMAPS\nCertificateFile ca.pem",
-			"certificate of 127.0.0.1 refused: x509: ", "the certificate is for other.example.org: use one of these names in Host (rc:2); if you know that it is the right one",
+			"certificate of 127.0.0.1 refused: x509: ", "the certificate is for other.example.org: use one of these names in Host (rc:2); if this is your own server",
 		},
 		{
 			"expired", tlsServer(ca.Expired(t)), "TLSType IMAPS\nCertificateFile ca.pem",
@@ -194,7 +194,7 @@ func TestNetworkErrors(t *testing.T) {
 		},
 		{
 			"command fails", script(nil, hello+bye), plain + "\nPassCmd \"echo s3cr3t-word; exit 3\"",
-			`exit status 3`, "try by hand what PassCmd (rc:8) does",
+			`exit status 3`, "run the command of PassCmd (rc:8) in a shell",
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -150,11 +150,7 @@ func (w *workshop) oauthClient(a *config.Account) *oauth.Client {
 
 // authCommand returns the command by which the user logs in to an account.
 func authCommand(configFile string, a *config.Account) string {
-	command := "mbsync"
-	if configFile != "" {
-		command += " -c " + shellQuote(configFile)
-	}
-	return command + " --auth " + shellQuote(a.Name)
+	return commandLineFor(configFile, "--auth", a.Name)
 }
 
 func (w *workshop) authCommand(a *config.Account) string { return authCommand(w.configFile, a) }
@@ -201,7 +197,7 @@ func (d *diagnosis) aboutTokens() event.Fact {
 		return event.ConsentNeeded{Command: command}
 	}
 	if _, ok := errors.AsType[*oauth.RefusedError](d.err); ok {
-		return event.ConsentRefused{}
+		return event.ConsentRefused{Command: command}
 	}
 	if e, ok := errors.AsType[*oauth.ExposedError](d.err); ok {
 		f := event.TokenFileExposed{Command: "chmod 600 " + shellQuote(e.Path), Again: command}

@@ -26,7 +26,7 @@ func TestOAuthProviders(t *testing.T) {
 func TestOAuthConfiguration(t *testing.T) {
 	w := newWorld(t, "IMAPStore far\nHost localhost\nUser me\nOAuth google\nOAuthClientId id\nTokenFile token\nTokenKeyCmd \"pass isync\"\n")
 	w.run(0, "--check", "-V")
-	w.says(&w.out, "an access token of OAuth (google), in", "/token, encrypted", "by OAUTHBEARER, or else XOAUTH2")
+	w.says(&w.out, "an access token of OAuth (google), in", "/token, encrypted", "with OAUTHBEARER or XOAUTH2")
 	w.run(0, "--complete", "word", "-c", "rc", "--auth", "f")
 	w.says(&w.out, "far\taccount\n")
 

@@ -96,13 +96,13 @@ func TestFailedMessages(t *testing.T) {
 	complete("--skip-failed", "d:", "")
 	complete("--retry-failed", "c", "")
 	w.run(0, "--skip-failed", "c::2", "--skip-failed", "c:INBOX:far:3")
-	w.says(&w.err, "channel 'c', mailbox 'INBOX', far side message 2: skipped from now on", "far side message 3: skipped", "--retry-failed c:INBOX:2")
+	w.says(&w.err, "channel 'c', mailbox 'INBOX', far side message 2: skipped: runs do not try to copy it any more", "far side message 3: skipped", "--retry-failed c:INBOX:2")
 	w.run(0, "--skip-failed", "c:INBOX:2") // again
 	complete("--skip-failed", "c", "")
 	complete("--retry-failed", "c", "c:INBOX:2 c:INBOX:3")
 	w.run(0, "--list-failed")
 	w.says(&w.out, "skipped")
-	w.says(&w.err, "2 messages are skipped: no run tries to copy them", "--retry-failed c:INBOX:2")
+	w.says(&w.err, "2 messages are skipped: runs do not try to copy them", "--retry-failed c:INBOX:2")
 	w.run(0, "--check", "-V", "c")
 	w.says(&w.out, "2 messages were given up")
 
@@ -146,7 +146,7 @@ func TestFailedWhileLocked(t *testing.T) {
 	w.write("st/:far:a_:near:a.isync", heldFar)
 	err := engine.EditNotes(vfs.OS{}, filepath.Join(w.dir, "st/:far:a_:near:a"), false, func(*syncstate.Notes) bool {
 		w.run(1, "--skip-failed", "c:a:7")
-		w.says(&w.err, "channel 'c', mailbox 'a': channel is locked", "hint: another mbsync is at work")
+		w.says(&w.err, "channel 'c', mailbox 'a': channel is locked", "hint: another mbsync is synchronizing this mailbox")
 		w.run(0, "--list-failed")
 		w.says(&w.out, "c:a      far   7    - ")
 		return false

@@ -25,7 +25,7 @@ func (e *placedError) Unwrap() error { return e.err }
 func (w *workshop) tlsConfig(a *config.Account) (*tls.Config, error) {
 	lo, hi, whole := a.TLSVersions.Range()
 	if !whole {
-		return nil, &placedError{a.Pos("TLSVersions"), fmt.Errorf("TLSVersions leaves %s, with a gap between, which cannot be offered", a.TLSVersions)}
+		return nil, &placedError{a.Pos("TLSVersions"), fmt.Errorf("TLSVersions allows %s: the versions between them must be allowed, too", a.TLSVersions)}
 	}
 	if a.Host == "" && len(a.Certificates) == 0 {
 		return nil, &placedError{a.Pos("TLSType"), errors.New("TLSType with Tunnel needs Host, the name that the server's certificate must have, or CertificateFile with that very certificate")}
@@ -56,7 +56,7 @@ func (w *workshop) tlsConfig(a *config.Account) (*tls.Config, error) {
 		}
 		o.ClientCert = &cert
 	case a.ClientKey != "":
-		return nil, &placedError{a.Pos("ClientKey"), errors.New("ClientKey is of no use without ClientCertificate")}
+		return nil, &placedError{a.Pos("ClientKey"), errors.New("ClientKey has no effect without ClientCertificate")}
 	}
 	cfg, err := o.Config()
 	if err != nil {

@@ -27,7 +27,7 @@ func TestCertificateFiles(t *testing.T) {
 		{"no key", "ClientCertificate cert", "rc:3: error: channel 'c': cannot use the private key for ClientCertificate: there is none"},
 		{"no key file", "ClientCertificate cert\nClientKey nowhere", "rc:4: error: channel 'c': cannot use ClientKey: open $DIR/nowhere"},
 		{"not the key", "ClientCertificate cert\nClientKey otherkey", "rc:4: error: channel 'c': cannot use the private key for ClientCertificate: private key does not match public key"},
-		{"a password", "ClientCertificate cert\nClientKey locked", "rc:4: error: channel 'c': cannot use the private key for ClientCertificate: it is protected by a password"},
+		{"a password", "ClientCertificate cert\nClientKey locked", "rc:4: error: channel 'c': cannot use the private key for ClientCertificate: it is encrypted"},
 		{"no certificate", "ClientCertificate key", "rc:3: error: channel 'c': cannot use ClientCertificate: there is no certificate in it"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -76,12 +76,12 @@ func TestCipherString(t *testing.T) {
 		code        int
 		want, not   string
 	}{
-		{"in common", "TLSVersions -1.3\nCipherString AESGCM", 0, "", "of no effect"},
-		{"nothing in common", "TLSVersions -1.3\nCipherString CHACHA20", 1, "while waiting for the TLS handshake: the server closed the connection\nhint: the server ended the handshake: it may not have", ""},
-		{"TLS 1.3", "CipherString CHACHA20", 0, "", "of no effect"},
-		{"TLS 1.3 only", "TLSVersions -1.2\nCipherString CHACHA20", 0, "rc:9: warning: IMAPStore \"far\": CipherString is of no effect", ""},
-		{"a suite of TLS 1.3", "CipherString HIGH:TLS_AES_256_GCM_SHA384", 0, "'TLS_AES_256_GCM_SHA384' in CipherString is of no effect", ""},
-		{"nothing left", "CipherString HIGH:!HIGH", 1, "rc:8: error: channel 'c': CipherString 'HIGH:!HIGH': no cipher is left\nhint: known are groups", ""},
+		{"in common", "TLSVersions -1.3\nCipherString AESGCM", 0, "", "has no effect"},
+		{"nothing in common", "TLSVersions -1.3\nCipherString CHACHA20", 1, "while waiting for the TLS handshake: the server closed the connection\nhint: the server ended the handshake: it may not support the allowed ciphers", ""},
+		{"TLS 1.3", "CipherString CHACHA20", 0, "", "has no effect"},
+		{"TLS 1.3 only", "TLSVersions -1.2\nCipherString CHACHA20", 0, "rc:9: warning: IMAPStore \"far\": CipherString has no effect", ""},
+		{"a suite of TLS 1.3", "CipherString HIGH:TLS_AES_256_GCM_SHA384", 0, "'TLS_AES_256_GCM_SHA384' in CipherString has no effect", ""},
+		{"nothing left", "CipherString HIGH:!HIGH", 1, "rc:8: error: channel 'c': CipherString 'HIGH:!HIGH': no cipher is left\nhint: write groups", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, fmt.Sprintf("IMAPStore far\nHost %s\nPort %d\nTLSType IMAPS\nCertificateFile ca\nUser user\nPassCmd \"cat '$DIR/secret'\"\n%s",
@@ -109,7 +109,7 @@ func TestSelfSigned(t *testing.T) {
 	rc := "IMAPStore far\nHost 127.0.0.1\nTLSType IMAPS\nPort " + port
 	w := newWorld(t, rc)
 	w.run(1, "-a")
-	w.says(&w.err, "certificate of 127.0.0.1 refused: ", "hint: if you know that it is the right one, save it", "mbsync --get-cert 127.0.0.1:"+port+" >FILE")
+	w.says(&w.err, "certificate of 127.0.0.1 refused: ", "hint: if this is your own server, run", "mbsync --get-cert 127.0.0.1:"+port+" > FILE")
 
 	// Pinned, it is: then it is the missing greeting that fails.
 	w = newWorld(t, rc+"\nCertificateFile pin\nSystemCertificates no")

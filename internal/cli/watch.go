@@ -191,7 +191,7 @@ func (r *run) selectWatched(cfg *config.Config) ([]channel.Selection, bool) {
 			}
 		}
 		if len(kept) == 0 {
-			r.tellOfFile(event.Error, cfg.File, event.NothingToWatch{})
+			r.tellOfFile(event.Error, cfg.File, event.NothingToWatch{Watch: r.command("--watch")})
 			return nil, false
 		}
 		sel = kept

@@ -199,7 +199,7 @@ func (st *stmt) applyTLSVersions(d *draft) {
 		v := tlsVersion(number)
 		switch {
 		case v == 0:
-			st.errorf(t.text, "invalid TLS version %s", quote(t.text)).Hint = "known are: 1.0, 1.1, 1.2, 1.3, each with + or - before it"
+			st.errorf(t.text, "invalid TLS version %s", quote(t.text)).Hint = "possible values: 1.0, 1.1, 1.2, 1.3, each with + or - before it"
 		case sign == "+":
 			d.account.TLSVersions |= v
 		case sign == "-":

@@ -71,7 +71,7 @@ func (st *stmt) applyBufferLimit(d *draft) {
 	limit := d.global.BufferLimit
 	st.setSize(&limit)
 	if limit == 0 {
-		st.errorf(st.arg(), "BufferLimit %s: there must be some memory to work with", quote(st.arg()))
+		st.errorf(st.arg(), "BufferLimit %s is too small", quote(st.arg()))
 		return
 	}
 	d.global.BufferLimit = limit

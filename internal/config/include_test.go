@@ -165,7 +165,7 @@ func TestIncludeErrors(t *testing.T) {
 	if err != nil || len(cfg.Accounts) != 2 || len(notices) != 1 {
 		t.Fatal(err, notices)
 	}
-	if got := noticeText(notices[0]); got != `/etc/dup:1: warning: IMAPAccount "a" exists already in /etc/rc:1; its name refers to that one` {
+	if got := noticeText(notices[0]); got != `/etc/dup:1: warning: IMAPAccount "a" is already defined in /etc/rc:1, and that one is used` {
 		t.Error(got)
 	}
 }

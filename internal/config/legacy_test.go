@@ -84,7 +84,7 @@ func TestDeprecated(t *testing.T) {
 		{"RequireCRAM yes", M{"3: notice: \"RequireCRAM\" is deprecated: write `AuthMechs CRAM-MD5`"}, "AuthMechs CRAM-MD5"},
 		{"RequireCRAM no", M{"3: notice: \"RequireCRAM\" is deprecated and has no effect here: delete the line"}, ""},
 		{"UseSSLv2 yes\nUseSSLv3 no", M{
-			"3: warning: UseSSLv2 is ignored: SSL 2 and 3 are broken and no longer supported; delete the line",
+			"3: warning: UseSSLv2 is ignored: SSL 2 and 3 are insecure and not supported; delete the line",
 			"4: notice: \"UseSSLv3\" is deprecated and has no effect here: delete the line",
 		}, ""},
 		{"UseTLSv1 yes\nUseTLSv1.1 yes\nUseTLSv1.2 no", M{
@@ -109,11 +109,11 @@ func TestDeprecated(t *testing.T) {
 			"5: notice: \"UseTLSv1.1\" is deprecated: write `TLSVersions +1.1 +1.2`",
 		}, "TLSVersions +1.1"},
 		{"SSLVersion TLSv1 TLSv1.1 SSLv3", M{
-			"3: warning: \"SSLv3\" is ignored: it is broken and no longer supported",
+			"3: warning: \"SSLv3\" is ignored: it is insecure and not supported",
 			"3: notice: \"SSLVersion\" is deprecated: write `TLSVersions +1.0 +1.1`",
 		}, "TLSVersions +1.0 +1.1"},
 		{"SSLVersion SSLv3", M{
-			"3: warning: \"SSLv3\" is ignored: it is broken and no longer supported",
+			"3: warning: \"SSLv3\" is ignored: it is insecure and not supported",
 			"3: notice: \"SSLVersion\" is deprecated and has no effect here: delete the line",
 		}, ""},
 		// The last of several lines counts.
@@ -281,7 +281,7 @@ func TestOtherWarnings(t *testing.T) {
 	want := []string{
 		`3: warning: unknown IMAP extension "COMPRES", did you mean COMPRESS?`,
 		`3: warning: unknown IMAP extension "FROBNICATE"`,
-		`4: warning: the file is not valid UTF-8; mailbox names beyond ASCII will not match`,
+		`4: warning: the file is not valid UTF-8; non-ASCII mailbox names will not match`,
 	}
 	if diff := cmp.Diff(want, noticeTexts(notices)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

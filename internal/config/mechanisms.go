@@ -60,7 +60,7 @@ func isMechanism(name string) bool {
 }
 
 // mechanismsHint lists the known names.
-var mechanismsHint = "known are: " + strings.Join(knownMechanisms, ", ") + ", and * for all that are safe"
+var mechanismsHint = "possible values: " + strings.Join(knownMechanisms, ", ") + ", and * for all that are secure enough"
 
 // meantMechanism returns a question for an error: whether a known mechanism was meant.
 // "": there is no guess.

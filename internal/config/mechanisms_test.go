@@ -41,14 +41,14 @@ func TestMechanismNames(t *testing.T) {
 		var want []string
 		if tt.meant != "" {
 			want = []string{"3: warning: unknown authentication mechanism " + tt.meant +
-				" (known are: EXTERNAL, SCRAM-SHA-256-PLUS, SCRAM-SHA-256, SCRAM-SHA-1-PLUS, SCRAM-SHA-1, OAUTHBEARER, XOAUTH2, CRAM-MD5, PLAIN, LOGIN, and * for all that are safe)"}
+				" (possible values: EXTERNAL, SCRAM-SHA-256-PLUS, SCRAM-SHA-256, SCRAM-SHA-1-PLUS, SCRAM-SHA-1, OAUTHBEARER, XOAUTH2, CRAM-MD5, PLAIN, LOGIN, and * for all that are secure enough)"}
 		}
 		if got := noticeTexts(notices); !slices.Equal(got, want) {
 			t.Errorf("%s:\n got %q\nwant %q", tt.args, got, want)
 		}
 	}
 	got := errorTexts(t, withAccount(`AuthMechs "PLAIN LOGIN"`))
-	if len(got) != 1 || !strings.HasPrefix(got[0], `3: invalid authentication mechanism "PLAIN LOGIN", did you mean PLAIN LOGIN? (spaces separate the names) (known are: `) {
+	if len(got) != 1 || !strings.HasPrefix(got[0], `3: invalid authentication mechanism "PLAIN LOGIN", did you mean PLAIN LOGIN? (spaces separate the names) (possible values: `) {
 		t.Errorf("%q", got)
 	}
 }

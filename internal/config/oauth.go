@@ -55,7 +55,7 @@ type OAuth struct {
 	// User is the user whose consent is asked for; "": that of the account.
 	User string
 	// Store says where the tokens are: in TokenFile, which is encrypted if TokenKeyCmd is
-	// set; in the key chain; or with the commands TokenLoadCmd and TokenSaveCmd. The lock
+	// set; in the keyring; or with the commands TokenLoadCmd and TokenSaveCmd. The lock
 	// of each store is a file beside TokenFile.
 	Store                      TokenStore
 	TokenFile, TokenKeyCmd     string

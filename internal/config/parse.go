@@ -406,7 +406,7 @@ func (p *parser) unknown(st *stmt) {
 	if p.inGlobal {
 		if sections := sectionsWith(word); len(sections) > 0 {
 			p.errorf(st.pos, word, "keyword %s before any section", quote(word)).
-				Hint = "it belongs into a section: " + strings.Join(sections, ", ")
+				Hint = "move it into a section: " + strings.Join(sections, ", ")
 			return
 		}
 		names := d.kind.names()
@@ -418,11 +418,11 @@ func (p *parser) unknown(st *stmt) {
 	}
 	e := p.errorf(st.pos, word, "unknown keyword %s in %s", quote(word), d.label())
 	if sections := sectionsWith(word); len(sections) > 0 {
-		e.Hint = "it belongs into a section: " + strings.Join(sections, ", ")
+		e.Hint = "move it into a section: " + strings.Join(sections, ", ")
 		return
 	}
 	if sectionKinds()[0].keyword(word) != nil {
-		e.Hint = "it is a global option and belongs to the beginning of the file"
+		e.Hint = "move it to the beginning of the file: it is a global option"
 		return
 	}
 	if near := p.suggest(e, d.kind.names()); near != "" {

@@ -19,7 +19,7 @@ func TestErrors(t *testing.T) {
 		{"misspelled section", strings.Replace(withChannel("Create Near"), "Channel", "Chanel", 1), []string{`9: unknown keyword "Chanel" (did you mean Channel?)`}},
 		{"misspelled first section", "IMAPStor s\nHost h\n\nMaildirStore n\nInbox i\n\nChannel c\nFar :s:\nNear :n:\n", []string{`1: unknown keyword "IMAPStor" (did you mean IMAPStore?)`}},
 		{"nothing like it", "Frobnicate c\n", []string{`1: unknown keyword "Frobnicate"`}},
-		{"section keyword first", "Host h\n", []string{`1: keyword "Host" before any section (it belongs into a section: IMAPAccount, IMAPStore)`}},
+		{"section keyword first", "Host h\n", []string{`1: keyword "Host" before any section (move it into a section: IMAPAccount, IMAPStore)`}},
 		{"no argument", "FSync\n", []string{`1: missing argument after "FSync"`}},
 		{"only a comment as argument", "FSync # yes\n", []string{`1: missing argument after "FSync"`}},
 		{"excess", "FSync yes no\n", []string{`1: excess token "no" after the argument of FSync`}},
@@ -30,7 +30,7 @@ func TestErrors(t *testing.T) {
 		{"open quote at the keyword", "\"FSync yes\n", []string{`1: unterminated quote after "FSync yes"`}},
 		{"NUL", "FSync y\x00es\n", []string{`1: NUL byte in the line`}},
 		{"size", "BufferLimit 5g\n", []string{`1: invalid size "5g" for BufferLimit`}},
-		{"no buffer", "BufferLimit 0k\n", []string{`1: BufferLimit "0k": there must be`}},
+		{"no buffer", "BufferLimit 0k\n", []string{`1: BufferLimit "0k" is too small`}},
 		{"delimiter", "FieldDelimiter ab\nFieldDelimiter x\nFieldDelimiter /\nFieldDelimiter \"\"\n", []string{`1: invalid delimiter "ab"`, `2: invalid delimiter "x"`, `3: invalid`, `4: invalid delimiter ""`}},
 		{"all at once, in order", "FSync x\nChannel c\nFar f\nBad y\n\nGlob z\n", []string{
 			`1: invalid boolean "x"`,
@@ -44,8 +44,8 @@ func TestErrors(t *testing.T) {
 		{"stray keyword", withChannel("", "Patterns *"), []string{`13: keyword "Patterns" outside of any section (an empty line has ended Channel "c"`}},
 		{"stray elsewhere", withChannel("", "Host x"), []string{`13: keyword "Host" outside of any section`}},
 		{"no empty line between", "MaildirStore n\nPath /n/\nChannel c\nFar :n:a\nNear :n:b\n", []string{`3: Channel begins in the middle of MaildirStore "n" (put an empty line before it)`}},
-		{"keyword of another section", withChannel("AltMap yes"), []string{`12: unknown keyword "AltMap" in Channel "c" (it belongs into a section: MaildirStore)`}},
-		{"global keyword in section", withChannel("FSync yes"), []string{`12: unknown keyword "FSync" in Channel "c" (it is a global option`}},
+		{"keyword of another section", withChannel("AltMap yes"), []string{`12: unknown keyword "AltMap" in Channel "c" (move it into a section: MaildirStore)`}},
+		{"global keyword in section", withChannel("FSync yes"), []string{`12: unknown keyword "FSync" in Channel "c" (move it to the beginning of the file: it is a global option`}},
 		{"misspelled and therefore missing", "IMAPAccount a\nHsot h\n", []string{`2: unknown keyword "Hsot" in IMAPAccount "a" (did you mean Host?)`}},
 		{"no name", "Channel\nFar :a:\n", []string{`1: missing name after "Channel"`, `1: Channel "" has no Near`}},
 		{"empty name", "MaildirStore \"\"\n", []string{`1: empty name after "MaildirStore"`}},
@@ -67,7 +67,7 @@ func TestErrors(t *testing.T) {
 		{"command", withAccount(`PassCmd "+ "`, `UserCmd ""`), []string{`3: PassCmd: the command is empty`, `4: UserCmd: the command is empty`}},
 		{"mechanism", withAccount("AuthMechs PLAIN \"a b\" LOGIN"), []string{`3: invalid authentication mechanism "a b"`}},
 		{"TLS type", withAccount("TLSType IMAP"), []string{`3: invalid argument "IMAP" for TLSType (did you mean IMAPS?)`}},
-		{"TLS type, wild", withAccount("TLSType yes"), []string{`3: invalid argument "yes" for TLSType (known are: None, STARTTLS, IMAPS)`}},
+		{"TLS type, wild", withAccount("TLSType yes"), []string{`3: invalid argument "yes" for TLSType (possible values: None, STARTTLS, IMAPS)`}},
 		{"TLS versions", withAccount("TLSVersions 1.1 +1.4 TLSv1"), []string{`3: TLS version "1.1" without a sign (write +1.1 to allow it`, `3: invalid TLS version "+1.4"`, `3: invalid TLS version "TLSv1"`}},
 		{"no TLS version", withAccount("TLSVersions -1.2", "TLSVersions -1.3"), []string{`4: IMAPAccount "a": no TLS version is left`}},
 		{"certificate", withAccount("CertificateFile ~/no.pem\nSystemCertificates no"), []string{`3: cannot read CertificateFile '/home/me/no.pem': file does not exist`}},
@@ -94,8 +94,8 @@ func TestErrors(t *testing.T) {
 		{"stores may follow", "Channel c\nFar :f:\nNear :n:\nSyncState *\n\n" + twoStores, nil},
 		{"no far", twoStores + "Channel c\nNear :n:\n", []string{`9: Channel "c" has no Far`}},
 		{"sync word", withChannel("Sync Pul Nw PullNw"), []string{`12: invalid argument "Pul" for Sync (did you mean Pull?)`, `12: invalid argument "Nw" for Sync (did you mean New?)`, `12: invalid argument "PullNw" for Sync (did you mean PullNew?)`}},
-		{"side word", withChannel("Create yes"), []string{`12: invalid argument "yes" for Create (known are: None, Far, Near, Both)`}},
-		{"expire side", withChannel("ExpireSide Both"), []string{`12: invalid argument "Both" for ExpireSide (known are: Far, Near)`}},
+		{"side word", withChannel("Create yes"), []string{`12: invalid argument "yes" for Create (possible values: None, Far, Near, Both)`}},
+		{"expire side", withChannel("ExpireSide Both"), []string{`12: invalid argument "Both" for ExpireSide (possible values: Far, Near)`}},
 		{"expunge twice", withChannel("ExpungeSolo Both", "Expunge Near"), []string{`13: Channel "c": both Expunge and ExpungeSolo are set for the near side`}},
 		{"expunge on different sides", withChannel("ExpungeSolo Far", "Expunge Near"), nil},
 		{"expunge against global", "Expunge Near\n" + withChannel("ExpungeSolo Near"), []string{`13: Channel "c": both Expunge and ExpungeSolo`}},
@@ -423,7 +423,7 @@ func TestMaxSizeOfChannel(t *testing.T) {
 			t.Errorf("%s: %d from %v", s.Name, s.MaxSize, s.Pos("MaxSize"))
 		}
 	}
-	want := []string{`13: warning: MaxSize changes the limit of MaildirStore "f" that line 4 has set`}
+	want := []string{`13: warning: MaxSize replaces the limit of MaildirStore "f" that line 4 has set`}
 	if diff := cmp.Diff(want, noticeTexts(notices)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -457,10 +457,10 @@ func TestDuplicateNames(t *testing.T) {
 	cfg, notices := mustParse(t, "IMAPAccount a\nHost h\n\nIMAPAccount a\nHost i\n\n"+
 		"MaildirStore f\nPath /1/\n\nIMAPStore f\nAccount a\n\nChannel c\nFar :f:a\nNear :f:b\nSyncState *\n\nChannel c\nFar :f:c\nNear :f:d\nSyncState *\n\nGroup g c\n\nGroup g c\n")
 	want := []string{
-		`4: warning: IMAPAccount "a" exists already in line 1; its name refers to that one`,
-		`10: warning: IMAPStore "f" exists already in line 7; its name refers to that one`,
-		`18: warning: Channel "c" exists already in line 13; its name refers to that one`,
-		`25: warning: Group "g" exists already in line 23; its name refers to that one`,
+		`4: warning: IMAPAccount "a" is already defined in line 1, and that one is used`,
+		`10: warning: IMAPStore "f" is already defined in line 7, and that one is used`,
+		`18: warning: Channel "c" is already defined in line 13, and that one is used`,
+		`25: warning: Group "g" is already defined in line 23, and that one is used`,
 	}
 	if diff := cmp.Diff(want, noticeTexts(notices)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -134,7 +134,7 @@ func TestPresetErrors(t *testing.T) {
 		"IMAPAccount a\nProvider example.org\n":      {`2: unknown provider "example.org" (write Host, Port and TLSType instead; known providers are: ` + known + ")"},
 		"IMAPAccount a\nProvider\n":                  {`2: missing argument after "Provider"`},
 		"IMAPAccount a\nProvider gmail yahoo\n":      {`2: excess token "yahoo" after the argument of Provider (an argument that contains spaces needs double quotes around it)`},
-		"Provider gmail\n":                           {`1: keyword "Provider" before any section (it belongs into a section: IMAPAccount, IMAPStore)`},
+		"Provider gmail\n":                           {`1: keyword "Provider" before any section (move it into a section: IMAPAccount, IMAPStore)`},
 		"IMAPAccount a\nProvder gmail\nHost h\n":     {`2: unknown keyword "Provder" in IMAPAccount "a" (did you mean Provider?)`},
 		// An account and a preset in the store are too much.
 		"IMAPAccount a\nHost h\n\nIMAPStore s\nAccount a\nProvider gmail\n": {`6: IMAPStore "s" has an Account, but also Provider, which belongs to the account`},

@@ -95,8 +95,8 @@ func TestSpecialErrors(t *testing.T) {
 	}
 	_, notices := mustParse(t, serverAndDisk+"Channel c\nFar :i:Special:Snet\nNear :n:\n\nChannel d\nFar :i:\nNear :n:\nPatterns !Special:Offers !Special:Archives\n")
 	if got, want := noticeTexts(notices), []string{
-		`8: warning: "Special:Snet" is taken for the name of a mailbox; did you mean Special:Sent?`,
-		`14: warning: "Special:Archives" is taken for the name of a mailbox; did you mean Special:Archive?`,
+		`8: warning: "Special:Snet" is not a special use, so it is the name of a mailbox; did you mean Special:Sent?`,
+		`14: warning: "Special:Archives" is not a special use, so it is the name of a mailbox; did you mean Special:Archive?`,
 	}; !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}

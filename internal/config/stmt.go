@@ -177,7 +177,7 @@ func (st *stmt) unknownWord(word string, known []string) {
 	if near := nearest(word, known); near != "" {
 		e.Hint = "did you mean " + near + "?"
 	} else {
-		e.Hint = "known are: " + strings.Join(known, ", ")
+		e.Hint = "possible values: " + strings.Join(known, ", ")
 	}
 }
 

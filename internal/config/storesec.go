@@ -52,7 +52,7 @@ func (st *stmt) applyInbox(d *draft) {
 
 func (st *stmt) applyFlatten(d *draft) {
 	if strings.Contains(st.arg(), "/") {
-		st.errorf(st.arg(), "Flatten %s contains the hierarchy delimiter", quote(st.arg())).Hint = "use anything without a /, for example a dot"
+		st.errorf(st.arg(), "Flatten %s contains the hierarchy delimiter", quote(st.arg())).Hint = "use a delimiter without /, for example a dot"
 		return
 	}
 	d.store.Flatten = st.arg()
@@ -136,6 +136,6 @@ func (p *parser) finishMaildirStore(d *draft) {
 	inside, ok := strings.CutPrefix(d.store.Path, m.Inbox+string(filepath.Separator))
 	if ok && m.Inbox != "" && inside != "" && inside != "." {
 		p.errorf(at, d.store.Path, "%s: Path %s is inside Inbox %s", d.label(), quote(d.store.Path), quote(m.Inbox)).
-			Hint = "put the Inbox into the Path, or both side by side"
+			Hint = "put Inbox below Path, or both in separate directories"
 	}
 }

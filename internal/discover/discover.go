@@ -89,7 +89,7 @@ const (
 )
 
 // ErrNone says that a source knows no server.
-var ErrNone = errors.New("it knows no server")
+var ErrNone = errors.New("no server found")
 
 // Find finds the servers of an address. It returns when no source can still give a better
 // answer, or at the time limit. The error is only that of ctx.

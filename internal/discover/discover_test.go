@@ -278,7 +278,7 @@ func TestHostileAnswers(t *testing.T) {
 		"without TLS": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "http://example.org/x", http.StatusFound)
 		}, "without TLS"},
-		"endless": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }, "from page to page"},
+		"endless": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }, "too many redirects"},
 		"failure": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }, "HTTP 500"},
 		"HTML":    {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html><body>Welcome</html>")) }, "not in the format"},
 		"nothing": {func(http.ResponseWriter, *http.Request) {}, "not in the format"},

@@ -37,9 +37,9 @@ func newWeb(t http.RoundTripper) *web {
 		CheckRedirect: func(r *http.Request, via []*http.Request) error {
 			switch {
 			case r.URL.Scheme != "https":
-				return errors.New("it leads to a page without TLS")
+				return errors.New("it redirects to a page without TLS")
 			case len(via) > maxRedirects:
-				return errors.New("it leads from page to page")
+				return errors.New("too many redirects")
 			}
 			r.Header.Del("Referer")
 			return nil

@@ -114,7 +114,7 @@ var disowned = []scenario{
 	},
 	{
 		name: "UIDs of other messages", rules: "sync adopt",
-		far: "val=7 1:B 2:A", near: "1:A 2:B", state: "pulled=2 pushed=2 1-1 2-2", wantErr: "genuinely",
+		far: "val=7 1:B 2:A", near: "1:A 2:B", state: "pulled=2 pushed=2 1-1 2-2", wantErr: "is a different message now",
 		wantFar: "1:B 2:A", wantNear: "1:A 2:B", wantState: "pulled=2 pushed=2 1-1 2-2",
 	},
 	{

@@ -141,7 +141,7 @@ func (r *recovery) judge() error {
 	}
 	switch {
 	case other != 0 && (r.changed() || other < r.last || r.agree == 0):
-		return fmt.Errorf("%w genuinely on the %s side: UID %d is a different message now%s", r.kind(), t, other, r.looks())
+		return fmt.Errorf("%w on the %s side: UID %d is a different message now%s", r.kind(), t, other, r.looks())
 	case r.agree < enoughAgree && r.agree*100 < total*enoughAgreePercent:
 		return &tooFewError{fmt.Errorf("%w on the %s side; unable to recover: only %d of %d messages can be identified%s", r.kind(), t, r.agree, total, r.looks())}
 	}

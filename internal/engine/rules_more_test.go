@@ -313,7 +313,7 @@ var validityScenarios = []scenario{
 	},
 	{
 		name: "genuine change", rules: "sync",
-		far: "val=7 1:X 2:B 3:C", near: "1:A 2:B 3:C", state: "pulled=3 pushed=3 1-1 2-2 3-3", wantErr: "genuinely on the far side",
+		far: "val=7 1:X 2:B 3:C", near: "1:A 2:B 3:C", state: "pulled=3 pushed=3 1-1 2-2 3-3", wantErr: "is a different message now",
 		wantFar: "1:X 2:B 3:C", wantNear: "1:A 2:B 3:C", wantState: "pulled=3 pushed=3 1-1 2-2 3-3",
 	},
 	{
@@ -386,7 +386,7 @@ var validityScenarios = []scenario{
 	},
 	{
 		name: "made anew with other messages", rules: "sync expunge-far expunge-near",
-		far: "next=3 1:X 2:Y", near: "1:A 2:B 3:C", state: "pulled=3 pushed=3 1-1 2-2 3-3", wantErr: "UIDNEXT went back genuinely on the far side: UID 1 is",
+		far: "next=3 1:X 2:Y", near: "1:A 2:B 3:C", state: "pulled=3 pushed=3 1-1 2-2 3-3", wantErr: "UIDNEXT went back on the far side: UID 1 is",
 		wantFar: "1:X 2:Y", wantNear: "1:A 2:B 3:C", wantState: "pulled=3 pushed=3 1-1 2-2 3-3",
 	},
 	{

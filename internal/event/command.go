@@ -191,7 +191,9 @@ type ReloadFailed struct{}
 func (ReloadFailed) Code() Code { return "reload-failed" }
 
 // NothingToWatch: no channel is to be watched.
-type NothingToWatch struct{}
+type NothingToWatch struct {
+	Watch string // the command that watches channels
+}
 
 // Code implements Fact.
 func (NothingToWatch) Code() Code { return "nothing-to-watch" }

@@ -244,7 +244,7 @@ type CommandWithoutOutput struct {
 // Code implements Fact.
 func (CommandWithoutOutput) Code() Code { return "command-without-output" }
 
-// KeychainUnusable: the key chain of the system cannot be used.
+// KeychainUnusable: the keyring of the system cannot be used.
 type KeychainUnusable struct{}
 
 // Code implements Fact.
@@ -256,13 +256,13 @@ type KeychainNeedsHost struct{}
 // Code implements Fact.
 func (KeychainNeedsHost) Code() Code { return "keychain-needs-host" }
 
-// KeychainNeedsSession: there is no session bus, over which the key chain is reached.
+// KeychainNeedsSession: there is no session bus, over which the keyring is reached.
 type KeychainNeedsSession struct{}
 
 // Code implements Fact.
 func (KeychainNeedsSession) Code() Code { return "keychain-needs-session" }
 
-// NotInKeychain: the key chain does not have the password.
+// NotInKeychain: the keyring does not have the password.
 type NotInKeychain struct {
 	Command string // adds it
 }
@@ -446,6 +446,7 @@ func (NoNameService) Code() Code { return "no-name-service" }
 
 // ConnectionRefused: nothing listens on that port.
 type ConnectionRefused struct {
+	Address    string // host and port
 	Host, Port Keyword
 }
 

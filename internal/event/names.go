@@ -62,9 +62,10 @@ func (NameOfOldVersion) Code() Code { return "name-of-old-version" }
 type PatternsMatchNothing struct {
 	// Line holds the words to write instead, as far as they are known; Sure: they are
 	// certain.
-	Line   []string
-	Sure   bool
-	Stores [2]string
+	Line []string
+	Sure bool
+	// List is the command that lists the mailboxes.
+	List string
 	// SubscribedOnly holds the lines where it is set for the stores.
 	SubscribedOnly []Place
 }
@@ -98,7 +99,8 @@ type UseNotFound struct {
 	// Boxes have the use; none or several. Was is the mailbox of the last run; "": unknown.
 	Boxes []string
 	Was   string
-	Store string
+	// List is the command that lists the mailboxes.
+	List string
 }
 
 // Code implements Fact.

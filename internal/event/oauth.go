@@ -10,7 +10,9 @@ type ConsentNeeded struct {
 func (ConsentNeeded) Code() Code { return "consent-needed" }
 
 // ConsentRefused: the user, or the provider, has refused access to the mail.
-type ConsentRefused struct{}
+type ConsentRefused struct {
+	Command string // to log in
+}
 
 // Code implements Fact.
 func (ConsentRefused) Code() Code { return "consent-refused" }
@@ -58,13 +60,13 @@ type TokenKeyWrong struct {
 // Code implements Fact.
 func (TokenKeyWrong) Code() Code { return "token-key-wrong" }
 
-// TokenKeyringSilent: the key chain does not answer.
+// TokenKeyringSilent: the keyring does not answer.
 type TokenKeyringSilent struct{}
 
 // Code implements Fact.
 func (TokenKeyringSilent) Code() Code { return "token-keyring-silent" }
 
-// TokenKeyringUnusable: the key chain cannot be used for tokens.
+// TokenKeyringUnusable: the keyring cannot be used for tokens.
 type TokenKeyringUnusable struct {
 	Keyword Keyword // TokenStore
 }
@@ -110,6 +112,7 @@ func (AuthenticatedNotConnected) Code() Code { return "authenticated-not-connect
 type AccountUnknown struct {
 	Name, File string
 	Meant      string // the most similar name; "": none
+	List       string // the command that lists the accounts
 }
 
 // Code implements Fact.

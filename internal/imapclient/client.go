@@ -106,7 +106,7 @@ func (c *Client) begin(ctx context.Context, greeting *command) error {
 	}
 	if c.opts.Security == StartTLS {
 		if c.hs.preauth {
-			return c.lost("", errors.New("the server considers us logged in before STARTTLS, which is unsafe"))
+			return c.lost("", errors.New("the server reports a login before STARTTLS, which is not secure"))
 		}
 		if err := c.startTLS(ctx); err != nil {
 			return err

@@ -196,7 +196,7 @@ func (h *handshake) compareCaps(want string) (wrong string) {
 	h.heard = nil
 	switch {
 	case heard == nil:
-		return "the server does not tell its capabilities"
+		return "the server does not report its capabilities"
 	case heard.String() != want:
 		return "the server has other capabilities than before"
 	}
@@ -273,7 +273,7 @@ func (h *handshake) loginAnswered(cmd *command, err error, others int) error {
 	}
 	if others > 0 {
 		h.grace = time.AfterFunc(behindLoginGrace, func() {
-			h.end(h.surprise("", &SurpriseError{What: "the server does not answer what was sent behind the login", Incapable: true}))
+			h.end(h.surprise("", &SurpriseError{What: "the server does not answer the commands that were sent with the login", Incapable: true}))
 		})
 	}
 	return nil

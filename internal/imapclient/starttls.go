@@ -21,7 +21,7 @@ func (c *Client) startTLS(ctx context.Context) error {
 		// What came in plain text behind the OK would count as if it had been
 		// encrypted; nobody honest sends anything.
 		if n := len(c.dec.Buffered()); n > 0 {
-			return c.lost("STARTTLS", fmt.Errorf("the server sent %d bytes of plain text behind its answer, which looks like an attack", n))
+			return c.lost("STARTTLS", fmt.Errorf("the server sent %d bytes of plain text after its response, which may be an attack", n))
 		}
 		t, err := c.link.StartTLS(ctx, c.opts.TLS)
 		if err != nil {

@@ -22,7 +22,7 @@ type sender struct {
 }
 
 // errLiteralLength says that a literal had not the length it promised.
-var errLiteralLength = errors.New("message has not the size that was announced")
+var errLiteralLength = errors.New("message does not have the announced size")
 
 // Write takes bytes of a literal.
 func (s *sender) Write(p []byte) (int, error) {

@@ -9,16 +9,16 @@ import (
 	"github.com/zalando/go-keyring"
 )
 
-// keyringTimeout is how long the key chain may take. A locked one may never answer.
+// keyringTimeout is how long the keyring may take. A locked one may never answer.
 const keyringTimeout = 5 * time.Second
 
-// keyringService names the items of the key chain.
+// keyringService names the items of the keyring.
 const keyringService = "isync OAuth"
 
-// ErrKeyringSilent says that the key chain has not answered.
+// ErrKeyringSilent says that the keyring has not answered.
 var ErrKeyringSilent = fmt.Errorf("it has not answered within %d seconds; it may be locked", keyringTimeout/time.Second)
 
-// KeyringStore keeps a grant in the key chain of the system.
+// KeyringStore keeps a grant in the keyring of the system.
 type KeyringStore struct {
 	Account string
 }
@@ -28,9 +28,9 @@ var (
 	_ Reserved = (*reservedItem)(nil)
 )
 
-func (s *KeyringStore) String() string { return "the key chain of the system" }
+func (s *KeyringStore) String() string { return "the keyring of the system" }
 
-// ask makes a request to the key chain. The library cannot give one up, so it goes on by
+// ask makes a request to the keyring. The library cannot give one up, so it goes on by
 // itself after the time limit.
 func (s *KeyringStore) ask(ctx context.Context, request func() error) error {
 	done := make(chan error, 1)
@@ -65,10 +65,10 @@ func (s *KeyringStore) Load(ctx context.Context) (*Grant, error) {
 	return g, storeError(s, err)
 }
 
-// reservedItem is an item of the key chain that can be written.
+// reservedItem is an item of the keyring that can be written.
 type reservedItem struct{ s *KeyringStore }
 
-// Reserve implements Store. It finds out whether the key chain can be read.
+// Reserve implements Store. It finds out whether the keyring can be read.
 func (s *KeyringStore) Reserve(ctx context.Context) (Reserved, error) {
 	_, err := s.Load(ctx)
 	if err != nil && !errors.Is(err, ErrDamaged) {

@@ -69,7 +69,7 @@ func (p *planner) explainCopy(t syncstate.Side, c *Copy, isNew bool) {
 	why, what := "", ""
 	switch {
 	case isNew && c.UID <= p.State.MaxUID[t.Other()]:
-		why = "passed over earlier, "
+		why = "not copied by earlier runs, "
 	case isNew:
 		why = "new, "
 	}

@@ -89,7 +89,7 @@ func (p *planner) unknown(s syncstate.Side, j int32, m *mail.Meta) bool {
 	}
 	if m.UID <= p.State.MaxUID[s] && !p.Retry[s].Contains(m.UID) {
 		if !ops.Old {
-			p.passOver(s, m, "was passed over earlier, and Old is not %sed")
+			p.passOver(s, m, "was not copied by earlier runs, and Old is not %sed")
 			return false
 		}
 		if p.Rules.MaxMessages > 0 && s == p.State.KeepSide() && m.UID <= p.State.MaxExpired && !p.important(m.Flags) {
@@ -148,7 +148,7 @@ func (p *planner) known(s syncstate.Side, i int, m *mail.Meta) {
 			p.abandon(s, i, r, w)
 			return
 		}
-		p.passOver(s, m, "an earlier run did not get done with it, so it is still to be %sed")
+		p.passOver(s, m, "an earlier run did not complete it, so it is still to be %sed")
 	case r.Has(syncstate.Skipped):
 		if !ops.Upgrade || p.doomed(m.Flags) {
 			p.passOver(s, m, "too big for an old version, and still not %sed (no Upgrade in Sync, or it is to be expunged)")

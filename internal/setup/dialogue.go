@@ -358,7 +358,7 @@ func (d *dialogue) keepIn(ctx context.Context, places []Keeper) error {
 			continue
 		}
 		if has {
-			d.print("The key chain contains a password of this user. mbsync uses it.")
+			d.print("The keyring contains a password of this user. mbsync uses it.")
 			d.password = ""
 			return nil
 		}

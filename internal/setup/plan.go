@@ -15,7 +15,7 @@ type Keeper string
 
 // The places for passwords.
 const (
-	InKeyring Keeper = "keyring" // the key chain of the system
+	InKeyring Keeper = "keyring" // the keyring of the system
 	InPass    Keeper = "pass"    // the password manager pass
 	InFile    Keeper = "file"    // a file that only the user can read
 	ByCommand Keeper = "command" // wherever a command finds it

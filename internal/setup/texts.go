@@ -12,17 +12,17 @@ const textAppPassword = `For %s, create an app password. It is for one program o
 %s`
 
 const textTokenOnly = `%s: passwords are not accepted. Log in with OAuth, which needs a client ID
-that you have to register, or with an access token that a command of yours prints (password).`
+that you have to register, or with an access token that your own command prints (password).`
 
 const textOAuth = `
 With a password, mbsync needs nothing else. With OAuth, you log in in a browser, and
 mbsync stores no password. OAuth needs a client ID, which you have to register.`
 
 var keeperTexts = map[Keeper]string{
-	InKeyring: "the key chain of the system",
+	InKeyring: "the keyring of the system",
 	InPass:    "the password manager pass",
 	InFile:    "a file that only you can read (not encrypted)",
-	ByCommand: "a command of your own prints it",
+	ByCommand: "your own command prints it",
 	Nowhere:   "nowhere: each run asks for it",
 }
 

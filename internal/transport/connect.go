@@ -160,7 +160,7 @@ func bareHost(host string) string {
 }
 
 // errNoAddress is what a name without addresses leads to.
-var errNoAddress = errors.New("it has none")
+var errNoAddress = errors.New("the name has no address")
 
 // addresses returns the addresses of a host in the order to try them: the
 // system's, with the two families by turns (RFC 8305 §4).

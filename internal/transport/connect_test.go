@@ -147,7 +147,7 @@ func TestHappyEyeballs(t *testing.T) {
 			"192.0.2.1@0s", 10 * time.Millisecond,
 			"cannot connect to mail.example.org:993: 192.0.2.1:993: connection refused",
 		},
-		{"no address", nil, nil, "", 0, "cannot find the address of mail.example.org: it has none"},
+		{"no address", nil, nil, "", 0, "cannot find the address of mail.example.org: the name has no address"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

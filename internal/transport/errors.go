@@ -32,7 +32,7 @@ type TimeoutError struct {
 
 func (e *TimeoutError) Error() string {
 	if e.Sending {
-		return fmt.Sprintf("server has taken no data for %v", e.After)
+		return fmt.Sprintf("server has accepted no data for %v", e.After)
 	}
 	if e.Talking {
 		return fmt.Sprintf("server has sent only unsolicited data for %v", e.After)

@@ -108,7 +108,7 @@ func ClientCertificate(cert, key []byte) (tls.Certificate, error) {
 			break
 		}
 		if block.Type == "ENCRYPTED PRIVATE KEY" || strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED") {
-			return tls.Certificate{}, &KeyError{errors.New("it is protected by a password, which cannot be asked for; openssl pkey takes it off")}
+			return tls.Certificate{}, &KeyError{errors.New("it is encrypted; to decrypt it: openssl pkey -in FILE -out NEWFILE")}
 		}
 		found = found || strings.HasSuffix(block.Type, "PRIVATE KEY")
 	}

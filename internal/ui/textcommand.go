@@ -11,12 +11,12 @@ import (
 )
 
 // tryHelp is the advice for unusable command lines.
-const tryHelp = "'mbsync --help' lists the options, mbsync(1) explains them"
+const tryHelp = "run 'mbsync --help', or read mbsync(1)"
 
 // Hints of mdconvert.
 const (
-	tryConvertHelp = "'mdconvert --help' lists the options, mdconvert(1) explains them"
-	hintMaildir    = "name the directory that has the sub-directories cur, new, and tmp"
+	tryConvertHelp = "run 'mdconvert --help', or read mdconvert(1)"
+	hintMaildir    = "give the directory that contains the directories cur, new and tmp"
 )
 
 // commandWordings are about the command line.
@@ -26,7 +26,7 @@ var commandWordings = []wording{
 		case f.Program == "mdconvert":
 			return f.Err.Error(), tryConvertHelp
 		case f.Joined != "":
-			return f.Err.Error(), "what follows -c in the same word are further options; write -c " + f.Joined
+			return f.Err.Error(), "letters after -c are further options; write -c " + f.Joined
 		}
 		return f.Err.Error(), tryHelp
 	}),
@@ -37,12 +37,12 @@ var commandWordings = []wording{
 		}
 		return fmt.Sprintf("the command of %s has failed: %s", f.Keyword, why), "the mail is not affected; to try the command: " + f.Command + " </dev/null"
 	}),
-	says(func(event.Reloaded) string { return "the configuration file was read again, and is used from now on" }),
+	says(func(event.Reloaded) string { return "the configuration file was reloaded" }),
 	advises(func(event.ReloadFailed) (string, string) {
-		return "the configuration file has errors, so the former configuration stays in use", "correct the errors that are shown above, and send SIGHUP again"
+		return "the configuration file has errors; mbsync continues with the former configuration", "correct the errors above, then send SIGHUP again"
 	}),
-	advises(func(event.NothingToWatch) (string, string) {
-		return "there is no channel to watch: each has 'Watch no', or belongs to a group with 'Watch no'", "name the channels on the command line: mbsync --watch CHANNEL..."
+	advises(func(f event.NothingToWatch) (string, string) {
+		return "there is no channel to watch: each has 'Watch no', or belongs to a group with 'Watch no'", "give the channels on the command line: " + f.Watch + " CHANNEL..."
 	}),
 	advises(func(f event.AlreadyWatched) (string, string) {
 		text := "another 'mbsync --watch' is running with this configuration file"
@@ -65,10 +65,13 @@ var commandWordings = []wording{
 		return fmt.Sprintf("-a stands for all channels; '%s' is ignored", f.Name)
 	}),
 	says(func(f event.Interrupted) string {
-		return f.Signal + ": stopping; the next run goes on from here"
+		if f.Signal == "interrupt" {
+			return "interrupted; run mbsync again to continue"
+		}
+		return "stopped by signal '" + f.Signal + "'; run mbsync again to continue"
 	}),
 	advises(func(event.NoChannelNamed) (string, string) {
-		return "no channel was named", "name channels or groups, or use -a for all channels; " + tryHelp
+		return "no channel was given", "give channels or groups, or -a for all channels; " + tryHelp
 	}),
 	says(func(f event.NoChannels) string { return "no channels are configured in " + f.File }),
 	advises(func(f event.ChannelUnknown) (text, hint string) {
@@ -82,14 +85,14 @@ var commandWordings = []wording{
 		return fmt.Sprintf("group '%s' names channel '%s', which does not exist", f.Group, f.Channel)
 	}),
 	says(func(f event.GroupMailboxes) string {
-		return fmt.Sprintf("'%s' is a group, whose mailboxes cannot be named", f.Group)
+		return fmt.Sprintf("'%s' is a group; only a channel can be followed by mailboxes", f.Group)
 	}),
 	advises(func(f event.ArgumentMalformed) (string, string) {
 		return fmt.Sprintf("malformed argument '%s'", f.Word), "write channel:mailbox,mailbox"
 	}),
 	advises(func(f event.NoPatterns) (string, string) {
-		return fmt.Sprintf("channel '%s' has no Patterns, so it is one pair of mailboxes, and none can be named", f.Channel),
-			"name the channel alone, or give it Patterns (" + f.At.String() + ")"
+		return fmt.Sprintf("channel '%s' has no Patterns: it synchronizes one pair of mailboxes, and none can be selected", f.Channel),
+			"give only the name of the channel, or add Patterns to it (" + f.At.String() + ")"
 	}),
 	advises(func(f event.OptionConflict) (string, string) {
 		with := ""
@@ -99,15 +102,15 @@ var commandWordings = []wording{
 		return fmt.Sprintf("option '%s': %v%s", f.Option, f.Err, with), tryHelp
 	}),
 	advises(func(f event.OperationsConflict) (string, string) {
-		return fmt.Sprintf("channel '%s' with the options of the command line: %v", f.Channel, f.Err), "-X- turns off Expunge, -x- turns off ExpungeSolo"
+		return fmt.Sprintf("channel '%s' with the options of the command line: %v", f.Channel, f.Err), "use -X- to turn off Expunge, or -x- to turn off ExpungeSolo"
 	}),
 	says(func(f event.StoreUnknown) string { return fmt.Sprintf("there is no store '%s' in %s", f.Name, f.File) }),
 	advises(func(f event.CertificateNotFetched) (text, hint string) {
 		switch {
 		case f.NotFound:
-			hint = "check the name for typing errors"
+			hint = "check the spelling of the host name"
 		case f.NotTLS:
-			hint = "that port does not speak TLS from the beginning"
+			hint = "this port does not use implicit TLS: write imap://HOST:PORT for STARTTLS, or use another port"
 		}
 		return OneLine(f.Err.Error()), hint
 	}),
@@ -116,7 +119,7 @@ var commandWordings = []wording{
 			return "cannot write MetricsFile: another process has locked it; the mail is not affected", "to show the process: fuser -v '" + f.Lock + "'"
 		}
 		dir := filepath.Dir(f.Path)
-		hint := "check who may write there: ls -ld '" + dir + "'"
+		hint := "check the permissions: ls -ld '" + dir + "'"
 		if errors.Is(f.Err, fs.ErrNotExist) {
 			hint = "create the directory: mkdir -p '" + dir + "'"
 		}
@@ -133,23 +136,23 @@ var commandWordings = []wording{
 	}),
 	says(func(f event.CertificatesNotWritten) string { return "cannot write the certificates: " + f.Err.Error() }),
 	advises(func(event.NoMailboxNamed) (string, string) {
-		return "no mailbox named", "name directories of mailboxes; " + tryConvertHelp
+		return "no mailbox was given", "give the directories of mailboxes; " + tryConvertHelp
 	}),
-	advises(func(event.NotAMaildir) (string, string) { return "this is no Maildir mailbox", hintMaildir }),
+	advises(func(event.NotAMaildir) (string, string) { return "this is not a Maildir", hintMaildir }),
 	says(func(f event.UIDsThereAlready) string {
 		if f.Database {
-			return "it has its UIDs in a database already, nothing was changed"
+			return "its UIDs are already in a database; nothing was changed"
 		}
-		return "it has its UIDs in the names of its files already, nothing was changed"
+		return "its UIDs are already in the file names; nothing was changed"
 	}),
 	advises(func(event.NoUIDs) (string, string) {
-		return "it has no UIDs, nothing was changed", "mbsync gives them when it synchronizes the mailbox; AltMap says where to put them"
+		return "it has no UIDs; nothing was changed", "run mbsync: it assigns UIDs when it synchronizes the mailbox, and AltMap selects where it stores them"
 	}),
 	advises(func(event.MailboxInUse) (string, string) {
-		return "another program is using it, nothing was changed", "try again when no mbsync is running"
+		return "another program is using it; nothing was changed", "stop mbsync, then run the command again"
 	}),
 	advises(func(event.ConversionInterrupted) (string, string) {
-		return "interrupted; it is in order", "run the same command again to complete what was begun"
+		return "interrupted; the mailbox can be used as it is", "run the same command again to complete the conversion"
 	}),
 }
 

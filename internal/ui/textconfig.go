@@ -11,7 +11,7 @@ import (
 // configWordings are about the configuration file.
 var configWordings = []wording{
 	says(func(f event.TwoConfigFiles) string {
-		return fmt.Sprintf("both %s and %s exist; using the former", f.Used, f.Other)
+		return fmt.Sprintf("both %s and %s exist; mbsync uses %s", f.Used, f.Other, f.Used)
 	}),
 	says(func(f event.OutdatedLine) string {
 		text := strings.Join(f.Words, " and ") + " is deprecated"
@@ -24,13 +24,13 @@ var configWordings = []wording{
 		return text + writeText(f.Replacement) + alsoText(f.AlsoAt)
 	}),
 	says(func(f event.SectionTwice) string {
-		return fmt.Sprintf("%s exists already in %s; its name refers to that one", f.Section, f.First)
+		return fmt.Sprintf("%s is already defined in %s, and that one is used", f.Section, f.First)
 	}),
 	says(func(f event.UseUnknown) string {
-		return f.Word + " is taken for the name of a mailbox; did you mean " + f.Meant + "?"
+		return f.Word + " is not a special use, so it is the name of a mailbox; did you mean " + f.Meant + "?"
 	}),
 	says(func(event.FileNotUTF8) string {
-		return "the file is not valid UTF-8; mailbox names beyond ASCII will not match"
+		return "the file is not valid UTF-8; non-ASCII mailbox names will not match"
 	}),
 	says(func(f event.CurlyQuotes) string {
 		return "curly quotes are read as straight quotes" + writeText(f.Replacement)
@@ -42,19 +42,19 @@ var configWordings = []wording{
 		}
 		return text
 	}),
-	says(func(f event.OldProtocol) string { return f.Word + " is ignored: it is broken and no longer supported" }),
+	says(func(f event.OldProtocol) string { return f.Word + " is ignored: it is insecure and not supported" }),
 	says(func(f event.OldProtocolKeyword) string {
-		return f.Keyword + " is ignored: SSL 2 and 3 are broken and no longer supported; delete the line"
+		return f.Keyword + " is ignored: SSL 2 and 3 are insecure and not supported; delete the line"
 	}),
 	advises(func(f event.MechanismUnknown) (string, string) {
-		return unknownMechanismText(f), "known are: " + strings.Join(f.Known, ", ") + ", and * for all that are safe"
+		return unknownMechanismText(f), "possible values: " + strings.Join(f.Known, ", ") + ", and * for all that are secure enough"
 	}),
 	says(func(f event.ExtensionUnknown) string { return "unknown IMAP extension " + f.Word + meantText(f.Meant) }),
 	says(func(f event.CertificateFileLost) string {
 		return fmt.Sprintf("CertificateFile '%s' cannot be read and is ignored: %s", f.Path, f.Reason)
 	}),
 	says(func(f event.MaxSizeReplaced) string {
-		return fmt.Sprintf("MaxSize changes the limit of %s that %s has set", f.Section, f.First)
+		return fmt.Sprintf("MaxSize replaces the limit of %s that %s has set", f.Section, f.First)
 	}),
 	says(func(f event.GroupChannelUnknown) string {
 		return fmt.Sprintf("Group %s: unknown channel %s", f.Group, f.Channel) + meantText(f.Meant)
@@ -92,7 +92,7 @@ var configWordings = []wording{
 		return "the output contains the password of the file", fmt.Sprintf("`%s --write` replaces the file instead, and keeps its mode", f.Command)
 	}),
 	advises(func(f event.PasswordExposed) (string, string) {
-		return fmt.Sprintf("the file holds a password and can be read by others (mode %04o)", f.Mode), f.Command
+		return fmt.Sprintf("the file contains a password, and other users can read it (mode %04o)", f.Mode), f.Command
 	}),
 	advises(func(f event.PathWithoutSlash) (string, string) {
 		what := "mailboxes are created as"
@@ -103,10 +103,10 @@ var configWordings = []wording{
 			fmt.Sprintf("if that is not intended, write: Path %s/", f.Path)
 	}),
 	says(func(event.CipherStringIgnored) string {
-		return "CipherString is of no effect: the ciphers of TLS 1.3, the only version allowed, cannot be chosen"
+		return "CipherString has no effect: TLS 1.3 is the only allowed version, and its ciphers are always allowed"
 	}),
 	says(func(f event.CipherIgnored) string {
-		return fmt.Sprintf("'%s' in CipherString is of no effect: those of TLS 1.3 cannot be chosen, all of them are allowed", f.Cipher)
+		return fmt.Sprintf("'%s' in CipherString has no effect: the ciphers of TLS 1.3 are always allowed", f.Cipher)
 	}),
 }
 

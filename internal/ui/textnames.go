@@ -7,13 +7,13 @@ import (
 	"isync/internal/event"
 )
 
-const orExclude = ", or leave the mailbox out with Patterns"
+const orExclude = ", or exclude the mailbox with Patterns"
 
 // nameHints are about names of mailboxes.
 var nameHints = []wording{
 	hints(goneHint),
 	hints(func(f event.NameHasFlatten) string {
-		return "choose a Flatten" + placeText(f.Flatten) + " that is in no name, or " + excludeText(f.Exclude)
+		return "set Flatten" + placeText(f.Flatten) + " to a delimiter that no name contains, or " + excludeText(f.Exclude)
 	}),
 	hints(func(f event.NameOfMapInbox) string {
 		return "choose another MapInbox" + placeText(f.MapInbox) + ", or rename the mailbox"
@@ -23,7 +23,7 @@ var nameHints = []wording{
 	}),
 	hints(func(f event.NameTwice) string { return excludeText(f.Exclude) }),
 	hints(func(f event.NameNotInChannel) string {
-		return `give it a channel of its own, without Patterns, and leave it out here: add "!" at the end of Patterns` + placeText(f.Patterns)
+		return `give it a channel of its own, without Patterns, and exclude it here: add "!" at the end of Patterns` + placeText(f.Patterns)
 	}),
 	hint[event.NameOfOldVersion](""), // the error says what to do
 	hints(func(f event.PatternsMatchNothing) string {
@@ -34,14 +34,14 @@ var nameHints = []wording{
 		case f.Line != nil:
 			return "if blanks are part of a name, write: " + line
 		}
-		text := "mbsync -ls " + f.Stores[0] + " " + f.Stores[1] + " lists the mailboxes"
+		text := "to list the mailboxes: " + f.List
 		for _, p := range f.SubscribedOnly {
-			text += "; because of SubscribedOnly" + placeText(p) + " that is only what you have subscribed to"
+			text += "; with SubscribedOnly" + placeText(p) + ", it lists only subscribed mailboxes"
 		}
 		return text
 	}),
 	hints(func(f event.UseNotFound) string {
-		list := "mbsync -ls " + f.Store + " lists the mailboxes"
+		list := "to list the mailboxes: " + f.List
 		switch {
 		case len(f.Boxes) > 1:
 			return "write the name of one of them instead of " + f.Word + placeText(f.Line)
@@ -65,21 +65,21 @@ var nameHints = []wording{
 		if f.Style == "Maildir++" {
 			return "add to " + here + ": SubFolders Maildir++"
 		}
-		return fmt.Sprintf("add to %s: SubFolders %s (mailboxes that are there are to be found in this way)", here, f.Style)
+		return fmt.Sprintf("add to %s: SubFolders %s (this is the layout of the existing mailboxes)", here, f.Style)
 	}),
 	hints(func(f event.PathNeeded) string {
-		return "add a line Path to " + f.Section + placeText(f.At) + ", with the directory for mailboxes other than INBOX; or select nothing but the inbox: Patterns INBOX"
+		return "add a line Path to " + f.Section + placeText(f.At) + ", with the directory for mailboxes other than INBOX; or select only INBOX: Patterns INBOX"
 	}),
 	hints(func(f event.NameNotInLayout) string {
-		return "SubFolders Verbatim, instead of what there is" + placeText(f.SubFolders) + ", takes any name, but needs the mailboxes to be moved" + orExclude
+		return "set SubFolders Verbatim" + placeText(f.SubFolders) + ", which allows any name, and move the existing mailboxes" + orExclude
 	}),
-	hint[event.NameHasDelimiter]("rename it, or use Flatten on the other side if this should be a level" + orExclude),
+	hint[event.NameHasDelimiter]("rename it, or set Flatten in the other store" + orExclude),
 	hints(func(f event.NoHierarchy) string {
-		return "add a line Flatten to " + f.Section + placeText(f.At) + ", with a character to stand for the levels" + orExclude
+		return "add a line Flatten to " + f.Section + placeText(f.At) + ", with a character to use instead of /" + orExclude
 	}),
 	hints(func(f event.NameOfInbox) string {
 		if f.Spelling {
-			return "the inbox is called INBOX, in capital letters; if it is another mailbox, rename it" + orExclude
+			return "write INBOX in capital letters for the inbox; if this is another mailbox, rename it" + orExclude
 		}
 		return "rename it" + orExclude
 	}),
@@ -91,7 +91,7 @@ func excludeText(e event.Exclude) string {
 	if e.Name == "" {
 		return ""
 	}
-	return fmt.Sprintf(`leave it out: add "!%s" to Patterns%s`, e.Name, placeText(e.Patterns))
+	return fmt.Sprintf(`exclude it: add "!%s" to Patterns%s`, e.Name, placeText(e.Patterns))
 }
 
 // placeText returns a place in parentheses, if it is one.

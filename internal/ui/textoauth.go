@@ -10,7 +10,9 @@ import (
 // oauthWordings are about tokens of OAuth 2.0.
 var oauthWordings = []wording{
 	hints(func(f event.ConsentNeeded) string { return "log in at the provider: " + f.Command }),
-	hint[event.ConsentRefused]("run mbsync --auth again, and allow the access on the page of the provider; an administrator may have to permit this OAuthClientId first"),
+	hints(func(f event.ConsentRefused) string {
+		return "log in again, and allow the access on the page of the provider: " + f.Command + "; an administrator may have to permit this OAuthClientId first"
+	}),
 	hints(func(f event.ConsentFailed) string { return "try again: " + f.Command }),
 	hint[event.ProviderUnavailable]("the provider of the token cannot be reached, or does not work; the stored token is unchanged; try again later"),
 	hints(func(f event.ProviderRefused) string {
@@ -28,9 +30,9 @@ var oauthWordings = []wording{
 		}
 		return what + ", or remove the token and log in again: rm " + f.File + " && " + f.Command
 	}),
-	hint[event.TokenKeyringSilent]("unlock the key chain (log in to the desktop), or write 'TokenStore file'"),
+	hint[event.TokenKeyringSilent]("unlock the keyring (log in to the desktop), or write 'TokenStore file'"),
 	hints(func(f event.TokenKeyringUnusable) string {
-		return "the key chain of the system must run in this session; if it cannot, write 'TokenStore file' instead of " + keywordText(f.Keyword)
+		return "start a keyring service in this session, or write 'TokenStore file' instead of " + keywordText(f.Keyword)
 	}),
 	hint[event.TokenLocked]("if the disk is full, make room, so that the other mbsync can save its token; otherwise stop that process"),
 	advises(func(f event.TokenUnsaved) (string, string) {
@@ -49,7 +51,7 @@ var oauthWordings = []wording{
 			"(4) the server does not accept the address of this computer (mbsync has tried IPv4, too)"
 	}),
 	advises(func(f event.AccountUnknown) (string, string) {
-		hint := "to list the accounts with OAuth: mbsync --auth-list"
+		hint := "to list the accounts with OAuth: " + f.List
 		if f.Meant != "" {
 			hint = "did you mean '" + f.Meant + "'?"
 		}

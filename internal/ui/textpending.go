@@ -19,12 +19,12 @@ var pendingWordings = []wording{
 	}),
 	advises(func(f event.MessagesSkipped) (string, string) {
 		if f.Count == 1 {
-			return "1 message is skipped: no run tries to copy it", "to try to copy it again: " + f.Command
+			return "1 message is skipped: runs do not try to copy it", "to try to copy it again: " + f.Command
 		}
-		return fmt.Sprintf("%d messages are skipped: no run tries to copy them", f.Count), "to try to copy one again: " + f.Command
+		return fmt.Sprintf("%d messages are skipped: runs do not try to copy them", f.Count), "to try to copy one again: " + f.Command
 	}),
 	advises(func(f event.MessageSkipped) (string, string) {
-		return "skipped from now on: no run tries to copy it", "to try to copy it again: " + f.Command
+		return "skipped: runs do not try to copy it any more", "to try to copy it again: " + f.Command
 	}),
 	says(func(event.MessageTriedAgain) string { return "the next run tries to copy it again" }),
 	advises(func(f event.MessageNotPending) (string, string) {

@@ -27,7 +27,7 @@ var setupWordings = []wording{
 	advises(func(f event.SetupNotWritten) (text, hint string) {
 		text = "the configuration was not written: " + f.Err.Error()
 		if f.Again {
-			return text, "run mbsync --setup again"
+			return text, "run the same command again"
 		}
 		return text, "to write it to another file: mbsync --setup -c FILE"
 	}),

@@ -48,7 +48,7 @@ var maildirWordings = []wording{
 		return fmt.Sprintf("ignoring mailbox '%s': names ending in '.lock' are reserved", f.Box), "rename it if it is to be synchronized"
 	}),
 	advises(func(f event.InboxElsewhere) (string, string) {
-		return fmt.Sprintf("ignoring '%s': INBOX is in '%s'", f.Path, f.Inbox), "if this is the inbox, write: Inbox " + f.Path + "; else give it another name"
+		return fmt.Sprintf("ignoring '%s': INBOX is in '%s'", f.Path, f.Inbox), "if this is the inbox, write: Inbox " + f.Path + "; otherwise rename it"
 	}),
 	advises(func(f event.BoxNameNotUTF8) (string, string) {
 		return fmt.Sprintf("ignoring '%q': its name is not valid UTF-8", f.Path), hintNotUTF8
@@ -57,7 +57,7 @@ var maildirWordings = []wording{
 		return fmt.Sprintf("ignoring '%s': it has 'new' and 'tmp', but no 'cur', which a mailbox needs", f.Path), "if it is a mailbox, complete it: mkdir '" + filepath.Join(f.Path, "cur") + "'"
 	}),
 	advises(func(f event.BoxNamePartEmpty) (string, string) {
-		return fmt.Sprintf("ignoring '%s': a part of its name is empty", f.Path), "rename it: there is one dot between the parts of a name"
+		return fmt.Sprintf("ignoring '%s': a part of its name is empty", f.Path), "rename it: use one dot between the parts of a name"
 	}),
 	advises(func(f event.InboxFolderName) (string, string) {
 		return fmt.Sprintf("ignoring '%s': sub-folders of INBOX are named '..sub'", f.Path), "rename it, so that it begins with two dots in place of '.INBOX.'"
@@ -84,7 +84,7 @@ var maildirWordings = []wording{
 		return fmt.Sprintf("'%s' has no UIDVALIDITY, creating a new one", f.Dir)
 	}),
 	advises(func(f event.LeftOverNotRemoved) (string, string) {
-		return fmt.Sprintf("cannot remove the left-over '%s': %v", f.Path, f.Err), "ask its owner to remove it"
+		return fmt.Sprintf("cannot remove the leftover file '%s': %v", f.Path, f.Err), "ask its owner to remove it"
 	}),
 	says(func(f event.LeftOversRemoved) string {
 		return fmt.Sprintf("removed %d file(s) older than 24 hours from '%s'", f.Count, f.Dir)
@@ -114,8 +114,8 @@ var maildirWordings = []wording{
 // imapWordings are about IMAP stores. Each is shown with the name of the store in front.
 var imapWordings = []wording{
 	advises(func(f event.ConnectionsLimited) (string, string) {
-		return fmt.Sprintf("going on with %d connection(s), since there was no further one: %v", f.Count, f.Err),
-			fmt.Sprintf("with Connections %d for the account it is not asked for", f.Count)
+		return fmt.Sprintf("the server refused another connection, so mbsync carries on with %d: %v", f.Count, f.Err),
+			fmt.Sprintf("to avoid this, write Connections %d in the section of the account", f.Count)
 	}),
 	says(func(f event.TryingAgain) string {
 		what := ""
@@ -161,7 +161,7 @@ var imapWordings = []wording{
 		return text
 	}),
 	says(func(f event.MoreBoxesIgnored) string {
-		return fmt.Sprintf("more than %d mailbox names of the server are left out; the others are not reported", f.Most)
+		return fmt.Sprintf("more than %d mailbox names of the server are ignored; the others are not shown", f.Most)
 	}),
 }
 

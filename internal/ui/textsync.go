@@ -84,7 +84,7 @@ var syncWordings = []wording{
 		return "the sync state is missing, so the journal of the interrupted run is ignored"
 	}),
 	says(func(f event.JournalIncomplete) string {
-		return fmt.Sprintf("%v; it is dropped and the interrupted run continued", f.Err)
+		return fmt.Sprintf("%v; the entry is ignored, and the interrupted run is completed", f.Err)
 	}),
 }
 
@@ -123,6 +123,6 @@ var channelWordings = []wording{
 		return fmt.Sprintf("mailbox '%s' of %s is its INBOX: both are the same directory", f.Box, f.Store)
 	}),
 	says(func(f event.BoxInTwoChannels) string {
-		return fmt.Sprintf("mailbox '%s' of %s is in channel '%s' as well; they are worked on one after the other", f.Box, f.Store, f.Other)
+		return fmt.Sprintf("mailbox '%s' of %s is in channel '%s', too; the channels synchronize it one after the other", f.Box, f.Store, f.Other)
 	}),
 }

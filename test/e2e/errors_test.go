@@ -64,7 +64,7 @@ var calamities = []calamity{
 	},
 	{
 		"unknown host", rewrite(`^Host .*`, "Host imap.nowhere.invalid"),
-		`^mbsync: error: channel 'c': store 'far': .*imap\.nowhere\.invalid`, `^(check Host \(.*rc:\d+\) for typing errors|names cannot be resolved)`,
+		`^mbsync: error: channel 'c': store 'far': .*imap\.nowhere\.invalid`, `^(check the spelling of Host \(.*rc:\d+\)|host names cannot be resolved)`,
 	},
 	{
 		"refused connection", func(t *testing.T, w *homeWorld) (func(), []string) {
@@ -75,7 +75,7 @@ var calamities = []calamity{
 			defer l.Close()
 			return rewrite(`^Host .*\nPort .*`, fmt.Sprintf("Host 127.0.0.1\nPort %d", l.Addr().(*net.TCPAddr).Port))(t, w)
 		},
-		`^mbsync: error: channel 'c': store 'far': .*connection refused`, `^nobody listens there: check Host \(.*rc:\d+\) and Port \(.*rc:\d+\)`,
+		`^mbsync: error: channel 'c': store 'far': .*connection refused`, `^nothing is listening on 127\.0\.0\.1:\d+: check Host \(.*rc:\d+\) and Port \(.*rc:\d+\)`,
 	},
 	{
 		"certificate of another name", present(func(tb testing.TB, ca *testkit.CA) *testkit.Certificate { return ca.WrongName(tb) }),
@@ -90,7 +90,7 @@ var calamities = []calamity{
 			w.write("other.pem", string(testkit.NewCA(t).PEM()))
 			return rewrite(`^CertificateFile .*`, "CertificateFile "+w.path("other.pem"))(t, w)
 		},
-		`^mbsync: error: channel 'c': store 'far': .*certificate signed by unknown authority`, `^nobody who is trusted has issued the certificate`,
+		`^mbsync: error: channel 'c': store 'far': .*certificate signed by unknown authority`, `^the certificate is not signed by a trusted CA`,
 	},
 	{
 		"configuration file not where it is said to be", func(_ *testing.T, w *homeWorld) (func(), []string) {
@@ -252,7 +252,7 @@ func TestUnwritable(t *testing.T) {
 			}
 			w.suffer(t, who, calamity{
 				says: `^mbsync: error: channel 'c'.*: .*` + regexp.QuoteMeta(w.path(dirs[0][:5])) + `.*permission denied`,
-				hint: `^check who may use it: ls -ld '` + regexp.QuoteMeta(w.path(dirs[0][:5])),
+				hint: `^check the permissions: ls -ld '` + regexp.QuoteMeta(w.path(dirs[0][:5])),
 			})
 			w.handOver(who)
 			if r := w.startAs(who, ours(), "-a").wait(); r.code != 0 {

@@ -162,7 +162,7 @@ func loseConnection(t *testing.T, direction string, v testkit.Variant) {
 	for range 2 {
 		w.suffer(t, nil, calamity{
 			says: `^mbsync: error: channel 'c': .*store 'far'`,
-			hint: `^nothing is lost: run mbsync again, and it goes on from here$`,
+			hint: `^no message is lost: run mbsync again to continue$`,
 		})
 		w.server.ForgetCommands(t) // the server has noticed
 		copies := w.noneDoubled("the loss", op, letters)

@@ -413,7 +413,7 @@ func TestOAuthNoConsent(t *testing.T) {
 	refusing := w.idp.Browser()
 	refusing.Refuse = true
 	w.desktop = refusing.Desktop(t)
-	w.run(1, []string{"--auth", "work"}, "IMAPAccount \"work\": the provider refused the access: access_denied", "hint: run mbsync --auth again, and allow the access")
+	w.run(1, []string{"--auth", "work"}, "IMAPAccount \"work\": the provider refused the access: access_denied", "hint: log in again, and allow the access on the page of the provider: mbsync")
 
 	// A wrong state.
 	w.desktop.Path = t.TempDir()
@@ -534,7 +534,7 @@ func TestOAuthStores(t *testing.T) {
 	w.run(1, []string{"-a"}, "it cannot be decrypted with the passphrase that TokenKeyCmd prints", "hint: make TokenKeyCmd (")
 	w.run(1, []string{"--auth", "work"}, "it cannot be decrypted with the passphrase that TokenKeyCmd prints")
 	w.configure(`TokenKeyCmd "false"`)
-	w.run(1, []string{"-a"}, `command "false": exit status 1`, "hint: try by hand what TokenKeyCmd (")
+	w.run(1, []string{"-a"}, `command "false": exit status 1`, "hint: run the command of TokenKeyCmd (")
 	w.configure()
 	w.run(1, []string{"-a"}, "it is encrypted, but TokenKeyCmd is not set", "hint: add TokenKeyCmd")
 	if readFile(t, w.tokenFile()) != sealed {
@@ -554,7 +554,7 @@ func TestOAuthStores(t *testing.T) {
 	w.silent()
 }
 
-// Tokens in the key chain of the system. One that does not answer is given up after five
+// Tokens in the keyring of the system. One that does not answer is given up after five
 // seconds.
 func TestOAuthKeyring(t *testing.T) {
 	t.Parallel()
@@ -576,16 +576,16 @@ func TestOAuthKeyring(t *testing.T) {
 			}
 		}
 	}
-	run(ring.Bus, 0, []string{"--auth", "work"}, "the token was saved: the key chain of the system")
+	run(ring.Bus, 0, []string{"--auth", "work"}, "the token was saved: the keyring of the system")
 	w.idp.ExpireAccess()
 	run(ring.Bus, 0, []string{"-a"}, "pulled 2 new message(s)")
-	run("unix:path=/nonexistent", 1, []string{"-a"}, "the key chain of the system: ", "hint: the key chain of the system must run in this session")
+	run("unix:path=/nonexistent", 1, []string{"-a"}, "the keyring of the system: ", "hint: start a keyring service in this session")
 
 	// A bus that accepts and then says nothing.
 	silent := w.path("bus")
 	l := listenUnix(t, silent)
 	defer l.Close()
-	run("unix:path="+silent, 1, []string{"-a"}, "it has not answered within 5 seconds; it may be locked", "hint: unlock the key chain")
+	run("unix:path="+silent, 1, []string{"-a"}, "it has not answered within 5 seconds; it may be locked", "hint: unlock the keyring")
 	run(ring.Bus, 0, []string{"--auth-forget", "work"}, "the token was removed")
 	w.silent()
 }

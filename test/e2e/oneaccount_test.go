@@ -146,7 +146,7 @@ func TestOneAccountCrowded(t *testing.T) {
 				t.Errorf("it took %v", took)
 			}
 			if r.code != 1 || strings.Count(r.stderr, "mbsync: error: ") != 1 || !strings.Contains(r.stderr, tt.says) ||
-				!strings.Contains(r.stderr, "\nhint: with more Connections in the section of the account it works") {
+				!strings.Contains(r.stderr, "\nhint: raise Connections in the section of the account") {
 				t.Errorf("exit code %d\n%s%s", r.code, r.stdout, r.stderr)
 			}
 			for box, want := range map[string][]letter{"left/a": l[:2], "right/a": l[2:4], "left/b": l[4:6], "right/b": l[6:]} {

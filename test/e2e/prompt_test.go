@@ -94,8 +94,8 @@ func TestQuestions(t *testing.T) {
 func TestNobodyToAsk(t *testing.T) {
 	w := newWorld(t, setup{})
 	for _, tt := range []struct{ line, want string }{
-		{"", "no user name is configured\nhint: add User, or UserCmd, which prints it, to IMAPStore \"far\" ("},
-		{"User user\n", "no password is configured, and there is no terminal to ask for one\nhint: add PassCmd, a command that prints the password, to IMAPStore \"far\" ("},
+		{"", "no user name is configured\nhint: add a line User, or UserCmd with a command that prints the user name, to IMAPStore \"far\" ("},
+		{"User user\n", "no password is configured, and there is no terminal to ask for one\nhint: add a line PassCmd, with a command that prints the password, to IMAPStore \"far\" ("},
 	} {
 		w.configure(fmt.Sprintf("IMAPStore far\nHost localhost\nPort %d\nCertificateFile ca.pem\n%s\nMaildirStore near\nInbox inbox\n\nChannel c\nFar :far:\nNear :near:\nCreate Near\n", w.server.Port, tt.line))
 		cmd := exec.Command(binary, "-c", w.rcFile(), "-a")

@@ -200,7 +200,7 @@ func TestWatchSignals(t *testing.T) {
 	x.equal("INBOX", l[0], l[2], l[3], l[5])
 
 	r := x.p.signal(syscall.SIGINT)
-	for _, want := range []string{"the former configuration stays in use", `"broken" has no Far`, "was read again"} {
+	for _, want := range []string{"mbsync continues with the former configuration", `"broken" has no Far`, "the configuration file was reloaded"} {
 		if !strings.Contains(r.stderr, want) {
 			t.Errorf("not said: %s\n%s", want, r.stderr)
 		}

@@ -373,7 +373,7 @@ func TestWatchReloads(t *testing.T) {
 		}
 	}
 	r := x.p.signal(syscall.SIGTERM)
-	if n := strings.Count(r.stderr, "was read again"); n < 5 {
+	if n := strings.Count(r.stderr, "was reloaded"); n < 5 {
 		t.Errorf("%d reloads\n%s", n, r.stderr)
 	}
 	if n := strings.Count(r.stderr, `"broken" has no Far`); n != 1 || r.code != 0 {

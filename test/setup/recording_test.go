@@ -73,7 +73,7 @@ func inPage(t *testing.T, from, to, want string) {
 // TestRecording: docs/setup.md shows what really happens, from the address to mail on disk.
 func TestRecording(t *testing.T) {
 	if _, err := os.Stat(fmt.Sprintf("/run/user/%d/bus", os.Getuid())); err == nil {
-		t.Skip("this session has a key chain")
+		t.Skip("this session has a keyring")
 	}
 	w := found(t)
 	s := w.start("--setup", "user@example.org")

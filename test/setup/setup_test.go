@@ -198,7 +198,7 @@ func TestNothingFound(t *testing.T) {
 		"Directory for the mail [~/Mail/work]", "relative", "Directory for the mail", "~/else/where/", "Mailboxes", "Nothing", "Mailboxes", "INBOX",
 		"Messages of each mailbox", "some", "Messages of each mailbox", "1",
 		"Carry out deletions", "maybe", "Carry out deletions", "messages", "Write it", "", "Synchronize now", "")
-	s.want(0, "No server was found:", "SRV record, example.org: it knows no server", "AUTHENTICATIONFAILED", "write an absolute path", "no mailbox of the server matches", "pulled 1 new message(s)")
+	s.want(0, "No server was found:", "SRV record, example.org: no server found", "AUTHENTICATIONFAILED", "write an absolute path", "no mailbox of the server matches", "pulled 1 new message(s)")
 	for _, line := range []string{"Path ~/else/where/", "Patterns INBOX", "Expunge Both", "Remove None", "MaxMessages 1", "ExpireUnread yes"} {
 		if !strings.Contains(w.read(defaultFile), line+"\n") {
 			t.Errorf("no line %q in\n%s", line, w.read(defaultFile))
@@ -218,7 +218,7 @@ func TestUnknownAuthority(t *testing.T) {
 	s.answers("Server", fmt.Sprintf("127.0.0.1:%d", w.server.TLSPort), "User name", "user", "Name of the channel", "", "Keep it in", "",
 		"Password of user", testkit.Password, "File with the certificate", "~/none.pem", "File with the certificate", "~/ca.pem")
 	s.answers(common...)
-	s.want(0, fmt.Sprintf("mbsync --get-cert 127.0.0.1:%d >FILE", w.server.TLSPort), "cannot read CertificateFile", "pulled 3 new message(s)")
+	s.want(0, fmt.Sprintf("mbsync --get-cert 127.0.0.1:%d > FILE", w.server.TLSPort), "cannot read CertificateFile", "pulled 3 new message(s)")
 	if !strings.Contains(w.read(defaultFile), "CertificateFile ~/ca.pem\n") {
 		t.Error(w.read(defaultFile))
 	}
@@ -292,7 +292,7 @@ func TestFileLeftAlone(t *testing.T) {
 	s.await("Add it")
 	w.write("rc", "# other\n")
 	s.send("\r")
-	s.want(1, "another program has changed the file in the meantime", "run mbsync --setup again", "nothing was written")
+	s.want(1, "another program has changed the file in the meantime", "run the same command again", "nothing was written")
 	if w.read("rc") != "# other\n" {
 		t.Error(w.read("rc"))
 	}
@@ -362,7 +362,7 @@ func TestOffline(t *testing.T) {
 	}
 }
 
-// The key chain keeps the password. A locked key chain does not delay the dialogue.
+// The keyring keeps the password. A locked keyring does not delay the dialogue.
 func TestKeyring(t *testing.T) {
 	t.Parallel()
 	k := testkit.StartKeyring(t)
@@ -380,7 +380,7 @@ func TestKeyring(t *testing.T) {
 	}
 	// Another account of the same user needs no password.
 	out := w.script(0, "--setup", "user@example.org", "--answer", "write=yes", "--answer", "run=no", "--answer", "keep-password=keyring")
-	if !strings.Contains(out, "The key chain contains a password of this user") || !strings.Contains(w.read(defaultFile), "Channel example2\n") {
+	if !strings.Contains(out, "The keyring contains a password of this user") || !strings.Contains(w.read(defaultFile), "Channel example2\n") {
 		t.Error(out)
 	}
 
@@ -388,7 +388,7 @@ func TestKeyring(t *testing.T) {
 	for i, tt := range []struct {
 		what func(testing.TB)
 		want string
-	}{{k.Lock, "failed to unlock"}, {k.Suspend, "it has not answered within 5s; most likely it is locked"}} {
+	}{{k.Lock, "failed to unlock"}, {k.Suspend, "it has not answered within 5s; it is probably locked"}} {
 		tt.what(t)
 		file := fmt.Sprint("rc", i)
 		s = w.start("--setup", "-c", file, "user@example.org")

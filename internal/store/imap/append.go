@@ -261,7 +261,7 @@ func bodyError(err error) error {
 	return &store.BodyError{Err: err}
 }
 
-var errWrongSize = errors.New("message has not the size that was announced")
+var errWrongSize = errors.New("message does not have the announced size")
 
 // render puts a message together in memory.
 func (a *appender) render(o *store.Outgoing) (*bytes.Buffer, error) {

@@ -204,7 +204,7 @@ func (s *Store) checkSpelling(box, dir string) error {
 			}
 		}
 		if other != "" {
-			return nameError(store.NameTaken, box, "the file system takes it for '%s', which is there", filepath.Join(parent, other))
+			return nameError(store.NameTaken, box, "the file system cannot distinguish it from '%s', which exists", filepath.Join(parent, other))
 		}
 		dir = parent
 	}

@@ -28,7 +28,7 @@ func (m *mailbox) openMessage(ctx context.Context, e entry) (entry, vfs.File, er
 			return e, nil, err
 		}
 	}
-	return e, nil, fmt.Errorf("cannot open '%s': it keeps moving", m.pathOf(e))
+	return e, nil, fmt.Errorf("cannot open '%s': another program keeps renaming it", m.pathOf(e))
 }
 
 // errListing marks errors of listing the mailbox again.
@@ -197,7 +197,7 @@ func (m *mailbox) size(ctx context.Context, e entry) (size int64, ok bool, err e
 			return 0, false, err
 		}
 	}
-	return 0, false, fmt.Errorf("cannot access '%s': it keeps moving", m.pathOf(e))
+	return 0, false, fmt.Errorf("cannot access '%s': another program keeps renaming it", m.pathOf(e))
 }
 
 // readDetails reads the header of a message into the listing; ok is false if it

@@ -30,7 +30,7 @@ func (m *mailbox) withMessage(ctx context.Context, u mail.UID, do func(e entry) 
 		}
 		e, ok, err = m.findAgain(ctx, e)
 	}
-	return fmt.Errorf("cannot access '%s': it keeps moving", m.pathOf(e))
+	return fmt.Errorf("cannot access '%s': another program keeps renaming it", m.pathOf(e))
 }
 
 // SetFlags implements store.Mailbox.

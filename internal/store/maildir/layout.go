@@ -83,7 +83,7 @@ func (s *Store) layOut(box string, parts []string) (string, error) {
 	sub := parts[1:]
 	if !inbox {
 		if s.opts.Path == "" {
-			return "", nameError(store.NameNoPath, box, "the store has no Path, so it has no mailboxes but INBOX")
+			return "", nameError(store.NameNoPath, box, "the store has no Path, so INBOX is its only mailbox")
 		}
 		dir = filepath.Clean(s.opts.Path + parts[0])
 		if dir == s.opts.Inbox {

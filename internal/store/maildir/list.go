@@ -174,7 +174,7 @@ func (w *walker) listPath() error {
 	root := &visit{path: dir}
 	names, err := w.s.fs.ReadNames(dir)
 	if isMissing(err) {
-		return fmt.Errorf("cannot open Path: %w; create it (mkdir -p '%s') unless this is a typo, or a file system has to be mounted", err, filepath.Clean(dir))
+		return fmt.Errorf("cannot open Path: %w; create it (mkdir -p '%s'), correct Path, or mount the file system", err, filepath.Clean(dir))
 	}
 	if err != nil {
 		return fmt.Errorf("cannot list Path: %w", err)

@@ -122,7 +122,7 @@ func (m *mailbox) stale() ([]int, error) {
 			m.dropDir(d)
 			continue
 		case isMissing(err):
-			return nil, fmt.Errorf("mailbox has vanished: %w", err)
+			return nil, fmt.Errorf("mailbox no longer exists: %w", err)
 		default:
 			return nil, err
 		}

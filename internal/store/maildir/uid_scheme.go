@@ -31,9 +31,9 @@ const (
 // errConverted: the mailbox has got another scheme while we waited for its lock.
 var errConverted = errors.New("the mailbox was converted to another UID scheme meanwhile")
 
-// ErrMapLost: the database with the UIDs of a mailbox has vanished while the
+// ErrMapLost: the database with the UIDs of a mailbox no longer exists while the
 // mailbox was open.
-var ErrMapLost = errors.New("the file with the UIDs of the mailbox has vanished")
+var ErrMapLost = errors.New("the file with the UIDs of the mailbox no longer exists")
 
 // ForkedError: there are two databases with the UIDs of a mailbox, ours, and one
 // that the C program has made, or used, after ours had become the valid one.
