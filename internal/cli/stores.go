@@ -194,6 +194,7 @@ func (w *workshop) account(s *config.Store) (*imap.Sessions, error) {
 		IdleRefresh: s.IMAP.Account.IdleRefresh,
 		MaxSessions: s.IMAP.Account.Connections,
 		Warn:        w.tellOf(s, event.Warning),
+		Notice:      w.tellOf(s, event.Notice),
 		Server:      serverKey(s.IMAP.Account),
 		ReadOnly:    w.readOnly,
 	}

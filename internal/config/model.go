@@ -176,7 +176,7 @@ type Account struct {
 	// PipelineDepth limits the commands in flight; 0: no limit.
 	PipelineDepth int
 	// Compress says whether to compress what is transferred; Unset: if the
-	// connection is slow.
+	// connection was measured, and is slow.
 	Compress Tristate
 	// DisableExtensions holds capabilities not to use, upper case.
 	DisableExtensions []string

@@ -11,6 +11,16 @@ type ConnectionsLimited struct {
 // Code implements Fact.
 func (ConnectionsLimited) Code() Code { return "connections-limited" }
 
+// LineMeasured: it was measured how many bytes per second the connection to the server brings.
+// Compress: since it is slow, it is compressed.
+type LineMeasured struct {
+	Rate     float64
+	Compress bool
+}
+
+// Code implements Fact.
+func (LineMeasured) Code() Code { return "line-measured" }
+
 // TryingAgain: something has failed that may succeed later, and is tried again after a
 // wait. Box is the mailbox; "": it concerns the account. Throttled: the server limits
 // the rate of requests.

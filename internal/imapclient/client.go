@@ -39,6 +39,7 @@ type Client struct {
 	tls      encryption
 	deflate  compression
 	latency  latency
+	speed    speed
 	names    nameCoding
 	mask     masker
 	messages messageCount // of the selected mailbox
@@ -62,6 +63,7 @@ func Dial(ctx context.Context, opts Options) (*Client, error) {
 	}
 	c := newClient(conn, opts)
 	c.ipv6 = usesIPv6(conn)
+	c.speed.path, c.speed.keeper = pathOf(conn), opts.Line
 	c.link.Expect()
 	if opts.Security == ImplicitTLS {
 		start := time.Now()
@@ -74,15 +76,15 @@ func Dial(ctx context.Context, opts Options) (*Client, error) {
 		c.stream = t
 		c.secured(t)
 	}
-	c.dec = imapwire.NewDecoder(c.stream)
+	c.dec = imapwire.NewDecoder(&meteredReader{c.stream, c})
 	if _, tunnel := conn.(interface{ Wait() }); !tunnel {
 		// The shell of a tunnel may say anything at first.
-		c.dec = imapwire.NewDecoder(&greetingReader{r: c.stream})
+		c.dec = imapwire.NewDecoder(&greetingReader{r: &meteredReader{c.stream, c}})
 	}
 	if opts.Hooks.Trace != nil {
 		c.dec.SetTrace(c.traceReceived)
 	}
-	c.out = transport.NewOutbox(c.stream)
+	c.out = transport.NewOutbox(&meteredWriter{c.stream, c})
 
 	greeting := &command{verb: string(ForGreeting), greeting: true, done: make(chan struct{})}
 	c.queue.Store(&[]*command{greeting})
@@ -220,6 +222,6 @@ func lostTo(host string, waiting Waiting, err error) error {
 // called on the reader goroutine while nothing is being sent.
 func (c *Client) replace(rw io.ReadWriter, w io.Writer) {
 	c.stream = rw
-	c.dec.Reset(rw)
+	c.dec.Reset(&meteredReader{rw, c})
 	c.out.Swap(w)
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"sync/atomic"
-	"time"
 
 	"github.com/klauspost/compress/flate"
 
@@ -20,15 +19,12 @@ type Compression uint8
 const (
 	// CompressNever: compression is never turned on.
 	CompressNever Compression = iota
-	// CompressSlow does if round trips take slowLink or more: compressing costs
-	// a server more time than a fast network does.
+	// CompressSlow does if the line was measured, and is slower than a server can compress:
+	// see CompressIfSlow.
 	CompressSlow
 	// CompressAlways does whenever the server offers it.
 	CompressAlways
 )
-
-// slowLink is how long a round trip takes where compression is worth while.
-const slowLink = 10 * time.Millisecond
 
 // compression is the state of compression on a connection.
 type compression struct {
@@ -71,11 +67,15 @@ func (c *Client) compress(ctx context.Context, start func(context.Context, *comm
 	return c.wait(ctx, cmd)
 }
 
-// CompressIfSlow turns on compression if the line is slow and no decision was made
-// before. It must be called after Setup, before much is sent or received. Turning it on
-// takes a round trip, as soon as the connection has nothing to send or fetch.
+// CompressIfSlow turns on compression if the line is known to be slow: it was measured in this
+// connection or another one (Options.Line). It is called before much is sent or received, and
+// between the commands of a large transfer, so that it can be turned on as soon as the line was measured.
+// That takes a round trip, as soon as the connection has nothing to send or fetch.
 func (c *Client) CompressIfSlow(ctx context.Context) error {
-	if c.opts.Compression != CompressSlow || c.deflate.refused.Load() || !c.Caps().Has("COMPRESS=DEFLATE") {
+	if !c.mayCompress() {
+		return nil
+	}
+	if slow, known := c.speed.decided(); !known || !slow {
 		return nil
 	}
 	if !c.deflate.deciding.CompareAndSwap(false, true) {
@@ -84,9 +84,6 @@ func (c *Client) CompressIfSlow(ctx context.Context) error {
 	defer c.deflate.deciding.Store(false)
 	if c.deflate.on.Load() {
 		return nil
-	}
-	if slow, err := c.slow(ctx); !slow || err != nil {
-		return err
 	}
 	err := c.compress(ctx, c.tryStartAlone)
 	if errors.Is(err, errBusy) {
@@ -99,21 +96,20 @@ func (c *Client) CompressIfSlow(ctx context.Context) error {
 	return err
 }
 
-// slow reports whether round trips are slow. A fast answer proves that they are not. A
-// login may take long for other reasons, so the answer to the ID that was sent behind
-// it decides, or the answer to a NOOP.
-func (c *Client) slow(ctx context.Context) (bool, error) {
-	if rtt := c.RTT(); rtt > 0 && rtt < slowLink {
-		return false, nil
+// mayCompress reports whether CompressIfSlow may turn on compression.
+func (c *Client) mayCompress() bool {
+	return c.opts.Compression == CompressSlow && !c.deflate.on.Load() && !c.deflate.refused.Load() && c.Caps().Has("COMPRESS=DEFLATE")
+}
+
+// Unmeasured returns how many bytes of messages should be fetched before CompressIfSlow is
+// called again, because it is not known yet whether the line is slow; 0: it is known, or of no
+// interest.
+func (c *Client) Unmeasured() int64 {
+	if !c.mayCompress() {
+		return 0
 	}
-	var err error
-	if c.latency.id != nil {
-		_, err = c.latency.id.Wait(ctx)
-	} else if c.latency.probed.CompareAndSwap(false, true) {
-		err = c.Noop(ctx)
+	if _, known := c.speed.decided(); known {
+		return 0
 	}
-	if err = tolerate(err); err != nil {
-		return false, err
-	}
-	return c.RTT() >= slowLink, nil
+	return max(1, c.speed.down.missing())
 }

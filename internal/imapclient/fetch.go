@@ -176,6 +176,7 @@ type fetch struct {
 	// bodies are the messages whose body was delivered.
 	bodies mail.UIDSet
 	taken  tally // responses
+	begun  bool  // something has been delivered
 	// held are messages that are not complete. order has them in the order in
 	// which they began to come, and some that are released already.
 	held       map[mail.UID]*partial
@@ -379,6 +380,7 @@ func merged(old, m imapwire.Fetch) imapwire.Fetch {
 
 // deliver hands a message to the sink.
 func (f *fetch) deliver(m *imapwire.Fetch, body io.Reader, size int64) {
+	f.begun = true
 	f.msg = Message{Fetch: *m, Body: body, BodySize: size}
 	if body != nil {
 		f.bodies.Add(m.UID)

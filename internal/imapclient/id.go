@@ -46,9 +46,6 @@ func (c *Client) introduce(ctx context.Context) error {
 	if len(c.opts.ID) == 0 || !c.Caps().Has("ID") {
 		return nil
 	}
-	id, err := c.StartID(ctx, c.opts.ID...)
-	if !c.Optimistic() {
-		c.latency.id = id // otherwise its time includes that of the login
-	}
+	_, err := c.StartID(ctx, c.opts.ID...)
 	return err
 }

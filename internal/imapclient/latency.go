@@ -7,9 +7,7 @@ import (
 
 // latency is how fast the server answers.
 type latency struct {
-	shortest atomic.Int64       // in nanoseconds; 0: not known
-	id       *Pending[[]string] // the ID that Setup has sent, whose answer shows it
-	probed   atomic.Bool        // a NOOP was sent to measure it
+	shortest atomic.Int64 // in nanoseconds; 0: not known
 }
 
 // RTT returns the shortest time that the server has taken to answer so far,

@@ -73,6 +73,8 @@ type Options struct {
 
 	// Compression says whether Setup turns compression on.
 	Compression Compression
+	// Line, if not nil, keeps which network paths are slow, for CompressSlow.
+	Line Line
 
 	Hooks Hooks
 

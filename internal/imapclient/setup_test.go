@@ -4,16 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"isync/internal/imapwire"
-	"isync/internal/mail"
-	"isync/internal/testkit"
-	"isync/internal/transport"
 )
 
 // TestSetup has servers that offer different extensions, and refuse some of them.
@@ -74,131 +68,6 @@ func TestSetup(t *testing.T) {
 			}
 			_ = c.Close()
 		})
-	}
-}
-
-// A relay passes on what goes through it, with a delay in each direction.
-func relay(t *testing.T, addr string, delay time.Duration) net.Addr {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var wg sync.WaitGroup
-	pass := func(dst, src net.Conn) {
-		type piece struct {
-			data []byte
-			due  time.Time
-		}
-		pieces := make(chan piece, 10000)
-		wg.Go(func() {
-			defer dst.Close()
-			for p := range pieces {
-				time.Sleep(time.Until(p.due))
-				if _, err := dst.Write(p.data); err != nil {
-					src.Close()
-				}
-			}
-		})
-		wg.Go(func() {
-			defer close(pieces)
-			for {
-				buf := make([]byte, 16<<10)
-				n, err := src.Read(buf)
-				if err != nil {
-					return
-				}
-				pieces <- piece{buf[:n], time.Now().Add(delay)}
-			}
-		})
-	}
-	wg.Go(func() {
-		for {
-			a, err := l.Accept()
-			if err != nil {
-				return
-			}
-			b, err := net.Dial("tcp", addr)
-			if err != nil {
-				a.Close()
-				continue
-			}
-			pass(a, b)
-			pass(b, a)
-		}
-	})
-	t.Cleanup(func() { l.Close(); wg.Wait() })
-	return l.Addr()
-}
-
-// TestCompressAuto compresses over a slow line, and only there.
-func TestCompressAuto(t *testing.T) {
-	d := testkit.StartDovecot(t, testkit.DovecotConfig{Compress: true})
-	cfg, err := transport.TLSOptions{ServerName: d.Host, PEM: d.CA.PEM()}.Config()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, delay := range []time.Duration{0, 25 * time.Millisecond} {
-		for _, withID := range []bool{true, false} {
-			for _, security := range []Security{PlainText, StartTLS} {
-				t.Run(fmt.Sprint(delay, withID, security), func(t *testing.T) {
-					addr := relay(t, d.Addr(), delay).(*net.TCPAddr)
-					opts := Options{Host: "127.0.0.1", Port: addr.Port, Timeout: 10 * time.Second, Security: security, TLS: cfg, Compression: CompressSlow}
-					if withID {
-						opts.ID = []string{"name", "test"}
-					}
-					ctx := testContext(t)
-					c, err := Dial(ctx, opts)
-					if err != nil {
-						t.Fatal(err)
-					}
-					defer c.Close()
-					if err := c.Login(ctx, "user", testkit.Password); err != nil {
-						t.Fatal(err)
-					}
-					if err := c.Setup(ctx); err != nil {
-						t.Fatal(err)
-					}
-					if c.deflate.on.Load() {
-						t.Error("compresses before there is anything to send")
-					}
-					if err := c.CompressIfSlow(ctx); err != nil {
-						t.Fatal(err)
-					}
-					if delay == 0 && c.RTT() >= slowLink {
-						t.Skipf("this machine is too busy: %v", c.RTT())
-					}
-					if got := c.deflate.on.Load(); got != (delay > 0) {
-						t.Errorf("compression %v, at a round trip of %v", got, c.RTT())
-					}
-					if rtt := c.RTT(); rtt < 2*delay {
-						t.Errorf("a round trip takes %v", rtt)
-					}
-					_ = c.Create(ctx, "box")
-					text := "Subject: x\r\n\r\n" + strings.Repeat("y", 200000)
-					a, err := c.Append(ctx, "box", message(text))
-					if err != nil {
-						t.Fatal(err)
-					}
-					if _, err := c.Select(ctx, "box", SelectOptions{}); err != nil {
-						t.Fatal(err)
-					}
-					n := 0
-					if err := c.Fetch(ctx, FetchRequest{UIDs: mail.NewUIDSet(a.UID()), Body: FullBody}, func(m *Message) error {
-						b, err := io.ReadAll(m.Body)
-						if n++; string(b) != text {
-							t.Errorf("%d bytes", len(b))
-						}
-						return err
-					}); err != nil || n != 1 {
-						t.Error(n, err)
-					}
-					if err := c.Logout(ctx); err != nil {
-						t.Error(err)
-					}
-				})
-			}
-		}
 	}
 }
 

@@ -27,7 +27,7 @@ func (c *Client) startTLS(ctx context.Context) error {
 		if err != nil {
 			return c.lost(ForTLS, err)
 		}
-		c.replace(t, t)
+		c.replace(t, &meteredWriter{t, c})
 		c.secured(t)
 		// Forget what was said before.
 		c.hs.forget()

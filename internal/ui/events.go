@@ -162,8 +162,13 @@ const longWait = 5 * time.Second
 
 // levelOf returns the lowest level at which a message is shown.
 func levelOf(m event.Message) Level {
-	if f, ok := m.Fact.(event.TryingAgain); ok && f.Wait < longWait {
+	switch f := m.Fact.(type) {
+	case event.LineMeasured:
 		return Verbose
+	case event.TryingAgain:
+		if f.Wait < longWait {
+			return Verbose
+		}
 	}
 	switch m.Severity {
 	case event.Notice:

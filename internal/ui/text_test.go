@@ -154,6 +154,8 @@ var samples = []struct {
 	{event.TryingAgain{Box: "b", Wait: 100 * time.Millisecond, Err: errNo}, "mailbox 'b': no; trying again", ""},
 	{event.TryingAgain{Wait: time.Minute, Throttled: true, Err: errNo}, "no; the server limits the rate of requests: trying again in 1m0s", ""},
 	{event.ConnectionsLimited{Count: 2, Err: errNo}, "the server refused another connection, so mbsync carries on with 2: no", "to avoid this, write Connections 2 in the section of the account"},
+	{event.LineMeasured{Rate: 1_040_000, Compress: true}, "the connection transfers 1.0 MB/s: the messages are compressed from now on", ""},
+	{event.LineMeasured{Rate: 85e6}, "the connection transfers 85.0 MB/s: the messages are not compressed", ""},
 	{
 		event.UIDValidityNotReported{Store: "s", Box: "b"},
 		"the server of store 's' does not report the UIDVALIDITY of mailbox 'b'",

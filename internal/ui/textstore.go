@@ -117,6 +117,13 @@ var imapWordings = []wording{
 		return fmt.Sprintf("the server refused another connection, so mbsync carries on with %d: %v", f.Count, f.Err),
 			fmt.Sprintf("to avoid this, write Connections %d in the section of the account", f.Count)
 	}),
+	says(func(f event.LineMeasured) string {
+		then := "the messages are not compressed"
+		if f.Compress {
+			then = "the messages are compressed from now on"
+		}
+		return fmt.Sprintf("the connection transfers %.1f MB/s: %s", f.Rate/1e6, then)
+	}),
 	says(func(f event.TryingAgain) string {
 		what := ""
 		if f.Box != "" {

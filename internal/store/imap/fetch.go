@@ -104,12 +104,18 @@ func (m *mailbox) fetch(ctx context.Context, items []store.FetchItem, sink func(
 	for _, b := range batches(items) {
 		for !b.set.Empty() {
 			next := batch{header: b.header}
-			next.set, b.set = b.set.SplitOff(m.store.sets.maxSet(), limit)
+			next.set, b.set = b.set.SplitOff(m.store.sets.maxSet(), f.sample(limit))
 			begin := m.store.opts.now()
 			if err := f.run(ctx, []batch{next}, 1); err != nil {
 				return err
 			}
 			limit = nextFetch(next.set.Len(), m.store.opts.now().Sub(begin))
+			if !b.set.Empty() {
+				// Between two commands.
+				if err := sess.Client.CompressIfSlow(ctx); err != nil {
+					return m.fail("fetching messages", err)
+				}
+			}
 			if err := f.shorten(ctx); err != nil {
 				return err
 			}
@@ -119,6 +125,27 @@ func (m *mailbox) fetch(ctx context.Context, items []store.FetchItem, sink func(
 		}
 	}
 	return f.tellRefused()
+}
+
+// firstSample is how many messages the first command reads while it is not known whether the
+// line is slow.
+const firstSample = 32
+
+// sample returns how many messages the next command reads, limit at most. As long as it is not
+// known whether the line is slow, that is what is needed to measure it, so that compression can
+// be turned on before the rest is read.
+func (f *fetcher) sample(limit uint64) uint64 {
+	missing := f.client.Unmeasured()
+	if missing == 0 {
+		return limit
+	}
+	n := uint64(firstSample)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if count := f.seen.Len(); count > 0 && f.bytes > 0 {
+		n = max(n, uint64(missing+missing/4)*count/uint64(f.bytes))
+	}
+	return min(n, limit)
 }
 
 // shorten uses shorter commands to fetch the messages of commands that the server may
@@ -206,6 +233,7 @@ type fetcher struct {
 	mu      sync.Mutex
 	stopped error       // of the sink
 	seen    mail.UIDSet // what the sink was given
+	bytes   int64       // of that
 
 	// left are batches with what was not sent of them, and why.
 	left []unanswered
@@ -301,6 +329,7 @@ func (f *fetcher) deliver(msg *imapclient.Message) error {
 	f.mu.Lock()
 	stopped := f.stopped
 	f.seen.Add(msg.UID)
+	f.bytes += msg.BodySize
 	f.mu.Unlock()
 	if stopped != nil {
 		return stopped

@@ -25,7 +25,7 @@ type Sessions struct {
 }
 
 // NewSessions returns the sessions for stores that have these options in common:
-// Client, Login, WatchLogin, IdleRefresh, MaxSessions, Warn, Listings, Server, ReadOnly, Now and Debug. It connects when a store uses them for the
+// Client, Login, WatchLogin, IdleRefresh, MaxSessions, Warn, Notice, Listings, Server, ReadOnly, Now and Debug. It connects when a store uses them for the
 // first time.
 func NewSessions(o Options) *Sessions { return newSessions(o, o.sessions()) }
 
@@ -46,6 +46,9 @@ func (o *Options) sessions() session.Options {
 			warn(event.ConnectionsLimited{Count: n, Err: err})
 		}
 	}
+	if notice := o.Notice; notice != nil {
+		s.Measured = func(rate float64, slow bool) { notice(event.LineMeasured{Rate: rate, Compress: slow}) }
+	}
 	return s
 }
 
@@ -55,7 +58,7 @@ type Options struct {
 	Name string
 
 	// Sessions, if not nil, are those of the account. Client, Login, WatchLogin,
-	// IdleRefresh, MaxSessions, Warn, Server and ReadOnly are ignored here then.
+	// IdleRefresh, MaxSessions, Warn, Notice, Server and ReadOnly are ignored here then.
 	Sessions *Sessions
 
 	// Place identifies the account. Sections of the configuration that mean the same
@@ -86,6 +89,10 @@ type Options struct {
 	// Warn, if not nil, is called with each warning. It may be called from several
 	// goroutines.
 	Warn func(event.Fact)
+
+	// Notice, if not nil, is called with each notice, from any goroutine. It must not call the
+	// store.
+	Notice func(event.Fact)
 
 	// Explain, if not nil, is told which of what the server lists is no mailbox.
 	Explain func(text string)

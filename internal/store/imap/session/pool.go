@@ -26,6 +26,9 @@ type Options struct {
 	// Limited, if not nil, is called once in a run when the server refuses a further
 	// session, with the number of sessions and the reason.
 	Limited func(sessions int, err error)
+	// Measured, if not nil, is called when a network path to the server was measured, with the
+	// bytes per second, at most once in a run for each path.
+	Measured func(rate float64, slow bool)
 	// StuckAfter is how long a call waits for a session while nothing happens in any
 	// session; 0: DefaultStuckAfter.
 	StuckAfter time.Duration
@@ -88,10 +91,12 @@ func NewPool(o Options) *Pool {
 		o.StuckAfter = DefaultStuckAfter
 	}
 	o.Client.Ampersands = new(imapclient.Ampersands)
-	return &Pool{
+	p := &Pool{
 		opts: &o, record: ServerRecord{opts: &o}, first: make(chan struct{}, 1),
 		run: &run{limit: o.MaxSessions}, change: make(chan struct{}), wanted: make(chan struct{}, 1),
 	}
+	o.Client.Line = &p.record
+	return p
 }
 
 // MaxSessions returns the maximum number of sessions: that of the options, without those

@@ -34,6 +34,8 @@ type ServerRecord struct {
 	suspicion error
 	// pipelining: see Pipelines.
 	pipelining pipelining
+	// lines are the network paths that were measured in this run, and whether they are slow.
+	lines map[string]bool
 }
 
 // serverNote is the contents of the file, in JSON with the names of the fields.
@@ -49,6 +51,8 @@ type serverNote struct {
 	Purposes []purposeNote `json:",omitempty"`
 	// SerialUntil is until when mailboxes are selected one by one, in seconds since 1970.
 	SerialUntil int64 `json:",omitempty"`
+	// Lines are network paths to the server, the latest one first.
+	Lines []lineNote `json:",omitempty"`
 }
 
 // remembers reports whether anything is remembered.
@@ -58,7 +62,7 @@ func (m *ServerRecord) remembers() bool { return m.opts.Listings != nil && m.opt
 func (m *ServerRecord) beginRun() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.loaded, m.note, m.cautious, m.suspicion = false, serverNote{}, false, nil
+	m.loaded, m.note, m.cautious, m.suspicion, m.lines = false, serverNote{}, false, nil, nil
 	m.pipelining = pipelining{}
 }
 
@@ -124,7 +128,9 @@ func (m *ServerRecord) connected() {
 		caution = cautionAfterProof
 	}
 	m.suspicion = nil
-	m.note = serverNote{CautiousUntil: m.opts.now().Add(caution).Unix(), MaxSet: m.note.MaxSet, SerialUntil: m.note.SerialUntil}
+	m.note = serverNote{
+		CautiousUntil: m.opts.now().Add(caution).Unix(), MaxSet: m.note.MaxSet, SerialUntil: m.note.SerialUntil, Lines: m.note.Lines,
+	}
 	m.save()
 }
 

@@ -1,0 +1,193 @@
+package imapclient
+
+import (
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+// A line is slow if it brings less than slowRate bytes per second, which a server can
+// deflate. It is measured while messages are fetched or stored, by the time for which the client
+// waits for it: a slow disk does not count, nor does the server's time before an answer
+// begins. The beginning does not count either, because a connection gets faster at first, and the
+// system takes what is sent into a buffer.
+const (
+	slowRate = 4 << 20
+	// sampleBytes and sampleTime are how much is measured; one of them suffices.
+	sampleBytes = 4 << 20
+	sampleTime  = 2 * time.Second
+	// skippedBytes are not measured when receiving. When sending, nothing is measured before a
+	// write has taken blockedTime.
+	skippedBytes = 256 << 10
+	blockedTime  = 5 * time.Millisecond
+	// longestGap is how long a line may bring nothing. If it takes longer, the server is
+	// what is waited for.
+	longestGap = 250 * time.Millisecond
+)
+
+// A Line keeps from one connection to the next which network paths are slow. It must be safe
+// for concurrent use.
+type Line interface {
+	// Slow reports whether a path is slow, if that is known.
+	Slow(path string) (slow, known bool)
+	// Measured is called when a path was measured, in bytes per second, on the reader goroutine.
+	Measured(path string, rate float64, slow bool)
+}
+
+// A meter measures one direction of a line.
+type meter struct {
+	mu      sync.Mutex
+	skipped int64
+	begun   bool
+	bytes   int64
+	waited  time.Duration
+}
+
+// received notes that a read has waited for n bytes. It returns the rate once enough was measured.
+func (m *meter) received(n int, waited time.Duration) (rate float64, enough bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if waited > longestGap {
+		return 0, false
+	}
+	if m.skipped < skippedBytes && m.waited == 0 && !m.begun {
+		m.skipped += int64(n)
+		m.begun = m.skipped >= skippedBytes
+		return 0, false
+	}
+	return m.add(n, waited)
+}
+
+// sent notes that a write of n bytes has taken some time.
+func (m *meter) sent(n int, waited time.Duration) (rate float64, enough bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.begun {
+		m.begun = waited >= blockedTime
+		return 0, false
+	}
+	return m.add(n, waited)
+}
+
+// add adds to what was measured; m.mu must be held.
+func (m *meter) add(n int, waited time.Duration) (rate float64, enough bool) {
+	m.bytes += int64(n)
+	m.waited += waited
+	if m.bytes < sampleBytes && m.waited < sampleTime {
+		return 0, false
+	}
+	return float64(m.bytes) / max(m.waited, time.Microsecond).Seconds(), true
+}
+
+// missing returns how many bytes have to be received until enough was measured, unless the line is slow.
+func (m *meter) missing() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return max(0, sampleBytes-m.bytes) + max(0, skippedBytes-m.skipped)
+}
+
+// speed is what a connection finds out about its line.
+type speed struct {
+	path     string
+	keeper   Line
+	down, up meter
+
+	mu sync.Mutex
+	// known and slow are the result for this connection. slowUp: sending is slow, which is
+	// valid for this connection only, as the server may be what is slow.
+	known, slow     bool
+	knownUp, slowUp bool
+}
+
+// decided reports whether the line is slow, if that is known.
+func (s *speed) decided() (slow, known bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.recall()
+	return s.slow || s.slowUp, s.known || s.knownUp && s.slowUp
+}
+
+func (s *speed) received(n int, waited time.Duration) {
+	rate, enough := s.down.received(n, waited)
+	if !enough {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.recall(); s.known {
+		return
+	}
+	s.known, s.slow = true, rate < slowRate
+	if s.keeper != nil {
+		s.keeper.Measured(s.path, rate, s.slow)
+	}
+}
+
+// recall asks the keeper whether the line is slow; s.mu must be held.
+func (s *speed) recall() {
+	if !s.known && s.keeper != nil {
+		s.slow, s.known = s.keeper.Slow(s.path)
+	}
+}
+
+func (s *speed) sent(n int, waited time.Duration) {
+	if rate, enough := s.up.sent(n, waited); enough {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if !s.knownUp {
+			s.knownUp, s.slowUp = true, rate < slowRate
+		}
+	}
+}
+
+// pathOf returns a text that tells the network path of a connection from others of the same
+// server: the address of this machine. "": there is none.
+func pathOf(conn net.Conn) string {
+	if addr, ok := conn.LocalAddr().(*net.TCPAddr); ok {
+		return addr.IP.String()
+	}
+	return ""
+}
+
+// meteredReader measures a line while the answer to a FETCH comes in. It belongs to the
+// reader goroutine.
+type meteredReader struct {
+	io.Reader
+	c *Client
+}
+
+func (r *meteredReader) Read(p []byte) (int, error) {
+	if !r.c.streams() {
+		return r.Reader.Read(p)
+	}
+	start := time.Now()
+	n, err := r.Reader.Read(p)
+	if n > 0 {
+		r.c.speed.received(n, time.Since(start))
+	}
+	return n, err
+}
+
+// streams reports whether the answer to a FETCH has begun to come in, and the line is to be
+// measured.
+func (c *Client) streams() bool {
+	queue := *c.queue.Load()
+	return len(queue) > 0 && queue[0].fetch != nil && queue[0].fetch.begun && c.mayCompress()
+}
+
+// meteredWriter measures a line. It belongs to the writer goroutine.
+type meteredWriter struct {
+	io.Writer
+	c *Client
+}
+
+func (w *meteredWriter) Write(p []byte) (int, error) {
+	if w.c.opts.Compression != CompressSlow {
+		return w.Writer.Write(p)
+	}
+	start := time.Now()
+	n, err := w.Writer.Write(p)
+	w.c.speed.sent(n, time.Since(start))
+	return n, err
+}
