@@ -28,9 +28,25 @@ func (m *mailbox) Remove(ctx context.Context, req store.RemoveRequest) error {
 	case !sess.Client.Caps().Has("UIDPLUS"):
 		err = errNoUIDPlus
 	default:
-		err = m.expunge(ctx, sess, req.UIDs)
+		err = m.expungeTold(ctx, sess, &req)
 	}
 	return m.fail("expunging messages", err)
+}
+
+// expungeTold is expunge that also tells which messages are gone, if the server reports that
+// by UIDs (VANISHED, RFC 7162 §3.2.10). With EXPUNGE it reports sequence numbers, which
+// stand for no messages that are known here.
+func (m *mailbox) expungeTold(ctx context.Context, sess *session.Session, req *store.RemoveRequest) error {
+	var vanished mail.UIDSet
+	sess.ListenVanished(func(uids mail.UIDSet) { vanished.AddSet(uids) })
+	err := m.expunge(ctx, sess, req.UIDs)
+	sess.ListenVanished(nil)
+	if req.Gone != nil {
+		for u := range keepUIDs(req.UIDs, vanished).All() {
+			req.Gone(u)
+		}
+	}
+	return err
 }
 
 // expunge removes those of the messages that are marked as deleted.

@@ -16,6 +16,7 @@ type changeCounter struct {
 	changes  uint64                // the others
 	listener Listener              // of the listing under way; may be nil
 	stored   func(*imapwire.Fetch) // see ListenStored; may be nil
+	vanished func(mail.UIDSet)     // see ListenVanished; may be nil
 
 	// appended is the number of messages that were appended to the selected mailbox in this
 	// session, and reportedFrom is arrivals at the first of them; see NoteAppend.
@@ -68,6 +69,14 @@ func (c *changeCounter) ListenStored(f func(*imapwire.Fetch)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.stored = f
+}
+
+// ListenVanished passes on which messages a server reports as expunged by their UIDs; nil ends
+// that. The function is called on the reader goroutine.
+func (c *changeCounter) ListenVanished(f func(mail.UIDSet)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.vanished = f
 }
 
 // Arrivals returns how many EXISTS responses there were.
@@ -134,6 +143,9 @@ func (c *changeCounter) noteVanished(uids mail.UIDSet) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.changes++
+	if c.vanished != nil {
+		c.vanished(uids)
+	}
 	if c.listener != nil {
 		c.listener.Vanished(uids)
 	}
