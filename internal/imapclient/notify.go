@@ -39,6 +39,11 @@ func (c *Client) Notify(ctx context.Context, events ...string) error {
 	return c.wait(ctx, cmd)
 }
 
+// EndNotify ends the reports that Notify has asked for.
+func (c *Client) EndNotify(ctx context.Context) error {
+	return c.simple(ctx, imapwire.NewCommand("NOTIFY").Raw("NONE"))
+}
+
 // codeBadEvent and codeOverflow are response codes of RFC 5465 §5 and §5.8.
 const (
 	codeBadEvent = "BADEVENT"

@@ -30,6 +30,7 @@ func (m *mailbox) noteSent() {
 
 // noteStored notes the OK for an APPEND, with the UIDs of the messages; 0: not reported.
 func (m *mailbox) noteStored(uids ...mail.UID) {
+	m.store.opts.Sessions.account.Expect(m.name)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.own.done++
@@ -119,9 +120,12 @@ func (m *mailbox) storeUnchanged(ctx context.Context, sess *session.Session, cmd
 		m.noteUnknown()
 		return rest, nil
 	}
+	n := effects.changes()
+	if n > 0 {
+		m.store.opts.Sessions.account.Expect(m.name)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := effects.changes()
 	m.own.sent += n
 	m.own.done += n
 	return nil, nil

@@ -98,6 +98,9 @@ type Account struct {
 	// arrived has the mailboxes that were reported as changed, with the number of messages
 	// that were reported as new; see Reported.
 	arrived map[string]uint32
+	// expected has the mailboxes of which a report by NOTIFY is expected, and until when. nil:
+	// there is no NOTIFY.
+	expected map[string]time.Time
 	// unusable are the names of mailboxes that the server does not open.
 	unusable map[string]bool
 	// noNotify: the next connection does not use NOTIFY.

@@ -65,14 +65,24 @@ type line struct {
 	events  uint64
 	// listing has the mailboxes in the answer to NOTIFY; nil: there is none under way.
 	listing map[string]change
+	// asked is when NOTIFY was sent. reported: after its answer, something was reported.
+	asked    time.Time
+	reported bool
+	// late counts the renewals in a row because of a late report.
+	late int
 
 	overflow chan struct{} // receives a value when the server ends NOTIFY
+	reckon   chan struct{} // receives a value when renewal may return another time
+	// wantedEvents are those that NOTIFY asks for on this connection. They belong to the
+	// goroutine of the line.
+	wantedEvents []string
 }
 
 func newLine(a *Account, index int) *line {
 	return &line{
 		a: a, index: index,
 		probe: make(chan struct{}, 1), moved: make(chan struct{}, 1), overflow: make(chan struct{}, 1),
+		reckon: make(chan struct{}, 1),
 	}
 }
 
@@ -305,9 +315,10 @@ func (l *line) setUp() {
 func (l *line) setDown(err error, delay time.Duration) {
 	l.a.mu.Lock()
 	defer l.a.mu.Unlock()
-	l.up, l.err, l.box, l.listing = false, err, "", nil
+	l.abandonListing()
+	l.up, l.err, l.box = false, err, ""
 	if l.index == 0 {
-		l.a.polling = false
+		l.a.polling, l.a.expected = false, nil
 	}
 	if delay > 0 {
 		l.next = time.Now().Add(delay)

@@ -2,6 +2,7 @@ package watching
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -76,6 +77,7 @@ func (l *line) askNotify(ctx context.Context, c *imapclient.Client) error {
 	}
 	l.beginListing()
 	wanted := l.a.wantedEvents()
+	l.wantedEvents = wanted
 	err := c.Notify(ctx, wanted...)
 	supported, ok := imapclient.SupportedEvents(err)
 	if !ok {
@@ -89,6 +91,7 @@ func (l *line) askNotify(ctx context.Context, c *imapclient.Client) error {
 	}
 	l.a.debugf("the server supports only these events: %s", strings.Join(fewer, " "))
 	l.beginListing()
+	l.wantedEvents = fewer
 	return c.Notify(ctx, fewer...)
 }
 
@@ -98,6 +101,10 @@ func (l *line) listen(ctx context.Context, c *imapclient.Client) ending {
 		limit := time.Duration(0)
 		t := quiet(c)
 		probed := false
+		var renewal <-chan time.Time // nil: nothing to wait for
+		if at := l.renewal(); !at.IsZero() {
+			renewal = time.After(time.Until(at))
+		}
 		select {
 		case <-ctx.Done():
 			return ending{done: true}
@@ -115,6 +122,11 @@ func (l *line) listen(ctx context.Context, c *imapclient.Client) ending {
 			return ending{err: errWanted, poll: true}
 		case <-l.probe:
 			limit, probed = probeLimit, true
+		case <-l.reckon:
+		case <-renewal:
+			if err := l.renew(ctx, c); err != nil {
+				return ending{err: fmt.Errorf("watching with NOTIFY: %w", err)}
+			}
 		case <-t.C:
 			if silent(c) {
 				limit = answerLimit
@@ -142,6 +154,26 @@ func (l *line) beginListing() {
 	l.a.mu.Lock()
 	defer l.a.mu.Unlock()
 	l.listing = map[string]change{}
+	l.asked, l.reported, l.a.expected = time.Now(), false, make(map[string]time.Time)
+}
+
+// abandonListing ends an incomplete answer to NOTIFY; a.mu must be held. What it has shown to
+// be changed is reported, since the next answer does not show it again.
+func (l *line) abandonListing() {
+	a := l.a
+	listed := l.listing
+	l.listing = nil
+	if !a.whole { // the next answer is reported as a whole
+		return
+	}
+	for name, is := range listed {
+		if is.fresh {
+			a.tell(reportBoxes)
+		}
+		if is.changed {
+			a.changed(name)
+		}
+	}
 }
 
 // endListing reports how the mailboxes in the answer to NOTIFY differ from those known.
@@ -194,6 +226,11 @@ func (l *line) noteStatus(st *imapwire.BoxStatus) {
 			l.listing[name] = change{fresh: is.fresh || before.fresh, changed: is.changed || before.changed}
 		}
 		return
+	}
+	l.met(name)
+	if !l.reported {
+		l.reported = true
+		notify(l.reckon)
 	}
 	if is.fresh {
 		a.tell(reportBoxes)
