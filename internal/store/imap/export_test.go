@@ -24,3 +24,6 @@ func Spare(ctx context.Context, s *Store) (ok, optimistic bool) {
 	defer s.pool.Put(sess, session.Want{})
 	return true, sess.Client.Optimistic()
 }
+
+// Expect makes the watch of a store expect a report of a mailbox.
+func Expect(s *Store, name string) { s.opts.Sessions.account.Expect(name) }

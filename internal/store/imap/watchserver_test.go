@@ -143,6 +143,9 @@ func (s *watchServer) usual(command string) string {
 	case "ENABLE":
 		return "* ENABLED " + strings.TrimPrefix(command, "ENABLE ") + "\nTAG OK"
 	case "NOTIFY":
+		if command == "NOTIFY NONE" {
+			break
+		}
 		return strings.Join(append(slices.Clone(s.list), "TAG OK"), "\n")
 	case "EXAMINE":
 		return strings.Join(append(slices.Clone(s.examine), "TAG OK [READ-ONLY]"), "\n")

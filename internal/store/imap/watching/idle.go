@@ -189,6 +189,7 @@ func (l *line) wait(ctx context.Context, c *imapclient.Client) (e *ending, ended
 	}
 	refresh := time.NewTimer(l.a.opts.IdleRefresh)
 	defer refresh.Stop()
+	begun, sooner := time.Now(), l.a.opts.IdleRefresh <= renewAfter
 	limit := time.Duration(0)
 	var after *ending // what comes after the IDLE has ended in good order
 	probed := false
@@ -209,6 +210,11 @@ func (l *line) wait(ctx context.Context, c *imapclient.Client) (e *ending, ended
 			}
 		case <-refresh.C:
 			limit = answerLimit
+		case <-l.reckon:
+			if !sooner {
+				sooner = true
+				refresh.Reset(time.Until(begun.Add(renewAfter)))
+			}
 		case <-l.probe:
 			limit, probed = probeLimit, true
 		case <-t.C:
@@ -303,6 +309,7 @@ func (l *line) touched() {
 	if l.box == "" {
 		return
 	}
+	notify(l.reckon)
 	l.a.known.forget(l.box)
 	l.a.changed(nameKey(l.box))
 }

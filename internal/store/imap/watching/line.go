@@ -72,7 +72,7 @@ type line struct {
 	late int
 
 	overflow chan struct{} // receives a value when the server ends NOTIFY
-	reckon   chan struct{} // receives a value when renewal may return another time
+	reckon   chan struct{} // receives a value when the reports may have to be renewed sooner
 	// wantedEvents are those that NOTIFY asks for on this connection. They belong to the
 	// goroutine of the line.
 	wantedEvents []string

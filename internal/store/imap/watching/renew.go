@@ -7,14 +7,17 @@ import (
 	"isync/internal/imapclient"
 )
 
-// Dovecot 2.3 and 2.4 learn of changes from the log of the list index, a file that they watch
-// for each NOTIFY. They replace that file after some 180 to 360 changes, but still watch the old
-// one. From then on, they notice changes only every 30 seconds, until the client sends NOTIFY
-// again. So NOTIFY is sent again after changes. It is ended first: two in a row without NONE
-// watch the same file, and the end of the first one ends the watching of both.
+// Dovecot 2.3 and 2.4 learn of changes by watching a log file: for NOTIFY that of the list
+// index, for IDLE that of the mailbox. When a log is long and old enough, Dovecot replaces the
+// file, but still watches the old one. The log of the list index is replaced after some 180 to
+// 360 changes. From then on, Dovecot notices changes only every 30 seconds, until the client
+// sends the command again. So NOTIFY and IDLE are sent again after changes. NOTIFY is ended
+// first: two in a row without NONE watch the same file, and the end of the first one ends the
+// watching of both.
 const (
-	// renewAfter is how long a NOTIFY is used after which something was reported. renewEach is
-	// added for each mailbox beyond renewBoxes, since its status is sent with the answer.
+	// renewAfter is how long a NOTIFY or an IDLE is used if it has reported something. With
+	// NOTIFY, renewEach is added for each mailbox beyond renewBoxes, since the answer has the
+	// status of all mailboxes.
 	renewAfter = time.Minute
 	renewEach  = 100 * time.Millisecond
 	renewBoxes = 600
@@ -80,10 +83,10 @@ func (l *line) renewal() (at time.Time) {
 func (l *line) renew(ctx context.Context, c *imapclient.Client) error {
 	ctx, cancel := within(ctx, answerLimit)
 	defer cancel()
+	l.noteLate()
 	if err := c.EndNotify(ctx); err != nil {
 		return err
 	}
-	l.noteLate()
 	l.beginListing()
 	if err := c.Notify(ctx, l.wantedEvents...); err != nil {
 		return err
