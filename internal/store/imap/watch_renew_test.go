@@ -137,9 +137,9 @@ func TestWatchExpects(t *testing.T) {
 		time.Sleep(200 * time.Millisecond)
 		srv.wantLog(renewal...)
 		// The next one is late, too.
-		for _, delay := range []time.Duration{20, 40, 80} {
+		for _, delay := range []time.Duration{20 * time.Second, 40 * time.Second, 80 * time.Second} {
 			imap.Expect(s, "INBOX")
-			time.Sleep((delay - 1) * time.Second)
+			time.Sleep(delay - time.Second)
 			srv.wantLog()
 			time.Sleep(1100 * time.Millisecond)
 			srv.wantLog(renewal...)
