@@ -177,7 +177,7 @@ func (r *reader) page(number uint64) ([]byte, error) {
 		return nil, nil //nolint:nilnil // see above
 	}
 	if n := r.order.Uint32(p[pageNumber:]); uint64(n) != number {
-		return nil, fmt.Errorf("%w: page %d calls itself %d", ErrDamaged, number, n)
+		return nil, fmt.Errorf("%w: page %d has the number %d", ErrDamaged, number, n)
 	}
 	return p, nil
 }

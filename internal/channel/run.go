@@ -172,7 +172,7 @@ func (r *run) channel(ctx context.Context, s Selection, stores [2]store.Store) (
 	r.work(ctx, s, jobs, q, g)
 	r.tellGone(ctx, s, g, jobs)
 	if err := q.save(); err != nil {
-		r.trace(event.DebugSync, event.Pair{Channel: s.Channel.Name}, "what needed nothing is not remembered: "+err.Error())
+		r.trace(event.DebugSync, event.Pair{Channel: s.Channel.Name}, "unchanged mailboxes are not cached: "+err.Error())
 	}
 	return slices.ContainsFunc(jobs, func(j job) bool { return !j.unchanged })
 }

@@ -165,7 +165,7 @@ func (c *checker) preset(a *config.Account) {
 	if a.Provider == "" {
 		return
 	}
-	values := []string{"nothing: all is set in the section"}
+	values := []string{"nothing: the section sets all keywords"}
 	if len(a.Preset) > 0 {
 		values = nil
 	}
@@ -248,7 +248,7 @@ func (c *checker) imapNames(s *config.Store) {
 	case s.HasPath, !s.IMAP.UseNamespace:
 		text = "all, with the names on the server"
 	default:
-		text = "those of the user (NAMESPACE), without the prefix the server gives them"
+		text = "those of the personal namespace (NAMESPACE), without its prefix"
 	}
 	if s.IMAP.SubscribedOnly {
 		text += "; only subscribed mailboxes"

@@ -18,7 +18,7 @@ func (w *workshop) remember(s *config.Store, o *imap.Options) {
 	o.Debug = func(text string) { w.debugf(event.DebugDriver, "%s: %s", s.Name, text) }
 	dir, err := w.env.Config.CacheDir()
 	if err != nil {
-		o.Debug("no listings are remembered: " + err.Error())
+		o.Debug("no listings are cached: " + err.Error())
 		return
 	}
 	o.Account = w.accountID(s.IMAP.Account)

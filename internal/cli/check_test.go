@@ -37,7 +37,7 @@ func TestCheckOnline(t *testing.T) {
 	w.run(1, "--check", "-V", "--online", "all")
 	w.says(&w.out,
 		"TLS 1.3, certificate for localhost, ", "  ok    connected and logged in within ",
-		"  offers     ", "  used       QRESYNC        of a mailbox", "             UIDPLUS        the UID", "  ok    2 mailboxes on the server: INBOX, theirs\n",
+		"  offers     ", "  used       QRESYNC        the server reports only changes", "             UIDPLUS        the server reports the UID", "  ok    2 mailboxes on the server: INBOX, theirs\n",
 		"  ok    3 mailboxes: 1 on both sides\n",
 		"  FAIL  mailbox 'theirs' does not exist on the near side, and there is no Create",
 		"        hint: to create it, add the line Create Near (or Both), or use -Cn;",
@@ -98,7 +98,7 @@ S: $c OK
 `)
 	w := checkWorld(t, far(srv.Port, "TLSType None\nAuthMechs LOGIN\nCompress yes\nConnections 1"))
 	w.run(0, "--check", "-V", "--online", "far")
-	w.says(&w.out, "  note  the server lacks UIDPLUS: ", "  offers     IMAP4REV1\n", "             LITERAL+       each message", "  ok    1 mailbox on the server: INBOX\n",
+	w.says(&w.out, "  note  the server lacks UIDPLUS: ", "  offers     IMAP4REV1\n", "             LITERAL+       storing a message takes another round trip", "  ok    1 mailbox on the server: INBOX\n",
 		"  at once    up to 1 connection (rc:", "  compress   if the server supports it (rc:", "  note  Compress yes (rc:8) has no effect: the server does not support\n        compression\n")
 	if strings.Contains(w.out.String(), "  used  ") {
 		t.Errorf("it offers nothing like that:\n%s", &w.out)
@@ -114,7 +114,7 @@ func TestCheckPreset(t *testing.T) {
 			"  server     imap.gmail.com:1993\n",
 		},
 		"TLSType STARTTLS\nHost h\nPort 1\nProvider posteo": {
-			"  preset     Provider posteo (rc:5) sets nothing: all is set in the section\n",
+			"  preset     Provider posteo (rc:5) sets nothing: the section sets all keywords\n",
 			"  server     h:1\n",
 		},
 		"Tunnel t\nProvider microsoft": {

@@ -270,5 +270,5 @@ func dnsError(err error) error {
 	case e.IsTimeout:
 		return errors.New("the name server did not answer in time")
 	}
-	return fmt.Errorf("the name server cannot be asked: %s", strings.TrimSpace(e.Err))
+	return fmt.Errorf("the DNS query has failed: %s", strings.TrimSpace(e.Err))
 }

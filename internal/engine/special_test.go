@@ -253,7 +253,7 @@ func TestLostCopies(t *testing.T) {
 			if err != nil || res.Failed != tt.failed {
 				t.Fatalf("%v, %+v", err, res)
 			}
-			if got := l.texts(kindWarning); strings.Contains(got, "lost track of 1 message") != (name == "without Message-ID") {
+			if got := l.texts(kindWarning); strings.Contains(got, "1 message(s) that were copied") != (name == "without Message-ID") {
 				t.Errorf("warnings: %q", got)
 			}
 			wantText(t, w, c, "1:A 2:B", tt.near, tt.state)

@@ -121,7 +121,7 @@ func requestError(ctx context.Context, server, what string, err error) error {
 		if isErrorCode(r.ErrorCode) {
 			e.Code, e.Description = r.ErrorCode, clean(r.ErrorDescription)
 		} else {
-			e.Err = fmt.Errorf("the answer has status %d and is not one of OAuth", e.Status)
+			e.Err = fmt.Errorf("the answer has status %d and is not an OAuth response", e.Status)
 		}
 		return e
 	}
@@ -140,7 +140,7 @@ func requestError(ctx context.Context, server, what string, err error) error {
 		return e
 	}
 	// The text of the error could quote the answer.
-	e.Status, e.Err = http.StatusOK, errors.New("the answer is not one of OAuth")
+	e.Status, e.Err = http.StatusOK, errors.New("the answer is not an OAuth response")
 	return e
 }
 

@@ -247,19 +247,19 @@ func TestTroubleAtProvider(t *testing.T) {
 		passing bool
 		text    string
 	}{
-		{"HTML", page(200, "text/html", html), true, "the answer is not one of OAuth"},
-		{"HTML as text", page(200, "text/plain", html), true, "the answer is not one of OAuth"},
-		{"HTML 403", page(403, "text/html", html), true, "the answer has status 403 and is not one of OAuth"},
+		{"HTML", page(200, "text/html", html), true, "the answer is not an OAuth response"},
+		{"HTML as text", page(200, "text/plain", html), true, "the answer is not an OAuth response"},
+		{"HTML 403", page(403, "text/html", html), true, "the answer has status 403 and is not an OAuth response"},
 		{"503", page(503, "text/html", html), true, "the answer has status 503"},
 		{"500 with a code", page(500, "application/json", `{"error":"invalid_grant"}`), true, "invalid_grant"},
-		{"empty", page(200, "application/json", ""), true, "the answer is not one of OAuth"},
-		{"no token", page(200, "application/json", `{"token_type":"bearer"}`), true, "the answer is not one of OAuth"},
-		{"half", page(200, "application/json", `{"access_token":"`+secretMark), true, "the answer is not one of OAuth"},
+		{"empty", page(200, "application/json", ""), true, "the answer is not an OAuth response"},
+		{"no token", page(200, "application/json", `{"token_type":"bearer"}`), true, "the answer is not an OAuth response"},
+		{"half", page(200, "application/json", `{"access_token":"`+secretMark), true, "the answer is not an OAuth response"},
 		{"odd token", page(200, "application/json", `{"access_token":"a\nb`+secretMark+`"}`), true, "characters that a token cannot have"},
 		{"busy", page(400, "application/json", `{"error":"temporarily_unavailable"}`), true, "temporarily_unavailable"},
 		{"too many", page(429, "application/json", `{"error":"over_query"}`), true, "over_query"},
 		{"wrong client", page(401, "application/json", `{"error":"invalid_client","error_description":"\u001b]0;x\u0007unknown"}`), false, "invalid_client (]0;xunknown)"},
-		{"odd code", page(400, "application/json", `{"error":"<b>`+secretMark+`"}`), true, "the answer has status 400 and is not one of OAuth"},
+		{"odd code", page(400, "application/json", `{"error":"<b>`+secretMark+`"}`), true, "the answer has status 400 and is not an OAuth response"},
 		{"redirect", func(w http.ResponseWriter, _ url.Values) bool {
 			w.Header().Set("Location", "/elsewhere?x="+secretMark)
 			w.WriteHeader(http.StatusTemporaryRedirect)

@@ -160,7 +160,7 @@ func (p *planner) applyExpiry(i int, want bool) {
 	case !want && was != 0 && w.add[xt].Has(mail.FlagDeleted):
 		// Deleted by the user on the other side: the mark is his from now on.
 		w.status &^= begun | expired
-		p.log(syncstate.OpStatus, r, "expiration gives way to a deletion", uint32(w.status))
+		p.log(syncstate.OpStatus, r, "the deletion takes precedence over the expiration", uint32(w.status))
 	case !want && was != 0:
 		if was&begun != 0 {
 			w.status &^= begun

@@ -164,7 +164,7 @@ func (p *planner) known(s syncstate.Side, i int, m *mail.Meta) {
 			return
 		}
 		w.status = w.status&^(syncstate.ExpireBegun|syncstate.Expired) | syncstate.Pending
-		p.log(syncstate.OpStatus, r, "expired message has become important", uint32(w.status))
+		p.log(syncstate.OpStatus, r, "expired message is now flagged or unread", uint32(w.status))
 	default:
 		p.passOver(s, m, "has no counterpart any more, or could not be stored: not %sed again")
 		return // it was there and is gone, or could not be stored

@@ -85,7 +85,7 @@ func (p *planner) goneOn(s syncstate.Side, i int, r *syncstate.Record, w *work) 
 	}
 	if !p.Rules.Ops[t].Gone {
 		if p.Explain {
-			p.explain(r.UID, "gone from the %s side; nothing is done about it, since Gone is not %sed", s, verb(t))
+			p.explain(r.UID, "gone from the %s side; not propagated, since Gone is not %sed", s, verb(t))
 		}
 		// If it is undeleted later, that must not look like a message whose
 		// counterpart has just been deleted.

@@ -329,14 +329,14 @@ func anything(text string) (string, error) {
 // keepIn asks where the password is kept, of some places.
 func (d *dialogue) keepIn(ctx context.Context, places []Keeper) error {
 	for {
-		d.print("\nWhere is the password kept?")
+		d.print("\nWhere should the password be stored?")
 		var words []string
 		for _, k := range places {
 			d.print("  %-8s  %s", k, keeperTexts[k])
 			words = append(words, string(k))
 		}
 		answer, err := d.ask(ctx, query{
-			name: askKeep, text: "Keep it in", what: "where to store the password",
+			name: askKeep, text: "Store it in", what: "where to store the password",
 			def: words[0], hasDef: true, check: oneOf(words...),
 		})
 		if err != nil {
@@ -595,7 +595,7 @@ func (d *dialogue) messages(ctx context.Context) error {
 func (d *dialogue) deletions(ctx context.Context) error {
 	d.print(textDeletions)
 	answer, err := d.ask(ctx, query{
-		name: askDeletions, text: "Carry out deletions", def: string(KeepAll), hasDef: true,
+		name: askDeletions, text: "Propagate deletions", def: string(KeepAll), hasDef: true,
 		check: oneOf(string(KeepAll), string(DeleteMessages), string(DeleteMailboxes)),
 	})
 	d.plan.Deletions = Deletions(answer)

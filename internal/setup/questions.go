@@ -51,7 +51,7 @@ var questions = []Question{
 	{askDirectory, "DIRECTORY", "the directory for the mail"},
 	{askMailboxes, "PATTERNS", "the mailboxes to synchronize, as for the keyword Patterns"},
 	{askMessages, "all|NUMBER", "how many messages of each mailbox to copy"},
-	{askDeletions, "no|messages|mailboxes", "which deletions to carry out on the other side"},
+	{askDeletions, "no|messages|mailboxes", "which deletions to propagate to the other side"},
 	{askWrite, "yes|no", "whether to write the configuration"},
 	{askRun, "yes|no", "whether to synchronize the account after that"},
 	{askService, "no|timer|watch", "the systemd unit to enable"},

@@ -91,7 +91,7 @@ const (
 	NameInbox
 	// NameSystem: the operating system cannot have a file of that name.
 	NameSystem
-	// NameTaken: the file system takes it for the name of another mailbox.
+	// NameTaken: the file system cannot distinguish it from the name of another mailbox.
 	NameTaken
 	// NameReserved: the store has a file or directory of its own by that name.
 	NameReserved

@@ -54,7 +54,7 @@ var fileHints = []wording{
 	hints(func(f event.UIDMapDamaged) string {
 		return "restore " + f.File + " from a backup; until then, the mailbox is not synchronized"
 	}),
-	hint[event.UIDMapLost]("it may have been converted by mdconvert; run mbsync again"),
+	hint[event.UIDMapLost]("mdconvert may have converted the mailbox; run mbsync again"),
 	hint[event.UIDMapChanged]("run mbsync again; if that does not help, locks do not work on this file system"),
 	hint[event.DiskFull]("the disk is full. No message is lost: free some space, then run mbsync again to continue"),
 	hint[event.QuotaUsedUp]("your disk quota is used up. No message is lost: free some space, then run mbsync again to continue"),

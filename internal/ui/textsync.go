@@ -63,7 +63,7 @@ var syncWordings = []wording{
 		return fmt.Sprintf("cannot read the list of messages that could not be copied: %v", f.Err)
 	}),
 	says(func(f event.CopiesLost) string {
-		return fmt.Sprintf("lost track of %d message(s) that were copied to the %s side", f.Count, f.Side)
+		return fmt.Sprintf("%d message(s) that were copied to the %s side cannot be found there", f.Count, f.Side)
 	}),
 	says(func(f event.SurplusCopies) string {
 		return fmt.Sprintf("%d message(s) that an interrupted run sent to the %s side were stored after they had been copied again; the surplus copies are marked as deleted", f.Count, f.Side)

@@ -81,7 +81,7 @@ func readPage(file *os.File, number, pages uint64) ([]byte, error) {
 		return nil, err
 	}
 	if n := binary.NativeEndian.Uint64(p); n != number {
-		return nil, fmt.Errorf("%w: page %d calls itself %d", ErrDamaged, number, n)
+		return nil, fmt.Errorf("%w: page %d has the number %d", ErrDamaged, number, n)
 	}
 	more := uint64(binary.NativeEndian.Uint32(p[pageOverflow:]))
 	if more >= pages-number {

@@ -287,8 +287,8 @@ func TestOAuthProviderTrouble(t *testing.T) {
 		name, text string
 		fault      openid.Fault
 	}{
-		{"HTML", "the answer is not one of OAuth", openid.HTML(200)},
-		{"HTML 403", "the answer has status 403 and is not one of OAuth", openid.HTML(403)},
+		{"HTML", "the answer is not an OAuth response", openid.HTML(200)},
+		{"HTML 403", "the answer has status 403 and is not an OAuth response", openid.HTML(403)},
 		{"503", "the answer has status 503", openid.Failure(503)},
 		{"dropped", "EOF", openid.Fault{Drop: true}},
 		{"busy", "temporarily_unavailable", openid.Refusal("temporarily_unavailable")},

@@ -24,14 +24,14 @@ const (
 // common are the questions of each dialogue after the login, with the answers by default.
 var common = []string{
 	"Directory for the mail [~/Mail/example]", "", "Mailboxes [*]", "", "Messages of each mailbox [all]", "",
-	"Carry out deletions [no]", "", "Write it", "", "Synchronize now [yes]", "",
+	"Propagate deletions [no]", "", "Write it", "", "Synchronize now [yes]", "",
 }
 
 // questions are all questions of a dialogue with the defaults.
 func (w *world) questions() []string {
 	return slices.Concat([]string{
 		fmt.Sprintf("Server [mail.example.org:%d]", w.server.TLSPort), "", "User name [user]", "",
-		"Name of the channel [example]", "", "Keep it in", "file", "Password of user", testkit.Password,
+		"Name of the channel [example]", "", "Store it in", "file", "Password of user", testkit.Password,
 	}, common)
 }
 
@@ -152,7 +152,7 @@ func TestForeignSRV(t *testing.T) {
 	s := w.start("--setup", "user@example.net")
 	s.answer("Server: ", "")
 	s.answers("Server: ", fmt.Sprintf("mail.example.org:%d", w.server.TLSPort), "User name [user@example.net]", "user",
-		"Name of the channel [example]", "", "Keep it in", "ask", "Password of user", testkit.Password)
+		"Name of the channel [example]", "", "Store it in", "ask", "Password of user", testkit.Password)
 	s.answers(common[:len(common)-2]...)
 	s.answer("Synchronize now", "no")
 	s.want(0, "This name comes from DNS, and is not in the domain example.net", "SRV record, _imaps._tcp.example.net")
@@ -173,12 +173,12 @@ func TestSRV(t *testing.T) {
 	w.record(fmt.Sprintf("_imap._tcp.example.org. 60 IN SRV 1 1 %d mail.example.org.", w.server.Port))
 	s := w.start("--setup", "user@example.org")
 	s.answers(fmt.Sprintf("Server [imap://mail.example.org:%d]", w.server.Port), "", "User name", "user",
-		"Name of the channel", "", "Keep it in", "command", "Command", "cat ~/secret")
+		"Name of the channel", "", "Store it in", "command", "Command", "cat ~/secret")
 	// The command fails; then it works.
 	s.await("Try again with another password")
 	w.write("secret", testkit.Password+"\n")
 	s.send("p\r")
-	s.answers("Keep it in", "command", "Command", "cat ~/secret")
+	s.answers("Store it in", "command", "Command", "cat ~/secret")
 	s.answers(common...)
 	s.want(0, "pulled 3 new message(s)")
 	if text := w.read(defaultFile); !strings.Contains(text, "TLSType STARTTLS\n") || !strings.Contains(text, `PassCmd "cat ~/secret"`) {
@@ -192,12 +192,12 @@ func TestNothingFound(t *testing.T) {
 	w := newWorld(t)
 	s := w.start("--setup", "user@example.org")
 	s.answers("Server [imap.example.org:993]", "pop://x", "Server", "mail.example.org:x", "Server", fmt.Sprintf("mail.example.org:%d", w.server.TLSPort),
-		"User name", "user", "Name of the channel", "a:b", "Name of the channel", "work", "Keep it in", "fil",
+		"User name", "user", "Name of the channel", "a:b", "Name of the channel", "work", "Store it in", "fil",
 		"Password of user", "wrong",
 		"Try again with another password", "password", "Password of user", testkit.Password,
 		"Directory for the mail [~/Mail/work]", "relative", "Directory for the mail", "~/else/where/", "Mailboxes", "Nothing", "Mailboxes", "INBOX",
 		"Messages of each mailbox", "some", "Messages of each mailbox", "1",
-		"Carry out deletions", "maybe", "Carry out deletions", "messages", "Write it", "", "Synchronize now", "")
+		"Propagate deletions", "maybe", "Propagate deletions", "messages", "Write it", "", "Synchronize now", "")
 	s.want(0, "No server was found:", "SRV record, example.org: no server found", "AUTHENTICATIONFAILED", "write an absolute path", "no mailbox of the server matches", "pulled 1 new message(s)")
 	for _, line := range []string{"Path ~/else/where/", "Patterns INBOX", "Expunge Both", "Remove None", "MaxMessages 1", "ExpireUnread yes"} {
 		if !strings.Contains(w.read(defaultFile), line+"\n") {
@@ -215,7 +215,7 @@ func TestUnknownAuthority(t *testing.T) {
 	w := newWorld(t)
 	w.extra = []string{"SSL_CERT_FILE=/dev/null", "SSL_CERT_DIR=/nonexistent"}
 	s := w.start("--setup", "user@example.org")
-	s.answers("Server", fmt.Sprintf("127.0.0.1:%d", w.server.TLSPort), "User name", "user", "Name of the channel", "", "Keep it in", "",
+	s.answers("Server", fmt.Sprintf("127.0.0.1:%d", w.server.TLSPort), "User name", "user", "Name of the channel", "", "Store it in", "",
 		"Password of user", testkit.Password, "File with the certificate", "~/none.pem", "File with the certificate", "~/ca.pem")
 	s.answers(common...)
 	s.want(0, fmt.Sprintf("mbsync --get-cert 127.0.0.1:%d > FILE", w.server.TLSPort), "cannot read CertificateFile", "pulled 3 new message(s)")
@@ -246,8 +246,8 @@ func TestAppend(t *testing.T) {
 	s := w.start("--setup", "user@example.org")
 	all := w.questions()
 	s.answers(all[:4]...)
-	s.answers("Name of the channel [example3]", "example", "Name of the channel [example3]", "example2", "Name of the channel [example3]", "", "Keep it in", "file", "Password", testkit.Password,
-		"Directory for the mail [~/Mail-example3]", "~/Mail/sub", "Directory", "", "Mailboxes", "", "Messages", "", "Carry out", "",
+	s.answers("Name of the channel [example3]", "example", "Name of the channel [example3]", "example2", "Name of the channel [example3]", "", "Store it in", "file", "Password", testkit.Password,
+		"Directory for the mail [~/Mail-example3]", "~/Mail/sub", "Directory", "", "Mailboxes", "", "Messages", "", "Propagate", "",
 		"Add it", "", "Synchronize now", "")
 	s.want(0, "has this name already", "there is a sync state of an earlier account with this name", "has mail of the MaildirStore 'work-near'", "pulled 3 new message(s)")
 	text := w.read("dotfiles/mbsyncrc")
@@ -288,7 +288,7 @@ func TestFileLeftAlone(t *testing.T) {
 	w.write("rc", existing)
 	s := w.start("--setup", "-c", "rc", "user@example.org")
 	s.answers(w.questions()[:4]...)
-	s.answers("Name", "", "Keep it in", "file", "Password", testkit.Password, "Directory", "", "Mailboxes", "", "Messages", "", "Carry out", "")
+	s.answers("Name", "", "Store it in", "file", "Password", testkit.Password, "Directory", "", "Mailboxes", "", "Messages", "", "Propagate", "")
 	s.await("Add it")
 	w.write("rc", "# other\n")
 	s.send("\r")
@@ -346,16 +346,16 @@ func TestOffline(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := w.start("--setup", "--offline", "user@example.org")
-	s.answers("Server [imap.example.org:993]", "mail.example.org", "User name", "", "Name", "", "Keep it in", "file", "Password", testkit.Password,
-		"Directory", "", "Mailboxes", "", "Messages", "", "Carry out", "", "Write it", "")
+	s.answers("Server [imap.example.org:993]", "mail.example.org", "User name", "", "Name", "", "Store it in", "file", "Password", testkit.Password,
+		"Directory", "", "Mailboxes", "", "Messages", "", "Propagate", "", "Write it", "")
 	s.want(0, "is not in the table of providers, and with --offline no server is asked", "To synchronize: mbsync example")
 	if len(w.queries) > 0 {
 		t.Errorf("asked %q", w.queries)
 	}
 	// A provider of the table needs nobody.
 	s = w.start("--setup", "--offline", "-c", "rc", "me@icloud.com")
-	s.answers("Server [imap.mail.me.com:993]", "", "User name [me@icloud.com]", "", "Name of the channel [icloud]", "", "Keep it in", "ask",
-		"Password", "x", "Directory", "", "Mailboxes", "", "Messages", "", "Carry out", "", "Write it", "")
+	s.answers("Server [imap.mail.me.com:993]", "", "User name [me@icloud.com]", "", "Name of the channel [icloud]", "", "Store it in", "ask",
+		"Password", "x", "Directory", "", "Mailboxes", "", "Messages", "", "Propagate", "", "Write it", "")
 	s.want(0, "For iCloud Mail, create an app password", "https://support.apple.com/en-us/102654")
 	if text := w.read("rc"); !strings.Contains(text, "IMAPAccount icloud\nProvider icloud\nUser me@icloud.com\n") {
 		t.Error(text)
@@ -371,7 +371,7 @@ func TestKeyring(t *testing.T) {
 	s := w.start("--setup", "user@example.org")
 	all := w.questions()
 	s.answers(all[:6]...)
-	s.answers("Keep it in [keyring]", "", "Password of user", testkit.Password)
+	s.answers("Store it in [keyring]", "", "Password of user", testkit.Password)
 	s.answers(common...)
 	s.want(0, "pulled 3 new message(s)")
 	text := w.read(defaultFile)
@@ -393,8 +393,8 @@ func TestKeyring(t *testing.T) {
 		file := fmt.Sprint("rc", i)
 		s = w.start("--setup", "-c", file, "user@example.org")
 		s.answers(all[:4]...)
-		s.answers("Name of the channel", file, "Keep it in [keyring]", "", "Keep it in [keyring]", "file", "Password of user", testkit.Password)
-		s.answers("Directory", "", "Mailboxes", "", "Messages", "", "Carry out", "", "Write it", "", "Synchronize now", "no")
+		s.answers("Name of the channel", file, "Store it in [keyring]", "", "Store it in [keyring]", "file", "Password of user", testkit.Password)
+		s.answers("Directory", "", "Mailboxes", "", "Messages", "", "Propagate", "", "Write it", "", "Synchronize now", "no")
 		s.want(0, tt.want, "hint: choose another place")
 	}
 }
@@ -423,7 +423,7 @@ func TestPass(t *testing.T) {
 	w.write(".password-store/mail/user.gpg", "of another program")
 	s := w.start("--setup", "user@example.org")
 	s.answers(w.questions()[:6]...)
-	s.answers("Keep it in [pass]", "", "Password of user", testkit.Password)
+	s.answers("Store it in [pass]", "", "Password of user", testkit.Password)
 	s.answers(common...)
 	s.want(0, "pulled 3 new message(s)")
 	if text := w.read(defaultFile); !strings.Contains(text, `PassCmd "pass show mail/user-2"`) {
@@ -502,7 +502,7 @@ func TestVirtualMailboxes(t *testing.T) {
 	w.autoconfig("mail.example.org", w.server.TLSPort, "SSL")
 	s := w.start("--setup", "user@example.org")
 	s.answers(w.questions()[:10]...)
-	s.answers("Directory", "", "Mailboxes [* !Everything]", "", "Messages", "", "Carry out", "", "Write it", "", "Synchronize now", "")
+	s.answers("Directory", "", "Mailboxes [* !Everything]", "", "Messages", "", "Propagate", "", "Write it", "", "Synchronize now", "")
 	s.want(0, "Everything  (shows messages of other mailboxes)", "Selected: 2 of 3 mailboxes", "Processed 2 box(es)")
 }
 
@@ -514,8 +514,8 @@ func TestAppendToIncludes(t *testing.T) {
 	w.write("rc", "MaxMessages 5\n\nInclude conf/*\n")
 	s := w.start("--setup", "-c", "rc", "user@example.org")
 	s.answers(w.questions()[:4]...)
-	s.answers("Name of the channel [example2]", "", "Keep it in", "ask", "Password", testkit.Password)
-	s.answers("Directory", "", "Mailboxes", "", "Messages", "", "Carry out", "", "Add it", "", "Synchronize now", "no")
+	s.answers("Name of the channel [example2]", "", "Store it in", "ask", "Password", testkit.Password)
+	s.answers("Directory", "", "Mailboxes", "", "Messages", "", "Propagate", "", "Add it", "", "Synchronize now", "no")
 	s.want(0, "rc was written")
 	if text := w.read("rc"); !strings.HasPrefix(text, "MaxMessages 5\n\nInclude conf/*\n\n# Mail of") || !strings.Contains(text, "MaxMessages 0\n") {
 		t.Error(text)

@@ -96,7 +96,7 @@ func (s *Store) listingKey(ctx context.Context, name string) *memo.Key {
 	}
 	account, err := s.opts.Account(ctx)
 	if err != nil || account == "" {
-		s.debugf("no listings are remembered: the account is not known (%v)", err)
+		s.debugf("no listings are cached: the account is not known (%v)", err)
 		return nil
 	}
 	return &memo.Key{Account: account, Box: name}

@@ -16,7 +16,7 @@ type layout struct {
 }
 
 // errAttack is why a name with ".." in it is refused.
-var errAttack = errors.New(`a name with a component ".." looks like an attack`)
+var errAttack = errors.New(`a name with a component ".." may be an attack`)
 
 // errSkip says to leave a name out, without a word.
 var errSkip = errors.New("not of this store")
@@ -61,7 +61,7 @@ func (l *layout) canonical(name, delim string) (string, error) {
 	canonical := strings.Join(parts, "/")
 	if l.prefix != "" && prefixed {
 		if mail.IsInbox(canonical) {
-			return "", errors.New("it cannot be told from the inbox")
+			return "", errors.New("it cannot be distinguished from INBOX")
 		}
 		return canonical, nil
 	}
@@ -105,7 +105,7 @@ func (l *layout) server(box string) (string, error) {
 	case parts[0] == mail.Inbox:
 		prefix = ""
 	case prefix == "" && strings.EqualFold(parts[0], mail.Inbox):
-		return "", nameError(store.NameInbox, box, "the server takes %q for the inbox", parts[0])
+		return "", nameError(store.NameInbox, box, "the server treats %q as INBOX", parts[0])
 	}
 	if len(parts) > 1 && l.delim == "" {
 		return "", nameError(store.NameFlat, box, "the server has no sub-folders")

@@ -9,7 +9,7 @@ import (
 )
 
 // ErrNoLogin says that the server requires a login, but none is configured.
-var ErrNoLogin = errors.New("the server wants a login, but there is none to offer")
+var ErrNoLogin = errors.New("the server requires a login, but the account has none")
 
 // loginError is the error of a login.
 type loginError struct{ err error }

@@ -79,7 +79,7 @@ func (m *ServerRecord) load() {
 	}
 	if err != nil {
 		m.note = serverNote{}
-		m.opts.debugf("what the server has told before is not remembered: %v", err)
+		m.opts.debugf("the capabilities of the server are not cached: %v", err)
 	}
 }
 
@@ -192,7 +192,7 @@ func (m *ServerRecord) save() {
 		err = m.opts.Listings.SaveServer(m.opts.Server, data)
 	}
 	if err != nil {
-		m.opts.debugf("the server's capabilities cannot be remembered: %v", err)
+		m.opts.debugf("the capabilities of the server cannot be cached: %v", err)
 	}
 }
 
