@@ -22,12 +22,40 @@ func (w *workshop) remember(s *config.Store, o *imap.Options) {
 		return
 	}
 	o.Account = w.accountID(s.IMAP.Account)
+	o.Listings = w.cacheAt(dir)
+}
+
+// cacheAt returns the cache in a directory, which is always the same.
+func (w *workshop) cacheAt(dir string) *memo.Dir {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.listings == nil {
 		w.listings = memo.NewDir(w.fs, dir)
 	}
-	o.Listings = w.listings
+	return w.listings
+}
+
+// cache returns the cache; nil: there is no directory for it.
+func (w *workshop) cache() *memo.Dir {
+	dir, err := w.env.Config.CacheDir()
+	if err != nil {
+		return nil
+	}
+	return w.cacheAt(dir)
+}
+
+// sessionStore keeps the tickets of TLS sessions in the cache.
+type sessionStore struct {
+	*memo.Dir
+	readOnly bool
+}
+
+// SaveSessions implements transport.SessionStore.
+func (s sessionStore) SaveSessions(id string, data []byte) error {
+	if s.readOnly {
+		return nil
+	}
+	return s.Dir.SaveSessions(id, data)
 }
 
 // serverKey returns what tells the server of an account, and the way to log in there,

@@ -35,6 +35,12 @@ func (w *workshop) tlsConfig(a *config.Account) (*tls.Config, error) {
 		SystemCerts: a.SystemCertificates,
 		MinVersion:  lo, MaxVersion: hi,
 	}
+	if a.TLSSessionCache {
+		o.Server = fmt.Sprintf("%q %d %q", a.Host, a.Port, a.Tunnel)
+		if dir := w.cache(); dir != nil {
+			o.Sessions = sessionStore{dir, w.readOnly}
+		}
+	}
 	if a.CipherString != "" {
 		var err error
 		if o.CipherSuites, err = w.ciphers(a, lo, hi); err != nil {

@@ -56,6 +56,7 @@ var accountKeywords = []keyword{
 		st.setChoice(tlsTypeNames, func(i int) { d.account.TLS = TLSType(i) })
 	}},
 	{Keyword: Keyword{Name: "TLSVersions", Args: "{+|-}1.0|1.1|1.2|1.3 ...", List: true}, apply: (*stmt).applyTLSVersions},
+	{Keyword: Keyword{Name: "TLSSessionCache", Args: "yes|no"}, apply: func(st *stmt, d *draft) { st.setBool(&d.account.TLSSessionCache) }},
 	{Keyword: Keyword{Name: "SystemCertificates", Args: "yes|no"}, apply: func(st *stmt, d *draft) { st.setBool(&d.account.SystemCertificates) }},
 	{Keyword: Keyword{Name: "CertificateFile", Args: "path"}, apply: (*stmt).applyCertificateFile},
 	{Keyword: Keyword{Name: "ClientCertificate", Args: "path"}, apply: func(st *stmt, d *draft) { st.setPath(&d.account.ClientCertificate) }},
@@ -91,6 +92,7 @@ func newAccount() Account {
 		Timeout:            20 * time.Second,
 		TLSVersions:        DefaultTLSVersions,
 		SystemCertificates: true,
+		TLSSessionCache:    true,
 		Retries:            4,
 		RetryMax:           time.Minute,
 		PollInterval:       5 * time.Minute,

@@ -69,6 +69,7 @@ var keywordCases = map[string][]struct{ args, want string }{
 	"IMAPAccount TLSType":              {{"IMAPS", "Port=993 TLS=IMAPS"}, {"None", "TLS=None"}},
 	"IMAPAccount TLSVersions":          {{"-1.2", "TLSVersions=1.3"}},
 	"IMAPAccount SystemCertificates":   {{"no", "SystemCertificates=false"}},
+	"IMAPAccount TLSSessionCache":      {{"no", "TLSSessionCache=false"}},
 	"IMAPAccount CertificateFile":      {{"/ca", "Certificates=[/ca]"}},
 	"IMAPAccount ClientCertificate":    {{"cert", "ClientCertificate=/etc/cert"}},
 	"IMAPAccount ClientKey":            {{"key", "ClientKey=/etc/key"}},
@@ -381,6 +382,7 @@ func flattenAccount(a *Account, at func(v any, name string)) {
 	at(a.TLS, "TLS")
 	at(a.TLSVersions, "TLSVersions")
 	at(a.SystemCertificates, "SystemCertificates")
+	at(a.TLSSessionCache, "TLSSessionCache")
 	at(files, "Certificates")
 	at(a.ClientCertificate, "ClientCertificate")
 	at(a.ClientKey, "ClientKey")

@@ -153,7 +153,9 @@ type Account struct {
 	TLS                TLSType
 	TLSVersions        TLSVersions
 	SystemCertificates bool
-	Certificates       []CertificateFile
+	// TLSSessionCache: TLS sessions are resumed in later runs.
+	TLSSessionCache bool
+	Certificates    []CertificateFile
 	// LostCertificates are files of certificates that could not be read.
 	LostCertificates []LostCertificate
 	// ClientCertificate and ClientKey are paths; empty if not given.

@@ -239,8 +239,8 @@ Account full
 	want := &Account{
 		Name: "full", At: at(1), Host: "imap.example.org", Port: 1143, User: "me", Pass: NewSecret("a b"), Tunnel: `ssh "x y" imapd`,
 		AuthMechs: []string{"SCRAM-SHA-1", "PLAIN", "LOGIN"}, TLS: TLSStartTLS, TLSVersions: TLS11 | TLS12,
-		Certificates:      []CertificateFile{{"/etc/ca.pem", []byte("CA"), at(14)}, {"/home/you/b", []byte("B"), at(15)}, {"/abs", []byte("A"), at(16)}},
-		ClientCertificate: "/etc/c.pem", ClientKey: "/etc/k.pem", CipherString: "HIGH", PipelineDepth: 3, Connections: 7, Retries: 4, RetryMax: time.Minute, PollInterval: 5 * time.Minute, SafetyInterval: 15 * time.Minute, IdleRefresh: 9 * time.Minute,
+		Certificates:    []CertificateFile{{"/etc/ca.pem", []byte("CA"), at(14)}, {"/home/you/b", []byte("B"), at(15)}, {"/abs", []byte("A"), at(16)}},
+		TLSSessionCache: true, ClientCertificate: "/etc/c.pem", ClientKey: "/etc/k.pem", CipherString: "HIGH", PipelineDepth: 3, Connections: 7, Retries: 4, RetryMax: time.Minute, PollInterval: 5 * time.Minute, SafetyInterval: 15 * time.Minute, IdleRefresh: 9 * time.Minute,
 		DisableExtensions: []string{"MOVE", "AUTH=PLAIN", "X-FOO"},
 	}
 	noGiven := cmp.FilterPath(func(p cmp.Path) bool { return p.Last().Type().Name() == "Given" }, cmp.Ignore())
@@ -252,7 +252,7 @@ Account full
 	}
 	want = &Account{
 		Name: "minimal", At: at(25), Host: "h", Port: 143, Timeout: 20 * time.Second, AuthMechs: []string{"*"}, TLS: TLSStartTLS,
-		TLSVersions: DefaultTLSVersions, SystemCertificates: true, Connections: 3, Retries: 4, RetryMax: time.Minute, PollInterval: 5 * time.Minute, SafetyInterval: 15 * time.Minute, IdleRefresh: 9 * time.Minute,
+		TLSVersions: DefaultTLSVersions, SystemCertificates: true, TLSSessionCache: true, Connections: 3, Retries: 4, RetryMax: time.Minute, PollInterval: 5 * time.Minute, SafetyInterval: 15 * time.Minute, IdleRefresh: 9 * time.Minute,
 	}
 	if diff := cmp.Diff(want, cfg.Account("minimal"), noGiven); diff != "" {
 		t.Errorf("minimal (-want +got):\n%s", diff)
@@ -270,7 +270,7 @@ Account full
 		IMAP: &IMAPStore{
 			Account: &Account{
 				Name: "own", At: at(37), Inline: true, Host: "own.example.org", Port: 993, Timeout: 20 * time.Second, AuthMechs: []string{"*"},
-				TLS: TLSIMAPS, TLSVersions: DefaultTLSVersions, SystemCertificates: true, Connections: 3, Retries: 4, RetryMax: time.Minute, PollInterval: 5 * time.Minute, SafetyInterval: 15 * time.Minute, IdleRefresh: 9 * time.Minute,
+				TLS: TLSIMAPS, TLSVersions: DefaultTLSVersions, SystemCertificates: true, TLSSessionCache: true, Connections: 3, Retries: 4, RetryMax: time.Minute, PollInterval: 5 * time.Minute, SafetyInterval: 15 * time.Minute, IdleRefresh: 9 * time.Minute,
 			},
 			PathDelimiter: '.', SubscribedOnly: true,
 		},

@@ -54,6 +54,15 @@ type Client struct {
 // Dial connects to a server: TCP, TLS as Security says, and the greeting. It
 // does not log in, but see Preauth.
 func Dial(ctx context.Context, opts Options) (*Client, error) {
+	c, err := dialOnce(ctx, opts)
+	if _, again := errors.AsType[*transport.ResumptionError](err); again && ctx.Err() == nil {
+		// The server may not cope with the session of an earlier connection.
+		return dialOnce(ctx, opts)
+	}
+	return c, err
+}
+
+func dialOnce(ctx context.Context, opts Options) (*Client, error) {
 	if opts.Security != PlainText && opts.TLS == nil {
 		return nil, errors.New("imapclient: no TLS configuration")
 	}

@@ -80,11 +80,17 @@ func (m *meter) add(n int, waited time.Duration) (rate float64, enough bool) {
 	return float64(m.bytes) / max(m.waited, time.Microsecond).Seconds(), true
 }
 
-// missing returns how many bytes have to be received until enough was measured, unless the line is slow.
+// missing returns how many bytes have to be received until enough was measured.
 func (m *meter) missing() int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return max(0, sampleBytes-m.bytes) + max(0, skippedBytes-m.skipped)
+	missing := max(0, sampleBytes-m.bytes)
+	if m.waited > 0 {
+		// What has been measured tells how much comes in the rest of the time.
+		rest := float64(m.bytes) / m.waited.Seconds() * (sampleTime - m.waited).Seconds()
+		missing = int64(min(float64(missing), max(0, rest)))
+	}
+	return missing + max(0, skippedBytes-m.skipped)
 }
 
 // speed is what a connection finds out about its line.

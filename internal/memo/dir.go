@@ -126,7 +126,7 @@ func (d *Dir) removeOld() {
 		return
 	}
 	for _, n := range names {
-		if !strings.HasSuffix(n, newSuffix) || !strings.Contains(n, suffix+".") && !strings.Contains(n, serverSuffix+".") {
+		if !strings.HasSuffix(n, newSuffix) || !strings.Contains(n, suffix+".") && !strings.Contains(n, serverSuffix+".") && !strings.Contains(n, sessionSuffix+".") && !strings.HasPrefix(n, keyName+".") {
 			continue
 		}
 		path := filepath.Join(d.path, n)

@@ -1,6 +1,6 @@
 // Package memo is a cache in files that makes the next run faster: listings of
 // mailboxes on servers, complete or in part, so that only changes are requested (RFC
-// 7162); what a server has announced; and which pairs of mailboxes of a channel needed
+// 7162); what a server has announced; the tickets of TLS sessions; and which pairs of mailboxes of a channel needed
 // nothing.
 //
 // A file that is missing, damaged, of another version or for another mailbox counts as

@@ -140,7 +140,8 @@ func (l *Link) Hurry(n int) {
 }
 
 // StartTLS encrypts the connection from now on. Until it returns, nothing else may read
-// or write. The returned connection reads from the link and writes to it.
+// or write. The returned connection reads from the link and writes to it. The error is a
+// *ResumptionError if another attempt may succeed.
 func (l *Link) StartTLS(ctx context.Context, cfg *tls.Config) (*tls.Conn, error) {
 	set := func(sole bool) {
 		l.mu.Lock()
@@ -149,9 +150,14 @@ func (l *Link) StartTLS(ctx context.Context, cfg *tls.Config) (*tls.Conn, error)
 	}
 	set(true)
 	defer set(false)
+	cfg, sessions := sessionsOf(cfg)
 	t := tls.Client(l, cfg)
 	if err := t.HandshakeContext(ctx); err != nil {
-		return nil, NameEnd(err)
+		err = NameEnd(err)
+		if sessions != nil && ctx.Err() == nil {
+			err = sessions.failed(err)
+		}
+		return nil, err
 	}
 	return t, nil
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"time"
 )
 
 // TLSOptions describe whom to trust and how to encrypt.
@@ -31,6 +32,10 @@ type TLSOptions struct {
 	CipherSuites []uint16
 	// ClientCert, if not nil, is shown to servers that ask for one.
 	ClientCert *tls.Certificate
+	// Server identifies the server, such as host and port, for Sessions: if not nil, it keeps the
+	// tickets of TLS sessions from one run to the next.
+	Server   string
+	Sessions SessionStore
 }
 
 // Config makes a configuration for crypto/tls. It should be shared by all
@@ -60,18 +65,18 @@ func (o TLSOptions) Config() (*tls.Config, error) {
 		roots.AddCert(cert)
 	}
 	cfg := &tls.Config{
-		ServerName:         name,
-		RootCAs:            roots,
-		MinVersion:         o.MinVersion,
-		MaxVersion:         o.MaxVersion,
-		CipherSuites:       o.CipherSuites,
-		ClientSessionCache: tls.NewLRUClientSessionCache(0),
+		ServerName:   name,
+		RootCAs:      roots,
+		MinVersion:   o.MinVersion,
+		MaxVersion:   o.MaxVersion,
+		CipherSuites: o.CipherSuites,
 		// VerifyConnection does what this skips, and knows pinned certificates.
 		InsecureSkipVerify: true, //nolint:gosec // see VerifyConnection
 		VerifyConnection: func(cs tls.ConnectionState) error {
 			return verify(cs, name, roots, pinned)
 		},
 	}
+	cfg.ClientSessionCache = &sessionCache{id: o.identity(), store: o.Sessions, verify: cfg.VerifyConnection, now: time.Now}
 	if cfg.CipherSuites == nil && o.MinVersion != 0 && o.MinVersion < tls.VersionTLS12 {
 		cfg.CipherSuites = oldSuites()
 	}
