@@ -81,7 +81,7 @@ func killMany(t *testing.T, sig syscall.Signal, v testkit.Variant) {
 			t.Fatalf("exit code %d\n%s%s", r.code, r.stdout, r.stderr)
 		}
 		if sig == syscall.SIGINT {
-			w.quiet(ours(), r, []string{"interrupt: stopping", "left "})
+			w.quiet(ours(), r, []string{"run mbsync again to continue", "left "})
 		}
 		w.server.ForgetCommands(t)
 		for name, letters := range all {

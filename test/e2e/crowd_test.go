@@ -31,7 +31,7 @@ func (s stress) runs() int {
 // says is what runs say of channels that overlap.
 func (s stress) says() []string {
 	if s.crowd {
-		return []string{"they are worked on one after the other"}
+		return []string{"the channels synchronize it one after the other"}
 	}
 	return nil
 }

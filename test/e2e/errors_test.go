@@ -320,7 +320,7 @@ func TestFullDisk(t *testing.T) {
 				w.fill(len(letters), func(i int) letter { return letters[i] })
 				w.suffer(t, nil, calamity{
 					says: `^mbsync: error: channel 'c'.*no space left on device$`,
-					hint: `^the disk is full\. Nothing is lost`,
+					hint: `^the disk is full\. No message is lost`,
 				})
 				if t.Failed() {
 					return

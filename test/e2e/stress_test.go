@@ -340,7 +340,7 @@ func (a *arena) judge(p program, r result) {
 		if slices.ContainsFunc(a.s.says, func(text string) bool { return strings.Contains(c, text) }) {
 			continue
 		}
-		if strings.Contains(c, "locked") || strings.Contains(c, "another mbsync is at work on this mailbox") {
+		if strings.Contains(c, "locked") || strings.Contains(c, "another mbsync is synchronizing this mailbox") {
 			continue
 		}
 		a.said = append(a.said, fmt.Sprintf("in round %d, %s says %s", a.tally.rounds+1, p.name, c))
