@@ -27,6 +27,8 @@ type bench struct {
 	models  map[string]model
 	sites   map[string]*site
 	results []result
+	// versions are those of the peers, as of the beginning.
+	versions map[string]string
 	// copies are the users of places that share the mail of a place on another server.
 	copies map[string]string
 }
@@ -103,6 +105,12 @@ func (b *bench) readEnvironment() {
 	}
 	b.rounds = n
 	b.peers = findPeers(t, list("PEERS", "mbsync,interimap,offlineimap"))
+	b.versions = make(map[string]string)
+	for _, p := range b.peers {
+		if v := versionOf(p); v != "" {
+			b.versions[p.name] = v
+		}
+	}
 	b.disk = os.Getenv("DISK")
 	if b.disk == "" {
 		b.disk = t.TempDir()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -67,11 +68,7 @@ func (b *bench) report() report {
 		Machine:  machine{System: runtime.GOOS, Architecture: runtime.GOARCH, Processors: runtime.NumCPU(), Memory: memoryGB()},
 		Results:  b.results,
 	}
-	for _, p := range b.peers {
-		if v := versionOf(p); v != "" {
-			r.Versions[p.name] = v
-		}
-	}
+	maps.Copy(r.Versions, b.versions)
 	for _, s := range b.servers {
 		if s.files == nil {
 			r.Versions["cyrus"] = testkit.UnpackedVersion("cyrus-trixie", "cyrus-imapd")
