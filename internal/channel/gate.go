@@ -129,6 +129,7 @@ func (g *gate) upgrade(ctx context.Context, c *claim) error {
 		if g.hasSessions(heavy) {
 			g.takeSessions(*c, -1)
 			g.takeSessions(heavy, 1)
+			g.wake()
 			g.mu.Unlock()
 			*c = heavy
 			return nil

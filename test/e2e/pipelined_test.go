@@ -33,6 +33,7 @@ func TestPipelinedMailboxes(t *testing.T) {
 		{name: "no CONDSTORE, nothing remembered", server: exchange, cold: true, waits: 10, selects: boxes},
 		{name: "new messages", fresh: 32, waits: 6, selects: 32},
 		{name: "new messages, no QRESYNC", server: condstore, fresh: 32, waits: 6, selects: 32},
+		{name: "new messages, no CONDSTORE", server: exchange, fresh: 32, waits: 14, selects: boxes + 32},
 		{name: "one command at a time", account: alone, cold: true, waits: 3 * boxes, selects: boxes},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

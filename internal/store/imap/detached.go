@@ -22,6 +22,8 @@ type detached struct {
 	// list is the listing for a Scan that needs no more than scan; nil: it was used.
 	list *store.Listing
 	scan store.Need
+	// limit is the maximum size of messages that are fetched in the pipeline.
+	limit int64
 }
 
 var (

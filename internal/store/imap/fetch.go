@@ -50,6 +50,7 @@ const (
 // Fetch implements store.Mailbox. Where the server fails over a message, the
 // others of its command may come after later ones.
 func (m *mailbox) Fetch(ctx context.Context, items []store.FetchItem, sink func(*store.Incoming) error) error {
+	m.fetchPipelined(ctx, items)
 	for {
 		var next *prefetched
 		n := 0

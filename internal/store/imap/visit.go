@@ -87,9 +87,9 @@ func (m *mailbox) openPipelined(ctx context.Context, how *store.Pipelined) bool 
 	s.opts.Sessions.pipeline.keepReserved(m, v.ahead.msgs)
 	m.adopt(&opened{sel: res.sel, info: res.info})
 	m.mu.Lock()
+	m.detached = &detached{claim: how.Claim, list: &store.Listing{Messages: res.msgs}, scan: v.need, limit: min(m.prefetchLimit, prefetchBytes)}
 	m.fresh, m.prefetchLimit = false, 0
 	m.prefetched = v.ahead.msgs
-	m.detached = &detached{claim: how.Claim, list: &store.Listing{Messages: res.msgs}, scan: v.need}
 	m.mu.Unlock()
 	if res.keep != nil {
 		m.keep(res.keep)
@@ -149,21 +149,57 @@ func (v *visit) make(ctx context.Context, how *store.Pipelined) (*visited, error
 	if v.base == nil {
 		commands++ // as a whole, it is most likely listed by one command
 	}
-	commands = min(commands, p.depth)
-	l, err := p.join(ctx, &m.store.gate, commands)
+	leave, err := v.join(ctx, p, commands)
 	if err != nil {
 		return nil, err
 	}
-	defer l.leave(commands)
-	v.line = l
-	if err := v.send(ctx); err != nil {
+	defer leave()
+	remembers, err := v.prepare(ctx)
+	if err != nil {
 		return nil, err
 	}
-	sel, err := v.wait(ctx)
+	if !remembers {
+		m.memory.key = nil
+	}
+	v.list(remembers)
+	sel, err := v.run(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return v.conclude(ctx, &sel)
+}
+
+// join waits for a line with room for the commands.
+func (v *visit) join(ctx context.Context, p *pipeline, commands int) (leave func(), err error) {
+	commands = min(commands, p.depth)
+	v.line, err = p.join(ctx, &v.m.store.gate, commands)
+	if err != nil {
+		return nil, err
+	}
+	return func() { v.line.leave(commands) }, nil
+}
+
+// prepare decides on the parameters of the SELECT. remembers: the mailbox can be remembered.
+func (v *visit) prepare(ctx context.Context) (remembers bool, err error) {
+	l, m := v.line, v.m
+	remembers = m.remembers(ctx, l.sess)
+	if !remembers {
+		v.base = nil
+	}
+	l.sending.Lock() // ENABLE may be sent
+	defer l.sending.Unlock()
+	l.enabling.Lock()
+	v.options, v.delta, err = m.selectOptions(ctx, l.sess, remembers, v.base)
+	l.enabling.Unlock()
+	return remembers, err
+}
+
+// run sends the commands, and waits for the answers.
+func (v *visit) run(ctx context.Context) (imapclient.Selected, error) {
+	if err := v.send(ctx); err != nil {
+		return imapclient.Selected{}, err
+	}
+	return v.wait(ctx)
 }
 
 // prefetch sets the bounds, and adds the command for messages that seem to be new.
@@ -232,18 +268,7 @@ func (v *visit) send(ctx context.Context) error {
 	l, m := v.line, v.m
 	l.sending.Lock()
 	defer l.sending.Unlock()
-	remembers := m.remembers(ctx, l.sess)
-	if !remembers {
-		v.base, m.memory.key = nil, nil
-	}
 	var err error
-	l.enabling.Lock()
-	v.options, v.delta, err = m.selectOptions(ctx, l.sess, remembers, v.base)
-	l.enabling.Unlock()
-	if err != nil {
-		return err
-	}
-	v.list(remembers)
 	v.options.Done = v.selectEnded
 	l.mu.Lock()
 	v.prev, l.last = l.last, v

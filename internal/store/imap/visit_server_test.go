@@ -153,6 +153,7 @@ type boxConn struct {
 	held    string // a tagged answer that comes late
 	behind  int    // commands that were received together, and not answered yet
 	batch   int    // commands that were received together
+	body    bool   // bodies are asked for
 }
 
 func (c *boxConn) receive() {
@@ -215,6 +216,12 @@ func (c *boxConn) serve() {
 		c.s.together = max(c.s.together, len(batch))
 		c.s.mu.Unlock()
 		c.batch = len(batch)
+		c.s.mu.Lock()
+		hangsUp := c.s.fault == "dead" || c.s.fault == "hangs up" && c.batch > 2
+		c.s.mu.Unlock()
+		if hangsUp {
+			return
+		}
 		for i, line := range batch {
 			c.behind = len(batch) - i - 1
 			c.s.mu.Lock()
@@ -349,7 +356,9 @@ func (c *boxConn) answer(line string) (stop bool) {
 		if s.fault == "unsolicited before" && chance(3) {
 			c.unsolicited()
 		}
+		c.body = strings.Contains(args, "BODY.PEEK[]")
 		c.list(since, set)
+		c.body = false
 		if s.fault == "unsolicited after" && chance(3) {
 			c.unsolicited()
 		}
@@ -386,6 +395,9 @@ func (c *boxConn) answer(line string) (stop bool) {
 	return false
 }
 
+// bodyOf returns the text of a message.
+func bodyOf(box string, u mail.UID) string { return fmt.Sprintf("Subject: %s %d\r\n\r\n", box, u) }
+
 // found lists the UIDs.
 func (c *boxConn) found() string {
 	out := ""
@@ -407,6 +419,10 @@ func (c *boxConn) list(since uint64, set mail.UIDSet) {
 		modSeq := ""
 		if strings.Contains(c.s.caps, "CONDSTORE") {
 			modSeq = fmt.Sprintf(" MODSEQ (%d)", m.modSeq)
+		}
+		if c.body {
+			text := bodyOf(c.name, m.uid)
+			modSeq += fmt.Sprintf(` INTERNALDATE " 1-Jan-2020 00:00:00 +0000" RFC822.SIZE %d BODY[]<0> {%d}`+"\r\n%s", len(text), len(text), text)
 		}
 		c.tell("* %d FETCH (UID %d FLAGS (%s)%s)", i+1, m.uid, wireFlags(m.flags), modSeq)
 	}
