@@ -144,6 +144,10 @@ func lastKnown(st *syncstate.State, t syncstate.Side) store.LastKnown {
 
 // exists asks the store of side t whether the mailbox exists now.
 func (s *session) exists(ctx context.Context, t syncstate.Side) (bool, error) {
+	// An answer that was requested before the lock was taken does not count.
+	if a, ok := store.As[store.Anticipator](s.Store[t]); ok {
+		a.Outdate()
+	}
 	inbox := mail.IsInbox(s.Box[t])
 	boxes, err := s.Store[t].List(ctx, store.ListRequest{Inbox: inbox, Others: !inbox})
 	if err != nil {
