@@ -50,8 +50,13 @@ func kindOf(err error) (store.Kind, time.Duration) {
 	if ok {
 		said := e.Answer()
 		kind := kindOfAnswer(said)
-		if r, ok := errors.AsType[*imapclient.ResponseError](err); ok && kind == store.Throttled && stores(r.Command) && overQuota(said) {
-			kind = store.LastingBox
+		if r, ok := errors.AsType[*imapclient.ResponseError](err); ok && kind == store.Throttled {
+			switch {
+			case stores(r.Command) && overQuota(said):
+				kind = store.LastingBox
+			case exceedsLimit(r):
+				kind = store.LastingMessage
+			}
 		}
 		return kind, waitOf(said.Text)
 	}
@@ -87,7 +92,7 @@ func kindOfAnswer(a auth.Answer) store.Kind {
 	switch a.Code {
 	case imapwire.CodeTooBig, "PARSE", "UNKNOWN-CTE":
 		return store.LastingMessage
-	case imapwire.CodeOverQuota, "LIMIT", "THROTTLED":
+	case imapwire.CodeOverQuota, codeLimit, "THROTTLED":
 		return store.Throttled
 	case imapwire.CodeAuthFailed, "AUTHORIZATIONFAILED", "EXPIRED", "PRIVACYREQUIRED":
 		return store.LastingAccount

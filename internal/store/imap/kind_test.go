@@ -91,6 +91,8 @@ func TestKinds(t *testing.T) {
 		// Messages.
 		{judged(no("TOOBIG", "")), store.LastingMessage, 0},
 		{judged(no("PARSE", "")), store.LastingMessage, 0},
+		{judged(response("APPEND", imapwire.StatusNo, "LIMIT", "Mail size exceeds the limit")), store.LastingMessage, 0},
+		{judged(response("APPEND", imapwire.StatusNo, "LIMIT", "Too many requests")), store.Throttled, 0},
 		{judged(no("UNKNOWN-CTE", "")), store.LastingMessage, 0},
 		{judged(no("", "something else")), store.Passing, 0},
 		{judged(errNoText), store.LastingMessage, 0},

@@ -59,10 +59,24 @@ func reachOf(err error) reach {
 	}
 	switch r.Code.Name {
 	case imapwire.CodeTryCreate, imapwire.CodeNonexistent, imapwire.CodeReadOnly,
-		"INUSE", "LIMIT", "NOPERM", "EXPIRED", "PRIVACYREQUIRED":
+		"INUSE", "NOPERM", "EXPIRED", "PRIVACYREQUIRED":
 		return ofBox
+	case codeLimit:
+		if !exceedsLimit(r) {
+			return ofBox
+		}
 	}
 	return ofMessage
+}
+
+// codeLimit means that a limit of the server is exceeded (RFC 5530 §3).
+const codeLimit = "LIMIT"
+
+// exceedsLimit reports whether a limit is exceeded by the message that was to be stored, most
+// likely by its size: Dovecot has such a limit, quota_max_mail_size. Otherwise it is one for
+// commands or connections.
+func exceedsLimit(r *imapclient.ResponseError) bool {
+	return r.Command == "APPEND" && r.Code.Name == codeLimit && !throttled.MatchString(r.Text) && !busy.MatchString(r.Text)
 }
 
 // certain reports whether a refusal is surely about the message.

@@ -422,7 +422,7 @@ func TestAppendImpossible(t *testing.T) {
 		{"BAD User is authenticated but not connected.", true},
 		{"NO [UNAVAILABLE] try again later", false},
 		{"NO [INUSE] x", false},
-		{"NO [LIMIT] x", false},
+		{"NO [LIMIT] try again later", false},
 		{"NO [NOPERM] x", false},
 		{"NO [READ-ONLY] x", false},
 		{"OK [APPENDUID 8 1] deleted and made anew", false},

@@ -70,7 +70,7 @@ func refusesLine(err error) bool {
 		return false
 	}
 	return !throttled.MatchString(r.Text) && !full.MatchString(r.Text) &&
-		(r.Status == imapwire.StatusBad || reachOf(err) == ofMessage || r.Code.Name == "LIMIT")
+		(r.Status == imapwire.StatusBad || reachOf(err) == ofMessage || r.Code.Name == codeLimit)
 }
 
 // saysNothing reports whether the server has closed the connection, and not this
