@@ -85,7 +85,7 @@ func TestTermsAreComplete(t *testing.T) {
 		{config.Account{}, map[string]string{
 			"Provider": login, "Preset": shows, "Host": login, "Port": login, "Tunnel": login, "User": login, "UserCmd": login, "Pass": login, "PassCmd": login,
 			"UseKeychain": login, "OAuth": login, "AuthMechs": login, "TLS": login, "TLSVersions": login, "SystemCertificates": login, "Certificates": login,
-			"LostCertificates": login, "ClientCertificate": login, "ClientKey": login, "CipherString": login,
+			"LostCertificates": login, "ClientCertificate": login, "ClientKey": login, "CipherString": login, "TLSSessionCache": how,
 			"Timeout": how, "Connections": how, "Retries": how, "RetryMax": how, "PipelineDepth": how, "Compress": how, "DisableExtensions": how,
 			"WatchMailboxes": how, "PollInterval": how, "SafetyInterval": how, "IdleRefresh": how,
 			"Name": state, "Inline": shows, "Given": shows, "At": shows,

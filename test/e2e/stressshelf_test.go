@@ -385,12 +385,23 @@ func (a *account) move(from, to string, n int) bool {
 func (a *account) count(box string) map[int][]string {
 	a.tb.Helper()
 	out := map[int][]string{}
-	if !a.choose(box) {
-		return out
-	}
-	list, err := a.client().Fetch(imap.UIDSet{{Start: 1}}, &imap.FetchOptions{UID: true, Flags: true, Envelope: true}).Collect()
-	if err != nil {
-		a.tb.Fatalf("fetch from %s: %v", box, err)
+	var list []*imapclient.FetchMessageBuffer
+	for tries := 1; ; tries++ {
+		if !a.choose(box) {
+			return out
+		}
+		var err error
+		list, err = a.client().Fetch(imap.UIDSet{{Start: 1}}, &imap.FetchOptions{UID: true, Flags: true, Envelope: true}).Collect()
+		if err == nil {
+			break
+		}
+		if _, refused := errors.AsType[*imap.Error](err); refused || tries == 3 {
+			a.tb.Fatalf("fetch from %s: %v", box, err)
+		}
+		// A process of Cyrus 3.10 may crash while it lists a mailbox that others change.
+		a.tb.Logf("fetch from %s, again: %v", box, err)
+		_ = a.session.Close()
+		a.session = nil
 	}
 	for _, m := range list {
 		n := numberOf("Message-ID: <" + m.Envelope.MessageID)
