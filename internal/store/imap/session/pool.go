@@ -95,7 +95,9 @@ func NewPool(o Options) *Pool {
 		opts: &o, record: ServerRecord{opts: &o}, first: make(chan struct{}, 1),
 		run: &run{limit: o.MaxSessions}, change: make(chan struct{}), wanted: make(chan struct{}, 1),
 	}
-	o.Client.Line = &p.record
+	if o.Client.Line == nil {
+		o.Client.Line = &p.record
+	}
 	return p
 }
 
