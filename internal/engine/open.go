@@ -95,7 +95,7 @@ func (s *session) openLocked(ctx context.Context, files *stateFiles) (done bool,
 	}
 	switch {
 	case missing[0] && missing[1]:
-		return true, s.bothMissing(files, hasState)
+		return s.bothMissing(ctx, files, hasState)
 	case (missing[0] || missing[1]) && hasState:
 		gone := syncstate.Far
 		if missing[syncstate.Near] {
@@ -220,20 +220,26 @@ func (s *session) openBoxes(ctx context.Context) error {
 }
 
 // bothMissing ends a run over a pair that does not exist (any more).
-func (s *session) bothMissing(files *stateFiles, hasState bool) error {
+func (s *session) bothMissing(ctx context.Context, files *stateFiles, hasState bool) (done bool, err error) {
 	if !hasState {
-		return fmt.Errorf("%w: neither far side mailbox '%s' nor near side mailbox '%s' can be opened", ErrBoxMissing, s.Box[0], s.Box[1])
+		return true, fmt.Errorf("%w: neither far side mailbox '%s' nor near side mailbox '%s' can be opened", ErrBoxMissing, s.Box[0], s.Box[1])
 	}
 	if s.DryRun {
 		s.tell(event.Notice, event.BothMailboxesGone{DryRun: true})
-		return nil
+		return true, nil
+	}
+	// Another run may have created one of them, and the other one was removed since.
+	for _, t := range syncstate.Sides {
+		if err := s.confirmGone(ctx, t); err != nil {
+			return false, err
+		}
 	}
 	// Perhaps an interrupted deletion: what is left is the state.
 	if err := files.acquire(); err != nil {
-		return err
+		return true, err
 	}
 	s.tell(event.Notice, event.BothMailboxesGone{})
-	return joinErrors(files.remove(), files.release())
+	return true, joinErrors(files.remove(), files.release())
 }
 
 // create creates and opens the mailbox of a side.
