@@ -51,6 +51,8 @@ type stress struct {
 	lenient bool
 	// many is the number of further mailboxes, which are listed in a pipeline.
 	many int
+	// kills: some runs are killed.
+	kills bool
 	// crowd: many runs of different channels that overlap.
 	crowd bool
 	// control: what happens is counted only.
@@ -80,6 +82,9 @@ func stresses() []stress {
 		{name: "ours, many mailboxes", many: 30},
 		{name: "ours, many mailboxes, CONDSTORE", capability: noQResync, many: 30},
 		{name: "ours, many mailboxes, plain", capability: noneAtAll, many: 30},
+		{name: "ours, many mailboxes, killed", many: 30, kills: true},
+		{name: "ours, many mailboxes, CONDSTORE, killed", capability: noQResync, many: 30, kills: true},
+		{name: "ours, many mailboxes, plain, killed", capability: noneAtAll, many: 30, kills: true},
 		{name: "ours, state beside", beside: true},
 		{name: "ours, Maildir to Maildir", maildirs: true},
 		{name: "mixed, one after the other", others: 4, apart: func(program, program) bool { return true }},
@@ -87,6 +92,7 @@ func stresses() []stress {
 		{name: "mixed", others: 4, lenient: true},
 		{name: "mixed with 1.5.1, one C at a time", others: 4, other: theirs15, lenient: true, apart: func(a, b program) bool { return !isOurs(a) && !isOurs(b) }},
 		{name: "mixed with 1.5.1", others: 4, other: theirs15, lenient: true},
+		{name: "mixed with 1.5.1, many mailboxes", others: 3, other: theirs15, lenient: true, many: 30},
 		{name: "C alone", others: stressRuns, lenient: true},
 	}
 }
@@ -135,6 +141,7 @@ type arena struct {
 // tally counts what came of it.
 type tally struct {
 	rounds, runs, locked, failed int
+	killed                       int
 	lost                         int // messages that are nowhere
 	kept                         int // messages that are on one side only
 	doubled                      [2]int
@@ -221,9 +228,9 @@ func (s stress) try(t *testing.T, rounds int) tally {
 }
 
 func (c tally) String() string {
-	return fmt.Sprintf("%d rounds, %d runs, of which %d found a lock and %d failed; "+
+	return fmt.Sprintf("%d rounds, %d runs, of which %d found a lock, %d failed and %d were killed; "+
 		"%d lost, %d not copied, %d doubled at home, %d doubled on the server, in %d rounds; %d deleted in vain, %d with other flags",
-		c.rounds, c.runs, c.locked, c.failed,
+		c.rounds, c.runs, c.locked, c.failed, c.killed,
 		c.lost, c.kept, c.doubled[syncstate.Near], c.doubled[syncstate.Far], c.bad, c.left, c.flags)
 }
 
@@ -233,6 +240,7 @@ func (c *tally) add(o tally) {
 	c.runs += o.runs
 	c.locked += o.locked
 	c.failed += o.failed
+	c.killed += o.killed
 	c.lost += o.lost
 	c.kept += o.kept
 	c.doubled[0] += o.doubled[0]
@@ -314,6 +322,12 @@ func (a *arena) round(n int) {
 		p := a.start(*e.run, a.args()...)
 		running = append(running, p)
 		of[p] = *e.run
+		if a.kills && a.rnd.IntN(2) == 0 {
+			end := time.AfterFunc(time.Duration(a.rnd.Int64N(int64(span))), func() {
+				_ = p.cmd.Process.Kill()
+			})
+			defer end.Stop()
+		}
 	}
 	var results []string
 	for i, p := range running {
@@ -331,6 +345,10 @@ func (a *arena) judge(p program, r result) {
 	a.tally.runs++
 	if isLocked(r) {
 		a.tally.locked++
+	}
+	if r.code == -1 && a.kills {
+		a.tally.killed++
+		return
 	}
 	if r.code != 0 && r.code != 1 {
 		a.tb.Errorf("%s: exit code %d\n%s%s", p.name, r.code, r.stdout, r.stderr)
