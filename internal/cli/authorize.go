@@ -145,8 +145,10 @@ func (r *run) dialog(mode oauth.Mode) oauth.Dialog {
 	return d
 }
 
-// tryLogin logs in to the server of an account, and out again.
+// tryLogin logs in to the server of an account, and out again. From then on, the workshop
+// remembers nothing: the user may still decide not to set up the account.
 func (w *workshop) tryLogin(ctx context.Context, a *config.Account) error {
+	w.readOnly = true
 	s := &config.Store{Name: a.Name, At: a.At, IMAP: &config.IMAPStore{Account: a}}
 	o, err := w.client(s)
 	if err != nil {

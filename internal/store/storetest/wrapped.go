@@ -55,6 +55,9 @@ var abilities = map[string]func(any) bool{
 	"Filer":        has[store.Filer],
 	"Rester":       has[store.Rester],
 	"Watcher":      has[store.Watcher],
+	"Pipeliner":    has[store.Pipeliner],
+	"Anticipator":  has[store.Anticipator],
+	"AheadMarker":  has[store.AheadMarker],
 }
 
 func has[T any](v any) bool {
