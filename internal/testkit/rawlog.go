@@ -94,6 +94,24 @@ func (d *Dovecot) sessions() []int {
 			pids = append(pids, pid)
 		}
 	}
+	return append(pids, unloggedSessions(group, pids)...)
+}
+
+// unloggedSessions returns the processes of the group that serve users, without those that
+// are known: a process may write to the log later than the client sees its answer. It finds
+// none on systems without /proc.
+func unloggedSessions(group int, known []int) (pids []int) {
+	names, _ := filepath.Glob("/proc/[0-9]*/comm")
+	for _, name := range names {
+		comm, err := os.ReadFile(name)
+		if err != nil || string(comm) != "imap\n" {
+			continue
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+		if err == nil && processGroup(pid) == group && !slices.Contains(known, pid) {
+			pids = append(pids, pid)
+		}
+	}
 	return pids
 }
 
