@@ -1,13 +1,11 @@
-// Package bdbhash reads files of the hash access method of Berkeley DB, as far
-// as a program needs that takes over what another one has left: one database
-// per file, without duplicates of keys, neither encrypted nor checksummed. Both
-// byte orders are understood, and versions 8 to 10 of the format, which are
-// those of Berkeley DB 4.2 to 18.
+// Package bdbhash reads files of the hash access method of Berkeley DB. It supports what is
+// needed to import a database of another program: one database per file, without duplicate
+// keys, neither encrypted nor checksummed. It reads both byte orders, and versions 8 to 10 of
+// the format, which are those of Berkeley DB 4.2 to 18.
 //
-// The file is read as a whole and never believed: everything in it is checked
-// against its size, and chains of pages may not visit a page twice. What does
-// not fit is an error that wraps ErrDamaged or ErrUnsupported, and then nothing
-// is returned.
+// The file is read as a whole, and its contents are not trusted: every number in it is checked
+// against its size, and a chain of pages may not visit a page twice. If a check fails, the
+// error wraps ErrDamaged or ErrUnsupported, and nothing is returned.
 package bdbhash
 
 import (

@@ -1,20 +1,18 @@
-// Package check explains a configuration and looks for what is wrong with it:
-// which servers and directories there are, which mailboxes belong together, what
-// a run would do with them, where it would remember that, and whether the paths
-// can be used. It is what a user with a problem runs first, so it says what
-// everything means and what to do about it.
+// Package check reports what a configuration means, and its problems: which servers and
+// directories it uses, which mailboxes belong together, what a run would do with them, where
+// their sync state is, and whether the paths can be used. It is what a user with a problem runs
+// first, so the report explains each problem and says what to do about it.
 //
-// Nothing is changed anywhere, not even created for a moment. Servers are asked
-// only if that is wanted (Options.Probe). No password is looked at, and none is in
-// the report.
+// Nothing is changed or created. Servers are contacted only with Options.Probe. No password is
+// read or shown.
 //
-// What is found about a channel comes from a dry run of it. Messages are listed only in
-// mailboxes that were synchronized before, and if both stores can be asked. So the report has a failure exactly if a run fails, and
-// for the same reason. A server that is not asked is assumed to hold the mailboxes
-// that it should have.
+// The findings about a channel come from a dry run of it. Messages are listed only in mailboxes
+// that were synchronized before, and only if both stores can be asked. So the report has a
+// failure exactly if a run fails, and for the same reason. If a server is not contacted, the
+// report assumes that it has the mailboxes that it should have.
 //
-// The report is plain text, at most Options.Columns wide as far as its words
-// allow: a summary that fits on a screen, or everything (Options.Verbose).
+// The report is plain text, at most Options.Columns wide as far as its words allow: a summary
+// that fits on a screen, or everything (Options.Verbose).
 package check
 
 import (

@@ -1,15 +1,11 @@
-// Package config turns the bytes of a configuration file into a validated
-// model in which every value that a later message may speak about knows its
-// file and line.
+// Package config parses a configuration file into a validated model. Each value of the model
+// has its file and line, for messages about it.
 //
-// The package is a reader, nothing more: it prints nothing, connects to
-// nothing, and touches the system only through an Env. Whatever is wrong with a
-// file is collected in one run and returned as an ErrorList; what merely
-// deserves a word (deprecated spellings, likely slips) comes back as Notices.
+// The package prints nothing and connects to nothing. It uses the system only through an Env.
+// It collects all errors of a file, and returns them together as an ErrorList. Deprecated
+// spellings and probable mistakes are returned as Notices.
 //
-// The two sides of a channel are called far (usually the server) and near
-// (usually the local copy). Whether the rest of the program can already do what
-// a configuration asks for is not judged here; every keyword's position can be
-// retrieved with the Pos method of the object it belongs to, so that whoever
-// refuses it can say where it stands.
+// The two sides of a channel are called far (usually the server) and near (usually the local
+// copy). The package does not check whether the program supports what a configuration asks
+// for. A caller that rejects a keyword gets its position with the method Pos of the object.
 package config

@@ -1,9 +1,9 @@
 // Package engine synchronizes one pair of mailboxes: it opens them, lists what
 // the plan needs, carries the plan out and commits the new state.
 //
-// It owns the state file, its lock and its journal (docs/format.md). Whatever
-// changes the state is journaled before or right after it happens, in an order
-// that lets the next run continue after an interruption at any point:
+// It owns the state file, its lock and its journal (docs/format.md). It journals
+// each change of the state before or right after it is made, in an order that
+// lets the next run continue after an interruption at any point:
 //
 //   - the temporary id of a copy is journaled, and flushed to disk, before the
 //     copy is made; the UID of the copy only after the store has confirmed it;

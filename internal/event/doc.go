@@ -5,7 +5,7 @@
 // typed fields: sides, UIDs, counts, names, errors. There are no sentences here;
 // package ui makes the text. docs/messages.md explains each code to users.
 //
-// The package is pure: it has values only.
+// The package is pure.
 package event
 
 // Code names a kind of message. A code is part of the interface of the program:

@@ -3,16 +3,15 @@
 // turns a stream of bytes into typed responses, and a Command is the bytes of a
 // request with its literals.
 //
-// The package is pure: it knows readers and byte slices, no connections, no
-// files, no clock, no logging.
+// The package is pure: it uses readers and byte slices, but no connections,
+// files, clock or logging.
 //
 // # Tolerance
 //
-// Servers misbehave; the decoder survives that. A response that it does not
-// understand is skipped as a whole, literals within included, and reported as
-// KindUnknown. Only what makes it impossible to find the next response is an
-// error of Read: the end of the stream, a literal whose size cannot be read, a
-// line without end. ENVELOPE and BODYSTRUCTURE are never parsed.
+// The decoder skips a response that it does not understand, including its
+// literals, and reports it as KindUnknown. Read fails only if the next response
+// cannot be found: at the end of the stream, at a literal whose size cannot be
+// read, and at a line without end. ENVELOPE and BODYSTRUCTURE are never parsed.
 //
 // # Bounds
 //

@@ -1,8 +1,7 @@
-// Package mail holds the vocabulary that every other package speaks: UIDs and
-// sets of them, message flags, mod-sequences, the compact description of a
-// message, canonical mailbox names, and the surgery on message headers that a
-// copy undergoes.
+// Package mail defines the types that all other packages share: UIDs and sets of them, message
+// flags, mod-sequences, the compact description of a message, and canonical mailbox names. It
+// also edits the headers of messages that are copied.
 //
-// It is pure: no files, no network, no clock, no logging. Everything here is
-// deterministic and safe for concurrent use unless a type says otherwise.
+// It is pure: no files, no network, no clock, no logging. All functions are deterministic. All
+// types are safe for concurrent use, unless documented otherwise.
 package mail

@@ -1,7 +1,10 @@
-// Package memo is a cache in files that makes the next run faster: listings of
-// mailboxes on servers, complete or in part, so that only changes are requested (RFC
-// 7162); what a server has announced; the tickets of TLS sessions; and which pairs of mailboxes of a channel needed
-// nothing.
+// Package memo is a cache in files that makes the next run faster. It contains
+//
+//   - listings of mailboxes on servers, complete or in part, so that mbsync requests only
+//     the changes (RFC 7162);
+//   - what servers have announced;
+//   - tickets of TLS sessions;
+//   - which pairs of mailboxes of a channel needed nothing.
 //
 // A file that is missing, damaged, of another version or for another mailbox counts as
 // missing: Load then fails or finds nothing, which is at most a line in the debug

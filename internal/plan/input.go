@@ -1,11 +1,11 @@
 // Package plan makes every decision of a synchronization: which messages are
-// to be listed (Loads), what is to be done given what was found (Make), what
-// may be trashed and expunged at the end (Close), and which records the
-// committed state keeps (Prune).
+// to be listed (Loads), which changes to make (Make), which messages to trash
+// and expunge at the end (Close), and which records the committed state keeps
+// (Prune).
 //
-// It is pure: it looks at states and listings and returns descriptions; it
-// changes nothing it is given, knows no stores, and the same input always gives
-// the same plan, in the same order. A dry run prints its plans; the engine
+// It is pure: its input are states and listings, and its output describes
+// changes. It does not change its input, and does not depend on stores. The same
+// input always gives the same plan, in the same order. A dry run prints its plans; the engine
 // carries them out.
 package plan
 

@@ -1,5 +1,4 @@
-// Package store is the contract between the engine and the places mail lives
-// in: a Store holds mailboxes, a Mailbox holds messages with UIDs and flags.
+// Package store is the contract between the engine and the stores of mail: a Store holds mailboxes, a Mailbox holds messages with UIDs and flags.
 // IMAP servers (store/imap), Maildir trees (store/maildir) and a memory store
 // for tests (store/mem) implement it; store/storetest is the suite that each of
 // them passes.
@@ -11,8 +10,8 @@
 // an Appender, its Finish) has returned. They must not call back into the
 // store.
 //
-// Errors: a *StoreError means the whole store is unusable (connection lost,
-// login refused), a *BoxError that this mailbox is. What happens to a single
+// Errors: a *StoreError means that the whole store cannot be used (connection lost,
+// login refused), a *BoxError that this mailbox cannot be used. What happens to a single
 // message is a result handed to its completion, not an error of the call. Items
 // whose completion was not called when a call fails are undecided: perhaps they
 // were done.

@@ -1,6 +1,6 @@
 // Package transport opens the byte stream to a server and moves bytes over it: dialling,
 // TLS, the command of a tunnel, the progress timeout and the buffer of what is to be
-// sent. It knows nothing of IMAP.
+// sent. It does not depend on IMAP.
 //
 // A Link wraps a connection. Its reads and writes fail with *TimeoutError if there is no
 // progress for the timeout while something is waited for. An Outbox holds what is to be

@@ -11,12 +11,12 @@
 // does not know. "uids" holds, by Key, the UID in 4 bytes, and behind it, for a
 // message that was found missing, the Unix time when it was, in 4 more.
 //
-// A file comes into being complete, by being renamed. Every Update is one
-// transaction: after a power cut all of it is there, or nothing. Whoever calls
-// Create or Update excludes all others meanwhile; Load needs no exclusion.
+// A file is complete when it gets its name, by a rename. Each Update is one
+// transaction: a power cut undoes it or leaves it complete. A caller of Create or
+// Update must hold a lock; Load needs none.
 //
-// Nothing read from the file is believed without a check; a file that was
-// damaged is an error that wraps ErrDamaged, whichever way it shows.
+// All contents of the file are checked. If they are damaged, the error wraps
+// ErrDamaged.
 package uidmap
 
 import (

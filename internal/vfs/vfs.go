@@ -1,6 +1,6 @@
-// Package vfs is the small piece of a file system that the stores and the
-// engine work through, so that tests can put another one underneath. OS is the real
-// one. Those for tests are in package vfstest.
+// Package vfs is the interface to the file system that the stores and the engine
+// use, so that tests can replace it. OS is the real file system. Those for tests are in
+// package vfstest.
 //
 // Names are ordinary operating-system paths. Errors are *fs.PathError (or
 // *os.LinkError) wrapping a syscall.Errno, so errors.Is(err, fs.ErrNotExist)

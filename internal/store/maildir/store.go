@@ -6,7 +6,7 @@
 //
 //	<unique>[,U=<uid>][<delim>2,<flags>]
 //
-// where <delim> is ":" (";" where the file system wants that) and <flags> are
+// where <delim> is ":" (";" on file systems that do not allow a colon) and <flags> are
 // the letters DFPRST in alphabetical order, after which other programs' letters
 // are kept. Our own unique parts are <seconds>.<pid>_<n>.<host>.
 //
@@ -14,7 +14,7 @@
 // the highest UID ever assigned. It is guarded by an fcntl write lock while UIDs
 // are assigned and while the mailbox is listed, and is written in place, so
 // that the lock means the same to all programs. Naming scheme, file and lock
-// are shared with every other mbsync; mail user agents know nothing of them and
+// are the same in every other mbsync. Mail user agents do not use them, and
 // rename, add, and remove files at any time.
 //
 // Durability (with Options.FSync): a message is reported as stored, trashed,
@@ -24,8 +24,8 @@
 // rename across directories may leave both names after a power cut, but never
 // none.
 //
-// Messages end their lines in LF. Nothing here looks into them but for the
-// header fields that a scan asks for.
+// Lines of messages end in LF. The package does not parse messages, except for
+// the header fields that a scan asks for.
 package maildir
 
 import (

@@ -7,10 +7,10 @@
 // take (virtual) time, fail on demand, and it logs what it was asked for.
 //
 // The package does no I/O and reads no clock: with the same calls in the same
-// order it does the same, and it works inside testing/synctest bubbles. It is
-// as unhelpful as the contract of package store permits: a listing holds
-// nothing that was not asked for, and an Incoming is poisoned when its sink
-// returns.
+// order it does the same, and it works inside testing/synctest bubbles. It
+// does no more than the contract of package store requires, so that tests find code that
+// relies on more: a listing has only the items that were asked for, and an Incoming
+// cannot be used after its sink has returned.
 package mem
 
 import (

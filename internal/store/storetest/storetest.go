@@ -1,7 +1,6 @@
-// Package storetest is the suite of tests that every implementation of
-// store.Store passes. It asks for what package store promises, no more: where
-// the contract leaves a choice, or the store lacks a capability, the suite
-// goes along.
+// Package storetest is the suite of tests that every implementation of store.Store passes. It
+// tests only what the contract of package store requires. If the contract leaves a choice, each
+// permitted behavior passes. Tests of a capability that the store lacks are skipped or adapted.
 package storetest
 
 import (
