@@ -304,10 +304,7 @@ func (d *Dovecot) Stop() error {
 	}
 	// Sessions end properly and leave the mail in order; the rest has nothing to
 	// lose, and is slow to end.
-	for _, pid := range d.sessions() {
-		terminate(pid)
-	}
-	err := errors.Join(d.waitGone(), d.proc.kill())
+	err := errors.Join(d.endSessions(), d.proc.kill())
 	d.proc = nil
 	return err
 }

@@ -136,15 +136,36 @@ func (d *Dovecot) WaitSessions(user string, n int) error {
 }
 
 // waitGone waits until there are no more sessions. That takes long if a client reads slowly.
-func (d *Dovecot) waitGone() error {
+func (d *Dovecot) waitGone() error { return d.await(func(int) {}) }
+
+// endSessions ends all sessions, also those that begin meanwhile.
+func (d *Dovecot) endSessions() error {
+	told := map[int]bool{}
+	return d.await(func(pid int) {
+		if !told[pid] {
+			told[pid] = true
+			terminate(pid)
+		}
+	})
+}
+
+// await waits until there are no more sessions. each is called for each session, again and
+// again.
+func (d *Dovecot) await(each func(pid int)) error {
 	deadline := time.Now().Add(time.Minute)
-	for len(d.sessions()) > 0 {
+	for {
+		pids := d.sessions()
+		if len(pids) == 0 {
+			return nil
+		}
+		for _, pid := range pids {
+			each(pid)
+		}
 		if time.Now().After(deadline) {
 			return errors.New("sessions do not end")
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
-	return nil
 }
 
 var lineTime = regexp.MustCompile(`(?m)^\d{9,}\.\d{6} `)
