@@ -175,7 +175,7 @@ type Account struct {
 	// SafetyInterval how often all others are, in case a report was lost. IdleRefresh is
 	// the longest duration of an IDLE command.
 	PollInterval, SafetyInterval, IdleRefresh time.Duration
-	// PipelineDepth limits the commands in flight; 0: no limit.
+	// PipelineDepth limits the commands in flight; 0: imapclient.DefaultPipelineDepth.
 	PipelineDepth int
 	// Compress says whether to compress what is transferred; Unset: if the
 	// connection was measured, and is slow.
