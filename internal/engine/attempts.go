@@ -159,7 +159,7 @@ func (a *Attempts) remember(s *session) {
 	if s.state == nil {
 		return
 	}
-	for i, r := range s.state.Records.All() {
+	for i, r := range s.state.Records.Busy() {
 		if r.Dead || !r.Has(syncstate.Pending) || r.TUID.IsZero() {
 			continue
 		}

@@ -47,7 +47,7 @@ func (s *session) resume(ctx context.Context) error {
 // not identified.
 func (s *session) awaiting(t syncstate.Side) []*syncstate.Record {
 	var out []*syncstate.Record
-	for i, r := range s.state.Records.All() {
+	for i, r := range s.state.Records.Busy() {
 		if !r.Dead && r.Has(syncstate.Pending) && r.UID[t] == 0 && !r.TUID.IsZero() {
 			if rec := s.state.Records.Get(i); !s.isRefused[rec] {
 				out = append(out, rec)

@@ -248,7 +248,7 @@ func (s *session) abandonUnsent() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := true
-	for i, r := range s.state.Records.All() {
+	for i, r := range s.state.Records.Busy() {
 		if r.Dead || !r.Has(syncstate.Pending) {
 			continue
 		}

@@ -80,8 +80,8 @@ func (l *Load) addPaired(st *syncstate.State, t syncstate.Side, from mail.UID) {
 // addPending adds the messages of side t whose copy is, or was, outstanding in
 // the run that is continued, and the placeholders that are being replaced.
 func (l *Load) addPending(st *syncstate.State, t syncstate.Side) {
-	for r := range st.Live() {
-		if r.Has(syncstate.Pending) || r.Purge || r.Upgrading {
+	for _, r := range st.Records.Busy() {
+		if !r.Dead && (r.Has(syncstate.Pending) || r.Purge || r.Upgrading) {
 			if u := r.UID[t]; u != 0 {
 				l.UIDs.Add(u)
 			}
@@ -92,8 +92,8 @@ func (l *Load) addPending(st *syncstate.State, t syncstate.Side) {
 // addUpgradable adds the messages of side t that are placeholders or have one
 // as their counterpart, or were skipped by an old version.
 func (l *Load) addUpgradable(st *syncstate.State, t syncstate.Side) {
-	for r := range st.Live() {
-		if u := r.UID[t]; u != 0 && r.Any(syncstate.FarPlaceholder|syncstate.NearPlaceholder|syncstate.Skipped) {
+	for _, r := range st.Records.Busy() {
+		if u := r.UID[t]; !r.Dead && u != 0 && r.Any(syncstate.FarPlaceholder|syncstate.NearPlaceholder|syncstate.Skipped) {
 			l.UIDs.Add(u)
 		}
 	}
@@ -109,8 +109,8 @@ func sizesFrom(st *syncstate.State, src Ops, t syncstate.Side) mail.UID {
 	case src.New:
 		from = st.MaxUID[t] + 1
 	}
-	for r := range st.Live() {
-		if r.Has(syncstate.Pending) && !r.Upgrading && r.UID[t] != 0 && (from == 0 || r.UID[t] < from) {
+	for _, r := range st.Records.Busy() {
+		if !r.Dead && r.Has(syncstate.Pending) && !r.Upgrading && r.UID[t] != 0 && (from == 0 || r.UID[t] < from) {
 			from = r.UID[t]
 		}
 	}
@@ -127,8 +127,8 @@ func expirationRuns(st *syncstate.State, r Rules) bool {
 // anyUpgradable reports whether the expire side may be given a message in place of
 // a placeholder.
 func anyUpgradable(st *syncstate.State) bool {
-	for r := range st.Live() {
-		if r.Any(syncstate.PlaceholderOn(st.ExpireSide)|syncstate.Skipped) || r.Upgrading {
+	for _, r := range st.Records.Busy() {
+		if !r.Dead && (r.Any(syncstate.PlaceholderOn(st.ExpireSide)|syncstate.Skipped) || r.Upgrading) {
 			return true
 		}
 	}
@@ -138,8 +138,8 @@ func anyUpgradable(st *syncstate.State) bool {
 // expirationInterrupted reports whether a run was interrupted between the
 // decision that a message expires, or does not any more, and its end.
 func expirationInterrupted(st *syncstate.State) bool {
-	for r := range st.Live() {
-		if r.Has(syncstate.ExpireBegun) != r.Has(syncstate.Expired) {
+	for _, r := range st.Records.Busy() {
+		if !r.Dead && r.Has(syncstate.ExpireBegun) != r.Has(syncstate.Expired) {
 			return true
 		}
 	}

@@ -47,6 +47,20 @@ func (rs *Records) All() func(yield func(int, Record) bool) {
 	}
 }
 
+// Busy yields the records that are not at rest, and possibly some that are, with their
+// indices, in order. Dead records are included. It yields copies, like All, and is much
+// faster, since nearly all records are at rest.
+func (rs *Records) Busy() func(yield func(int, Record) bool) {
+	return func(yield func(int, Record) bool) {
+		rs.settle()
+		for i := range rs.rows {
+			if rs.rows[i].busy && !yield(i, rs.at(i)) {
+				return
+			}
+		}
+	}
+}
+
 // at returns a copy of a record.
 func (rs *Records) at(i int) Record {
 	r := &rs.rows[i]

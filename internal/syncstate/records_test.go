@@ -70,6 +70,19 @@ func TestRecords(t *testing.T) {
 				if d := cmp.Diff(want, listOf(&rs)); d != "" {
 					t.Fatal(d)
 				}
+				busy := map[int]Record{}
+				last := -1
+				for i, r := range rs.Busy() {
+					if i <= last {
+						t.Fatalf("record %d after %d", i, last)
+					}
+					busy[i], last = r, i
+				}
+				for i, r := range rs.All() {
+					if b, ok := busy[i]; ok && b != r || !ok && !r.AtRest() {
+						t.Fatalf("record %d, %v: among the busy ones: %v, %v", i, r, ok, b)
+					}
+				}
 			},
 		})
 	})

@@ -14,13 +14,20 @@ import (
 // names of messages.
 type direntBuf struct {
 	data  [256 << 10]byte
+	n     int      // bytes of data that the call has filled; 0: the directory has ended
+	err   error    // of the call
 	names []string // in data
 }
 
 var direntBufs = sync.Pool{New: func() any { return new(direntBuf) }}
 
-// eachNames hands out the names in a directory as the system tells them, without
-// copying them.
+// manyNames is how many bytes a call fills at least if further calls are worth a
+// goroutine.
+const manyNames = 128 << 10
+
+// eachNames calls fn with the names in a directory, in the order of the system and
+// without copying them. It reads a large directory ahead: the system needs more time
+// to list it than fn to process the names.
 func eachNames(dir string, fn func(names []string) error) error {
 	var fd int
 	err := retryIntr(func() (err error) {
@@ -32,32 +39,63 @@ func eachNames(dir string, fn func(names []string) error) error {
 	}
 	defer unix.Close(fd)
 
-	buf := direntBufs.Get().(*direntBuf)
-	defer direntBufs.Put(buf)
-	for {
-		var n int
-		err := retryIntr(func() (err error) {
-			n, err = unix.Getdents(fd, buf.data[:])
-			return err
-		})
-		if err != nil {
-			return &fs.PathError{Op: "readdirent", Path: dir, Err: err}
+	now := direntBufs.Get().(*direntBuf)
+	defer func() { direntBufs.Put(now) }()
+	now.read(fd)
+	var next *direntBuf
+	defer func() {
+		if next != nil {
+			direntBufs.Put(next)
 		}
-		if n == 0 {
-			return nil
-		}
-		buf.names = buf.names[:0]
-		for rest := buf.data[:n]; len(rest) > 0; {
-			name, size := nextDirent(rest)
-			if len(name) > 0 {
-				buf.names = append(buf.names, unsafe.String(&name[0], len(name)))
+	}()
+	for now.n > 0 {
+		if now.n < manyNames {
+			if err := fn(now.parse()); err != nil {
+				return err
 			}
-			rest = rest[size:]
+			now.read(fd)
+			continue
 		}
-		if err := fn(buf.names); err != nil {
+		if next == nil {
+			next = direntBufs.Get().(*direntBuf)
+		}
+		var reading sync.WaitGroup
+		reading.Go(func() { next.read(fd) })
+		err := fn(now.parse())
+		reading.Wait()
+		if err != nil {
 			return err
 		}
+		now, next = next, now
 	}
+	if now.err != nil {
+		return &fs.PathError{Op: "readdirent", Path: dir, Err: now.err}
+	}
+	return nil
+}
+
+// read fills the buffer.
+func (b *direntBuf) read(fd int) {
+	b.err = retryIntr(func() (err error) {
+		b.n, err = unix.Getdents(fd, b.data[:])
+		return err
+	})
+	if b.err != nil {
+		b.n = 0
+	}
+}
+
+// parse returns the names in the buffer.
+func (b *direntBuf) parse() []string {
+	b.names = b.names[:0]
+	for rest := b.data[:b.n]; len(rest) > 0; {
+		name, size := nextDirent(rest)
+		if len(name) > 0 {
+			b.names = append(b.names, unsafe.String(&name[0], len(name)))
+		}
+		rest = rest[size:]
+	}
+	return b.names
 }
 
 // nextDirent returns the name in the first record, empty for those to be left

@@ -150,7 +150,7 @@ func TestBasics(t *testing.T) {
 func TestReadNamesMany(t *testing.T) {
 	dir := t.TempDir()
 	var want []string
-	for i := range 5000 {
+	for i := range 12_000 { // several buffers: the next one is read ahead
 		name := strconv.Itoa(i) + "-a-name-of-some-length-that-fills-buffers,U=1:2,S"
 		if i%7 == 0 {
 			name += "äöü"
@@ -174,8 +174,17 @@ func TestReadNamesMany(t *testing.T) {
 		t.Error(d)
 	}
 	enough := errors.New("enough")
-	if err := vfs.EachNames(vfs.OS{}, dir, func([]string) error { return enough }); !errors.Is(err, enough) {
-		t.Errorf("stopped with %v", err)
+	for after := range 3 {
+		calls := 0
+		err := vfs.EachNames(vfs.OS{}, dir, func([]string) error {
+			if calls++; calls > after {
+				return enough
+			}
+			return nil
+		})
+		if !errors.Is(err, enough) || calls != after+1 {
+			t.Errorf("stopped with %v after %d calls, want %d", err, calls, after+1)
+		}
 	}
 	if err := vfs.EachNames(vfs.OS{}, filepath.Join(dir, "none"), func([]string) error { return nil }); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no directory: %v", err)

@@ -1,6 +1,7 @@
 package maildir
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
 	"context"
@@ -269,7 +270,8 @@ func (m *mailbox) readKnown(path string, size int64) error {
 		return err
 	}
 	defer f.Close()
-	m.known.list, m.known.whole, err = parseKnown(f, size, m.uids.validity)
+	// Many batches have only a few records.
+	m.known.list, m.known.whole, err = parseKnown(bufio.NewReaderSize(f, maxKnownBuf), size, m.uids.validity)
 	return err
 }
 
