@@ -150,6 +150,14 @@ var scenarios = []scenario{
 		check: hasBoxes(boxCount),
 	},
 	{
+		id: "S9", title: "as S2, no CONDSTORE, LIST-STATUS, QRESYNC, COMPRESS", place: "big-bare", without: others,
+		check: hasAll(bigMessages),
+	},
+	{
+		id: "L9", title: "as S9, 8 Mbit/s", place: "big-bare", rtts: []int{50}, rate: 8_000_000, without: others,
+		check: hasAll(bigMessages),
+	},
+	{
 		id: "S4", title: "push 2,000 messages, 50 MB", place: "push",
 		targets: map[int]float64{0: 0.25, 50: 0.12}, without: []string{"offlineimap"},
 		check: pushed(pushMessages),
@@ -240,6 +248,7 @@ var places = map[string]place{
 	"line-compress": {fresh: true, shared: true, server: "compress", like: "line"},
 	"big":           {messages: bigMessages, model: seeded(bigMessages, small)},
 	"big-literal":   {messages: bigMessages, literal: true, like: "big"},
+	"big-bare":      {messages: bigMessages, server: "bare", like: "big"},
 	"big-tls":       {messages: bigMessages, tls: true, like: "big"},
 	"boxes":         {boxes: true, model: boxed(boxCount, boxMessages)},
 	"boxes-tls":     {boxes: true, tls: true, like: "boxes"},

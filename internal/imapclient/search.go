@@ -71,3 +71,43 @@ func (c *Client) StartSearch(ctx context.Context, criteria string) (*Pending[mai
 	}
 	return p, nil
 }
+
+// StartCountedSearch starts a UID SEARCH that also asks for the number of messages. The
+// criteria are sent as in StartSearch. The server must support ESEARCH.
+//
+// The result is verified: there is exactly one ESEARCH response, which has the tag of the
+// command, lists UIDs, and has as many as its COUNT says. Otherwise Wait returns an
+// *AnswerError. So an answer that was lost is not mistaken for one without messages: RFC
+// 4731 §3.1 omits ALL if no message matches.
+func (c *Client) StartCountedSearch(ctx context.Context, criteria string) (*Pending[mail.UIDSet], error) {
+	var found mail.UIDSet
+	answers := 0
+	cmd := &command{answers: []imapwire.Kind{imapwire.KindESearch}}
+	invalid := func(why string) error { return &AnswerError{Command: cmd.verb, Err: errors.New(why)} }
+	cmd.data = func(r *imapwire.Response, _ bool) bool {
+		if r.Kind != imapwire.KindESearch || r.Tag != cmd.tag {
+			return false
+		}
+		answers++
+		var err error
+		switch {
+		case answers > 1:
+			err = invalid("it came twice")
+		case !r.UID || !r.Counted || uint64(r.Count) != r.UIDs.Len():
+			err = invalid("it does not have as many UIDs as it says")
+		case len(r.UIDs) > maxFound:
+			err = invalid(errFoundTooMany.Error())
+		default:
+			found = r.UIDs
+		}
+		cmd.garbled = cmp.Or(cmd.garbled, err)
+		return true
+	}
+	cmd.completed = func(*imapwire.Response) error {
+		if answers == 0 {
+			return invalid("there is none")
+		}
+		return nil
+	}
+	return begin(ctx, c, cmd, imapwire.NewCommand("UID SEARCH").Raw("RETURN (ALL COUNT)").Raw(criteria), &found)
+}

@@ -375,7 +375,7 @@ func (d *Decoder) esearch(r *Response) error {
 				return err
 			}
 			if ok && count {
-				r.Count = uint32(min(n, math.MaxUint32))
+				r.Count, r.Counted = uint32(min(n, math.MaxUint32)), true
 			} else if ok {
 				r.ModSeq = mail.ModSeq(n)
 			}

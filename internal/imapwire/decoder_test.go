@@ -142,7 +142,7 @@ func TestResponses(t *testing.T) {
 		{"* SEARCH\r\n", Response{Kind: KindSearch}},
 		{"* SEARCH 5 2 3 1 9 0 (MODSEQ 12)\r\n", Response{Kind: KindSearch, UIDs: set("1:3,5,9"), ModSeq: 12}},
 		{"* SEARCH NIL\r\n", Response{Kind: KindSearch}},
-		{"* ESEARCH (TAG \"A3\") UID ALL 4:2,8 COUNT 4 MODSEQ 7 RELEVANCY (1 2)\r\n", Response{Kind: KindESearch, Tag: "A3", UID: true, UIDs: set("2:4,8"), Count: 4, ModSeq: 7}},
+		{"* ESEARCH (TAG \"A3\") UID ALL 4:2,8 COUNT 4 MODSEQ 7 RELEVANCY (1 2)\r\n", Response{Kind: KindESearch, Tag: "A3", UID: true, UIDs: set("2:4,8"), Counted: true, Count: 4, ModSeq: 7}},
 		{"* ESEARCH (TAG {2}\r\nA3) UID\r\n", Response{Kind: KindESearch, Tag: "A3", UID: true}},
 		{"* VANISHED (EARLIER) 41,43:116\r\n", Response{Kind: KindVanished, Earlier: true, UIDs: set("41,43:116")}},
 		{"* VANISHED 405\r\n", Response{Kind: KindVanished, UIDs: set("405")}},

@@ -41,7 +41,7 @@ const (
 	KindBoxStatus
 	// KindSearch: UIDs (or sequence numbers), ModSeq.
 	KindSearch
-	// KindESearch: Tag, UID, UIDs, ModSeq, Count.
+	// KindESearch: Tag, UID, UIDs, ModSeq, Counted, Count.
 	KindESearch
 	// KindNamespace: Namespace.
 	KindNamespace
@@ -95,9 +95,11 @@ type Response struct {
 	// Earlier: VANISHED (EARLIER), RFC 7162 §3.2.10.
 	Earlier bool
 	// UID: an ESEARCH is about UIDs.
-	UID    bool
-	Count  uint32
-	ModSeq mail.ModSeq
+	UID bool
+	// Counted: an ESEARCH has a COUNT, which is Count.
+	Counted bool
+	Count   uint32
+	ModSeq  mail.ModSeq
 	// Namespace is nil unless Kind is KindNamespace.
 	Namespace *Namespace
 	// ID holds names and values by turns.

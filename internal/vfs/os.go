@@ -29,7 +29,7 @@ func (OS) Mkdir(name string, perm fs.FileMode) error { return os.Mkdir(name, per
 
 func (OS) Remove(name string) error { return os.Remove(name) }
 
-func (OS) Rename(oldname, newname string) error { return os.Rename(oldname, newname) }
+func (OS) Rename(oldname, newname string) error { return rename(oldname, newname) }
 
 func (OS) Stat(name string) (fs.FileInfo, error) { return os.Stat(name) }
 

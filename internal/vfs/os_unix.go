@@ -28,6 +28,20 @@ func openFile(name string, flag int, perm fs.FileMode) (*os.File, error) {
 	}
 }
 
+// rename is os.Rename without the lstat(2) of newname that precedes it. The lstat is only
+// there for the error if newname is a directory.
+func rename(oldname, newname string) error {
+	for {
+		err := unix.Rename(oldname, newname)
+		switch {
+		case err == nil:
+			return nil
+		case err != unix.EINTR:
+			return &os.LinkError{Op: "rename", Old: oldname, New: newname, Err: err}
+		}
+	}
+}
+
 // setTimes is os.Chtimes for times that do not fit into nanoseconds since 1970.
 func setTimes(name string, atime, mtime time.Time) error {
 	times := make([]unix.Timespec, 2)

@@ -14,6 +14,8 @@ func openFile(name string, flag int, perm fs.FileMode) (*os.File, error) {
 	return os.OpenFile(name, flag, perm)
 }
 
+func rename(oldname, newname string) error { return os.Rename(oldname, newname) }
+
 // setTimes is os.Chtimes, which counts nanoseconds since 1970.
 func setTimes(name string, atime, mtime time.Time) error {
 	first, last := time.Unix(0, math.MinInt64), time.Unix(0, math.MaxInt64)

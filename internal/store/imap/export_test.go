@@ -27,3 +27,6 @@ func Spare(ctx context.Context, s *Store) (ok, optimistic bool) {
 
 // Expect makes the watch of a store expect a report of a mailbox.
 func Expect(s *Store, name string) { s.opts.Sessions.account.Expect(name) }
+
+// SearchFrom sets the number of messages from which on a mailbox is listed by searches.
+func SearchFrom(s *Store, n uint64) { s.many = n }

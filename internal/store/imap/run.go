@@ -19,6 +19,8 @@ type runFacts struct {
 	plainSelect atomic.Bool
 	// plainExpunge: the server has refused UID EXPUNGE.
 	plainExpunge atomic.Bool
+	// noFlagSearch: the answers to searches for flags could not be used.
+	noFlagSearch atomic.Bool
 	// noValidity: the warning about a missing UIDVALIDITY was shown.
 	noValidity atomic.Bool
 

@@ -75,6 +75,7 @@ func (m *mailbox) scan(ctx context.Context, at *source, need store.Need, plain b
 		}
 	}
 	sc := m.newScanner(all)
+	sc.search = !plain && at.sel.modSeq == 0 // else the flags are remembered
 	l, err := m.scanAll(ctx, at, sc, part)
 	if err != nil {
 		m.keepPart(at.sel, sc, err)
@@ -219,7 +220,7 @@ func (m *mailbox) scanFresh(ctx context.Context, sess *session.Session, sc *scan
 	case old.Empty():
 		err = sc.findLast(ctx, sess.Client, exists)
 	default:
-		err = sc.run(ctx, sess.Client, old)
+		err = m.list(ctx, sess, sc, old)
 	}
 	if err != nil || sess.Arrivals() == arrived {
 		return err
@@ -238,7 +239,7 @@ func (m *mailbox) scanLater(ctx context.Context, sess *session.Session, sc *scan
 	if err != nil || exists == 0 {
 		return err
 	}
-	return sc.run(ctx, sess.Client, sc.Need.UIDs)
+	return m.list(ctx, sess, sc, sc.Need.UIDs)
 }
 
 // errNoCount says that the number of messages is not reliable.
@@ -248,10 +249,12 @@ const errNoCount = "the number of messages is unknown, because an EXISTS, EXPUNG
 type scanner struct {
 	*listing.Collector
 	sets *setLengths
+	// search: the messages may be listed by searches.
+	search bool
 }
 
 func (m *mailbox) newScanner(need store.Need) *scanner {
-	return &scanner{listing.NewCollector(need, m.store.opts.now()), m.store.sets}
+	return &scanner{Collector: listing.NewCollector(need, m.store.opts.now()), sets: m.store.sets}
 }
 
 // findLast asks for the UID of the last message only: to list what comes after

@@ -139,6 +139,8 @@ type Store struct {
 	gate  session.LoginGate
 	sets  *setLengths
 	facts atomic.Pointer[runFacts] // see run
+	// many is manyMessages, except in tests.
+	many uint64
 
 	mu     sync.Mutex
 	closed bool
@@ -154,7 +156,7 @@ func New(opts Options) *Store {
 	}
 	pool := opts.Sessions.pool
 	pool.Join()
-	return &Store{opts: opts, pool: pool, sets: &setLengths{pool.Record(), opts.debugf}}
+	return &Store{opts: opts, pool: pool, sets: &setLengths{pool.Record(), opts.debugf}, many: manyMessages}
 }
 
 // Name implements store.Store.

@@ -161,6 +161,10 @@ func (v *visit) make(ctx context.Context, how *store.Pipelined) (*visited, error
 	if !remembers {
 		m.memory.key = nil
 	}
+	if !remembers && uint64(how.Messages) >= m.store.many && v.need.Flags && (v.need.SizesFrom == 0 || v.need.SizesFrom >= how.New) &&
+		m.store.searchesFlags(v.line.sess.Client) {
+		return nil, &unusableError{why: "it is listed by searches"}
+	}
 	v.list(remembers)
 	sel, err := v.run(ctx)
 	if err != nil {

@@ -1,0 +1,224 @@
+package imap
+
+import (
+	"context"
+
+	"isync/internal/imapclient"
+	"isync/internal/imapwire"
+	"isync/internal/mail"
+	"isync/internal/store/imap/listing"
+	"isync/internal/store/imap/session"
+)
+
+// A server without CONDSTORE must report the flags of all messages in each run. With
+// ESEARCH (RFC 4731), searches return the UIDs of all messages with a flag as ranges,
+// which takes a few bytes where FETCH takes a line for each message. All searches are sent
+// at once.
+//
+// A listing decides which messages are deleted and which flags are removed, so the answers
+// are verified:
+//
+//   - Each answer has its own tag and a count: see imapclient.StartCountedSearch.
+//   - There are as many UIDs as the mailbox has messages, and no flag belongs to another UID.
+//   - The server reports no change from before the first search to the last answer. So all
+//     answers are about the same messages.
+//   - The newest messages are also requested by FETCH. Their UIDs, sequence numbers and
+//     flags are the same.
+//
+// Otherwise the messages are listed by FETCH. A flag that another client changes in between
+// without a report counts as changed before or after the scan, as it does with FETCH.
+
+const (
+	// manyMessages is the least number of messages that are listed by searches. With fewer,
+	// FETCH is as fast: a search is a command that the server has to parse and run.
+	manyMessages = 5000
+	// newestUIDs is how many UIDs are compared with the answer to a FETCH.
+	newestUIDs = 20
+)
+
+// flagKeys are the search keys of the flags (RFC 9051 §6.4.4).
+var flagKeys = []struct {
+	key  string
+	flag mail.Flags
+}{
+	{"SEEN", mail.FlagSeen},
+	{"ANSWERED", mail.FlagAnswered},
+	{"FLAGGED", mail.FlagFlagged},
+	{"DELETED", mail.FlagDeleted},
+	{"DRAFT", mail.FlagDraft},
+	{"KEYWORD $Forwarded", mail.FlagForwarded},
+}
+
+// flagSearch are searches that list a part of a scan.
+type flagSearch struct {
+	m    *mailbox
+	sess *session.Session
+	part listing.Part
+	sink func(*imapclient.Message) error
+	// before and exists describe the mailbox before the first search.
+	before session.Snapshot
+	exists uint32
+
+	searches []*imapclient.Pending[mail.UIDSet] // of all messages, and of those of flagKeys
+	newest   *imapclient.Pending[struct{}]
+	// fetched are the messages with the UIDs compared that FETCH has reported. other: it
+	// has reported others.
+	compared mail.UIDSet
+	fetched  map[mail.UID]numberedFlags
+	other    bool
+}
+
+type numberedFlags struct {
+	seq   uint32
+	flags mail.Flags
+}
+
+// searchesFlags reports whether large mailboxes are listed by searches.
+func (s *Store) searchesFlags(c *imapclient.Client) bool {
+	depth := s.opts.Client.PipelineDepth
+	return c.Caps().Has("ESEARCH") && (depth == 0 || depth > len(flagKeys)+1) && !s.run().noFlagSearch.Load()
+}
+
+// searchable reports whether a part of a scan is listed by searches.
+func (m *mailbox) searchable(c *imapclient.Client, sc *scanner, part listing.Part) bool {
+	return sc.search && m.store.searchesFlags(c) && c.Counted() &&
+		part.Want.Items == imapwire.ItemFlags && len(part.Want.Fields) == 0 &&
+		min(uint64(c.Exists()), part.Set.Len()) >= m.store.many
+}
+
+// list lists the messages of the set. It sends all commands at once.
+func (m *mailbox) list(ctx context.Context, sess *session.Session, sc *scanner, set mail.UIDSet) error {
+	f := fetching{client: sess.Client, sets: sc.sets}
+	var search *flagSearch
+	for _, part := range sc.Parts(set) {
+		sink := sc.Sink(part.Want)
+		if search == nil && m.searchable(sess.Client, sc, part) {
+			search = &flagSearch{m: m, sess: sess, part: part, sink: sink, before: sess.Snapshot(), exists: sess.Client.Exists()}
+			f.err = search.start(ctx)
+			continue
+		}
+		f.start(ctx, part.Want, part.Set, sink)
+	}
+	err := f.wait(ctx)
+	if search == nil {
+		return err
+	}
+	why, serr := search.finish(ctx, sc.Completeness)
+	if err == nil {
+		err = serr
+	}
+	if err != nil || why == "" {
+		return err
+	}
+	m.store.debugf("the searches for flags in '%s' are not used: %s", m.box, why)
+	if why != changedMeanwhile {
+		m.store.run().noFlagSearch.Store(true)
+	}
+	f = fetching{client: sess.Client, sets: sc.sets}
+	f.start(ctx, search.part.Want, search.part.Set, search.sink)
+	return f.wait(ctx)
+}
+
+// start sends the commands. Its error ends the connection.
+func (s *flagSearch) start(ctx context.Context) error {
+	c := s.sess.Client
+	criteria := []string{"ALL"}
+	for _, k := range flagKeys {
+		criteria = append(criteria, k.key)
+	}
+	for _, key := range criteria {
+		p, err := c.StartCountedSearch(ctx, key)
+		if err != nil {
+			return err
+		}
+		s.searches = append(s.searches, p)
+	}
+	s.compared = listing.Cut(s.part.Set, 1, s.m.Info().UIDNext-1)
+	if s.compared.Empty() {
+		return nil
+	}
+	last := s.compared[len(s.compared)-1].Last
+	s.compared = listing.Cut(s.compared, max(last, newestUIDs)-newestUIDs+1, last)
+	s.fetched = make(map[mail.UID]numberedFlags)
+	var err error
+	s.newest, err = c.StartFetch(ctx, s.part.Want.Request(s.compared), func(msg *imapclient.Message) error {
+		if msg.Has&imapwire.ItemFlags == 0 || !s.compared.Contains(msg.UID) {
+			s.other = true
+			return nil
+		}
+		s.fetched[msg.UID] = numberedFlags{msg.Seq, msg.Flags}
+		return nil
+	})
+	return err
+}
+
+// changedMeanwhile is why the answers cannot be used although they may be right.
+const changedMeanwhile = "the mailbox has changed"
+
+// finish waits for the answers and, if they are verified, passes the messages on. Otherwise
+// why says what is wrong. err ends the scan.
+func (s *flagSearch) finish(ctx context.Context, complete *listing.Completeness) (why string, err error) {
+	var sets listing.FlagSets
+	for i, p := range s.searches {
+		found, serr := p.Wait(ctx)
+		switch {
+		case useless(serr):
+			why = serr.Error()
+		case serr != nil:
+			err = serr
+		case i == 0:
+			sets.All = found
+		default:
+			sets.With = append(sets.With, listing.FlagSet{Flag: flagKeys[i-1].flag, UIDs: found})
+		}
+	}
+	if s.newest != nil {
+		if _, ferr := s.newest.Wait(ctx); useless(ferr) {
+			why = ferr.Error()
+		} else if ferr != nil {
+			err = ferr
+		}
+	}
+	switch {
+	case err != nil || why != "":
+		return why, err
+	case s.sess.Snapshot() != s.before || s.other || s.sess.Client.Exists() != s.exists || !s.sess.Client.Counted():
+		return changedMeanwhile, nil
+	}
+	if err := sets.Check(s.exists); err != nil {
+		return err.Error(), nil
+	}
+	if !s.agrees(&sets) {
+		return "the flags of the newest messages differ from those that FETCH reports", nil
+	}
+	wanted := listing.NewCursor(s.part.Set)
+	for seq, msg := range sets.Messages() {
+		if !wanted.Has(msg.UID) {
+			complete.Mentioned(msg.UID, seq)
+			continue
+		}
+		err := s.sink(&imapclient.Message{Fetch: imapwire.Fetch{
+			Seq: seq, UID: msg.UID, Flags: msg.Flags, Has: imapwire.ItemUID | imapwire.ItemFlags,
+		}})
+		if err != nil {
+			return "", err
+		}
+	}
+	return "", nil
+}
+
+// agrees reports whether the sets have the newest messages as FETCH has reported them.
+func (s *flagSearch) agrees(sets *listing.FlagSets) bool {
+	compared := listing.NewCursor(s.compared)
+	left := len(s.fetched)
+	for seq, msg := range sets.Messages() {
+		if !compared.Has(msg.UID) {
+			continue
+		}
+		if s.fetched[msg.UID] != (numberedFlags{seq, msg.Flags}) {
+			return false
+		}
+		left--
+	}
+	return left == 0
+}
