@@ -11,9 +11,8 @@ var ErrNoBox = errors.New("no such mailbox")
 // ErrGone says that a message does not exist any more.
 var ErrGone = errors.New("message is gone")
 
-// ErrCrowded says that a session that is needed cannot be had as long as others
-// keep theirs, which perhaps wait for something themselves. Whoever gives back
-// what it has may try again.
+// ErrCrowded says that all sessions are in use, perhaps by callers that wait for
+// something themselves. The caller may give back its own sessions, and try again.
 var ErrCrowded = errors.New("too few sessions")
 
 // BoxError says that one mailbox of a store cannot be used.
@@ -54,50 +53,50 @@ func StoreErrors(err error) (found []*StoreError) {
 	return found
 }
 
-// FullError says that there is no room for more messages. Everything else works.
+// FullError says that the store has no room for more messages. Everything else works.
 type FullError struct{ Err error }
 
 func (e *FullError) Error() string { return e.Err.Error() }
 
 func (e *FullError) Unwrap() error { return e.Err }
 
-// BodyError wraps an error of the source of a message that was being stored.
+// BodyError says that a message could not be stored because reading it failed.
 type BodyError struct{ Err error }
 
 func (e *BodyError) Error() string { return e.Err.Error() }
 
 func (e *BodyError) Unwrap() error { return e.Err }
 
-// NameReason is why a store cannot have a mailbox of some name.
+// NameReason is the reason why a store cannot have a mailbox with a certain name.
 type NameReason uint8
 
 // The reasons.
 const (
-	// NameInvalid: it is no name for a mailbox at all, anywhere.
+	// NameInvalid: no store can have a mailbox with this name.
 	NameInvalid NameReason = iota
-	// NameNested: a mailbox would be within another, but the store does not say
-	// how that is laid out. NameError.Style is what fits, if there is something.
+	// NameNested: the mailbox would be within another one, but the configuration does not
+	// say how sub-folders are stored (SubFolders). NameError.Style is the value that fits
+	// the existing directories; "": unknown.
 	NameNested
-	// NameNoPath: the store does not say where mailboxes other than the inbox
-	// are.
+	// NameNoPath: the store has no Path, so it has no mailboxes other than the inbox.
 	NameNoPath
-	// NameLayout: the layout of sub-folders cannot express it.
+	// NameLayout: the layout of sub-folders cannot represent the name.
 	NameLayout
-	// NameDelimiter: the hierarchy delimiter is in it.
+	// NameDelimiter: the name contains the hierarchy delimiter.
 	NameDelimiter
-	// NameFlat: the server has no mailboxes within others.
+	// NameFlat: the server does not support mailboxes within other mailboxes.
 	NameFlat
-	// NameInbox: it means, or leads to, the inbox.
+	// NameInbox: the name means the inbox.
 	NameInbox
-	// NameSystem: the operating system cannot have a file of that name.
+	// NameSystem: the operating system does not allow a file with this name.
 	NameSystem
-	// NameTaken: the file system cannot distinguish it from the name of another mailbox.
+	// NameTaken: the file system cannot distinguish the name from that of another mailbox.
 	NameTaken
-	// NameReserved: the store has a file or directory of its own by that name.
+	// NameReserved: the store uses a file or directory with this name itself.
 	NameReserved
 )
 
-// NameError says that a store cannot have a mailbox of some name.
+// NameError says that a store cannot have a mailbox with a certain name.
 type NameError struct {
 	Reason NameReason
 	Name   string // canonical

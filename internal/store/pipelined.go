@@ -6,24 +6,23 @@ import (
 	"isync/internal/mail"
 )
 
-// Pipeliner is implemented by stores that can open and list several mailboxes with the
-// same session, without waiting for one before the next: see OpenRequest.Pipelined.
+// Pipeliner is implemented by stores that can open and list several mailboxes in the same
+// session without waiting for each of them: see OpenRequest.Pipelined.
 type Pipeliner interface {
-	// Pipelines returns for how many mailboxes at a time Open with OpenRequest.Pipelined is
-	// of use; 0: for none.
+	// Pipelines returns the number of mailboxes that can be opened with
+	// OpenRequest.Pipelined at the same time; 0: pipelines are not used.
 	Pipelines() int
 }
 
-// Pipelined describes how a mailbox is opened whose user has no session for it yet. The
-// store may request Scan together with the opening, in a session that other mailboxes use
-// as well. Nothing else is done in that session. The mailbox gets a session of its own when
-// it is needed.
+// Pipelined describes how to open a mailbox without a session of its own. The store may
+// request the listing together with the SELECT, in a session that other mailboxes use as
+// well. For anything else, the mailbox gets its own session.
 type Pipelined struct {
-	// Scan is what the first Scan will most likely ask for; nil: that is not known, so the
-	// mailbox gets a session at once.
+	// Scan is what the first Scan will most likely request; nil: unknown, so the mailbox
+	// gets its own session at once.
 	Scan *Need
-	// Messages is about how many messages the mailbox has, Last is the highest UID that is
-	// known, and messages from New on are new: all as of the last run.
+	// Messages is the approximate number of messages, Last is the highest known UID, and
+	// messages with UIDs from New on are new, according to the last run.
 	Messages  int
 	Last, New mail.UID
 	// Claim is called before the mailbox gets a session of its own, from any goroutine. It

@@ -36,7 +36,7 @@ type Whereabouts struct {
 	// ByID: they have the MAILBOXID (RFC 8474) of the missing mailbox; otherwise only
 	// its UIDVALIDITY.
 	ByID bool
-	// Partial: not all mailboxes could be looked at.
+	// Partial: some mailboxes could not be examined.
 	Partial bool
 	// Remains says what is left under the name.
 	Remains Remains

@@ -11,13 +11,14 @@ type RunBeginner interface {
 	BeginRun(number uint64)
 }
 
-// Anticipator is implemented by stores that remember which questions a run asks, in order
-// to ask them early in the next one.
+// Anticipator is implemented by stores that store which queries a run sends, so that the
+// next run can send them earlier.
 type Anticipator interface {
 	// Anticipate is called in each run before the store is used. Runs with the same purpose
-	// usually ask the same.
+	// usually send the same queries.
 	Anticipate(purpose string)
-	// Outdate makes the store ask anew: somebody may have changed its mailboxes.
+	// Outdate drops the answers to queries that were sent early, since another program
+	// may have changed the mailboxes.
 	Outdate()
 }
 

@@ -2,7 +2,7 @@ package store
 
 import "context"
 
-// SpecialUser is implemented by mailboxes whose store may know what they are for (RFC 6154).
+// SpecialUser is implemented by mailboxes that may have special uses (RFC 6154).
 type SpecialUser interface {
 	// IsTrashOrJunk reports whether the mailbox has the attribute \Trash or \Junk. It
 	// returns false if the store does not know the attributes. It may send a command to
@@ -12,8 +12,8 @@ type SpecialUser interface {
 
 // UseFinder is implemented by stores whose mailboxes may have special uses (RFC 6154).
 type UseFinder interface {
-	// FindUses returns all mailboxes, each with its special uses. The server is asked at
-	// least once in a run, and nothing is remembered longer than that.
+	// FindUses returns all mailboxes with their special uses. It asks the server at least
+	// once in each run.
 	FindUses(ctx context.Context) ([]BoxUses, error)
 }
 
