@@ -24,8 +24,8 @@ import (
 // Ambiguous messages get records without a counterpart, so that neither program copies
 // them. They are listed in the notes.
 
-// Adopt says what is done with messages that both sides have if there is no state, or it
-// does not know them.
+// Adopt says what to do with messages that both sides have, if there is no state or the
+// state has no records of them.
 type Adopt int8
 
 // The values of Adopt.
@@ -39,8 +39,8 @@ const (
 // one, and too few messages can be compared to know that all have the same UIDs as before.
 type disowned struct {
 	doubts []*doubt
-	// err is the result of the run, unless the mailboxes hold the same mail; nil: the state
-	// has no pairs, so nothing is lost with it.
+	// err is the result of the run, unless the mailboxes have the same messages; nil: the
+	// state has no pairs, so nothing is lost by dropping it.
 	err error
 }
 
@@ -54,9 +54,9 @@ func (s *session) forgetState(doubts []*doubt, err error) {
 	s.before = s.held()
 }
 
-// loadToAdopt lists both mailboxes with all that adoptMail needs, if there is no state and
-// both are known to hold messages. Otherwise it does nothing, and they are listed for the
-// plan first.
+// loadToAdopt lists both mailboxes with the data that adoptMail needs, if there is no state
+// and both are known to hold messages. Otherwise it does nothing, and the mailboxes are
+// listed for the plan first.
 func (s *session) loadToAdopt(ctx context.Context) error {
 	if ok, err := s.stateless(); !ok || err != nil {
 		return err
@@ -198,8 +198,8 @@ func (s *session) mayAdopt(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// begun reports whether the state tells of anything that a run has done. The journal of a
-// first run may have more than the UIDVALIDITYs, and then it is continued.
+// begun reports whether the state contains work of an earlier run. If the journal of a first
+// run has more than the UIDVALIDITYs, that run is continued.
 func (s *session) begun() bool {
 	st := s.state
 	return st.Records.Len() > 0 || st.MaxUID != [2]mail.UID{} || st.UIDNext != [2]mail.UID{}
@@ -216,7 +216,7 @@ func (s *session) match(ctx context.Context, boxes [2]store.Mailbox, lists [2]*s
 	return m.Matches(), err
 }
 
-// settle reads what a matcher wants.
+// settle reads the messages that a matcher requests.
 func (s *session) settle(ctx context.Context, boxes [2]store.Mailbox, m *plan.Matcher) error {
 	var mu sync.Mutex
 	for {
@@ -258,7 +258,7 @@ type digesting struct {
 	mu      *sync.Mutex // of the matcher
 }
 
-// learner is told what was read.
+// learner receives the digests of messages that were read.
 type learner interface {
 	Learn(t syncstate.Side, u mail.UID, d mail.Digest, partial bool)
 	Unreadable(t syncstate.Side, u mail.UID)
@@ -305,7 +305,7 @@ func (d *digesting) read(ctx context.Context, uids mail.UIDSet, header bool) err
 	return nil
 }
 
-// matched returns the fact that tells of matches.
+// matched returns the fact that reports matches.
 func matched(m *plan.Matches, copied bool) event.MailAdopted {
 	f := event.MailAdopted{Pairs: len(m.Pairs), Copied: copied}
 	for _, t := range syncstate.Sides {
@@ -314,7 +314,7 @@ func matched(m *plan.Matches, copied bool) event.MailAdopted {
 	return f
 }
 
-// takeMatches makes the state of what was matched.
+// takeMatches makes a state from the matches.
 func (s *session) takeMatches(m *plan.Matches, lists [2]*store.Listing) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -350,8 +350,8 @@ func (s *session) takeMatches(m *plan.Matches, lists [2]*store.Listing) {
 	}
 }
 
-// commitAdoption writes the state that was made. Until it is written, there is none, and
-// nothing was done.
+// commitAdoption writes the new state. Until then, there is no state, and nothing was
+// changed.
 func (s *session) commitAdoption(ctx context.Context) error {
 	s.mu.Lock()
 	s.journal.dirty = true
@@ -435,7 +435,7 @@ func (s *session) copyAmbiguous() error {
 	return nil
 }
 
-// tellAmbiguous tells how many ambiguous messages earlier runs have left.
+// tellAmbiguous reports the number of ambiguous messages of earlier runs.
 func (s *session) tellAmbiguous() {
 	if s.adopted || s.Adopt == AdoptCopy {
 		return

@@ -11,9 +11,9 @@ import (
 	"isync/internal/syncstate"
 )
 
-// Attempts is what the calls of Sync for the same pair in the same run know of each
-// other. With it, a message is reported once in a run, and counts once. What a call
-// finds out about the mailboxes is not in it.
+// Attempts is the data that the calls of Sync for a pair share within a run, so that a
+// message is reported and counted once in the run. It contains nothing about the contents
+// of the mailboxes.
 //
 // Calls must not overlap. The zero value is for the first call.
 type Attempts struct {
@@ -74,8 +74,8 @@ func (s *session) isDone(side syncstate.Side, u mail.UID) bool {
 	return s.Attempts != nil && s.Attempts.done[message{side, u, event.New}]
 }
 
-// refusedFor notes that a change of a message has failed, and reports whether that is to
-// be reported. If not, it is tried again in this run. The caller holds mu.
+// refusedFor notes that a change of a message has failed. It returns true if the failure
+// is to be reported now; false: the change is tried again in this run. The caller holds mu.
 func (s *session) refusedFor(m message, why error) bool {
 	a := s.Attempts
 	if a == nil {

@@ -10,10 +10,9 @@ import (
 	"isync/internal/store"
 )
 
-// Controls are the test controls of a run: they make interruptions and late
-// completions reproducible from outside. With controls, everything that is
-// otherwise done at the same time is done in a fixed order, so that the same
-// input gives the same steps.
+// Controls make interruptions and late completions reproducible in tests. With Controls,
+// concurrent operations are done one after the other in a fixed order, so that the same
+// input results in the same steps.
 type Controls struct {
 	// Steps counts, and may end the program.
 	Steps *Steps
@@ -98,8 +97,7 @@ func (s *session) control(t int) {
 // lateBy is how many later operations a completion waits for.
 const lateBy = 2
 
-// controlled counts the completed operations of a mailbox and, if async, tells
-// of them late.
+// controlled counts the completed operations of a mailbox and, if async, reports them late.
 type controlled struct {
 	store.Mailbox
 	steps *Steps
@@ -161,7 +159,7 @@ func (c *controlled) Append(ctx context.Context, done func(store.AppendResult)) 
 	return a, err
 }
 
-// lateAppender tells of completions late.
+// lateAppender reports completions late.
 type lateAppender struct {
 	store.Appender
 	done func(store.AppendResult)
@@ -170,7 +168,7 @@ type lateAppender struct {
 	late []store.AppendResult
 }
 
-// tell tells of all completions but the last keep ones.
+// tell reports all completions except the last keep ones.
 func (a *lateAppender) tell(keep int) {
 	a.mu.Lock()
 	n := max(0, len(a.late)-keep)

@@ -21,30 +21,28 @@ type copier struct {
 	*session
 	to     syncstate.Side
 	copies []plan.Copy
-	// seen tells which messages the source has returned.
+	// seen says which messages the source has returned.
 	seen []bool
-	// unread are messages that could not be read to their end. If the source
-	// as a whole has failed, they are tried again by the next run. Guarded by
-	// mu.
+	// unread are messages that could not be read completely. If the whole source has
+	// failed, the next run tries them again. Guarded by mu.
 	unread map[int]error
-	// underWay are messages that were passed to the target and not answered yet.
-	// Guarded by mu.
+	// underWay are messages that were passed to the target, and whose result is not known
+	// yet. Guarded by mu.
 	underWay map[int]*meter
 	// broken is the message that was being read when the source failed, -1: none.
 	broken int
-	// failed is an error of the journal, or of the target as a whole; guarded
-	// by mu.
+	// failed is an error of the journal, or of the whole target. Guarded by mu.
 	failed error
 }
 
-// copyTo copies what the plan has for side t. Message bodies stream from the
-// source into the store; several may be on their way at once.
+// copyTo copies the messages of the plan to side t. Message bodies are streamed from the
+// source to the target. Several messages may be in transit at the same time.
 func (s *session) copyTo(ctx context.Context, t syncstate.Side) error {
 	return s.copyAll(ctx, t, s.plan.Copies[t])
 }
 
-// copyAll copies messages to side t. A lack of room is noted, and is not an error
-// yet.
+// copyAll copies messages to side t. If the store is full, it notes that, and does not
+// return an error yet.
 func (s *session) copyAll(ctx context.Context, t syncstate.Side, copies []plan.Copy) error {
 	if len(copies) == 0 {
 		return nil
@@ -55,8 +53,8 @@ func (s *session) copyAll(ctx context.Context, t syncstate.Side, copies []plan.C
 		return s.where(t, "storing messages", err)
 	}
 	if s.caps[t].NeedsSize && s.caps[t.Other()].NeedsSize {
-		// Both sides are servers: reading must never wait for writing, or two
-		// directions at once could wait for each other for ever.
+		// Both sides are servers. If reading waited for writing, both directions could wait for
+		// each other for ever.
 		err = c.copyBatches(ctx, app)
 	} else {
 		err = c.fetch(ctx, 0, len(copies), func(i int, in *store.Incoming) error { return c.put(ctx, app, i, in) })
@@ -87,14 +85,13 @@ func (s *session) copyAll(ctx context.Context, t syncstate.Side, copies []plan.C
 	return err
 }
 
-// noRoom reports whether an error says that there is no room for more messages.
+// noRoom reports whether an error says that a store is full.
 func noRoom(err error) bool {
 	_, full := errors.AsType[*store.FullError](err)
 	return full
 }
 
-// copyAfterRoom copies the messages that there was no room for, after messages were
-// expunged.
+// copyAfterRoom copies the messages that did not fit, after other messages were expunged.
 func (s *session) copyAfterRoom(ctx context.Context, expunged [2]mail.UIDSet) error {
 	var errs []error
 	for _, t := range syncstate.Sides {
@@ -236,7 +233,7 @@ func (c *copier) put(ctx context.Context, app store.Appender, i int, in *store.I
 	return c.hand(ctx, app, i, out)
 }
 
-// hand gives a converted message to the store.
+// hand passes a converted message to the store.
 func (c *copier) hand(ctx context.Context, app store.Appender, i int, out *store.Outgoing) error {
 	m := c.measure(out)
 	c.mu.Lock()
@@ -258,7 +255,7 @@ func (c *copier) hand(ctx context.Context, app store.Appender, i int, out *store
 	return nil
 }
 
-// bodyFailed notes that a message could not be read to its end.
+// bodyFailed notes that a message could not be read completely.
 func (c *copier) bodyFailed(i int, err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -280,8 +277,8 @@ type body struct {
 	src  io.Reader
 }
 
-// readError marks errors of the source, which the store is to tell from its
-// own.
+// readError marks errors of the source, so that the store can distinguish them from its own
+// errors.
 type readError struct{ r io.Reader }
 
 func (r readError) Read(p []byte) (int, error) {
@@ -335,8 +332,8 @@ func (c *copier) outgoing(i int, in *store.Incoming, flags mail.Flags, conv mail
 
 var bufferPool = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// describe decides with which flags a message is stored and how it is
-// converted, and journals the flags if there are any.
+// describe determines the flags that a message is stored with, and how it is converted. If
+// there are flags, it journals them.
 func (c *copier) describe(i int, in *store.Incoming) (mail.Flags, mail.Conversion, error) {
 	s := c.session
 	s.mu.Lock()
@@ -360,7 +357,7 @@ func (c *copier) describe(i int, in *store.Incoming) (mail.Flags, mail.Conversio
 	// The notes are searched for retried messages only: there may be many of them.
 	if s.before[from].Contains(u) && !r.Upgrading && !c.copies[i].Placeholder {
 		if h := s.notes.Find(from, u); h != nil && h.Whole {
-			// Not in the record: to it, these are changes of the copy.
+			// They are not in the record, where they would be changes of the copy.
 			flags = (flags | h.Add) &^ h.Del & s.found[c.to].Flags
 		}
 	}
@@ -376,7 +373,7 @@ func (c *copier) describe(i int, in *store.Incoming) (mail.Flags, mail.Conversio
 	return flags, conv, nil
 }
 
-// stored is told by the target what became of each message.
+// stored is the completion function for each message.
 func (c *copier) stored(res store.AppendResult) {
 	s := c.session
 	s.mu.Lock()
@@ -387,7 +384,7 @@ func (c *copier) stored(res store.AppendResult) {
 	cp := c.copies[res.Key]
 	switch {
 	case res.Err != nil && fatal(res.Err):
-		// Not this message's fault: it stays pending for the next run.
+		// The message is not the cause: it stays pending for the next run.
 		c.failed = res.Err
 		return
 	case res.Err != nil:
@@ -416,8 +413,8 @@ func (s *session) drop(cp plan.Copy) error {
 	return err
 }
 
-// lookForUnseen asks the source once more for messages that it has not returned. Those
-// that are there after all could not be read.
+// lookForUnseen asks the source whether the messages that it has not returned still exist.
+// Those that exist could not be read.
 func (c *copier) lookForUnseen(ctx context.Context) error {
 	from := c.to.Other()
 	index := make(map[mail.UID]int)
@@ -447,9 +444,9 @@ func (c *copier) lookForUnseen(ctx context.Context) error {
 	return nil
 }
 
-// settle decides about the messages that were not handed to the target,
-// although the source has done all it was asked: those that could not be read
-// fail, those that were not returned have vanished.
+// settle handles the messages that were not passed to the target although the source has
+// completed: those that could not be read have failed, and those that were not returned do
+// not exist any more.
 func (c *copier) settle() error {
 	s := c.session
 	s.mu.Lock()

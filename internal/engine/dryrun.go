@@ -6,9 +6,8 @@ import (
 	"isync/internal/syncstate"
 )
 
-// foresee fills in the result of a dry run: what the plan would change, and
-// what would be trashed and expunged afterwards. The state and the listings in
-// memory change as they would; nothing else does.
+// foresee makes the result of a dry run: what the plan would change, and what would be
+// trashed and expunged then. It changes only the state and the listings in memory.
 func (s *session) foresee() {
 	s.result.Plan = s.plan
 	splits := make(map[*syncstate.Record]*syncstate.Record)

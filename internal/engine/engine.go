@@ -12,9 +12,8 @@
 //   - messages are expunged only after everything else is done, and the new
 //     state is written after that.
 //
-// Everything that touches state, journal or the listings during execution
-// holds session.mu, so that there is one writer at any time although both
-// directions run at once.
+// During execution, session.mu is held for all access to the state, the journal and the
+// listings, since both directions run at the same time.
 package engine
 
 import (
@@ -34,7 +33,7 @@ import (
 	"isync/internal/vfs"
 )
 
-// Presence is what is known about a mailbox before it is opened.
+// Presence says whether a mailbox is known to exist before it is opened.
 type Presence int8
 
 // The values of Presence.
@@ -44,7 +43,7 @@ const (
 	Absent                  // it was not listed
 )
 
-// Peek says which pairs a dry run only looks at.
+// Peek says for which pairs a dry run ends without listing messages.
 type Peek int8
 
 // The values of Peek.
@@ -54,8 +53,8 @@ const (
 	PeekAll
 )
 
-// Pair is a pair of mailboxes and what is to be done with it. Index 0 is the
-// far side, 1 the near side.
+// Pair is a pair of mailboxes, and how to synchronize it. Index 0 is the far side, index 1
+// the near side.
 type Pair struct {
 	Channel string
 	// Name is that of the pair, as event.Pair has it.
@@ -67,11 +66,11 @@ type Pair struct {
 	// the side.
 	Create, Remove [2]bool
 	Rules          plan.Rules
-	// Deletions says what is done about deletions (plan.Deletions).
+	// Deletions says how deletions are propagated (plan.Deletions).
 	Deletions  plan.Deletions
 	ExpireSide syncstate.Side
 	TrashBox   [2]string
-	// Adopt says what is done with messages that both sides have if there is no state.
+	// Adopt says what to do with messages that both sides have, if there is no state.
 	Adopt Adopt
 	// Use is the special use by which the mailbox of a side was found, such as Sent; "": it
 	// was found by its name. Exists reports whether the server has a mailbox of a name; it is
@@ -112,15 +111,15 @@ type Pair struct {
 	LateWait time.Duration
 	// TUIDs yields the random bits of temporary ids.
 	TUIDs io.Reader
-	// Unchanged, if not nil, is asked before anything is read whether a run that
-	// began like this one had nothing to do; then nothing is done now. See
+	// Unchanged, if not nil, reports whether an earlier run with the same fingerprint had
+	// nothing to do. If so, this run does nothing. It is called before anything is read. See
 	// Fingerprint.
 	Unchanged func(fingerprint string) bool
-	// MayBeUnchanged: it may well say so. Else what takes time is begun before
-	// it can be asked, while the stores are being waited for.
+	// MayBeUnchanged: Unchanged will probably return true. Otherwise, work that takes time
+	// begins before Unchanged can be called, while the stores are connecting.
 	MayBeUnchanged bool
-	// Claim, if not nil, says that there are no sessions for the pair yet (store.Pipelined).
-	// It waits until there are, and may be called more than once, from any goroutine.
+	// Claim, if not nil, says that the pair has no sessions yet (store.Pipelined). It waits
+	// until it has, and may be called more than once, from any goroutine.
 	Claim func(ctx context.Context) error
 	// Attempts, if not nil, is common to all calls for the pair in a run.
 	Attempts *Attempts
@@ -129,7 +128,7 @@ type Pair struct {
 	Events event.Sink
 }
 
-// Result is what a run did.
+// Result is the result of a run.
 type Result struct {
 	event.Outcome
 	// Again is the number of messages that were refused for a reason that may pass, and are
@@ -137,14 +136,14 @@ type Result struct {
 	// reasons.
 	Again    int
 	AgainErr error
-	// Learned: the next call will come further, although nothing has changed. More
-	// messages are listed, or a message was tried alone and the connection was lost.
+	// Learned: the next call will make progress, although nothing has changed: more messages
+	// are listed, or a message was tried alone and the connection was lost.
 	Learned bool
-	// Fingerprint is not empty if there was nothing to do, nothing to tell, and
-	// there will be nothing as long as the pair has the same fingerprint.
+	// Fingerprint is not empty if there was nothing to do and nothing to report. A run over a
+	// pair with the same fingerprint has nothing to do either.
 	Fingerprint string
-	// Gone is not nil if one mailbox does not exist any more, and the other one is kept.
-	// Unless the other one would be removed if it was empty, it is the error as well.
+	// Gone is not nil if one mailbox does not exist any more, and the other one is kept. It
+	// is also the error, unless the other mailbox would be removed if it was empty.
 	Gone *GoneError
 	// Plan is what would be done, and Closing what would be trashed and
 	// expunged then; only in a dry run.
@@ -156,7 +155,7 @@ type Result struct {
 // created (or the other one removed).
 var ErrBoxMissing = errors.New("mailbox does not exist")
 
-// session is one run over one pair.
+// session is a run over a pair.
 type session struct {
 	*Pair
 	caps  [2]store.Caps
@@ -184,8 +183,8 @@ type session struct {
 	// returned are messages that were moved away and back (plan.Input.Returned).
 	returned [2]map[mail.UID]plan.Returned
 	result   Result
-	// fingerprint is that of the pair as of the beginning; told: the user was
-	// told something, or something was replayed, or tried.
+	// fingerprint is the fingerprint of the pair at the beginning. told: something was
+	// reported, replayed or tried.
 	fingerprint string
 	told        bool
 	// acted: the plan changed the state.
@@ -194,8 +193,8 @@ type session struct {
 	disowned *disowned
 	// toAdopt are listings for adoptMail, if they were made instead of those for the plan.
 	toAdopt *[2]*store.Listing
-	// compared: this run has compared all messages of both sides, since there was no
-	// state. adopted: some of them are the same, or may be.
+	// compared: there was no state, so this run has compared all messages of both sides.
+	// adopted: some of them are the same, or may be the same.
 	compared, adopted bool
 	// notes are the notes of the pair; noted is the contents of their file.
 	notes *syncstate.Notes
@@ -211,7 +210,7 @@ type session struct {
 	sent      map[*syncstate.Record]bool
 	// isStored are records whose message the target reported as stored, without its UID.
 	isStored map[*syncstate.Record]bool
-	// about is what the source told of messages that are being copied, by side and UID.
+	// about describes the messages that are being copied, by side and UID.
 	about [2]map[mail.UID]syncstate.About
 	// full is the reason why a side has no room for more messages.
 	full [2]error
@@ -247,7 +246,7 @@ func (s *session) recall(ctx context.Context) error {
 	return nil
 }
 
-// recallPairs does that for a mailbox of side t.
+// recallPairs is recall for side t.
 func (s *session) recallPairs(ctx context.Context, t syncstate.Side, box store.Mailbox) error {
 	r, ok := store.As[store.Recaller](box)
 	if !ok {
@@ -284,8 +283,8 @@ func (s *session) recallPairs(ctx context.Context, t syncstate.Side, box store.M
 	})
 }
 
-// remember lets the stores remember what they know of the mailboxes, now that
-// everything that was found there is dealt with.
+// remember lets the stores save their data about the mailboxes, now that all changes that
+// were found are processed.
 func (s *session) remember(ctx context.Context) {
 	for _, b := range s.boxes {
 		if r, ok := store.As[store.Rememberer](b); ok {
@@ -324,7 +323,7 @@ func (s *session) explain(reasons []plan.Reason) {
 	}
 }
 
-// close leaves the mailboxes and releases the state.
+// close closes the mailboxes and releases the state.
 func (s *session) close(ctx context.Context) error {
 	var errs []error
 	for _, b := range s.boxes {
@@ -368,7 +367,7 @@ func (s *session) load(ctx context.Context) error {
 	})
 }
 
-// withHeld adds what must be known of messages that are held or skipped.
+// withHeld adds the held and the skipped messages to the listing.
 func (s *session) withHeld(l plan.Load, t syncstate.Side) plan.Load {
 	o := t.Other()
 	held := s.held()[t]
@@ -411,9 +410,8 @@ func both(f func(t syncstate.Side) error) error {
 	return joinErrors(errs[:]...)
 }
 
-// joinErrors joins errors; a single one is returned as it is. A store that has
-// failed makes everything fail that is being done in it, which is one error: the
-// first.
+// joinErrors joins errors. A single error is returned as it is. If a store has failed, all
+// operations in it fail, so only the first error of each store is kept.
 func joinErrors(errs ...error) error {
 	var kept []error
 	var failed []string // stores
@@ -445,8 +443,8 @@ func joinErrors(errs ...error) error {
 	return errors.Join(kept...)
 }
 
-// where adds to an error of a store what was being done, unless the error says
-// itself where it happened.
+// where adds to an error of a store what was being done, unless the error itself contains
+// the place.
 func (s *session) where(t syncstate.Side, doing string, err error) error {
 	var se *store.StoreError
 	var be *store.BoxError

@@ -9,12 +9,12 @@ import (
 	"isync/internal/syncstate"
 )
 
-// ErrReported is wrapped by errors of pairs that tell nothing new: the store has
-// failed, and that was told already; or it is told together with others of its kind.
+// ErrReported is wrapped by errors of pairs that need not be shown: the failure of the store
+// was reported already, or is reported together with others of its kind.
 var ErrReported = errors.New("reported before")
 
-// emit reports an event; events are reported one at a time. news: the event means that
-// the pair needed something.
+// emit reports an event. Events are reported one at a time. news: there was something to
+// do for the pair.
 func (s *session) emit(e event.Event, news bool) {
 	s.reporting.Lock()
 	defer s.reporting.Unlock()
@@ -35,8 +35,8 @@ func (s *session) tell(severity event.Severity, f event.Fact) {
 	s.emit(event.Message{Severity: severity, Pair: s.pairName(), Fact: f}, true)
 }
 
-// failed reports that a message of side t could not be propagated. The run goes on, but
-// has not fully succeeded.
+// failed reports that a message of side t could not be propagated. The run continues, but
+// counts as failed.
 func (s *session) failed(t syncstate.Side, u mail.UID, err error) {
 	s.emit(event.Message{Severity: event.Error, Pair: s.pairName(), Side: t, UID: u, Err: err}, true)
 }

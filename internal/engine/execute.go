@@ -13,9 +13,9 @@ import (
 	"isync/internal/syncstate"
 )
 
-// execute carries out the plan up to, but without, trashing and expunging:
-// what is only a matter of the state first, then flag changes and copies in
-// both directions at the same time.
+// execute carries out the plan, except for trashing and expunging. It first makes the changes
+// that only concern the state, and then the flag changes and copies in both directions at the
+// same time.
 func (s *session) execute(ctx context.Context) error {
 	if err := s.logPlan(); err != nil {
 		return err
@@ -55,8 +55,8 @@ func (s *session) together(tasks ...func() error) error {
 	return joinErrors(errs...)
 }
 
-// logPlan journals and applies the changes of the state that need nothing done
-// first.
+// logPlan journals and applies the changes of the state that do not depend on changes of
+// messages.
 func (s *session) logPlan() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -91,8 +91,8 @@ func (s *session) logPlan() error {
 	return nil
 }
 
-// adoptSplits makes the plan speak of the records that were split off, by those
-// that it made up for them.
+// adoptSplits replaces the provisional records of the plan by the records that were split
+// off.
 func (s *session) adoptSplits(splits map[*syncstate.Record]*syncstate.Record) {
 	if len(splits) == 0 {
 		return
@@ -107,8 +107,7 @@ func (s *session) adoptSplits(splits map[*syncstate.Record]*syncstate.Record) {
 	}
 }
 
-// argCount returns how many numbers follow the UIDs of the record in an entry
-// that a plan may hold.
+// argCount returns the number of arguments after the UIDs in a journal entry of a plan.
 func argCount(op syncstate.Op) int {
 	switch op {
 	case syncstate.OpFarUID, syncstate.OpNearUID, syncstate.OpFlags, syncstate.OpStatus, syncstate.OpUpgrade:
@@ -119,9 +118,9 @@ func argCount(op syncstate.Op) int {
 	return 0
 }
 
-// prepareCopies gives every message to be copied its temporary id. It makes
-// everything durable that must not be forgotten once the stores are changed:
-// the ids and where to look for them, and why messages get marked deleted.
+// prepareCopies gives every message to be copied its temporary id. It makes everything durable
+// that the next run needs if this one is interrupted: the ids, where to look for them, and why
+// messages were marked as deleted.
 func (s *session) prepareCopies() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -153,9 +152,9 @@ func (s *session) prepareCopies() error {
 	return s.journal.sync()
 }
 
-// marksSilently reports whether a message is to be marked deleted without that
-// being a deletion to be propagated. If only the mark survived a power cut, the
-// next run would take it for the user's.
+// marksSilently reports whether a message is to be marked as deleted in a way that must not
+// be propagated. If only the mark survived a power cut, the next run would propagate it as a
+// deletion by the user.
 func (s *session) marksSilently() bool {
 	for _, list := range s.plan.Flags {
 		if slices.ContainsFunc(list, func(c plan.FlagChange) bool { return c.Expire || c.Purge }) {
@@ -165,7 +164,7 @@ func (s *session) marksSilently() bool {
 	return false
 }
 
-// changeFlags carries out the flag changes on side t.
+// changeFlags makes the flag changes on side t.
 func (s *session) changeFlags(ctx context.Context, t syncstate.Side) error {
 	all := s.plan.Flags[t]
 	var changes []store.FlagChange
@@ -218,7 +217,7 @@ func (s *session) changeFlags(ctx context.Context, t syncstate.Side) error {
 	return joinErrors(err, failed)
 }
 
-// tellFlags reports flag changes in detail: those of all with these indices.
+// tellFlags reports the flag changes with these indices in all.
 func (s *session) tellFlags(t syncstate.Side, all []plan.FlagChange, indices []int) {
 	for _, i := range indices {
 		c := &all[i]
@@ -230,8 +229,7 @@ func (s *session) tellFlags(t syncstate.Side, all []plan.FlagChange, indices []i
 	}
 }
 
-// flagsChanged journals what follows from a flag change that was made. The
-// caller holds mu.
+// flagsChanged journals the effects of a flag change that was made. The caller holds mu.
 func (s *session) flagsChanged(t syncstate.Side, c *plan.FlagChange) error {
 	if i := mail.FindMeta(s.found[t].Messages, c.UID); i >= 0 {
 		m := &s.found[t].Messages[i]

@@ -9,13 +9,12 @@ import (
 	"isync/internal/vfs"
 )
 
-// What a run does depends on the two mailboxes, the state, and what is to be
-// done, and on nothing else. So if it had nothing to do, the next run will have
-// nothing to do as long as these three are the same. Marks tell that of the
-// mailboxes (store.Marker); what is to be done the caller knows.
+// A run depends only on the two mailboxes, the state and the rules. So if a run had nothing to
+// do, the next one has nothing to do while these are the same. Marks identify the contents of
+// the mailboxes (store.Marker). The caller knows the rules.
 
-// Fingerprint makes the fingerprint of a pair whose mailboxes have these marks. It
-// is "" if one of them is, or the state is not that of a completed run.
+// Fingerprint returns the fingerprint of a pair whose mailboxes have these marks. It is "" if
+// a mark is "", or if the last run was not completed.
 func Fingerprint(p *Pair, far, near string) string {
 	if far == "" || near == "" {
 		return ""
@@ -27,7 +26,7 @@ func Fingerprint(p *Pair, far, near string) string {
 	return far + "\x00" + near + "\x00" + st
 }
 
-// stateMark tells whether the state is still the same.
+// stateMark returns the mark of the state.
 func stateMark(p *Pair) string {
 	fsys, path := p.FS, p.StatePath
 	f := stateFiles{fs: fsys, path: path}
@@ -49,8 +48,8 @@ func stateMark(p *Pair) string {
 	return vfs.Stamp(fi)
 }
 
-// isUnchanged takes the fingerprint of the pair that was opened, and reports
-// whether it is known to need nothing.
+// isUnchanged makes the fingerprint of the opened pair, and reports whether it is known that
+// there is nothing to do.
 func (s *session) isUnchanged() bool {
 	if s.Unchanged == nil || s.boxes[0] == nil || s.boxes[1] == nil {
 		return false

@@ -133,8 +133,8 @@ func (s *session) kept(t syncstate.Side, expunge [2]mail.UIDSet) mail.UIDSet {
 	return mail.NewUIDSet(out...)
 }
 
-// removed returns those messages of side t that are really gone. Others were
-// undeleted by somebody in the meantime; their flags are taken notice of.
+// removed returns the messages of side t that do not exist any more. The others were undeleted
+// in the meantime: it updates their flags.
 func (s *session) removed(ctx context.Context, t syncstate.Side, uids mail.UIDSet) (mail.UIDSet, error) {
 	list, err := s.boxes[t].Scan(ctx, store.Need{UIDs: uids, Flags: true})
 	if err != nil {
@@ -152,8 +152,7 @@ func (s *session) removed(ctx context.Context, t syncstate.Side, uids mail.UIDSe
 	return uids.Without(left), nil
 }
 
-// commit brings the state to its final form and writes it, if anything has
-// changed.
+// commit completes the state and writes it, if anything has changed.
 func (s *session) commit(expunged [2]mail.UIDSet) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

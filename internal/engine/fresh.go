@@ -76,7 +76,7 @@ type fresh struct {
 	lists [2]*store.Listing
 }
 
-// tuidBytes is by how much an X-TUID field enlarges a message, with its line end.
+// tuidBytes is the size of an X-TUID field with its line end, in bytes.
 func tuidBytes(crlf bool) int64 {
 	n := int64(len(mail.TUIDHeader) + mail.TUIDLen + len("\n"))
 	if crlf {
@@ -104,8 +104,8 @@ func (f *fresh) likely(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
-// likelyPlaceholder reports whether side t has messages with the Message-ID of one that is
-// too big for it.
+// likelyPlaceholder reports whether side t has a message with the same Message-ID as a message
+// that is too big for side t.
 func (f *fresh) likelyPlaceholder(ctx context.Context, t syncstate.Side, sizes [2][]mail.Meta) (bool, error) {
 	limit := f.Rules.MaxSize[t]
 	if limit <= 0 {

@@ -111,8 +111,8 @@ func (s *session) messages(ctx context.Context, t syncstate.Side) (int, error) {
 	return len(list.Messages), nil
 }
 
-// trace looks for the mailbox of side gone under other names. What goes wrong there is
-// no reason to fail: it is only for the user's information.
+// trace looks for the mailbox of side gone under other names. Errors are ignored, because the
+// result is only shown to the user.
 func (s *session) trace(ctx context.Context, files *stateFiles, begun func() (loaded, error), gone syncstate.Side) (store.Whereabouts, error) {
 	finder, ok := store.As[store.RenameFinder](s.Store[gone])
 	if !ok {

@@ -25,8 +25,8 @@ const maxLate = 24 * time.Hour
 // to many more that it never sent.
 const maxUnderWay = syncstate.MaxLate / 4
 
-// expect notes copies on side t that were not found. It must be done before the ids are
-// forgotten in the journal.
+// expect notes copies on side t that were not found. It must be called before their ids are
+// dropped from the journal.
 func (s *session) expect(t syncstate.Side, recs []*syncstate.Record) error {
 	if _, local := store.As[store.Local](s.Store[t]); local || s.DryRun || s.Controls != nil {
 		return nil // a local store stores nothing after the program has ended
@@ -40,8 +40,8 @@ func (s *session) expect(t syncstate.Side, recs []*syncstate.Record) error {
 	return s.saveNotes()
 }
 
-// await looks again for copies that were not found, as long as more messages turn up in
-// the meantime. A server that is still storing them has most of them soon.
+// await looks again for copies that were not found, as long as more messages appear in the
+// meantime. A server that is still storing copies completes that soon.
 func (s *session) await(ctx context.Context, t syncstate.Side) error {
 	if _, local := store.As[store.Local](s.Store[t]); local || s.LateWait <= 0 || s.DryRun {
 		return nil
@@ -169,8 +169,8 @@ func (s *session) claimLateOn(ctx context.Context, t syncstate.Side, byID map[st
 	return s.markSurplus(ctx, t, surplus)
 }
 
-// removedFrom reports whether a record is of a message that is, as far as is known, only
-// on the other side of t any more.
+// removedFrom reports whether the message of a record is known to exist only on the other side
+// of t.
 func (s *session) removedFrom(t syncstate.Side, r *syncstate.Record) bool {
 	o := t.Other()
 	u := r.UID[t]

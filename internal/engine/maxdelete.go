@@ -27,9 +27,9 @@ func (e *TooManyDeletionsError) Error() string {
 		e.Deletions, e.Known, e.Side, e.Side.Other(), e.Limit)
 }
 
-// beginRestoring notes that deletions are being undone, before the first one is. If the
-// run is interrupted, the remaining deletions may no longer exceed the limit. The next
-// run must not propagate them, so it continues to undo.
+// beginRestoring notes that deletions are being undone, before the first deletion is undone. If
+// the run is interrupted, the remaining deletions may no longer exceed the limit. The next run
+// must not propagate them, so it continues to undo.
 func (s *session) beginRestoring() error {
 	switch {
 	case s.deletions == plan.Limited && s.notes.Restoring:
@@ -100,8 +100,8 @@ func (s *session) isTrashOrJunk(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
-// tellExcess tells of deletions that the plan leaves out, and notes that, before new
-// messages are copied.
+// tellExcess reports deletions that the plan leaves out, and notes them, before new messages
+// are copied.
 func (s *session) tellExcess() error {
 	for _, t := range syncstate.Sides {
 		switch ops := s.Rules.Ops[t]; {

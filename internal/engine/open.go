@@ -14,13 +14,12 @@ import (
 	"isync/internal/syncstate"
 )
 
-// open locks and loads the state, and opens both mailboxes, creating or removing
-// one where that is called for. done is true if nothing else is to be done.
+// open locks and loads the state, and opens both mailboxes. If necessary, it creates or removes
+// a mailbox. done is true if nothing else is to be done.
 //
-// The lock comes first. Another run may synchronize the pair while this one
-// waits for a server. A listing that is older than the state makes everything
-// look deleted that the other run has copied. So a listing from before the lock
-// is never used together with the state.
+// The lock comes first. Another run may synchronize the pair while this one waits for a server.
+// If a listing is older than the state, all messages that the other run has copied look deleted.
+// So a listing from before the lock is never used together with the state.
 func (s *session) open(ctx context.Context) (done bool, err error) {
 	files := &stateFiles{fs: s.FS, path: s.StatePath, sync: s.FSync}
 	defer func() {
@@ -65,8 +64,8 @@ func (s *session) lockFirst(files *stateFiles) error {
 	return files.acquire()
 }
 
-// openLocked does the work of open. It fails with errOutdated if the lock could
-// only be taken after a mailbox was opened, and a state turned up with it.
+// openLocked does the work of open. It fails with errOutdated if the lock could only be taken
+// after a mailbox was opened, and there is a state then.
 func (s *session) openLocked(ctx context.Context, files *stateFiles) (done bool, err error) {
 	hasState, err := files.exists()
 	if err != nil {
@@ -147,7 +146,7 @@ func stateValidity(files *stateFiles, begun func() (loaded, error), expireSide, 
 	return l.state.UIDValidity[t]
 }
 
-// openRequest says what the mailbox of side t is opened for.
+// openRequest returns the request to open the mailbox of side t.
 func (s *session) openRequest(t syncstate.Side) store.OpenRequest {
 	return store.OpenRequest{
 		ReadOnly: s.DryRun, Prefetch: s.prefetch(t), Pipelined: s.pipelinedOpen(t),
@@ -155,7 +154,8 @@ func (s *session) openRequest(t syncstate.Side) store.OpenRequest {
 	}
 }
 
-// prefetch returns up to which size new messages of side t are copied as they are; 0: none.
+// prefetch returns the maximum size of new messages of side t that are copied unchanged, in
+// bytes; 0: none are.
 func (s *session) prefetch(t syncstate.Side) int64 {
 	o := t.Other()
 	switch {
@@ -167,7 +167,7 @@ func (s *session) prefetch(t syncstate.Side) int64 {
 	return math.MaxInt64
 }
 
-// leaveBoxes closes what was opened.
+// leaveBoxes closes the open mailboxes.
 func (s *session) leaveBoxes(ctx context.Context) error {
 	var errs []error
 	for t, b := range s.boxes {
@@ -180,12 +180,11 @@ func (s *session) leaveBoxes(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// ahead reports whether to begin with what will have to be done unless nothing
-// has changed, while the stores are being waited for.
+// ahead reports whether to begin work that is only needed if something has changed, while
+// the stores are connecting.
 func (s *session) ahead() bool { return s.Controls == nil && !s.MayBeUnchanged }
 
-// openBoxes opens the mailboxes at the same time; one that does not exist is
-// left nil.
+// openBoxes opens both mailboxes at the same time. A mailbox that does not exist stays nil.
 func (s *session) openBoxes(ctx context.Context) error {
 	return both(func(t syncstate.Side) (err error) {
 		if s.Known[t] != Absent {
@@ -234,7 +233,7 @@ func (s *session) bothMissing(ctx context.Context, files *stateFiles, hasState b
 			return false, err
 		}
 	}
-	// Perhaps an interrupted deletion: what is left is the state.
+	// Perhaps a deletion was interrupted, and only the state is left.
 	if err := files.acquire(); err != nil {
 		return true, err
 	}

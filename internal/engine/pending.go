@@ -5,9 +5,8 @@ import (
 	"isync/internal/vfs"
 )
 
-// ReadPending returns the notes of a pair as far as they apply to the UIDs in its sync
-// state; empty notes if there are none. It takes no lock: each file is replaced as a whole,
-// so the result is as of one moment.
+// ReadPending returns the notes of a pair that apply to the UIDs in its sync state; empty notes
+// if there is no file. It takes no lock, since each file is replaced as a whole.
 func ReadPending(fsys vfs.FS, statePath string, expireSide syncstate.Side) (*syncstate.Notes, error) {
 	f := stateFiles{fs: fsys, path: statePath}
 	n, err := f.readNotes()

@@ -10,8 +10,7 @@ import (
 // they are needed, so many pairs can be prepared at the same time. Each of them takes its
 // lock and reads its state before its mailboxes are opened, as every pair does.
 
-// planPipeline finds out from the state, which is locked, what the mailboxes will be asked
-// for.
+// planPipeline determines from the locked state what the mailboxes are going to list.
 func (s *session) planPipeline(state func() (loaded, error)) {
 	if s.Claim == nil || state == nil {
 		return

@@ -128,7 +128,7 @@ func (p *Prepared) Release(ctx context.Context) error {
 		p.pair.Attempts.remember(p.s)
 	}
 	p.result = p.Result()
-	// Leaving a mailbox takes no harm from a cancelled context.
+	// The mailboxes must be closed even if the context is canceled.
 	err := p.s.close(context.WithoutCancel(ctx))
 	p.s = nil
 	return err
@@ -213,7 +213,7 @@ func (s *session) prepare(ctx context.Context) (done bool, err error) {
 	return false, err
 }
 
-// carryOut does what the plan says, and saves the state.
+// carryOut carries out the plan and saves the state.
 func (s *session) carryOut(ctx context.Context) error {
 	if err := s.execute(ctx); err != nil {
 		return joinErrors(err, s.holdRefused())

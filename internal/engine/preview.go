@@ -72,8 +72,8 @@ func (s *session) preview(ctx context.Context) error {
 	return both(func(t syncstate.Side) error { return s.describe(ctx, t) })
 }
 
-// describe fetches size and subject of the messages of one side that are in the
-// preview. What the store does not tell stays unknown.
+// describe fetches size and subject of the messages of side t in the preview. Data that the
+// store does not return stay unknown.
 func (s *session) describe(ctx context.Context, t syncstate.Side) error {
 	if s.boxes[t] == nil {
 		return nil

@@ -36,7 +36,7 @@ type recovery struct {
 	aside store.Mailbox
 	// last is the highest UID of a message that is known to be the same.
 	last mail.UID
-	// agree is how many messages are the same.
+	// agree is the number of messages that are the same.
 	agree int
 }
 
@@ -237,9 +237,9 @@ func (r *recovery) rebuild(ctx context.Context) error {
 	return nil
 }
 
-// adaptNotes drops what is noted about messages of the side in doubt that are not known
-// to be the same: their UIDs are, or will be, those of others. Copies that are stored
-// late there get such UIDs.
+// adaptNotes drops the notes about messages of the side in doubt that are not proved to be the
+// same: other messages have, or will get, their UIDs. Copies that the server stores late get
+// such UIDs, too.
 func (r *recovery) adaptNotes() {
 	n := r.notes
 	n.Forget(func(h syncstate.Held) bool { return h.Side == r.side && h.UID > r.last })

@@ -30,8 +30,8 @@ type tooFewError struct{ error }
 
 func (e *tooFewError) Unwrap() error { return e.error }
 
-// Recovery accepts a changed UIDVALIDITY when this many pairs of messages
-// agree, or this part of all records.
+// Recovery accepts a changed UIDVALIDITY if this number of pairs, or this part of all records,
+// have the same messages.
 const (
 	enoughAgree        = 20
 	enoughAgreePercent = 80
@@ -123,7 +123,7 @@ func (s *session) checkUIDs(ctx context.Context) error {
 	return err
 }
 
-// doubts returns why the UIDs of side t may be invalid, nil if they are valid.
+// doubts returns the reason why the UIDs of side t may be invalid; nil: they are valid.
 func (s *session) doubts(ctx context.Context, t syncstate.Side) (*doubt, error) {
 	box := s.boxes[t]
 	info := box.Info()

@@ -9,8 +9,8 @@ import (
 	"isync/internal/syncstate"
 )
 
-// resume looks for the copies that an interrupted run made without being able
-// to journal their UIDs. Those that are not found are copied again.
+// resume looks for copies of an interrupted run whose UIDs are not in the journal. Messages
+// whose copies are not found are copied again.
 func (s *session) resume(ctx context.Context) error {
 	for _, t := range syncstate.Sides {
 		pending := s.awaiting(t)
@@ -43,8 +43,7 @@ func (s *session) resume(ctx context.Context) error {
 	return nil
 }
 
-// awaiting returns the records whose copy on side t may have been made, but is
-// not identified.
+// awaiting returns the records whose copy on side t may exist, but has no known UID.
 func (s *session) awaiting(t syncstate.Side) []*syncstate.Record {
 	var out []*syncstate.Record
 	for i, r := range s.state.Records.Busy() {

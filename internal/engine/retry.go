@@ -32,8 +32,8 @@ const maxRow = 5
 // maxSuspects bounds how many messages are noted when a connection is lost.
 const maxSuspects = 400
 
-// giveUp notes that a message cannot be propagated. Its record stays pending until
-// that is written down (settleRefused). The caller holds mu.
+// giveUp notes that a message cannot be propagated. Its record stays pending until the notes
+// are written (settleRefused). The caller holds mu.
 func (s *session) giveUp(to syncstate.Side, cp plan.Copy, why error) {
 	s.refused = append(s.refused, refusal{cp, to, why})
 	s.isRefused[cp.Rec] = true
@@ -43,8 +43,8 @@ func (s *session) giveUp(to syncstate.Side, cp plan.Copy, why error) {
 	}
 }
 
-// holdRefused notes what was refused in a run that has failed. The records stay
-// pending, and the next run tries these messages last.
+// holdRefused notes the refused messages of a run that has failed. The records stay pending,
+// and the next run tries these messages last.
 func (s *session) holdRefused() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -53,7 +53,7 @@ func (s *session) holdRefused() error {
 	return s.saveNotes()
 }
 
-// noteRefused adds what was refused to the notes. The caller holds mu.
+// noteRefused adds the refused messages to the notes. The caller holds mu.
 func (s *session) noteRefused() {
 	for _, f := range s.refused {
 		s.notes.Hold(f.to.Other(), f.UID, time.Now(), f.why.Error())
@@ -66,16 +66,16 @@ func (s *session) noteRefused() {
 	}
 }
 
-// want notes that the message of an upgrade is wanted whole. Flags of the placeholder
-// that were not propagated to the message (with "Sync Pull", say) are known to its
-// record only, which is going to be dropped.
+// want notes that the complete message is to replace a placeholder. Flags of the placeholder
+// that were not propagated to the message (with "Sync Pull", for example) are only in its
+// record, which is going to be dropped.
 func (s *session) want(cp plan.Copy) {
 	r := cp.Rec
 	s.notes.Want(r.Target().Other(), cp.UID, r.CopyFlags&^r.Flags, r.Flags&^r.CopyFlags&^mail.FlagFlagged)
 }
 
-// settleRefused notes what was refused or postponed, and then drops the records. The
-// order matters: the notes must be written first.
+// settleRefused notes the messages that were refused or postponed, and then drops their
+// records. The notes must be written first.
 func (s *session) settleRefused() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -61,7 +61,7 @@ func (c *copier) copyBatches(ctx context.Context, app store.Appender) error {
 	return joinErrors(err, <-result)
 }
 
-// spool reads and converts a message. It returns nil if it could not be read.
+// spool reads and converts a message. It returns nil if the message could not be read.
 func (c *copier) spool(i int, in *store.Incoming) (*spooled, error) {
 	flags, conv, err := c.describe(i, in)
 	if err != nil {
@@ -85,7 +85,7 @@ func (c *copier) spool(i int, in *store.Incoming) (*spooled, error) {
 	return &spooled{i, out, data}, nil
 }
 
-// spool holds a message, the larger part of it in a file that has no name.
+// spool holds a message. Everything after the first bytes is in a temporary file.
 type spool struct {
 	mem  bytes.Buffer
 	file *os.File
@@ -123,7 +123,7 @@ func (s *spool) WriteTo(w io.Writer) (int64, error) {
 	return n + m, err
 }
 
-// Close gives up the message.
+// Close drops the message.
 func (s *spool) Close() {
 	if s.file != nil {
 		_ = s.file.Close()

@@ -71,8 +71,8 @@ func (f *stateFiles) hasState() (bool, error) {
 	return true, nil
 }
 
-// acquire takes the lock, creating the directory if it is missing. It does
-// nothing if it is held already.
+// acquire takes the lock. It creates the directory if it is missing. It does nothing if this
+// run holds the lock already.
 func (f *stateFiles) acquire() error {
 	if f.lock != nil {
 		return nil
@@ -92,8 +92,8 @@ func (f *stateFiles) acquire() error {
 			}
 			return fmt.Errorf("locking the sync state: %w", err)
 		}
-		// Whoever had the lock before may have removed the file just now; then
-		// a lock on it excludes nobody.
+		// The previous owner of the lock may have removed the file just now. Then a lock on it
+		// excludes nobody.
 		mine, err := l.Stat()
 		if err == nil {
 			var there fs.FileInfo
@@ -151,7 +151,7 @@ func (f *stateFiles) release() error {
 	if f.lock == nil {
 		return nil
 	}
-	// Removed while still locked: whoever opens it now waits for nothing.
+	// It is removed while it is locked, so that no other process waits for a file without a name.
 	rerr := f.fs.Remove(f.lockPath())
 	cerr := f.lock.Close()
 	f.lock = nil
@@ -259,7 +259,7 @@ func (f *stateFiles) loadAside(expireSide syncstate.Side) (wait func() (loaded, 
 	}
 }
 
-// remove deletes the state, the lock excepted.
+// remove removes all files of the state except the lock.
 func (f *stateFiles) remove() error {
 	// The state goes last: as long as it is there, the deletion of a mailbox
 	// that was begun is known to be unfinished.
@@ -325,8 +325,8 @@ func (f *stateFiles) dropStaleJournal() error {
 	return fmt.Errorf("removing an obsolete journal: %w", err)
 }
 
-// journal records what happens. The file is created with the first entry, so
-// that a run without changes writes nothing. Not safe for concurrent use.
+// journal records each change. The file is created with the first entry, so that a run without
+// changes writes nothing. It is not safe for concurrent use.
 type journal struct {
 	files *stateFiles
 	state *syncstate.State
@@ -508,7 +508,7 @@ func (j *journal) commit() error {
 	return nil
 }
 
-// renew makes the journal one of further changes to the state that was committed.
+// renew begins a new journal for changes to the state that was committed.
 func (j *journal) renew() {
 	if j.file != nil {
 		_ = j.file.Close()
@@ -516,7 +516,7 @@ func (j *journal) renew() {
 	j.file, j.size, j.end, j.buf, j.held, j.dirty = nil, 0, 0, j.buf[:0], false, false
 }
 
-// close closes the journal as it is and releases the lock.
+// close closes the journal without a commit and releases the lock.
 func (j *journal) close() error {
 	err := j.flush()
 	if j.file != nil {

@@ -46,7 +46,7 @@ func (s *session) fillTrash(ctx context.Context, t syncstate.Side, own, remote [
 	trash := s.trashNames(t, own)
 	var failed error // of the journal
 	var settled []mail.UID
-	// trashed is told what became of each message.
+	// trashed is the completion function for each message.
 	trashed := func(uid mail.UID, err error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -82,8 +82,8 @@ func (s *session) fillTrash(ctx context.Context, t syncstate.Side, own, remote [
 	if err = joinErrors(err, failed); err != nil {
 		return kept, err
 	}
-	// Of messages that have vanished nothing is told. But if one is still there it
-	// is in no trash, and must stay.
+	// A message that does not exist any more has no completion. If such a message still exists,
+	// it is in no trash, and must stay.
 	unsettled := mail.NewUIDSet(append(slices.Clone(own), remote...)...).Without(mail.NewUIDSet(settled...))
 	if unsettled.Empty() {
 		return kept, nil
@@ -98,8 +98,8 @@ func (s *session) fillTrash(ctx context.Context, t syncstate.Side, own, remote [
 	return kept, failed
 }
 
-// trashNames returns what names the trash of a message: own are those that go to the
-// trash of their own store.
+// trashNames returns a function that returns the trash of a message. own are the messages that
+// go to the trash of their own store.
 func (s *session) trashNames(t syncstate.Side, own []mail.UID) func(mail.UID) string {
 	mine := mail.NewUIDSet(own...)
 	return func(u mail.UID) string {

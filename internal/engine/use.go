@@ -29,13 +29,13 @@ func (e *UseMovedError) Error() string {
 		e.Use, e.Side, e.Was, e.Now)
 }
 
-// checkUses makes sure that mailboxes that were found by their special uses are those that
-// the state is about, and notes their names. A mailbox with another name must be the same
-// one: its UIDVALIDITY is the same, all known UIDs are below UIDNEXT, the old name does not
-// exist any more, and the messages are the same. Servers that derive the UIDVALIDITY from the
-// time give the same one to mailboxes that were created in the same second, as those for
-// special uses are at the first login. The notes must be loaded, and the UIDVALIDITYs of the
-// state those of the last run.
+// checkUses makes sure that mailboxes that were found by their special uses are those of the
+// state, and notes their names. A mailbox with another name must be the same mailbox: its
+// UIDVALIDITY is the same, all known UIDs are below UIDNEXT, the old name does not exist any
+// more, and the messages are the same. Some servers derive UIDVALIDITY from the time, and create
+// all mailboxes with special uses at the first login, in the same second. So an equal UIDVALIDITY
+// is not enough. The notes must be loaded, and the state must have the UIDVALIDITYs of the last
+// run.
 func (s *session) checkUses(ctx context.Context) error {
 	for _, t := range syncstate.Sides {
 		was, now := s.notes.Box[t], s.Box[t]
