@@ -17,8 +17,7 @@ const TUIDLen = 12
 // TUIDHeader is the header field that carries a TUID, with its separator.
 const TUIDHeader = "X-TUID: "
 
-// Conversion says how a message changes on its way from one store to another.
-// The zero value copies it unchanged.
+// Conversion says how a message is changed when it is copied. The zero value copies it unchanged.
 type Conversion struct {
 	// FromCRLF, ToCRLF: the line ends of the source and of the target. Where
 	// they differ, converting to CR LF adds a CR before every bare LF,
@@ -49,7 +48,7 @@ const placeholderMark = "[placeholder] "
 // noSubject is the subject of a placeholder, behind the mark, of a message without one.
 const noSubject = "(No Subject)"
 
-// label tells the size of the message.
+// label returns the size of the message for people.
 func (p *Placeholder) label() string {
 	if p.Size>>10 >= 1000 {
 		return fmt.Sprintf("%.1fMiB", float64(p.Size)/(1<<20))
@@ -73,14 +72,13 @@ var (
 	writerPool = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 64<<10) }}
 )
 
-// Copy reads a message from src and writes it, converted, to dst. It returns
-// the number of bytes of the converted message. It works in constant memory whatever the length
-// of the lines. Errors are those of src and dst, as they are; io.EOF of src is
-// the end of the message.
+// Copy reads a message from src, converts it, and writes it to dst. It returns the number of bytes
+// written. It needs a constant amount of memory, even for very long lines. It returns errors of src
+// and dst unchanged; io.EOF of src is the end of the message.
 //
-// The header ends at the first empty line. A message without one is all
-// header: where something is added to it, a cut last line is completed; the
-// empty line is added only to a placeholder, which has a body.
+// The header ends at the first empty line. A message without an empty line consists of a header
+// only. If something is added to it, a last line without an end is completed. An empty line is added
+// only to a placeholder, which has a body.
 func (c *Conversion) Copy(dst io.Writer, src io.Reader) (int64, error) {
 	r := readerPool.Get().(*bufio.Reader)
 	defer readerPool.Put(r)
@@ -125,7 +123,7 @@ func (c *Conversion) copyTo(out *bufio.Writer, r *bufio.Reader) (int64, error) {
 	}
 }
 
-// peekSome returns what is buffered, after reading once if that is nothing.
+// peekSome returns the buffered data. If there is none, it reads once.
 func peekSome(r *bufio.Reader) ([]byte, error) {
 	if r.Buffered() == 0 {
 		if _, err := r.Peek(1); err != nil && r.Buffered() == 0 {
@@ -135,8 +133,8 @@ func peekSome(r *bufio.Reader) ([]byte, error) {
 	return r.Peek(r.Buffered())
 }
 
-// copyHeader copies the header up to and including the empty line, with what
-// is to be changed in it. done is true if nothing follows.
+// copyHeader copies the header with its changes, including the empty line. done is true if nothing
+// follows.
 func (c *Conversion) copyHeader(w *lineWriter, r *bufio.Reader) (done bool, err error) {
 	eol := "\n"
 	if c.ToCRLF {
@@ -147,7 +145,7 @@ func (c *Conversion) copyHeader(w *lineWriter, r *bufio.Reader) (done bool, err 
 	var id idFinder
 	drop := false  // the line belongs to a field that is dropped
 	ahead := false // the id was put before an odd line
-	// finish adds what has not found its place.
+	// finish adds the fields that were not added yet.
 	finish := func() error {
 		var add string
 		if !tuidDone {
@@ -243,7 +241,7 @@ func (c *Conversion) copyHeader(w *lineWriter, r *bufio.Reader) (done bool, err 
 				return true, nil // nothing is added behind it
 			}
 			if last == '\r' {
-				// The CR belongs to the line, and is not to become part of its end.
+				// The CR is a part of the line, and must not become a part of its end.
 				return true, c.endCut(w, finish, "\r\n", eol, drop)
 			}
 			return true, c.endCut(w, finish, eol, eol, drop)
@@ -253,8 +251,8 @@ func (c *Conversion) copyHeader(w *lineWriter, r *bufio.Reader) (done bool, err 
 	}
 }
 
-// endCut completes a header that has no empty line. whole tells that the last
-// line ended properly (or was dropped); else it gets the given end.
+// endCut completes a header without an empty line. whole: the last line has an end, or was dropped.
+// Otherwise it gets the given end.
 func (c *Conversion) endCut(w *lineWriter, finish func() error, end, eol string, whole bool) error {
 	if !whole {
 		if err := w.raw(end); err != nil {
@@ -282,8 +280,8 @@ func isField(line []byte, name string) bool {
 	return len(line) >= len(name) && strings.EqualFold(string(line[:len(name)]), name)
 }
 
-// lineWriter converts line ends and counts what it has written. A CR at the
-// end of one write is held back until the next byte tells what becomes of it.
+// lineWriter converts line ends and counts the bytes that it has written. It keeps a CR at the end of
+// a write until the next byte is known.
 type lineWriter struct {
 	w         *bufio.Writer
 	n         int64
@@ -315,9 +313,8 @@ func (w *lineWriter) write(b []byte) error {
 	return w.out(b)
 }
 
-// writeAdding and writeDropping put lines together in the free part of the
-// buffer and hand that over as a whole: a call for each line would take longer than
-// to copy it.
+// writeAdding and writeDropping collect lines in the free part of the buffer, and write them
+// together. A call for each line would take longer than copying it.
 func (w *lineWriter) writeAdding(b []byte) error {
 	buf := w.w.AvailableBuffer()
 	for len(b) > 0 {
@@ -383,7 +380,7 @@ func (w *lineWriter) writeDropping(b []byte) error {
 	return w.out(buf)
 }
 
-// outBoth writes what was put together and what follows it.
+// outBoth writes the collected lines and the data after them.
 func (w *lineWriter) outBoth(a, b []byte) error {
 	if err := w.out(a); err != nil {
 		return err
@@ -391,7 +388,7 @@ func (w *lineWriter) outBoth(a, b []byte) error {
 	return w.out(b)
 }
 
-// finish writes a CR that was held back.
+// finish writes a CR that was kept.
 func (w *lineWriter) finish() error {
 	if w.drop && w.cr {
 		w.cr = false

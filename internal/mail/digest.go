@@ -146,7 +146,7 @@ func (d *digester) addHeader(p []byte) []byte {
 	return p
 }
 
-// finish fills in what the header says.
+// finish sets the fields of the digest that are made from the header.
 func (d *digester) finish(out *Digest) {
 	if d.state == tooLong {
 		return
@@ -160,7 +160,7 @@ func (d *digester) finish(out *Digest) {
 			continue
 		}
 		subject = true
-		// A placeholder may have a blank here that the message has not.
+		// A placeholder may have a space here that the message does not have.
 		value := bytes.TrimLeft(line[len("subject:"):], " ")
 		writeSubject(header, value)
 		var rest []byte

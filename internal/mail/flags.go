@@ -47,9 +47,8 @@ func FlagOfLetter(c byte) Flags {
 	return 0
 }
 
-// ParseFlags reads Maildir letters in any order. ok is false if s holds
-// anything that is not one of DFPRST; the flags that were understood are
-// returned all the same.
+// ParseFlags parses Maildir letters in any order. ok is false if s contains anything except DFPRST.
+// The known flags are returned in any case.
 func ParseFlags(s string) (f Flags, ok bool) {
 	ok = true
 	for i := range len(s) {

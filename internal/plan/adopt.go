@@ -15,11 +15,11 @@ type Candidate struct {
 	ID string
 	// Raw is the size in bytes as the store counts.
 	Raw int64
-	// Size is that of the mail.Digest; 0: the message has to be read for it.
+	// Size is the size of the mail.Digest; 0: unknown until the message is read.
 	Size int64
 }
 
-// Reading says what has to be read of messages.
+// Reading are the messages to be read, as a whole or only their headers.
 type Reading struct{ Whole, Headers mail.UIDSet }
 
 // Empty reports whether there is nothing to read.
@@ -32,7 +32,7 @@ type Match struct {
 	Placeholder syncstate.Status
 }
 
-// Matches is what a Matcher has found out. Each message is in one of the lists.
+// Matches is the result of a Matcher. Each message is in one of the lists.
 type Matches struct {
 	// Pairs ascend by the far UID.
 	Pairs []Match
@@ -61,12 +61,11 @@ func (m *Matches) Convincing() bool {
 //     them, the first one is paired with the first one of the other side, and so on, or
 //   - one is a placeholder of the other.
 //
-// A message without such a counterpart is ambiguous if a message of the other side that
-// has no counterpart either has the same Message-ID. Otherwise its side is the only one
-// that has it.
+// A message without such a counterpart is ambiguous if a message of the other side without a
+// counterpart has the same Message-ID. Otherwise, only one side has the message.
 //
-// It is used like this: read what Wanted returns, pass that to Learn or Unreadable, and
-// repeat this until Wanted returns nothing. Then call Matches.
+// To use a Matcher, read the messages that Wanted returns, pass them to Learn or Unreadable, and
+// repeat that until Wanted returns nothing. Then call Matches.
 //
 // Large mailboxes on a server must not be read as a whole only because something has
 // changed all messages of one side, such as a program that adds a header field. So
@@ -83,8 +82,8 @@ type Matcher struct {
 	rest, batch [][]ref
 	// costly: messages of the batch had to be read. found: some of them are the same.
 	costly, found bool
-	// sampling: see Sample. presumed are groups that are the same unless the sample
-	// shows otherwise.
+	// sampling: see Sample. presumed are groups that count as the same unless the sample
+	// shows differences.
 	sampling bool
 	presumed [][]ref
 }
@@ -160,7 +159,7 @@ func (m *Matcher) Unreadable(t syncstate.Side, u mail.UID) {
 	}
 }
 
-// Wanted returns what is to be read next on each side; nothing if all is decided.
+// Wanted returns the messages to be read next on each side; none: the matching is complete.
 func (m *Matcher) Wanted() [2]Reading {
 	for {
 		want, more := m.next()
@@ -170,7 +169,7 @@ func (m *Matcher) Wanted() [2]Reading {
 	}
 }
 
-// next does the next step. more: there are further ones.
+// next does the next step. more: there are further steps.
 func (m *Matcher) next() (want [2]Reading, more bool) {
 	switch m.phase {
 	case 0:
@@ -202,7 +201,7 @@ func (m *Matcher) next() (want [2]Reading, more bool) {
 	return want, true
 }
 
-// sizes returns the messages whose size is needed, but only known from their contents.
+// sizes returns the messages that must be read because their size is not known.
 func (m *Matcher) sizes() (want [2]Reading) {
 	for _, t := range syncstate.Sides {
 		var ids map[string]bool // of the other side
@@ -260,11 +259,11 @@ func (m *Matcher) split(refs []ref, alike func(a, b *candidate) bool) (groups []
 	return groups
 }
 
-// bySize pairs messages by Message-ID and size. It returns those that have to be read
-// because that is not unique, or there is no Message-ID.
+// bySize pairs messages by Message-ID and size. It returns the messages that must be read
+// because these are not unique, or there is no Message-ID.
 func (m *Matcher) bySize() (want [2]Reading) {
 	groups := m.split(m.sorted(), func(a, b *candidate) bool { return a.ID == b.ID && a.Size == b.Size })
-	// One that cannot be read may have any size, so no other one is unique.
+	// A message that cannot be read may have any size, so no other message is unique.
 	vague := make(map[string]bool)
 	for t := range m.msgs {
 		for i := range m.msgs[t] {
@@ -295,7 +294,7 @@ func (m *Matcher) takeSample() {
 	m.groups, m.presumed = append(m.groups, m.presumed[:n]...), m.presumed[n:]
 }
 
-// unreadOf returns what has to be read of groups.
+// unreadOf returns the messages of groups that must be read.
 func (m *Matcher) unreadOf(groups [][]ref) (want [2]Reading) {
 	for _, g := range groups {
 		for _, r := range g {
@@ -307,8 +306,8 @@ func (m *Matcher) unreadOf(groups [][]ref) (want [2]Reading) {
 	return want
 }
 
-// byContents pairs what was read. If the sample has shown differences, it returns what
-// has to be read besides.
+// byContents pairs the messages that were read. If the sample has shown differences, it returns
+// the messages that must be read as well.
 func (m *Matcher) byContents() (want [2]Reading) {
 	different := false
 	for _, g := range m.groups {
@@ -333,7 +332,7 @@ func (m *Matcher) byContents() (want [2]Reading) {
 	return m.unreadOf(m.groups)
 }
 
-// remaining finds what is left of each Message-ID on both sides.
+// remaining groups the messages without a counterpart by Message-ID.
 func (m *Matcher) remaining() {
 	// An unreadable message may be the same as any.
 	for t := range m.msgs {
@@ -345,7 +344,7 @@ func (m *Matcher) remaining() {
 	}
 	m.rest = m.split(m.sorted(), func(a, b *candidate) bool { return a.ID == b.ID })
 	m.rest = slices.DeleteFunc(m.rest, func(g []ref) bool { return m.at(g[0]).ID == "" })
-	// What is read already comes first, so that it is always compared.
+	// Messages that are read already come first, so that they are always compared.
 	slices.SortStableFunc(m.rest, func(a, b []ref) int { return cmp.Compare(min(m.cost(a), 1), min(m.cost(b), 1)) })
 }
 
@@ -377,7 +376,7 @@ func (m *Matcher) nextBatch() {
 	m.costly, m.found = false, false
 }
 
-// readBatch pairs messages of the batch, and returns what has to be read for that.
+// readBatch pairs messages of the batch, and returns the messages that must be read for that.
 func (m *Matcher) readBatch() (want [2]Reading) {
 	for _, g := range m.batch {
 		m.readGroup(g, &want)
@@ -394,8 +393,8 @@ func (m *Matcher) readBatch() (want [2]Reading) {
 	return want
 }
 
-// readGroup adds what has to be read next of a group. Of a message that is larger than
-// a placeholder of it, only the header is needed. So the smaller messages are read first.
+// readGroup adds the messages of a group that must be read next. If a smaller message is a
+// placeholder, only the header of the larger one is needed. So smaller messages are read first.
 func (m *Matcher) readGroup(g []ref, want *[2]Reading) {
 	var unread [2][]ref
 	var bytes [2]int64
@@ -473,7 +472,7 @@ func (m *Matcher) pairPlaceholders(g []ref) (found bool) {
 
 func (m *Matcher) pair(a, b ref) { m.at(a).mate, m.at(b).mate = b.i, a.i }
 
-// settle makes what is left of groups ambiguous. It returns no groups.
+// settle makes the remaining messages of groups ambiguous. It returns no groups.
 func (m *Matcher) settle(groups [][]ref) [][]ref {
 	for _, g := range groups {
 		m.markUnsure(g)
@@ -481,7 +480,8 @@ func (m *Matcher) settle(groups [][]ref) [][]ref {
 	return nil
 }
 
-// markUnsure makes what is left of a group ambiguous, if both sides have some of it.
+// markUnsure makes the remaining messages of a group ambiguous, if it has messages of both
+// sides.
 func (m *Matcher) markUnsure(g []ref) {
 	var has [2]bool
 	for _, r := range g {
@@ -497,8 +497,8 @@ func (m *Matcher) markUnsure(g []ref) {
 	}
 }
 
-// keepPlaceholders makes placeholders ambiguous if the other side has their message, but
-// that is paired with another one: it must not be copied as a message.
+// keepPlaceholders makes a placeholder ambiguous if the other side has its message, and that is
+// paired with another message. The placeholder must not be copied as a message.
 func (m *Matcher) keepPlaceholders() {
 	for _, t := range syncstate.Sides {
 		var ids map[string]bool
@@ -546,9 +546,9 @@ func (m *Matcher) Matches() Matches {
 	return out
 }
 
-// AdoptedRecords returns the records of a pair, with the flags that its messages have now.
-// Nobody knows which flags were synchronized. A flag that only one side has counts as set
-// there later, so that both get it.
+// AdoptedRecords returns the records of a pair with the current flags of its messages. It is not
+// known which flags were synchronized. If only one side has a flag, it counts as set after the
+// last run, so that the other side gets it.
 //
 // A mark of deletion that only one side has may be old, or may only mean that the message
 // expired. No message is deleted for it on the other side. If flags are propagated, it

@@ -9,23 +9,23 @@ import (
 
 // Closing says what is to be removed at the end of a run.
 type Closing struct {
-	// Trash are the messages of each side to be put into its own store's
-	// trash first.
+	// Trash are the messages of each side to be copied to the trash of the same store
+	// first.
 	Trash [2][]mail.UID
-	// RemoteTrash are the messages of each side to be copied to the other
-	// store's trash first.
+	// RemoteTrash are the messages of each side to be copied to the trash of the other store
+	// first.
 	RemoteTrash [2][]mail.UID
 	// Expunge are the messages to be removed from each side.
 	Expunge [2]mail.UIDSet
 	// Keep are messages of each side that are marked as deleted and must not be removed.
 	Keep [2]mail.UIDSet
-	// Reasons tell why, as those of a Plan.
+	// Reasons are the reasons of the decisions, as in a Plan.
 	Reasons []Reason
 }
 
-// Close decides what is to be trashed and expunged. The input is as for Make,
-// after everything has been carried out: the state's records and the flags in
-// the listings are those of now, and new listings need not be taken.
+// Close decides which messages to trash and expunge. It takes the input of Make after the plan
+// was carried out: the records of the state and the flags in the listings are up to date. No new
+// listings are needed.
 func Close(in Input) *Closing {
 	p := &planner{Input: in}
 	var c Closing
@@ -81,7 +81,7 @@ func Close(in Input) *Closing {
 	return &c
 }
 
-// anyDoomed reports whether any message is marked as deleted where that matters.
+// anyDoomed reports whether a message is marked as deleted on a side that expunges.
 func (p *planner) anyDoomed() bool {
 	for _, t := range syncstate.Sides {
 		if p.Rules.Ops[t].Expunges() && slices.ContainsFunc(p.Box[t].Messages, func(m mail.Meta) bool { return m.Flags.Has(mail.FlagDeleted) }) {
@@ -112,8 +112,8 @@ func (p *planner) solo(t syncstate.Side, r *syncstate.Record, w *work) bool {
 	return m != nil && m.Flags.Has(mail.FlagDeleted) && p.Rules.Ops[o].Expunge
 }
 
-// untrashable reports whether a message on side t is one that does not go to a
-// trash: it still exists on the other side, or has no contents.
+// untrashable reports whether a message on side t is not copied to a trash: it still exists on
+// the other side, or is a placeholder.
 func (p *planner) untrashable(t syncstate.Side, r *syncstate.Record, w *work) bool {
 	if r == nil {
 		return false
@@ -122,8 +122,8 @@ func (p *planner) untrashable(t syncstate.Side, r *syncstate.Record, w *work) bo
 		t == p.State.ExpireSide && r.Any(syncstate.ExpireBegun|syncstate.Expired) && !p.gone(r, w, t.Other())
 }
 
-// gone is missing at the end of a run: a copy that was made in this run is not
-// in the listing.
+// gone is like missing, but for the end of a run: a copy of this run is not in the listing, and
+// is not gone.
 func (p *planner) gone(r *syncstate.Record, w *work, t syncstate.Side) bool {
 	return !r.Assigned[t] && p.missing(r, w, t)
 }
@@ -134,9 +134,9 @@ func neverPropagated(t syncstate.Side, r *syncstate.Record) bool {
 	return r == nil || r.Any(syncstate.PlaceholderOn(t.Other())|syncstate.Skipped|syncstate.Pending)
 }
 
-// Prune returns what becomes of the records at the commit, given the messages
-// that were expunged on each side, and the reasons, as those of a Plan. in is as
-// for Close, with the final MaxUIDs in the state.
+// Prune returns the changes of the records at the commit, after the messages in expunged were
+// expunged on each side, and the reasons, as in a Plan. in is the input of Close, with the final
+// MaxUIDs in the state.
 func Prune(in Input, expunged [2]mail.UIDSet) ([]Logged, []Reason) {
 	p := &planner{Input: in}
 	st := in.State

@@ -36,10 +36,10 @@ func (p *planner) expire() error {
 		const begun, expired = syncstate.ExpireBegun, syncstate.Expired
 		switch {
 		case flags.Has(mail.FlagFlagged),
-			// Its contents exist nowhere else.
+			// The other side does not have its contents.
 			w.status&syncstate.PlaceholderOn(p.State.KeepSide()) != 0,
-			// It was undeleted on this side, which has to reach the other one
-			// first: from then on, marks on this side mean something else.
+			// It was undeleted on this side, and that must be propagated first. Otherwise
+			// the mark could not be distinguished from that of the expiration.
 			w.del[p.State.KeepSide()].Has(mail.FlagDeleted):
 			p.staysBeyond(i, excess, "flagged, or a placeholder there, or just undeleted")
 			excess--
@@ -74,15 +74,15 @@ func (p *planner) upgrades(t syncstate.Side) bool {
 	})
 }
 
-// staysBeyond tells why a message in excess of MaxMessages does not expire.
+// staysBeyond reports why a message in excess of MaxMessages does not expire.
 func (p *planner) staysBeyond(i, excess int, why string) {
 	if p.Explain && excess > 0 {
 		p.explain(p.recs[i].UID, "in excess of MaxMessages, but stays: it is %s", why)
 	}
 }
 
-// alive returns the records that count, the one whose message has been in the
-// keeping store longest first.
+// alive returns the records that count, ordered by the time for which the messages have been in
+// the store that keeps them, longest first.
 func (p *planner) alive() []int {
 	xt, ot := p.State.ExpireSide, p.State.KeepSide()
 	var out []int
@@ -158,7 +158,7 @@ func (p *planner) applyExpiry(i int, want bool) {
 		w.del[xt] &^= mail.FlagDeleted
 		w.bits |= bitExpire
 	case !want && was != 0 && w.add[xt].Has(mail.FlagDeleted):
-		// Deleted by the user on the other side: the mark is his from now on.
+		// The user has deleted it on the other side. From now on, the mark is the user's.
 		w.status &^= begun | expired
 		p.log(syncstate.OpStatus, r, "the deletion takes precedence over the expiration", uint32(w.status))
 	case !want && was != 0:

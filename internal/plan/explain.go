@@ -8,14 +8,14 @@ import (
 	"isync/internal/syncstate"
 )
 
-// Reason tells in words what was decided about a message.
+// Reason describes a decision about a message.
 type Reason struct {
 	// UID of the message on each side, 0 where it has none.
 	UID  [2]mail.UID
 	Text string
 }
 
-// String names the message and tells the reason.
+// String returns the message and the reason.
 func (r Reason) String() string {
 	var names []string
 	for _, t := range syncstate.Sides {
@@ -29,8 +29,7 @@ func (r Reason) String() string {
 	return strings.Join(names, ", ") + ": " + r.Text
 }
 
-// explain adds a reason. The callers ask for p.Explain first, so that nothing is
-// made up in vain.
+// explain adds a reason. Callers check p.Explain first, so that no text is made for nothing.
 func (p *planner) explain(uid [2]mail.UID, format string, args ...any) {
 	p.out.Reasons = append(p.out.Reasons, Reason{uid, fmt.Sprintf(format, args...)})
 }
@@ -41,7 +40,7 @@ func onSide(t syncstate.Side, uid mail.UID) (out [2]mail.UID) {
 	return out
 }
 
-// verb is the direction that changes side t.
+// verb returns the name of the direction that changes side t.
 func verb(t syncstate.Side) string {
 	if t == syncstate.Near {
 		return "pull"
@@ -49,22 +48,22 @@ func verb(t syncstate.Side) string {
 	return "push"
 }
 
-// passOver tells about a message of side s that has no counterpart; the verb
-// goes into the text.
+// passOver explains why a message of side s without a counterpart is not copied. The verb is
+// inserted into the text.
 func (p *planner) passOver(s syncstate.Side, m *mail.Meta, text string) {
 	if p.Explain {
 		p.explain(onSide(s, m.UID), text, verb(s.Other()))
 	}
 }
 
-// closing tells what becomes of a message of side t that is marked as deleted.
+// closing explains what happens to a message of side t that is marked as deleted.
 func (p *planner) closing(t syncstate.Side, uid mail.UID, text string) {
 	if p.Explain {
 		p.explain(onSide(t, uid), "%s", text)
 	}
 }
 
-// explainCopy tells about a copy to side t.
+// explainCopy explains a copy to side t.
 func (p *planner) explainCopy(t syncstate.Side, c *Copy, isNew bool) {
 	why, what := "", ""
 	switch {
@@ -79,7 +78,7 @@ func (p *planner) explainCopy(t syncstate.Side, c *Copy, isNew bool) {
 	p.explain(onSide(t.Other(), c.UID), "%sto be %sed%s", why, verb(t), what)
 }
 
-// explainFlags tells about a change of flags on side t.
+// explainFlags explains a change of flags on side t.
 func (p *planner) explainFlags(t syncstate.Side, c *FlagChange) {
 	var what string
 	switch {
@@ -101,7 +100,7 @@ func (p *planner) explainFlags(t syncstate.Side, c *FlagChange) {
 	p.explain(uid, "%s: %s on the %s side", what, change, t)
 }
 
-// flagChange puts a change of flags into words.
+// flagChange describes a change of flags.
 func flagChange(add, del mail.Flags) string {
 	var parts []string
 	if add != 0 {

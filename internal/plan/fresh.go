@@ -13,9 +13,8 @@ import (
 // was copied, it would be duplicated. So if both sides have new messages in the same run,
 // those that are the same are paired (Matcher).
 //
-// That both sides have new messages is common, and that some of them are the same is not.
-// So the engine compares sizes first (Extents), and looks at Message-IDs and contents only
-// where these coincide.
+// Often both sides have new messages, but rarely the same ones. So the engine compares sizes first
+// (Extents), and compares Message-IDs and contents only if sizes coincide.
 
 // Fresh returns the messages of each side that are new, if both sides have some and they
 // may be copied in at least one direction; otherwise nothing. A message of one side may be

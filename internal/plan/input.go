@@ -14,8 +14,8 @@ import (
 	"isync/internal/syncstate"
 )
 
-// Ops is what may be done to one side: Pull… acts on the near side, Push… on
-// the far one.
+// Ops are the operations that may change one side: Pull… changes the near side, Push… the far
+// side.
 type Ops struct {
 	New         bool // store messages that arrived on the other side since the last run
 	Old         bool // store messages of the other side that were left out earlier
@@ -39,7 +39,7 @@ const (
 	Yes   Tristate = 1
 )
 
-// Rules is what the configuration says about a pair; indexes are sides.
+// Rules is the configuration of a pair. Indexes are sides.
 type Rules struct {
 	Ops [2]Ops
 	// MaxSize is the largest message, in bytes, that is stored on the side;
@@ -50,20 +50,19 @@ type Rules struct {
 	ExpireUnread Tristate
 	// MaxDelete limits the deletions that are propagated to a side in one run.
 	MaxDelete Limit
-	// Trash says whether the side's store has a trash to be filled before
-	// expunging.
+	// Trash is the configuration of the trash of each side's store.
 	Trash [2]Trash
 }
 
-// Trash is what the configuration says about one store's trash.
+// Trash is the configuration of the trash of a store.
 type Trash struct {
 	Enabled   bool
 	OnlyNew   bool // TrashNewOnly: only messages that were never propagated
 	RemoteNew bool // TrashRemoteNew: also those of the other store
 }
 
-// fillsTrash reports whether expunging side t involves copying to some trash,
-// and whether only of messages that were never propagated.
+// fillsTrash reports whether messages of side t are copied to a trash before they are expunged,
+// and whether only messages are that were never propagated.
 func (r *Rules) fillsTrash(t syncstate.Side) (fills, onlyNew bool) {
 	if r.Trash[t].Enabled {
 		return true, r.Trash[t].OnlyNew
@@ -72,12 +71,12 @@ func (r *Rules) fillsTrash(t syncstate.Side) (fills, onlyNew bool) {
 	return o.Enabled && o.RemoteNew, true
 }
 
-// Box is what was found on one side.
+// Box is the listing of one side.
 type Box struct {
 	// Messages, ascending by UID.
 	Messages []mail.Meta
-	// Loaded are the UIDs that were asked for: a message in this set that is
-	// not in Messages does not exist.
+	// Loaded are the requested UIDs: a message in this set that is not in Messages does not
+	// exist.
 	Loaded mail.UIDSet
 	// Flags that the mailbox can hold.
 	Flags mail.Flags
@@ -107,13 +106,13 @@ type Input struct {
 	// Whole are messages of each side that MaxSize does not apply to: the user asked
 	// for them by flagging their placeholders, and copying them failed.
 	Whole [2]mail.UIDSet
-	// Deletions says what is done about deletions. Keep is that of the plan, for what
-	// follows it: deletions are not propagated to the side.
+	// Deletions says how deletions are propagated. Keep: deletions are not propagated to the
+	// side; it is set for Close and Prune if the plan keeps them.
 	Deletions Deletions
 	Keep      [2]bool
-	// HeldOf is how many messages of each side were known when its deletions first
-	// exceeded the limit; 0: they do not. New messages do not raise the limit: the same
-	// deletions would be propagated once enough of them have arrived.
+	// HeldOf is the number of known messages of each side when its deletions first exceeded
+	// the limit; 0: they do not. It is used instead of the current number. Otherwise, the same
+	// deletions would be propagated once enough new messages have arrived.
 	HeldOf [2]int
 	// Returned are messages that were moved away from a side and back, and have another
 	// UID there now, by the side and the UID of the counterpart. They are paired again.

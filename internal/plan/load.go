@@ -5,18 +5,18 @@ import (
 	"isync/internal/syncstate"
 )
 
-// Load is what has to be listed on one side.
+// Load is the listing that is needed of one side.
 type Load struct {
 	// UIDs to list; a range that ends in mail.MaxUID means "to the end".
 	UIDs mail.UIDSet
 	// Flags are needed.
 	Flags bool
-	// SizesFrom: sizes are needed of messages from this UID on; 0: of none.
+	// SizesFrom: sizes of messages from this UID on are needed; 0: no sizes.
 	SizesFrom mail.UID
 }
 
-// Loads returns what has to be listed on each side so that Make can decide. It
-// asks for no more than the rules need.
+// Loads returns the listing that Make needs of each side. It requests no more than the rules
+// need.
 func Loads(st *syncstate.State, r Rules) [2]Load {
 	var out [2]Load
 	expiring := expirationRuns(st, r)
@@ -32,7 +32,7 @@ func Loads(st *syncstate.State, r Rules) [2]Load {
 			if t == st.KeepSide() {
 				from = st.MaxExpired + 1
 			}
-			// ExpungeSolo there depends on which of the counterparts exist here.
+			// ExpungeSolo on the other side depends on which counterparts exist on this side.
 			if src.Gone || src.Flags || src.ExpungeSolo || tgt.Gone || tgt.Flags || expiring {
 				l.addPaired(st, t, from)
 			}
@@ -55,11 +55,10 @@ func Loads(st *syncstate.State, r Rules) [2]Load {
 	return out
 }
 
-// addPaired adds the range of messages of side t that have a record, from a
-// UID on, and the individual ones below it that have a counterpart. (Those
-// without are in the range so that their records go when they are gone.) The
-// range begins at the watermark if that is lower, so that one that lost track
-// is seen to have.
+// addPaired adds the range of messages of side t with a record, from a UID on, and the single
+// messages below it with a counterpart. The range includes messages without a counterpart, so that
+// their records are dropped when the messages are gone. The range begins at the watermark if that
+// is lower, so that a watermark that is too low is detected.
 func (l *Load) addPaired(st *syncstate.State, t syncstate.Side, from mail.UID) {
 	first, last := mail.MaxUID, mail.UID(0)
 	for r := range st.Live() {
@@ -77,8 +76,8 @@ func (l *Load) addPaired(st *syncstate.State, t syncstate.Side, from mail.UID) {
 	}
 }
 
-// addPending adds the messages of side t whose copy is, or was, outstanding in
-// the run that is continued, and the placeholders that are being replaced.
+// addPending adds the messages of side t that the interrupted run was copying, and the
+// placeholders that it was replacing.
 func (l *Load) addPending(st *syncstate.State, t syncstate.Side) {
 	for _, r := range st.Records.Busy() {
 		if !r.Dead && (r.Has(syncstate.Pending) || r.Purge || r.Upgrading) {
@@ -117,15 +116,13 @@ func sizesFrom(st *syncstate.State, src Ops, t syncstate.Side) mail.UID {
 	return from
 }
 
-// expirationRuns reports whether the number of messages on the expire side is
-// to be looked at.
+// expirationRuns reports whether messages may expire in this run.
 func expirationRuns(st *syncstate.State, r Rules) bool {
 	o := r.Ops[st.ExpireSide]
 	return r.MaxMessages > 0 && (o.Old || o.New || o.Flags || o.Upgrade && anyUpgradable(st)) || expirationInterrupted(st)
 }
 
-// anyUpgradable reports whether the expire side may be given a message in place of
-// a placeholder.
+// anyUpgradable reports whether a placeholder on the expire side may be replaced by its message.
 func anyUpgradable(st *syncstate.State) bool {
 	for _, r := range st.Records.Busy() {
 		if !r.Dead && (r.Any(syncstate.PlaceholderOn(st.ExpireSide)|syncstate.Skipped) || r.Upgrading) {
@@ -135,8 +132,8 @@ func anyUpgradable(st *syncstate.State) bool {
 	return false
 }
 
-// expirationInterrupted reports whether a run was interrupted between the
-// decision that a message expires, or does not any more, and its end.
+// expirationInterrupted reports whether a run was interrupted while a message expired, or while
+// its expiration was taken back.
 func expirationInterrupted(st *syncstate.State) bool {
 	for _, r := range st.Records.Busy() {
 		if !r.Dead && r.Has(syncstate.ExpireBegun) != r.Has(syncstate.Expired) {

@@ -7,8 +7,8 @@ import (
 	"isync/internal/syncstate"
 )
 
-// Deletions says what is done about messages that one side has lost or marked as
-// deleted, while the other side still has them.
+// Deletions says what to do with messages that one side has lost or marked as deleted, while the
+// other side still has them.
 type Deletions int8
 
 // The values of Deletions.
@@ -108,8 +108,8 @@ func (p *planner) isMarked(w *work, t syncstate.Side) bool {
 	return m != nil && m.Flags.Has(mail.FlagDeleted)
 }
 
-// lossDeletes reports whether a message of side t is marked as deleted, or expunged, if
-// its counterpart is lost.
+// lossDeletes reports whether a message of side t is marked as deleted, or expunged, because its
+// counterpart is lost.
 func (p *planner) lossDeletes(t syncstate.Side, w *work) bool {
 	ops := p.Rules.Ops[t]
 	if p.isMarked(w, t) {

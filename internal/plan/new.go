@@ -19,8 +19,7 @@ func (p *planner) newMessages(s syncstate.Side) {
 		if i != unowned {
 			switch {
 			case i >= 0 && p.recs[i].Assigned[s]:
-				// Our own copy, made by the run that is being continued, which
-				// counted it when it was confirmed.
+				// It is a copy of the interrupted run, which counted it when it was confirmed.
 				if m.UID == top+1 {
 					top = m.UID
 				}
@@ -46,8 +45,8 @@ func (p *planner) newMessages(s syncstate.Side) {
 	p.out.MaxUID[s] = top
 }
 
-// expectNew makes room for the messages of side s that may be new: in a first run
-// all are, and what grows by copying leaves as much behind.
+// expectNew allocates room for the messages of side s that may be new. In a first run, all
+// messages are new, and growing slices would take twice the memory.
 func (p *planner) expectNew(s syncstate.Side) {
 	ops := p.Rules.Ops[s.Other()]
 	n := 0
@@ -73,8 +72,7 @@ func (p *planner) loadedUpTo(s syncstate.Side, from, to mail.UID) bool {
 	return p.Box[s].Loaded.ContainsRange(from+1, to-1)
 }
 
-// unknown decides about a message without a record; it reports whether one is
-// made.
+// unknown decides about a message without a record. It reports whether it has made a record.
 func (p *planner) unknown(s syncstate.Side, j int32, m *mail.Meta) bool {
 	ops := p.Rules.Ops[s.Other()]
 	held, skipped := p.Held[s].Contains(m.UID), p.Skipped[s].Contains(m.UID)
@@ -103,8 +101,8 @@ func (p *planner) unknown(s syncstate.Side, j int32, m *mail.Meta) bool {
 	r := &syncstate.Record{Status: syncstate.Pending}
 	r.UID[s] = m.UID
 	if p.doomed(m.Flags) {
-		// Journaled all the same: once it is expunged, only the journal knows
-		// that its UID was seen.
+		// It is journaled nevertheless: once the message is expunged, only the journal
+		// contains its UID.
 		p.log(syncstate.OpAdd, r, "new")
 		p.log(syncstate.OpDrop, r, "new, but marked as deleted, and to be expunged anyway")
 		return true
@@ -119,8 +117,7 @@ func (p *planner) unknown(s syncstate.Side, j int32, m *mail.Meta) bool {
 	return true
 }
 
-// known decides about a message with a record, where the counterpart is not
-// there (yet).
+// known decides about a message with a record whose counterpart does not exist (yet).
 func (p *planner) known(s syncstate.Side, i int, m *mail.Meta) {
 	t := s.Other()
 	r, w := p.recs[i], &p.works[i]

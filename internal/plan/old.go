@@ -87,8 +87,8 @@ func (p *planner) goneOn(s syncstate.Side, i int, r *syncstate.Record, w *work) 
 		if p.Explain {
 			p.explain(r.UID, "gone from the %s side; not propagated, since Gone is not %sed", s, verb(t))
 		}
-		// If it is undeleted later, that must not look like a message whose
-		// counterpart has just been deleted.
+		// If it is undeleted later, it must not look like a message whose counterpart was just
+		// deleted.
 		if m := p.meta(w, t); m != nil && m.Flags.Has(mail.FlagDeleted) {
 			p.log(syncstate.OpUID(s), r, "gone, and the counterpart is marked deleted", 0)
 		}
@@ -133,9 +133,9 @@ func (p *planner) flagsTo(t syncstate.Side, r *syncstate.Record, w *work) {
 	p.keepUnmarked(t, r, w)
 }
 
-// flagsOfUpgrade continues an upgrade that was interrupted: what had changed on
-// the placeholder still has to go to the source (CopyFlags remembers it), and
-// what had changed at the source to the copy.
+// flagsOfUpgrade continues an upgrade that was interrupted: flag changes of the placeholder are
+// propagated to the source (CopyFlags has the old flags), and flag changes of the source to the
+// copy.
 func (p *planner) flagsOfUpgrade(r *syncstate.Record, w *work) {
 	t := r.Target()
 	s := t.Other()
@@ -152,8 +152,7 @@ func (p *planner) flagsOfUpgrade(r *syncstate.Record, w *work) {
 	p.upgradeFlags(t, r, m)
 }
 
-// upgradeFlags journals the changes at the source that the copy of an upgrade
-// is to have.
+// upgradeFlags journals the flag changes of the source for the copy of an upgrade.
 func (p *planner) upgradeFlags(t syncstate.Side, r *syncstate.Record, src *mail.Meta) {
 	if !p.Rules.Ops[t].Flags {
 		return
@@ -164,8 +163,8 @@ func (p *planner) upgradeFlags(t syncstate.Side, r *syncstate.Record, src *mail.
 	}
 }
 
-// onlyDeletion drops other changes of a message that is about to be expunged.
-// Whether it is depends on what expires, and on what is taken back of that.
+// onlyDeletion drops other flag changes of a message that is going to be expunged. This depends
+// on which messages expire, so it comes after expire.
 func (p *planner) onlyDeletion(t syncstate.Side, w *work) {
 	if !p.Rules.Ops[t].Expunge {
 		return
@@ -206,8 +205,8 @@ func (p *planner) upgradable(t syncstate.Side, r *syncstate.Record, w *work) boo
 // one holds the placeholder, which is to be removed.
 func (p *planner) upgrade(t syncstate.Side, r *syncstate.Record, w *work) {
 	m := p.meta(w, t)
-	// Flagged asked for this, and looking at a placeholder is not reading: both
-	// count only if the message itself has them.
+	// The user flagged the placeholder to request the message, and reading a placeholder does
+	// not mean that the message was read. So both flags count only if the message has them.
 	flags := m.Flags &^ ((mail.FlagFlagged | mail.FlagSeen) &^ r.Flags)
 	expired := t == p.State.ExpireSide && r.Any(syncstate.ExpireBegun|syncstate.Expired)
 	if expired {

@@ -8,13 +8,13 @@ import (
 	"isync/internal/syncstate"
 )
 
-// Plan is what is to be done. Records it points to are those of the state it
-// was made for, or new ones of its own.
+// Plan is the result of Make. It points to records of the state that it was made for, or to new
+// records of its own.
 type Plan struct {
-	// Log are changes to the state that take effect at once, in order.
+	// Log are the changes of the state that are made first, in order.
 	Log []Logged
-	// Splits stand for the records that will hold the placeholders of those that
-	// are upgraded (OpUpgrade), by the latter.
+	// Splits are provisional records of placeholders, by the records that are upgraded
+	// (OpUpgrade).
 	Splits map[*syncstate.Record]*syncstate.Record
 	// Flags are the flag changes on each side, in record order.
 	Flags [2][]FlagChange
@@ -22,8 +22,7 @@ type Plan struct {
 	// UID of the source.
 	Copies [2][]Copy
 	// Postponed are interrupted upgrades of held messages (Input.Held). Their records stay
-	// pending: they may be dropped only when it is durable that the message is wanted
-	// whole (Input.Whole).
+	// pending until the notes durably contain the request for the message (Input.Whole).
 	Postponed []Copy
 	// MaxUID are the candidates for the highest propagated UIDs, before any
 	// copy is confirmed.
@@ -32,22 +31,20 @@ type Plan struct {
 	// propagated to the side, for that reason or since they are undone (Restored).
 	Excess [2]Excess
 	Keep   [2]bool
-	// Notices tell the user about decisions worth knowing.
+	// Notices are facts to be shown to the user.
 	Notices []event.Fact
-	// Reasons tell why each message is treated as it is, if Input.Explain asks
-	// for that. There are none for messages about which there is nothing to decide.
+	// Reasons are the reasons of all decisions, if Input.Explain is set.
 	Reasons []Reason
-	// Halt, if not nil, says why nothing at all may be done; the rest of the
-	// plan is empty.
+	// Halt, if not nil, is the reason why nothing may be changed. The rest of the plan is
+	// empty then.
 	Halt error
 }
 
-// Logged is a change to the state to be journaled and applied. The UIDs of a
-// record are filled in when it is logged. It is kept small: a first run has one for
-// each message.
+// Logged is a change of the state to be journaled and applied. The UIDs of the record are filled
+// in then. It is kept small, because a first run has one for each message.
 type Logged struct {
 	Rec *syncstate.Record // for OpAdd: the new record
-	// Arg is the number, or the numbers, that follow the record's UIDs.
+	// Arg are the arguments after the UIDs of the record.
 	Arg [2]uint32
 	Op  syncstate.Op
 }
@@ -56,14 +53,14 @@ type Logged struct {
 type FlagChange struct {
 	Rec *syncstate.Record
 	UID mail.UID
-	// Add and Del are to be changed on the message; both may be 0 if it
-	// already is as it should be.
+	// Add and Del are the flags to be set and removed. Both are 0 if the message has the right
+	// flags already.
 	Add, Del mail.Flags
-	// RecAdd and RecDel change the record's flags once that is done.
+	// RecAdd and RecDel are the changes of the flags in the record after that.
 	RecAdd, RecDel mail.Flags
-	// Orphan: the counterpart is gone; the record loses it once that is done.
+	// Orphan: the counterpart is gone. The record loses its UID after that.
 	Orphan bool
-	// Expire: the record's status becomes Status once that is done.
+	// Expire: the status of the record becomes Status after that.
 	Expire bool
 	Status syncstate.Status
 	// Purge: the message is an outdated placeholder.
@@ -95,8 +92,7 @@ const (
 	bitOrphan  // its counterpart is gone, which is to be propagated
 	bitExpire  // it is to be expired
 	bitCopy    // it is to be copied
-	// It was undeleted on the other side, though it stays marked, since it
-	// expires.
+	// It was undeleted on the other side. It stays marked because it expires.
 	bitUndeleted
 	bitKept // it is not marked as deleted, although the other side has marked it
 )
@@ -104,19 +100,18 @@ const (
 type planner struct {
 	Input
 	out Plan
-	// recs are the state's records that may need something, in order, and then
-	// the new ones; works go with them. Most records are at rest and not among
-	// them.
+	// recs are the records of the state that may have something to do, in order, and then the
+	// new ones. works[i] belongs to recs[i]. Most records are at rest and not in recs.
 	recs  []*syncstate.Record
 	works []work
-	// old is how many of recs are the state's.
+	// old is the number of recs that are from the state.
 	old int
-	// owner says which of recs each listed message belongs to, or is one of the
-	// values below.
+	// owner has for each listed message the index in recs of its record, or one of the values
+	// below.
 	owner [2][]int32
 	// purges are the outdated placeholders that this plan splits off.
 	purges []purge
-	// unheld flags were noticed already.
+	// noticed are the flags that a mailbox cannot store, and that were reported already.
 	noticed [2]mail.Flags
 	// deletions counts the messages of each side that the other side has lost or marked.
 	deletions [2]int
@@ -138,7 +133,7 @@ type purge struct {
 	msg  int32
 }
 
-// Make decides what is to be done.
+// Make makes the plan.
 func Make(in Input) *Plan { return decide(in, expirationRuns(in.State, in.Rules)) }
 
 // decide is Make. counted: see match.
@@ -176,10 +171,9 @@ func draft(in Input, counted bool) *planner {
 	return p
 }
 
-// match finds each record's messages and each message's record. It passes over
-// the records that are at rest, which are nearly all: of these it only notes
-// whose they are. If the records are counted, as expiration does, none of them
-// is.
+// match finds the messages of each record and the record of each message. It skips records at
+// rest, which are nearly all, and only notes which messages belong to them. If messages may expire
+// (counted), it skips no record, because expiration counts all of them.
 func (p *planner) match(counted bool) {
 	for t := range p.owner {
 		owner := make([]int32, len(p.Box[t].Messages))
@@ -189,7 +183,7 @@ func (p *planner) match(counted bool) {
 		p.owner[t] = owner
 	}
 	far, near := p.Box[syncstate.Far].Messages, p.Box[syncstate.Near].Messages
-	// Records mostly ascend: the next message is tried before searching.
+	// Most records ascend, so the next message is tried before a search.
 	var next [2]int
 	records := &p.State.Records
 	for k, r := range records.All() {
@@ -264,8 +258,7 @@ func (p *planner) drop(i int, why string) {
 
 func (p *planner) notice(f event.Fact) { p.out.Notices = append(p.out.Notices, f) }
 
-// holdable returns the flags that can be stored on side t, with a notice for
-// each flag, once, that can not.
+// holdable returns the flags that side t can store. It adds a notice for each other flag, once.
 func (p *planner) holdable(f mail.Flags, t syncstate.Side) mail.Flags {
 	lost := f &^ p.Box[t].Flags &^ p.noticed[t]
 	if lost != 0 {
@@ -279,7 +272,7 @@ func (p *planner) holdable(f mail.Flags, t syncstate.Side) mail.Flags {
 	return f & p.Box[t].Flags
 }
 
-// flagChanges turns what was decided about flags into changes of messages.
+// flagChanges makes the flag changes of the plan from the decisions about flags.
 func (p *planner) flagChanges() {
 	for i, r := range p.recs {
 		w := &p.works[i]
@@ -295,7 +288,7 @@ func (p *planner) flagChanges() {
 			}
 			c := FlagChange{Rec: r, UID: r.UID[t], Add: w.add[t], Del: w.del[t], RecAdd: w.add[t], RecDel: w.del[t]}
 			if t == p.State.ExpireSide && w.bits&bitExpire != 0 {
-				// The record keeps to itself that the message was marked.
+				// The record does not note that the message was marked.
 				c.RecAdd &^= mail.FlagDeleted
 				c.RecDel &^= mail.FlagDeleted
 				if w.bits&bitUndeleted != 0 {
@@ -327,8 +320,8 @@ func (p *planner) flagChanges() {
 	}
 }
 
-// settled returns the status once a begun expiration (or its roll-back) is
-// done: Expired as ExpireBegun says.
+// settled returns the status after an expiration, or its reversal, is complete: Expired is the
+// same as ExpireBegun.
 func settled(s syncstate.Status) syncstate.Status {
 	if s&syncstate.ExpireBegun != 0 {
 		return s | syncstate.Expired
@@ -336,7 +329,7 @@ func settled(s syncstate.Status) syncstate.Status {
 	return s &^ syncstate.Expired
 }
 
-// copies lists what is to be copied, in the order of the source.
+// copies lists the messages to be copied, in the order of the source.
 func (p *planner) copies() {
 	for _, t := range syncstate.Sides {
 		s := t.Other()

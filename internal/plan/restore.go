@@ -150,9 +150,9 @@ func (p *planner) unmark(r *syncstate.Record, w *work) {
 	w.del[s] |= mail.FlagDeleted
 }
 
-// Lost tells which messages of each side are paired, while the other side has lost their
-// counterparts, and which messages of each side are new. A message that was moved away
-// and back is among both: the engine pairs it (Input.Returned).
+// Lost returns the paired messages of each side whose counterparts the other side has lost, and
+// the new messages of each side. A message that was moved away and back is in both sets: the
+// engine pairs it (Input.Returned).
 func Lost(in Input) (lost, fresh [2]mail.UIDSet) {
 	p := &planner{Input: in}
 	p.match(expirationRuns(in.State, in.Rules))
@@ -178,7 +178,7 @@ func Lost(in Input) (lost, fresh [2]mail.UIDSet) {
 	return lost, fresh
 }
 
-// LoadAll returns what has to be listed on each side if deletions are undone.
+// LoadAll returns the listing that is needed of each side if deletions are undone.
 func LoadAll(r Rules) (out [2]Load) {
 	for _, t := range syncstate.Sides {
 		out[t] = Load{UIDs: mail.UIDsFrom(1), Flags: true}

@@ -43,8 +43,8 @@ func OpUID(s Side) Op {
 // JournalVersion is the first line of the journals that we write and replay.
 const JournalVersion = "5"
 
-// numbers returns how many numbers follow an entry's letter, the TUID not
-// counted; 0 for no such entry.
+// numbers returns the number of numeric arguments of an entry, without the TUID; 0: there is no
+// such entry.
 func (o Op) numbers() int {
 	switch o {
 	case OpUIDValidity, OpMaxUID, OpUIDNext, OpTrashed, OpAdd, OpDrop, OpTUID, OpLost, OpPlaceholder, OpPurged:
@@ -69,8 +69,8 @@ func (o Op) onRecord() bool {
 // Entry is one line of a journal.
 type Entry struct {
 	Op Op
-	// N are the numbers in their order; N[0] and N[1] are the far and the near
-	// UID of the record where the entry is about one.
+	// N are the numeric arguments in order. If the entry is about a record, N[0] and N[1] are
+	// its far and its near UID.
 	N    [4]uint32
 	TUID TUID // OpTUID only
 }
@@ -92,8 +92,7 @@ func (e Entry) AppendTo(b []byte) []byte {
 // String returns the entry's line without its end.
 func (e Entry) String() string { return string(bytes.TrimSuffix(e.AppendTo(nil), []byte("\n"))) }
 
-// ParseEntry reads a line without its end. It is strict: what AppendTo would
-// not write is an error.
+// ParseEntry parses a line without its end. It accepts only lines that AppendTo writes.
 func ParseEntry(line []byte) (Entry, error) {
 	bad := fmt.Errorf("malformed journal entry '%.80s'", line)
 	if len(line) == 0 {

@@ -11,7 +11,7 @@ import (
 	"isync/internal/mail"
 )
 
-// Error is a fault in a state file or a journal.
+// Error is an error in a state file or a journal.
 type Error struct {
 	File string
 	Line int // 1-based; 0: the file as a whole
@@ -29,10 +29,10 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Msg)
 }
 
-// Parse reads a state file. name is for error messages; expireSide is the
-// channel's, which the file must agree with. It accepts the dialects of all
-// versions since 0.9: old header names, the one-line header, "X" for expired
-// records, and UID 4294967295 for messages that were skipped as too big.
+// Parse parses a state file. name is used in error messages. expireSide is the setting of the
+// channel, and must agree with the file. Parse accepts the formats of all versions of mbsync since
+// 0.9: old header names, the one-line header, "X" for expired records, and UID 4294967295 for
+// messages that were skipped because they were too big.
 func Parse(name string, data []byte, expireSide Side) (*State, error) {
 	p := &parser{file: name, data: data, st: New(expireSide)}
 	if err := p.header(); err != nil {
@@ -158,8 +158,8 @@ func (p *parser) oldHeader(line string) error {
 	return nil
 }
 
-// deriveMaxExpired turns the near limit of old versions into the far one: what
-// lies below the lowest far UID that is still paired has expired.
+// deriveMaxExpired converts the near UID that old versions store into a far UID: all messages
+// below the lowest far UID that is still paired have expired.
 func (p *parser) deriveMaxExpired() {
 	if p.maxExpiredNear == 0 || p.st.MaxExpired != 0 {
 		return
@@ -177,7 +177,7 @@ func (p *parser) deriveMaxExpired() {
 
 func (p *parser) records() error {
 	rs := &p.st.Records
-	// The lines tell how many there are at most.
+	// There are no more records than lines.
 	rs.grow(bytes.Count(p.data, []byte{'\n'}))
 	for {
 		var plain row
@@ -210,9 +210,8 @@ var letters = func() (t [256]mail.Flags) {
 	return t
 }()
 
-// plainRecord reads a line as nearly all of them are, with its end: two UIDs and
-// letters, nothing else. It returns its length; 0: this is another line, and r
-// is spoilt.
+// plainRecord parses a line with only two UIDs and letters, as nearly all lines are. It returns
+// the length of the line with its end; 0: this is a different line, and r is not valid.
 func plainRecord(data []byte, r *row) int {
 	i := 0
 	for s := range r.uid {
@@ -315,7 +314,7 @@ func (s *State) AppendTo(b []byte) []byte {
 	return b
 }
 
-// writeSize is how much is written at once, in bytes.
+// writeSize is the size of a write, in bytes.
 const writeSize = 64 << 10
 
 // WriteTo writes the state file's contents, a piece at a time.

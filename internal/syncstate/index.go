@@ -8,13 +8,14 @@ import (
 	"isync/internal/mail"
 )
 
-// index finds records by their UIDs while a journal is replayed. Of two with the
-// same ones it finds the last.
+// index finds records by their UIDs while a journal is replayed. If two records have the same
+// UIDs, it finds the last one.
 type index struct {
 	rs *Records
-	// first are the records as of the beginning, ascending by UIDs.
+	// first are the records at the beginning, ascending by UIDs.
 	first []indexed
-	// changed are those that were met since; nil: it has other UIDs now, or is dead.
+	// changed are the records that were changed since, by their UIDs; nil: no record has these
+	// UIDs any more.
 	changed map[[2]mail.UID]*Record
 }
 
@@ -46,7 +47,7 @@ func (x *index) find(uid [2]mail.UID) *Record {
 	if r, ok := x.changed[uid]; ok {
 		return r
 	}
-	// The last that is not behind it.
+	// The last record with the same or lower UIDs.
 	i := sort.Search(len(x.first), func(i int) bool { return compareUIDs(x.first[i].uid, uid) > 0 }) - 1
 	if i < 0 || x.first[i].uid != uid {
 		return nil

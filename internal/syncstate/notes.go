@@ -20,9 +20,9 @@ const NotesVersion = "isync notes 1"
 // program reads (docs/format.md). The state is valid without them: if they are lost,
 // messages that could not be copied are not tried again.
 type Notes struct {
-	// UIDValidity are those of the mailboxes that the notes are about.
+	// UIDValidity are the UIDVALIDITYs of the mailboxes that the notes are about.
 	UIDValidity [2]uint32
-	// Held are messages that could not be copied. Each is there once.
+	// Held are messages that could not be copied. Each is in the list once.
 	Held []Held
 	// Skipped are messages that the user has given up. They are not copied. None of them is
 	// in Held.
@@ -34,8 +34,8 @@ type Notes struct {
 	Ambiguous []Ambiguous
 	// Restoring: a run has begun to undo deletions and was not completed.
 	Restoring bool
-	// HeldOf is how many messages of each side were known when it was found that so many
-	// of them would be deleted that this may be a mistake; 0: that is not so.
+	// HeldOf is the number of known messages of each side when its deletions first exceeded
+	// MaxDelete; 0: they do not.
 	HeldOf [2]int
 	// Box holds the names of the mailboxes that were found by their special uses; "": it was
 	// found by its name.
@@ -52,20 +52,20 @@ type Held struct {
 	// Whole: the user asked for the message by flagging its placeholder, so MaxSize does
 	// not apply to it.
 	Whole bool
-	// Add and Del are flags that only the placeholder got or lost: those of the copy
-	// differ in them from those of the message.
+	// Add and Del are flags that only the placeholder got or lost. The copy gets the flags of
+	// the message with these changes.
 	Add, Del mail.Flags
-	// Tries is how often it was tried.
+	// Tries is the number of runs that have tried to copy it.
 	Tries uint32
 	// Since is the time of the first attempt, to the second.
 	Since time.Time
 	// Why is the last error: one line of at most MaxWhy bytes.
 	Why string
-	// About tells the user which message it is.
+	// About describes the message to the user.
 	About About
 }
 
-// About is what is known of a message.
+// About describes a message.
 type About struct {
 	Size      int64     // in bytes; 0: unknown
 	Date      time.Time // of arrival, to the second; zero: unknown
@@ -97,7 +97,7 @@ func (n *Notes) Expect(l Late) {
 // Drop drops all notes but those that this version does not know.
 func (n *Notes) Drop() { *n = Notes{UIDValidity: n.UIDValidity, Box: n.Box, Other: n.Other} }
 
-// MaxWhy bounds what is remembered of an error, in bytes.
+// MaxWhy is the maximum length of a stored error, in bytes.
 const MaxWhy = 200
 
 // Empty reports whether there are no notes.
@@ -141,7 +141,7 @@ func (n *Notes) Forget(gone func(h Held) bool) {
 	n.Skipped = slices.DeleteFunc(n.Skipped, gone)
 }
 
-// Describe adds what is known of a held message. Unknown values replace nothing.
+// Describe adds data about a held message. Unknown values replace nothing.
 func (n *Notes) Describe(s Side, u mail.UID, a About) {
 	h := n.Find(s, u)
 	if h == nil {
@@ -196,7 +196,7 @@ func oneLine(s string) string {
 // UIDs returns the UIDs of messages that are held on a side.
 func (n *Notes) UIDs(s Side) mail.UIDSet { return uids(n.Held, s, false) }
 
-// Whole returns the UIDs of those that MaxSize does not apply to.
+// Whole returns the UIDs of held messages that MaxSize does not apply to.
 func (n *Notes) Whole(s Side) mail.UIDSet { return uids(n.Held, s, true) }
 
 // SkippedUIDs returns the UIDs of messages that are skipped on a side.
@@ -412,7 +412,7 @@ func cutValidity(text string) (validity uint32, rest string, ok bool) {
 	return uint32(v), rest, ok && err == nil
 }
 
-// parseAbout reads what is known of a message.
+// parseAbout parses the description of a message.
 func parseAbout(text string) (h Held, ok bool) {
 	f := strings.SplitN(text, " ", 5)
 	if len(f) != 5 {

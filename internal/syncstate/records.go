@@ -8,20 +8,18 @@ import (
 
 // Records are the records of a state, in their order. The zero value is none.
 //
-// There may be a million of them, and nearly all are at rest, so these are kept in
-// the 12 bytes that they need. A Record of its own exists for those that something
-// is going on with: those that were asked for by Get, and those that were added by
-// Append. From then on it is what counts.
+// There may be a million records, and nearly all are at rest. Each record at rest takes 12 bytes.
+// A Record exists only for records that were returned by Get, or added by Append. It then holds the
+// current values.
 type Records struct {
 	rows []row
 	busy []*Record
-	// splits are records that belong right behind others, and are not among the
-	// rows yet. Each would have to move all that are behind it.
+	// splits are records that belong right after others, and are not in rows yet. Inserting
+	// them one by one would move all later rows each time.
 	splits map[*Record][]*Record
 }
 
-// row is a record: one at rest or, if busy is set, that of the index in place of
-// the first UID.
+// row is a record at rest. If busy is set, uid[0] is an index in Records.busy instead.
 type row struct {
 	uid   [2]mail.UID
 	flags mail.Flags
@@ -70,8 +68,8 @@ func (rs *Records) at(i int) Record {
 	return Record{UID: r.uid, Flags: r.flags}
 }
 
-// Get returns a record to be changed. Its index is that of All, and good until
-// records are added.
+// Get returns a record that may be changed. The index is that of All. It is valid until records
+// are added.
 func (rs *Records) Get(i int) *Record {
 	rs.settle()
 	return rs.get(i)
@@ -102,11 +100,10 @@ func (rs *Records) Put(r Record) {
 	rs.Append(&r)
 }
 
-// grow makes room for so many more.
+// grow allocates room for n more records.
 func (rs *Records) grow(n int) { rs.rows = slices.Grow(rs.rows, n) }
 
-// insertAfter adds a record right behind another, which was got by Get, Append, or
-// insertAfter.
+// insertAfter adds a record right after r, which must be from Get, Append or insertAfter.
 func (rs *Records) insertAfter(r, added *Record) {
 	if rs.splits == nil {
 		rs.splits = make(map[*Record][]*Record)
@@ -114,7 +111,7 @@ func (rs *Records) insertAfter(r, added *Record) {
 	rs.splits[r] = append(rs.splits[r], added)
 }
 
-// settle puts the splits where they belong, all of them in one go.
+// settle inserts all splits into rows.
 func (rs *Records) settle() {
 	if rs.splits == nil {
 		return
@@ -124,7 +121,7 @@ func (rs *Records) settle() {
 	rs.rows = make([]row, 0, len(old)+len(splits))
 	var follow func(r *Record)
 	follow = func(r *Record) {
-		// The last one is right behind it.
+		// The last split comes first.
 		for _, added := range slices.Backward(splits[r]) {
 			rs.Append(added)
 			follow(added)

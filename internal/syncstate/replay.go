@@ -8,10 +8,9 @@ import (
 	"isync/internal/mail"
 )
 
-// Apply lets an entry take effect on the state. rec is the record that the
-// entry is about, whose UIDs must be those of the entry; nil where it is about
-// none. For OpAdd, rec is the record to be added or nil to make one. It returns
-// the record, for OpUpgrade the new one that holds the placeholder.
+// Apply applies an entry to the state. rec is the record that the entry is about, with the UIDs of
+// the entry; nil: the entry is not about a record. For OpAdd, rec is the record to be added, or nil
+// to make one. Apply returns the record; for OpUpgrade, the new record of the placeholder.
 func (s *State) Apply(rec *Record, e Entry) *Record {
 	switch e.Op {
 	case OpUIDValidity:
@@ -86,7 +85,7 @@ func (s *State) assign(rec *Record, t Side, u mail.UID) {
 	rec.Assigned[t] = u != 0
 	rec.Orphaned = rec.Orphaned || u == 0
 	if u != 0 {
-		// Our own copies are not to be taken for new messages later.
+		// So the copy does not count as a new message in the next run.
 		if u == s.NewMaxUID[t]+1 {
 			s.NewMaxUID[t] = u
 		}
@@ -121,11 +120,10 @@ func (s *State) split(rec *Record, flags mail.Flags) *Record {
 // Replay applies the journal of an interrupted run to the state it began with.
 // name is for error messages, which also name the line.
 //
-// A last line without its end was torn by a crash while it was written. It is
-// not applied, which is safe: whatever must not be forgotten is flushed before
-// it is acted on. end is the length of what was applied; if that is less than
-// the journal's, torn describes the rest, which has to be cut off before the
-// journal is continued.
+// If the last line has no end, a crash has interrupted writing it. The line is not applied. That is
+// safe, because entries that the next run needs are flushed before the action that they announce. end is the
+// length of the applied part. If it is less than the length of the journal, torn describes the
+// rest, which must be cut off before the journal is continued.
 func Replay(s *State, name string, journal []byte) (end int, torn, err error) {
 	line := 0
 	errorf := func(format string, args ...any) error {
@@ -180,8 +178,8 @@ func Replay(s *State, name string, journal []byte) (end int, torn, err error) {
 // ErrNoRecord says that a journal refers to a record that does not exist.
 var ErrNoRecord = errors.New("no such record")
 
-// IsFirst reports whether a journal may be that of the first run of a pair, which begins
-// with the UIDVALIDITYs. It reports true for a journal without complete entries.
+// IsFirst reports whether a journal may be from the first run of a pair: it begins with the
+// UIDVALIDITYs, or has no complete entry.
 func IsFirst(journal []byte) bool {
 	version, entries, _ := bytes.Cut(journal, []byte{'\n'})
 	first, _, whole := bytes.Cut(entries, []byte{'\n'})

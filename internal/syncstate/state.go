@@ -30,12 +30,12 @@ func (s Side) String() string {
 type Status uint8
 
 const (
-	// ExpireBegun: the expire-side message is to be marked deleted because the
-	// mailbox got too full; no deletion to be propagated. A record on which
-	// this and Expired differ is in transition.
+	// ExpireBegun: the message on the expire side is going to be marked as deleted because the
+	// mailbox has more than MaxMessages. This is not propagated. If this and Expired differ, the
+	// change is in progress.
 	ExpireBegun Status = 2
-	// Expired: the expire-side message was marked deleted for that reason. A
-	// record that is read from a state file as expired has both bits.
+	// Expired: the message on the expire side was marked as deleted for that reason. An expired
+	// record in a state file has both bits.
 	Expired Status = 4
 	// Pending: the copy has not been confirmed. Never in a state file.
 	Pending Status = 16
@@ -90,20 +90,19 @@ type Record struct {
 	Add, Del mail.Flags
 	// Upgrading: the real message of a placeholder is being fetched.
 	Upgrading bool
-	// Purge: this record only holds an outdated placeholder, to be removed.
+	// Purge: this is the record of an outdated placeholder that is to be removed.
 	Purge bool
-	// Purged: the outdated placeholder has been marked deleted; the record is
-	// an ordinary orphan from the next run on.
+	// Purged: the outdated placeholder was marked as deleted. In the next run, the record is an
+	// ordinary record without a counterpart.
 	Purged bool
-	// Assigned: the UID on the side was assigned in the run that the journal
-	// is of: the message is our own copy, and was not there at its beginning.
+	// Assigned: the UID on the side was assigned in the run of the journal: the message is a
+	// copy that did not exist when the run began.
 	Assigned [2]bool
 	// Orphaned: the record lost one of its UIDs in that run.
 	Orphaned bool
-	// Dead: the record is gone. Those that are dead are dropped
-	// when the state is written.
+	// Dead: the record was dropped. It is left out when the state is written.
 	Dead bool
-	// TUID that the copy carries.
+	// TUID is the temporary id of the copy.
 	TUID TUID
 }
 
@@ -116,9 +115,7 @@ func (r *Record) Any(s Status) bool { return r.Status&s != 0 }
 // Paired reports whether the record has a message on both sides.
 func (r *Record) Paired() bool { return r.UID[Far] != 0 && r.UID[Near] != 0 }
 
-// AtRest reports whether the record says nothing but which messages belong
-// together and which flags they had: nothing is going on with it, nor is
-// anything special about it.
+// AtRest reports whether the record contains only the UIDs of the messages and their flags.
 func (r *Record) AtRest() bool { return *r == Record{UID: r.UID, Flags: r.Flags} }
 
 // Target returns the side that a pending record's copy goes to.
@@ -129,14 +126,14 @@ func (r *Record) Target() Side {
 	return Near
 }
 
-// State is what is remembered about a pair.
+// State is the sync state of a pair.
 type State struct {
 	// UIDValidity of each side; 0: not known yet.
 	UIDValidity [2]uint32
 	// MaxUID is the highest propagated UID of each side: MaxPulledUid (Far)
 	// and MaxPushedUid (Near).
 	MaxUID [2]mail.UID
-	// ExpireSide is the side on which MaxMessages holds.
+	// ExpireSide is the side that MaxMessages limits.
 	ExpireSide Side
 	// MaxExpired is the highest UID, on the side that is not ExpireSide, whose
 	// counterpart has expired.

@@ -6,9 +6,8 @@ import (
 	"os"
 )
 
-// The header of a page, and the elements that follow it in those of the tree, in
-// the byte order of the machine. The keys and values of elements are at offsets
-// from the element itself.
+// The layout of the header of a page, and of the elements that follow it in pages of the tree, in
+// the byte order of the machine. The offsets of keys and values are relative to the element.
 const (
 	pageFlags    = 8
 	pageCount    = 10
@@ -27,19 +26,18 @@ const (
 	freelistEntry = 8
 )
 
-// Where the head of the transaction, which is page tx%2, tells the root of the
-// tree and the list of free pages.
+// The meta page of transaction tx is page tx%2. These are the offsets of the root of the tree and of
+// the list of free pages in it.
 const (
 	headRoot   = 32
 	headFree   = 48
 	noFreelist = 1<<64 - 1
 )
 
-// checkPages refuses a database, as of transaction tx, with pages that point
-// beyond themselves, claim to be continued beyond its end, or lead to one another
-// in circles. bbolt believes what they say, and would go through billions of
-// pages, or hand out slices of memory that is not theirs, at which the process
-// ends as soon as garbage is collected.
+// checkPages checks a database as of transaction tx. It returns an error if a page points beyond
+// its end, continues beyond the end of the file, or refers to itself through other pages. bbolt
+// does not check that. It would visit billions of pages, or return slices of foreign memory, and
+// the garbage collector would then end the process.
 func checkPages(file *os.File, tx uint64) error {
 	fi, err := file.Stat()
 	if err != nil {
@@ -74,7 +72,7 @@ func checkPages(file *os.File, tx uint64) error {
 	return nil
 }
 
-// readPage reads a page with those that continue it.
+// readPage reads a page with its overflow pages.
 func readPage(file *os.File, number, pages uint64) ([]byte, error) {
 	p := make([]byte, pageSize)
 	if _, err := file.ReadAt(p, int64(number*pageSize)); err != nil {
@@ -95,8 +93,8 @@ func readPage(file *os.File, number, pages uint64) ([]byte, error) {
 	return p, err
 }
 
-// checkPage tells whether everything that a page points to is within it, and
-// appends the pages that it leads to.
+// checkPage reports whether all data that a page points to is within the page. It appends the pages
+// that the page refers to.
 func checkPage(p []byte, to []uint64) ([]uint64, bool) {
 	count := uint64(binary.NativeEndian.Uint16(p[pageCount:]))
 	flags := binary.NativeEndian.Uint16(p[pageFlags:])
@@ -127,7 +125,7 @@ func checkPage(p []byte, to []uint64) ([]uint64, bool) {
 	return to, true
 }
 
-// checkLeaf does so for an element of a leaf, from where it is to the end of the
+// checkLeaf is checkPage for an element of a leaf. e extends from the element to the end of the
 // page.
 func checkLeaf(e []byte, to []uint64) ([]uint64, bool) {
 	order := binary.NativeEndian
@@ -146,7 +144,7 @@ func checkLeaf(e []byte, to []uint64) ([]uint64, bool) {
 	if root := order.Uint64(bucket); root != 0 {
 		return append(to, root), true
 	}
-	// A small bucket is a page within the value.
+	// A small bucket is stored as a page within the value.
 	if len(bucket) < bucketHeader+pageHeader {
 		return to, false
 	}

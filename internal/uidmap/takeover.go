@@ -10,30 +10,27 @@ import (
 	"isync/internal/mail"
 )
 
-// ForeignName is the name of the Berkeley DB file in which the C mbsync keeps
-// what is kept here.
+// ForeignName is the name of the Berkeley DB file in which mbsync 1.5 stores this map.
 const ForeignName = ".isyncuidmap.db"
 
-// ErrForeign: the file of the C program cannot be taken over.
+// ErrForeign says that the file of mbsync 1.5 cannot be taken over.
 var ErrForeign = errors.New("cannot take over the UID map of another mbsync")
 
 // foreignValidity is the key of UIDVALIDITY and highest UID.
 const foreignValidity = "UIDVALIDITY"
 
-// OriginOf returns what identifies the contents of a file.
+// OriginOf returns a hash of the contents of a file.
 func OriginOf(file []byte) []byte {
 	sum := sha256.Sum256(file)
 	return sum[:]
 }
 
-// TakeOver returns the map that a file of the C program holds. An error wraps
-// ErrForeign. The UIDVALIDITY is 0 if the file is empty, or holds nothing, as it
-// does for a moment when that program has just created it.
+// TakeOver returns the map in a file of mbsync 1.5. Its errors wrap ErrForeign. The UIDVALIDITY is 0
+// if the file is empty or has no records, as for a moment after that program has created it.
 //
-// The numbers in there are in the order of the machine that wrote them, which
-// usually is that of the file. Files that were copied record by record from a
-// machine of the other kind are recognized by their numbers making sense the
-// other way only.
+// The numbers have the byte order of the machine that wrote them, which is usually the byte order of
+// the file. If the file was copied record by record from a machine with the other byte order, the
+// numbers only make sense in that order.
 func TakeOver(file []byte) (*Map, error) {
 	if len(file) == 0 {
 		return &Map{UIDs: map[string]mail.UID{}, Origin: OriginOf(file)}, nil
@@ -61,8 +58,8 @@ func TakeOver(file []byte) (*Map, error) {
 	return m, nil
 }
 
-// better tells whether m makes more sense than o: UIDs are small, and if that
-// says nothing, a UIDVALIDITY is a time.
+// better reports whether m makes more sense than o: UIDs are small numbers, and UIDVALIDITY is a
+// time.
 func (m *Map) better(o *Map) bool {
 	if m.Highest != o.Highest {
 		return m.Highest < o.Highest

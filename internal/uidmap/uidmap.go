@@ -42,13 +42,13 @@ import (
 // FileName is the name of the database within a mailbox.
 const FileName = ".isyncuidmap.bolt"
 
-// NewName is that of one that is being made.
+// NewName is the name of a database that is being made.
 const NewName = FileName + ".new"
 
 var (
-	// ErrDamaged: the database contradicts itself, or is none.
+	// ErrDamaged says that the file is not a database, or its contents are inconsistent.
 	ErrDamaged = errors.New("the UID map is damaged")
-	// ErrChanged: somebody else has changed the database in spite of the lock.
+	// ErrChanged says that another program has changed the database in spite of the lock.
 	ErrChanged = errors.New("the UID map was changed by another program meanwhile")
 )
 
@@ -58,19 +58,19 @@ type Version struct {
 	tx uint64
 }
 
-// Map is what a database holds.
+// Map is the contents of a database.
 type Map struct {
 	Version  Version
 	Validity uint32
 	// Highest is the highest UID ever assigned.
 	Highest mail.UID
-	// UIDs are those of all messages, by Key.
+	// UIDs are the UIDs of all messages, by Key.
 	UIDs map[string]mail.UID
-	// Missing tells since when messages are missing, of those that are.
+	// Missing has the times since when messages are missing, by Key.
 	Missing map[string]time.Time
-	// Origin identifies what the map was taken over from; nil: it was not.
+	// Origin identifies the file that the map was taken over from; nil: none.
 	Origin []byte
-	// Diverged: the map knows UIDs that its origin does not know.
+	// Diverged: the map has UIDs that its origin does not have.
 	Diverged bool
 }
 
@@ -95,9 +95,9 @@ type Binding struct {
 	UID mail.UID
 }
 
-// Key returns the part of a file name that identifies the message: what comes
-// before the flags, and before all that programs append with commas (sizes,
-// UIDs). delim is what introduces the flags.
+// Key returns the part of a file name that identifies the message: the part before the flags, and
+// before everything that programs append with commas (sizes, UIDs). delim is the character before
+// the flags.
 func Key(name string, delim byte) string {
 	for i := range len(name) {
 		if name[i] == ',' || name[i] == delim {
@@ -123,19 +123,18 @@ var (
 const (
 	format   = 1
 	pageSize = 4096
-	// lockTimeout is how long to wait for a lock before looking at the context
-	// again, and patience how often to do that.
+	// lockTimeout is the time to wait for a lock before the context is checked again, and
+	// patience the number of these waits.
 	lockTimeout = 200 * time.Millisecond
 	patience    = 300
 
-	// headSize are the two pages one of which tells where everything is.
+	// headSize is the size of the two meta pages.
 	headSize = 2 * pageSize
 )
 
 func u32(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
 
-// dbKey is Key as the database has it: no key can be empty there, and no name
-// contains a NUL.
+// dbKey returns the key in the database, which cannot be empty. File names do not contain NUL.
 func dbKey(key string) []byte {
 	if key == "" {
 		return []byte{0}
@@ -150,8 +149,8 @@ func fromDBKey(k string) string {
 	return k
 }
 
-// protect runs what works on the database. That panics, or faults, on files that
-// are damaged or shorter than they claim.
+// protect runs work, and recovers from a panic or a fault: bbolt panics on damaged files, and reads
+// beyond the end of truncated ones.
 func protect(work func() error) (panicked bool, err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -167,13 +166,13 @@ type access struct {
 	flag int // of OpenFile
 	// sync: changes are durable.
 	sync bool
-	// check: the pages are checked first. Otherwise they must have been when
-	// what is known of the database was read.
+	// check: check the pages first. Otherwise they must have been checked when the current
+	// map was read.
 	check bool
 }
 
-// withDB opens the database in the file path and runs work with it. With O_RDWR
-// everything that work does is settled afterwards.
+// withDB opens the database in the file path and runs work with it. With O_RDWR, all changes by work
+// are complete when it returns.
 func withDB(ctx context.Context, fsys vfs.FS, path string, how access, work func(db *bolt.DB) error) error {
 	for tries := 1; ; tries++ {
 		img, err := vfs.OpenImage(fsys, path, how.flag, 0o600)
@@ -204,8 +203,8 @@ func describe(path string, err error) error {
 	return fmt.Errorf("%s: %w", path, err)
 }
 
-// withImage is withDB for an open file. The database has no handle on the file
-// any more when it returns, unless it panicked.
+// withImage is withDB for an open file. When it returns, the database does not use the file any
+// more, unless it panicked.
 func withImage(img *vfs.Image, how access, work func(db *bolt.DB) error) error {
 	write := how.flag&os.O_RDWR != 0
 	fi, err := img.File.Stat()
@@ -232,7 +231,7 @@ func withImage(img *vfs.Image, how access, work func(db *bolt.DB) error) error {
 		// Large steps are for large databases.
 		db.AllocSize = 256 << 10
 		if how.check {
-			// Not before it is locked.
+			// The check needs the lock.
 			if err := db.View(func(tx *bolt.Tx) error { return checkPages(img.File, uint64(tx.ID())) }); err != nil {
 				return err
 			}
@@ -240,7 +239,7 @@ func withImage(img *vfs.Image, how access, work func(db *bolt.DB) error) error {
 		return work(db)
 	})
 	if panicked {
-		// What is locked inside may never be unlocked.
+		// bbolt may leave its locks locked.
 		img.Unlock()
 	}
 	if panicked || db == nil {
@@ -255,8 +254,8 @@ func withImage(img *vfs.Image, how access, work func(db *bolt.DB) error) error {
 	return err
 }
 
-// Create makes the database in the mailbox dir, durably with sync, replacing the
-// one that is there. m.Version is set.
+// Create creates the database in the mailbox dir, or replaces it. With sync, it is durable. Create
+// sets m.Version.
 func Create(ctx context.Context, fsys vfs.FS, dir string, m *Map, sync bool) error {
 	path := filepath.Join(dir, NewName)
 	if err := fsys.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -324,8 +323,8 @@ func fill(tx *bolt.Tx, m *Map) error {
 	return nil
 }
 
-// Load reads the database of the mailbox dir. It writes nothing. If old is not
-// nil, and still what the database holds, it is returned.
+// Load reads the database of the mailbox dir. It writes nothing. If old is not nil and is still
+// current, Load returns it.
 func Load(ctx context.Context, fsys vfs.FS, dir string, old *Map) (*Map, error) {
 	path := filepath.Join(dir, FileName)
 	if old != nil {
@@ -440,9 +439,9 @@ func load(tx *bolt.Tx) (*Map, error) {
 	return m, nil
 }
 
-// Update changes the database in the mailbox dir, durably with sync. It must be
-// at the given version, and is at the returned one afterwards. If it fails, the
-// change may have been made nevertheless.
+// Update changes the database in the mailbox dir. With sync, the change is durable. The database must
+// have version at; the result is its new version. If Update fails, it may have made the change
+// nevertheless.
 func Update(ctx context.Context, fsys vfs.FS, dir string, at Version, c *Change, sync bool) (Version, error) {
 	next := at
 	err := withDB(ctx, fsys, filepath.Join(dir, FileName), access{flag: os.O_RDWR, sync: sync}, func(db *bolt.DB) error {
@@ -451,7 +450,7 @@ func Update(ctx context.Context, fsys vfs.FS, dir string, at Version, c *Change,
 			if err != nil {
 				return err
 			}
-			// This transaction already counts.
+			// The version includes this transaction.
 			if m.Version.tx--; m.Version != at {
 				return ErrChanged
 			}
@@ -462,7 +461,7 @@ func Update(ctx context.Context, fsys vfs.FS, dir string, at Version, c *Change,
 	return next, err
 }
 
-// make makes the change. m is what was read of the database.
+// make makes the change. m is the header of the database.
 func (c *Change) make(box, uids *bolt.Bucket, m *Map) error {
 	entries := binary.BigEndian.Uint32(box.Get(keyEntries))
 	if c.Highest > m.Highest {
@@ -515,9 +514,8 @@ func (c *Change) make(box, uids *bolt.Bucket, m *Map) error {
 	return box.Put(keyEntries, u32(entries))
 }
 
-// Apply makes the change to the map that Update has made to the database, from
-// version at to next. If the map is of another version it was read later, and
-// holds the change already.
+// Apply makes the same change to the map that Update has made to the database, from version at to
+// next. If the map has another version, it was read later, and contains the change already.
 func (m *Map) Apply(c *Change, at, next Version) {
 	if m.Version != at {
 		return
