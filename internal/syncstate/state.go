@@ -80,7 +80,7 @@ type Record struct {
 	// Status bits.
 	Status Status
 
-	// What follows lives only in a journal, never in a state file.
+	// The following fields are in a journal only, never in a state file.
 
 	// CopyFlags are the flags the message is being propagated with; they
 	// become Flags once the copy is confirmed. During an upgrade: the flags
@@ -141,7 +141,7 @@ type State struct {
 	// Records in their order, which is preserved; new ones are appended.
 	Records Records
 
-	// What follows lives only in a journal, never in a state file.
+	// The following fields are in a journal only, never in a state file.
 
 	// NewMaxUID are the candidates for MaxUID; they are committed at the end.
 	NewMaxUID [2]mail.UID

@@ -18,27 +18,26 @@ import (
 	"isync/internal/vfs"
 )
 
-// mapLockName is the file that is locked while a database is in use. It is never
-// removed but with the database.
+// mapLockName is the file that is locked while a database is in use. It is removed only together
+// with the database.
 const mapLockName = ".isyncuidmap.lock"
 
-// forgetAfter is how long a message must have been missing before its UID is
-// forgotten. Until then it is the same message if it turns up again, as it would
-// be with the UID in its name.
+// forgetAfter is the time for which a message must be missing before its UID is dropped. If it comes
+// back earlier, it keeps its UID, like a message with the UID in its name.
 const forgetAfter = 24 * time.Hour
 
-// foreignFile is the database of the C program as we last looked into it.
+// foreignFile is the database of mbsync 1.5, as it was when it was last read.
 type foreignFile struct {
 	info fs.FileInfo // nil: not at all
-	// origin is what uidmap.OriginOf says.
+	// origin is the result of uidmap.OriginOf.
 	origin []byte
 }
 
 // uidKeeper is the locked file or database that holds the UIDs of a mailbox.
 type uidKeeper interface {
 	state() uidState
-	// bind durably notes that the messages of the given names have the UIDs
-	// from first on. The mailbox takes that over with note, under its lock.
+	// bind durably stores that the messages with the given names have the UIDs from first on.
+	// note updates the mailbox. It must be called with the lock of the mailbox.
 	bind(ctx context.Context, first mail.UID, names []string) (note func(m *mailbox), err error)
 	close()
 }
@@ -56,9 +55,9 @@ type mapFile struct {
 	uids    uidState
 }
 
-// readMap reads the map of the mailbox in dir, and writes nothing. It returns
-// errNoUIDs if there is none. takenOver tells that it is not in a database of
-// ours. old and seen are what is known from the last time.
+// readMap reads the map of the mailbox in dir, and writes nothing. It returns errNoUIDs if there is
+// none. takenOver: the map is from a database of mbsync 1.5. old and seen are the results of the last
+// call.
 func (s *Store) readMap(ctx context.Context, dir string, old *uidmap.Map, seen *foreignFile) (m *uidmap.Map, takenOver bool, err error) {
 	m, err = uidmap.Load(ctx, s.fs, dir, old)
 	if isMissing(err) {
@@ -104,10 +103,9 @@ func (s *Store) readMap(ctx context.Context, dir string, old *uidmap.Map, seen *
 	return m, true, nil
 }
 
-// lockMap locks the database of the mailbox in dir, waiting for others, and
-// reads it. A database of the C program is taken over. With create an empty one
-// is made if there is none, else that is errNoUIDs. errConverted is returned if
-// the UIDs are elsewhere.
+// lockMap waits for the lock of the database of the mailbox in dir, and reads the database. It takes
+// over a database of mbsync 1.5. If there is no database, it creates an empty one with create, and
+// otherwise returns errNoUIDs. It returns errConverted if the UIDs are stored elsewhere.
 func (s *Store) lockMap(ctx context.Context, dir string, old *uidmap.Map, seen *foreignFile, create bool) (*mapFile, error) {
 	u := &mapFile{store: s, dir: dir}
 	err := u.lock(func(f vfs.File) error { return s.waitLock(ctx, f) })
@@ -121,8 +119,7 @@ func (s *Store) lockMap(ctx context.Context, dir string, old *uidmap.Map, seen *
 	return u, nil
 }
 
-// lock takes the locks, as take does: that of ours, and that which the C program
-// takes.
+// lock takes two locks with take: that of this program, and that of mbsync 1.5.
 func (u *mapFile) lock(take func(vfs.File) error) error {
 	fsys := u.store.fs
 	f, err := vfs.Create(fsys, filepath.Join(u.dir, mapLockName), os.O_RDWR)
@@ -150,7 +147,7 @@ func (u *mapFile) lock(take func(vfs.File) error) error {
 	return take(f)
 }
 
-// read reads the locked database, after making it if need be.
+// read reads the locked database. If necessary, it creates the database first.
 func (u *mapFile) read(ctx context.Context, old *uidmap.Map, seen *foreignFile, create bool) error {
 	s := u.store
 	sc, _, err := s.scheme(u.dir)
@@ -205,17 +202,16 @@ func (u *mapFile) bind(ctx context.Context, first mail.UID, names []string) (fun
 func (u *mapFile) update(ctx context.Context, c *uidmap.Change) (func(m *mailbox), error) {
 	s := u.store
 	if c.Highest > u.uids.highest && u.m.Origin != nil {
-		// From now on the database of the C program is outdated: with that it
-		// would give the same UIDs to other messages. If there is none it makes
-		// a new UIDVALIDITY, sees that the state of the pair is about another
-		// one, and stops. (It would stop as well at one that it cannot read, but
-		// then take the mailbox for deleted.)
+		// From now on, the database of mbsync 1.5 is outdated. With it, that program would give
+		// the same UIDs to other messages. Without a database, it makes a new UIDVALIDITY, which
+		// differs from that in the state of the pair, and stops. (It would also stop at a
+		// database that it cannot read, but would later treat the mailbox as deleted.)
 		if err := s.setAside(u.dir, uidmap.ForeignName); err != nil {
 			return nil, err
 		}
 	}
 	at := u.version
-	// A transaction is short, and not to be given up half way.
+	// A transaction is short, and must not be canceled.
 	next, err := uidmap.Update(context.WithoutCancel(ctx), s.fs, u.dir, at, c, s.opts.FSync)
 	if err != nil {
 		return nil, err
@@ -239,12 +235,11 @@ func (m *mailbox) openMapped(ctx context.Context) error {
 	}
 	defer u.close()
 	m.names, m.uids = u.m, u.uids
-	// If a conversion was killed, a power cut must not bring .uidvalidity back
-	// after we have gone on.
+	// If a conversion was killed, a power cut must not bring .uidvalidity back later.
 	return m.store.syncDir(m.dir)
 }
 
-// openMappedReadOnly does so without writing anything.
+// openMappedReadOnly is openMapped without writing anything.
 func (m *mailbox) openMappedReadOnly(ctx context.Context) error {
 	names, _, err := m.store.readMap(ctx, m.dir, nil, &m.foreign)
 	if errors.Is(err, errNoUIDs) {
@@ -259,7 +254,7 @@ func (m *mailbox) openMappedReadOnly(ctx context.Context) error {
 	return nil
 }
 
-// isMapped tells whether the UIDs are in a database.
+// isMapped reports whether the UIDs are in a database.
 func (m *mailbox) isMapped() bool { return m.names != nil }
 
 // lockMap is lockUIDs for a mailbox whose UIDs are in a database.
@@ -284,7 +279,7 @@ func (m *mailbox) lockMap(ctx context.Context) (*mapFile, error) {
 	return u, nil
 }
 
-// takeNames replaces what is known of the UIDs. m.mu is held.
+// takeNames replaces the known UIDs. m.mu is held.
 func (m *mailbox) takeNames(names *uidmap.Map) error {
 	if names == m.names {
 		return nil
@@ -298,8 +293,7 @@ func (m *mailbox) takeNames(names *uidmap.Map) error {
 	return nil
 }
 
-// refreshNames looks whether somebody else has given UIDs to messages that seem
-// to have none. m.mu is held.
+// refreshNames checks whether another program has given UIDs to messages without one. m.mu is held.
 func (m *mailbox) refreshNames(ctx context.Context) error {
 	if !m.isMapped() || m.readOnly || !slices.ContainsFunc(m.entries.items, func(e item) bool { return e.uid == 0 }) {
 		return nil
@@ -323,9 +317,8 @@ func (m *mailbox) uidOf(name string) mail.UID {
 	return nameUID(name)
 }
 
-// distinct checks that messages without a UID are different ones to the
-// database. It returns them without the old names of those that a power cut has
-// left with two.
+// distinct checks that messages without a UID have different keys in the database. If a power cut
+// has left a message with two names, it returns only the new one.
 func (m *mailbox) distinct(found []entry) ([]entry, error) {
 	byKey := make(map[string]entry, len(found))
 	var problems []string
@@ -362,15 +355,15 @@ func (m *mailbox) distinct(found []entry) ([]entry, error) {
 	return slices.DeleteFunc(found, func(e entry) bool { return slices.Contains(halfMoved, e) }), nil
 }
 
-// sameName tells that the database takes two messages for one.
+// sameName describes two messages with the same key in the database.
 func (m *mailbox) sameName(a, b entry) string {
 	return fmt.Sprintf("'%s' and '%s' are different messages with the same name; "+
 		"to get the latter a UID of its own, rename it to '%s'",
 		m.short(a), m.short(b), filepath.Join(subDirs[b.dir], withFlags(m.store.newName(0, 0), m.store.opts.InfoDelimiter, b.flags)))
 }
 
-// noteMissing notes which messages that have UIDs are missing, and forgets those
-// that have been for long. Both locks are held, and the mailbox is listed.
+// noteMissing notes which messages with UIDs are missing, and drops those that have been missing for
+// forgetAfter. Both locks are held, and the mailbox is listed.
 func (m *mailbox) noteMissing(ctx context.Context, u *mapFile) error {
 	if len(m.names.Missing) == 0 && len(m.names.UIDs) == len(m.entries.items) {
 		return nil
@@ -463,8 +456,7 @@ func staleKeys(names *uidmap.Map, known mail.UIDSet) (keys []string) {
 	return keys
 }
 
-// renewUIDs takes the UIDs of what was listed already from the database. m.mu is
-// held.
+// renewUIDs sets the UIDs of the listed messages from the database. m.mu is held.
 func (m *mailbox) renewUIDs() {
 	for i, e := range m.entries.all() {
 		m.entries.items[i].uid = m.uidOf(e.name)

@@ -19,26 +19,25 @@ import (
 	"isync/internal/vfs"
 )
 
-// The bounds of what is made durable in one go; smallGroup is how many messages are
-// put into place in one go where nothing is made durable.
+// The limits of a group of messages that are flushed together. smallGroup is the size of a group
+// without FSync.
 const (
 	maxGroup      = 64
 	maxGroupBytes = 8 << 20
 	maxGroupAge   = time.Second
 	smallGroup    = 16
-	// flushers is how many files are flushed at the same time.
+	// flushers is the number of files that are flushed at the same time.
 	flushers = 8
 )
 
-// sequence numbers the files that this process makes. Where it begins is left to
-// chance: time, process id and host may be those of an earlier process (in
-// containers, or on machines whose clock starts anew with each boot), and a
-// message must never get the name of another one.
+// sequence numbers the files that this process creates. It begins at a random number. A message must
+// never get the name of another one, and an earlier process may have had the same time, process id
+// and host: in containers, or on machines whose clock is reset at each boot.
 var sequence atomic.Uint64
 
 func init() { sequence.Store(rand.Uint64N(1e9)) }
 
-// newDir returns where a new message belongs.
+// newDir returns the directory of a new message.
 func newDir(flags mail.Flags) uint8 {
 	if flags.Has(mail.FlagSeen) {
 		return inCur
@@ -46,13 +45,12 @@ func newDir(flags mail.Flags) uint8 {
 	return inNew
 }
 
-// appender stores messages.
+// appender stores messages in groups.
 //
-// With FSync, messages are written to tmp and flushed by a few goroutines, for
-// which commit waits; a group of them then gets its UIDs, is moved into place,
-// made durable, and completed. Without, groups are small: they spare the taking of
-// the lock and the noting of the UID for each message, which is about a third of
-// what the system has to do for it.
+// With FSync, messages are written to tmp, and flushed by a few goroutines. commit waits for these,
+// gives UIDs to the group, moves it to its directories, makes that durable, and completes the
+// messages. Without FSync, groups are small. They save taking the lock and storing the UID for each
+// message, which is about a third of the system calls.
 type appender struct {
 	m    *mailbox
 	done func(store.AppendResult)
@@ -120,8 +118,8 @@ func (a *appender) Put(ctx context.Context, msg *store.Outgoing) error {
 	return nil
 }
 
-// Finish implements store.Appender. Messages that were accepted are committed
-// even if the context has ended; it only cuts the waiting for others short.
+// Finish implements store.Appender. It commits the accepted messages even if the context has ended.
+// The context only limits the wait for other programs.
 func (a *appender) Finish(ctx context.Context) error {
 	a.commit(ctx)
 	return a.broken
@@ -186,10 +184,10 @@ func (a *appender) flush(p *pending, f vfs.File) {
 	})
 }
 
-// writers gather the small writes that a message may begin with.
+// writers collect small writes at the beginning of a message.
 var writers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 32<<10) }}
 
-// writeBody writes the message to the file. An error of the message's own is a
+// writeBody writes the message to the file. If reading the message fails, the error is a
 // *store.BodyError.
 func writeBody(ctx context.Context, f io.Writer, msg *store.Outgoing) (int64, error) {
 	out := &fileWriter{ctx: ctx, w: f}
@@ -214,8 +212,7 @@ func writeBody(ctx context.Context, f io.Writer, msg *store.Outgoing) (int64, er
 	return out.n, nil
 }
 
-// fileWriter remembers what went wrong with the file, so as to tell it from
-// what went wrong with the message.
+// fileWriter stores the error of the file, to distinguish it from an error of the message.
 type fileWriter struct {
 	ctx context.Context //nolint:containedctx // lives as long as one call
 	w   io.Writer
@@ -236,9 +233,9 @@ func (w *fileWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// commit stores the group and completes its messages. Whatever goes wrong is
-// the matter of the file system, not of a message: those that are not durably
-// stored are not completed, and nothing more can be stored.
+// commit stores the group and completes its messages. All errors are errors of the file system, not
+// of a message. Messages that are not durably stored are not completed, and no more messages can be
+// stored.
 func (a *appender) commit(ctx context.Context) {
 	a.flushing.Wait()
 	group := a.group
@@ -279,9 +276,8 @@ func (a *appender) commit(ctx context.Context) {
 	}
 }
 
-// place gives UIDs to messages that are in tmp, in order, and moves them to
-// where they belong, durably. A message that could not be moved has err set. If
-// place itself fails, none of them is there.
+// place gives UIDs to messages in tmp, in order, and moves them durably to their directories. If a
+// message could not be moved, its err is set. If place itself fails, no message was moved.
 func (m *mailbox) place(ctx context.Context, group []*pending) error {
 	u, err := m.lockUIDs(ctx)
 	if err != nil {
@@ -308,7 +304,7 @@ func (m *mailbox) place(ctx context.Context, group []*pending) error {
 	if err == nil {
 		return nil
 	}
-	// They may or may not survive; take them back, as far as that is possible.
+	// They may not survive a power cut. Remove them, if possible.
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, p := range group {
@@ -320,7 +316,7 @@ func (m *mailbox) place(ctx context.Context, group []*pending) error {
 	return err
 }
 
-// move moves messages from tmp to where they belong, with UIDs from next on.
+// move moves messages from tmp to their directories, with UIDs from next on.
 func (m *mailbox) move(group []*pending, next mail.UID, note func(*mailbox)) (touched [2]bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// arrival is what a file name tells about the time of delivery. Names are
-// "<seconds>.<delivery>.<host>", where <delivery> is one of
+// arrival is the time of delivery in a file name. Names are "<seconds>.<delivery>.<host>", where
+// <delivery> is one of
 //
 //	<pid>_<counter>          this program, mutt, …
 //	<pid>                    qmail
@@ -60,8 +60,8 @@ func parseArrival(name string) arrival {
 	return a
 }
 
-// number reads a number at the beginning of s and returns how many characters
-// it has. It saturates.
+// number parses a number at the beginning of s, and returns its number of characters. A number that
+// is too large becomes the maximum.
 func number(s string, base int) (value uint64, n int) {
 	const limit = 1<<63 - 1
 	for ; n < len(s); n++ {
@@ -85,8 +85,7 @@ func number(s string, base int) (value uint64, n int) {
 	return value, n
 }
 
-// compareArrival orders messages by the time of their delivery, as far as the
-// names tell, else by bytes.
+// compareArrival orders messages by the time of delivery in their names, and otherwise by bytes.
 func compareArrival(a, b arrival) int {
 	return cmp.Or(
 		cmp.Compare(a.seconds, b.seconds),

@@ -14,15 +14,14 @@ import (
 	"isync/internal/vfs"
 )
 
-// NameRules tell what a system makes of the names of files.
+// NameRules are the rules of a system for the names of files.
 type NameRules struct {
 	// Windows: the names and characters that Windows reserves cannot be used.
 	Windows bool
-	// FoldCase: names that differ only in case are usually the same. Where a
-	// look at the file system can tell, that counts instead.
+	// FoldCase: names that differ only in case usually mean the same file. If possible, the
+	// file system is tested instead.
 	FoldCase bool
-	// FoldForm: names that differ only in the form that Unicode composes their
-	// characters in are the same.
+	// FoldForm: names that differ only in their Unicode normalization form mean the same file.
 	FoldForm bool
 }
 
@@ -39,11 +38,11 @@ func NameRulesOf(goos string) *NameRules {
 
 func systemRules() *NameRules { return NameRulesOf(runtime.GOOS) }
 
-// maxPart is how long, in bytes, the name of a file can be nearly everywhere.
+// maxPart is the maximum length of a file name on most systems, in bytes.
 const maxPart = 255
 
-// check refuses a mailbox whose path, from the base that all of them have in
-// common, has parts that cannot be names of files.
+// check returns an error if the path of a mailbox has a part, after the common base, that cannot be
+// the name of a file.
 func (r *NameRules) check(box, path string) error {
 	if r.Windows && strings.Contains(box, `\`) {
 		return nameError(store.NameSystem, box, `there is a '\' in its name, which Windows takes for a '/'`)
@@ -69,8 +68,7 @@ func (r *NameRules) check(box, path string) error {
 	return nil
 }
 
-// isDevice tells whether Windows takes a name, whatever its extension, for that
-// of a device.
+// isDevice reports whether a name is that of a device in Windows, with any extension.
 func isDevice(name string) bool {
 	name, _, _ = strings.Cut(name, ".")
 	name = strings.ToUpper(strings.TrimRight(name, " "))
@@ -89,8 +87,8 @@ func isDevice(name string) bool {
 	return false
 }
 
-// fold returns what the names have in common that are the same to a file system
-// that folds as told.
+// fold returns the same text for all names that mean the same file in a file system that ignores the
+// Unicode form (form) or the case (letters).
 func fold(name string, form, letters bool) string {
 	if form {
 		name = norm.NFC.String(name)
@@ -116,13 +114,13 @@ func (s *Store) Fold(box string) string {
 	if box == mail.Inbox {
 		return box
 	}
-	// What cannot be looked at will be told when the mailbox is opened.
+	// An error is reported when the mailbox is opened.
 	letters, err := s.foldsCase()
 	return fold(box, s.opts.Names.FoldForm, err == nil && letters)
 }
 
-// foldsCase tells whether names that differ only in case are the same. It looks
-// for a directory that exists, under a name that does not.
+// foldsCase reports whether names that differ only in case mean the same file. It tries to access an
+// existing directory by a name with other letters.
 func (s *Store) foldsCase() (bool, error) {
 	s.mu.Lock()
 	known := s.folds
@@ -143,7 +141,7 @@ func (s *Store) foldsCase() (bool, error) {
 	return s.opts.Names.FoldCase, nil
 }
 
-// probe tells whether the directory can be reached by its name in other letters.
+// probe reports whether the directory can be accessed by its name in upper or lower case.
 func (s *Store) probe(dir string) (tristate, error) {
 	base := filepath.Base(dir)
 	other := strings.ToUpper(base)
@@ -176,8 +174,8 @@ func (s *Store) setFolds(folds tristate) {
 	s.folds = folds
 }
 
-// checkSpelling fails if the file system leads to the directory of another
-// mailbox, whose name differs only in case: to it, they are one.
+// checkSpelling fails if the path leads to the directory of another mailbox whose name differs only
+// in case, because the file system ignores case.
 func (s *Store) checkSpelling(box, dir string) error {
 	if box == mail.Inbox {
 		return nil

@@ -8,8 +8,8 @@ import (
 	"isync/internal/mail"
 )
 
-// item is an entry without its name. It is kept small, and free of pointers, so
-// that the garbage collector has nothing to do with it: there may be millions.
+// item is an entry without its name. There may be millions of items, so they are small, and have no
+// pointers that the garbage collector would follow.
 type item struct {
 	at    spot
 	uid   mail.UID
@@ -32,7 +32,7 @@ func (r *entryList) entryOf(it item) entry {
 	return entry{name: string(r.name(it)), uid: it.uid, flags: it.flags, dir: it.dir}
 }
 
-// name returns a name that must not be changed, nor kept.
+// name returns a name. The caller must not change or keep it.
 func (r *entryList) name(it item) []byte { return r.names.get(it.at, it.size) }
 
 // all yields the messages in order.
@@ -72,12 +72,12 @@ func (r *entryList) remove(from, to int) { r.items = slices.Delete(r.items, from
 // removeIf removes the messages for which del returns true.
 func (r *entryList) removeIf(del func(item) bool) { r.items = slices.DeleteFunc(r.items, del) }
 
-// search returns the index of a UID, or where it would be.
+// search returns the index of a UID, or the index where it would be inserted.
 func (r *entryList) search(u mail.UID) (int, bool) {
 	return slices.BinarySearchFunc(r.items, u, func(it item, u mail.UID) int { return cmp.Compare(it.uid, u) })
 }
 
-// compare orders by UID; messages with the same one, or none, by name.
+// compare orders by UID. It orders messages with the same UID, or without one, by name.
 func (r *entryList) compare(a, b item) int {
 	if a.uid != b.uid {
 		return cmp.Compare(a.uid, b.uid)
@@ -87,14 +87,13 @@ func (r *entryList) compare(a, b item) int {
 
 // sort sorts by compare.
 func (r *entryList) sort() {
-	// Mostly they are sorted already.
+	// Usually they are sorted already.
 	if !slices.IsSortedFunc(r.items, r.compare) {
 		slices.SortFunc(r.items, r.compare)
 	}
 }
 
-// merge adds messages that are in the pile, whose names are in r.names. Those of
-// r are sorted, and will be.
+// merge adds the messages of the pile, whose names are in r.names. r is sorted before and after.
 func (r *entryList) merge(p *pile) {
 	a, b := r.items, p.sorted(r.compare)
 	switch {
@@ -115,8 +114,8 @@ func (r *entryList) merge(p *pile) {
 	r.items = append(append(out, a...), b...)
 }
 
-// tidy gives up the names of messages that are not in the list any more, if they
-// are more than those that are.
+// tidy drops the names of messages that are not in the list any more, if they take more memory than
+// the others.
 func (r *entryList) tidy() {
 	used := 0
 	for _, it := range r.items {
@@ -139,7 +138,7 @@ type spot uint32
 const (
 	nameChunkBits = 16
 	nameChunk     = 1 << nameChunkBits
-	// maxNameChunks is as many as a spot can tell: 4 GB.
+	// maxNameChunks is the maximum number of chunks that a spot can address: 4 GB.
 	maxNameChunks = 1 << (32 - nameChunkBits)
 )
 
@@ -149,14 +148,14 @@ type nameStore struct {
 	size   int // of all names
 }
 
-// add stores the name of a message. There must be room: see full.
+// add stores the name of a message. The store must not be full.
 func (s *nameStore) add(name string) spot {
 	n := len(s.chunks)
 	if n == 0 || len(s.chunks[n-1])+len(name) > nameChunk {
 		if n == maxNameChunks {
 			panic("the names of messages take more than 4 GB")
 		}
-		// The first one grows, as most mailboxes are small.
+		// The first chunk grows, because most mailboxes are small.
 		var chunk []byte
 		if n > 0 {
 			chunk = make([]byte, 0, nameChunk)
@@ -171,7 +170,7 @@ func (s *nameStore) add(name string) spot {
 	return at
 }
 
-// full reports whether there is hardly room for more.
+// full reports whether the store is nearly full.
 func (s *nameStore) full() bool { return len(s.chunks) > maxNameChunks*9/10 }
 
 // get returns a name that was stored.
@@ -180,10 +179,10 @@ func (s *nameStore) get(at spot, size uint16) []byte {
 	return s.chunks[at>>nameChunkBits][off : off+int(size)]
 }
 
-// pile is a growing list of items that are not copied when it grows.
+// pile is a list of items. When it grows, it does not copy items.
 type pile struct{ chunks [][]item }
 
-// chunkSize is how many items are in a chunk. The first one may be smaller.
+// chunkSize is the number of items in a chunk. The first chunk may be smaller.
 const chunkSize = 1 << 12
 
 func (p *pile) add(it item) {
@@ -199,16 +198,15 @@ func (p *pile) add(it item) {
 	p.chunks[n-1] = append(p.chunks[n-1], it)
 }
 
-// sorted returns the items sorted by compare, which orders by UIDs first, and
-// gives up the pile.
+// sorted returns the items sorted by compare, which orders by UIDs first, and empties the pile.
 //
-// Directories tell their names in an order of their own, and there may be a million
-// of them. As UIDs are numbers, these can be sorted without comparing them.
+// Directories list names in no useful order, and there may be a million names. Since UIDs are
+// numbers, they can be sorted without comparing names.
 func (p *pile) sorted(compare func(a, b item) int) []item {
 	out := slices.Concat(p.chunks...)
 	p.chunks = nil
 	out = sortByUID(out)
-	// Those with the same UID, of which there are none, or many that have none.
+	// Sort messages with the same UID. Usually there are none, or many messages without a UID.
 	for i, n := 0, len(out); i < n; {
 		j := i + 1
 		for j < n && out[j].uid == out[i].uid {
@@ -222,8 +220,8 @@ func (p *pile) sorted(compare func(a, b item) int) []item {
 	return out
 }
 
-// sortByUID sorts by UID, 11 bits at a time from the lowest on. It may use items
-// for something else.
+// sortByUID sorts by UID, 11 bits at a time, beginning with the lowest (radix sort). It may overwrite
+// items.
 func sortByUID(items []item) []item {
 	byUID := func(a, b item) int { return cmp.Compare(a.uid, b.uid) }
 	if slices.IsSortedFunc(items, byUID) {

@@ -4,9 +4,9 @@ package maildir
 
 import "syscall"
 
-// errNotDir: a component of a path is not a directory; errCrossDevice: a rename
-// would leave the file system; errNotAllowed: this cannot be done to a file, whatever
-// its permissions; errTooLong: a name has no room.
+// errNotDir: a component of a path is not a directory. errCrossDevice: the target of a rename is on
+// another file system. errNotAllowed: the operation is not permitted, whatever the permissions of the
+// file. errTooLong: a name is too long.
 const (
 	errNotDir      = syscall.ENOTDIR
 	errCrossDevice = syscall.EXDEV

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// errNotDir: a component of a path is not a directory; errCrossDevice: a rename
-// would leave the file system.
+// errNotDir: a component of a path is not a directory. errCrossDevice: the target of a rename is on
+// another file system.
 const (
 	errNotDir      = syscall.ENOTDIR
 	errNotAllowed  = syscall.EPERM

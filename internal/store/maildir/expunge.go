@@ -23,7 +23,7 @@ func (m *mailbox) Remove(ctx context.Context, req store.RemoveRequest) error {
 	return m.error(err)
 }
 
-// remove is Remove; it returns the messages that are permanently gone.
+// remove is Remove. It returns the messages that are permanently gone.
 func (m *mailbox) remove(ctx context.Context, req store.RemoveRequest) (gone []mail.UID, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -40,7 +40,7 @@ func (m *mailbox) remove(ctx context.Context, req store.RemoveRequest) (gone []m
 			break
 		}
 		err := m.withMessage(ctx, u, func(e entry) error {
-			// The mark is in the name: if there is a file of that name, it is
+			// The mark is a part of the name. If a file with that name exists, the message is
 			// still marked.
 			if !e.flags.Has(mail.FlagDeleted) {
 				return nil
@@ -75,14 +75,14 @@ func (m *mailbox) remove(ctx context.Context, req store.RemoveRequest) (gone []m
 	return gone, errors.Join(failed...)
 }
 
-// marked returns the messages that are asked to be removed and were marked as
-// deleted when last seen. m.mu is held.
+// marked returns the requested messages that were marked as deleted when they were last listed. m.mu
+// is held.
 func (m *mailbox) marked(ctx context.Context, req store.RemoveRequest) ([]mail.UID, error) {
 	if !req.All && req.UIDs.Empty() {
 		return nil, nil
 	}
-	// Messages that are marked as far as we know need no listing: if it is not so
-	// any more, there is no file of that name.
+	// If the listed messages are marked, no new listing is needed: if a message is not marked
+	// any more, no file has its listed name.
 	if !req.All {
 		if doomed := m.markedOf(req.UIDs); uint64(len(doomed)) == req.UIDs.Len() {
 			return doomed, nil

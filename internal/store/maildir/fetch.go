@@ -14,9 +14,9 @@ import (
 	"isync/internal/vfs"
 )
 
-// openMessage opens the message e, wherever it is by now, and returns it as it
-// is found. The file is nil if there is none any more. An error that wraps
-// errListing is one of the mailbox, any other one of this message.
+// openMessage opens the message e, even if it was renamed, and returns its current entry. The file is
+// nil if the message does not exist any more. An error that wraps errListing concerns the mailbox,
+// any other error only the message.
 func (m *mailbox) openMessage(ctx context.Context, e entry) (entry, vfs.File, error) {
 	for range maxListings {
 		f, err := m.store.fs.OpenFile(m.pathOf(e), os.O_RDONLY|openNow, 0)
@@ -34,7 +34,7 @@ func (m *mailbox) openMessage(ctx context.Context, e entry) (entry, vfs.File, er
 // errListing marks errors of listing the mailbox again.
 var errListing = errors.New("cannot list mailbox again")
 
-// follow is findAgain for those that do not hold m.mu.
+// follow is findAgain for callers that do not hold m.mu.
 func (m *mailbox) follow(ctx context.Context, old entry) (entry, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -81,7 +81,7 @@ func (m *mailbox) Fetch(ctx context.Context, items []store.FetchItem, sink func(
 	return nil
 }
 
-// deliver hands an open message to the sink, and closes it.
+// deliver passes an open message to the sink, and closes it.
 func (m *mailbox) deliver(e entry, f vfs.File, it store.FetchItem, sink func(*store.Incoming) error) error {
 	defer f.Close()
 	in := store.Incoming{UID: e.uid, Flags: e.flags}
@@ -139,8 +139,7 @@ func (b *body) Seek(offset int64, whence int) (int64, error) {
 	return pos, err
 }
 
-// addDetails adds to a listing what only the files themselves tell. Messages
-// that have vanished meanwhile are taken out of it.
+// addDetails adds data from the files to a listing. It removes messages that do not exist any more.
 func (m *mailbox) addDetails(ctx context.Context, l *store.Listing, need store.Need, found []entry) error {
 	headers := need.TUIDs || need.MessageIDs
 	if need.TUIDs {
@@ -200,10 +199,10 @@ func (m *mailbox) size(ctx context.Context, e entry) (size int64, ok bool, err e
 	return 0, false, fmt.Errorf("cannot access '%s': another program keeps renaming it", m.pathOf(e))
 }
 
-// readDetails reads the header of a message into the listing; ok is false if it
-// is gone. One that cannot be read has no Message-ID; whoever fetches it will
-// hear why. But not to find a copy that is there means to make it again, so that
-// the search for temporary ids takes no unreadable header.
+// readDetails reads the header of a message into the listing. ok is false if the message is gone. A
+// message that cannot be read has no Message-ID: fetching it reports the error. But if a copy is not
+// found by its temporary id, it is made again. So a listing of temporary ids fails if a header
+// cannot be read.
 func (m *mailbox) readDetails(ctx context.Context, l *store.Listing, need store.Need, e entry, meta *mail.Meta) (ok bool, err error) {
 	e, f, err := m.openMessage(ctx, e)
 	switch {

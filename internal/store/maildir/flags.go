@@ -12,10 +12,9 @@ import (
 	"isync/internal/store"
 )
 
-// withMessage calls do with the message and its present name, until that does
-// not find the file missing; then the message has been renamed by somebody
-// else, and is looked for. It returns store.ErrGone if there is none. m.mu is
-// held.
+// withMessage calls do with the message and its current name. If do finds that the file is missing,
+// another program has renamed the message: withMessage looks for its new name, and calls do again.
+// It returns store.ErrGone if the message does not exist any more. m.mu is held.
 func (m *mailbox) withMessage(ctx context.Context, u mail.UID, do func(e entry) error) error {
 	e, ok, err := m.find(ctx, u)
 	for range maxListings {
@@ -65,8 +64,8 @@ func (m *mailbox) SetFlags(ctx context.Context, changes []store.FlagChange, done
 	return m.error(fatal)
 }
 
-// ofTheDisk reports whether an error is that of a file system, which would fail
-// with the next message just as well, as opposed to that of one message.
+// ofTheDisk reports whether an error concerns the file system, so that the next message would fail
+// as well, rather than one message.
 func ofTheDisk(err error) bool {
 	errno, ok := errors.AsType[syscall.Errno](err)
 	return ok && slices.Contains([]syscall.Errno{
@@ -74,8 +73,7 @@ func ofTheDisk(err error) bool {
 	}, errno)
 }
 
-// changeFlags renames one message. If it gets an entirely new name, it is noted in
-// renamed.
+// changeFlags renames a message. If the message gets an entirely new name, it is added to renamed.
 func (m *mailbox) changeFlags(ctx context.Context, c store.FlagChange, touched *[2]bool, renamed map[mail.UID]string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -29,7 +29,7 @@ import (
 // reason, a failure to write it is not an error. docs/format.md describes it.
 const knownFileName = ".isyncuidmap.names"
 
-// knownName is what is known of a UID, or of a range of those that are gone.
+// knownName is the recorded name of a UID, or a range of UIDs whose messages are gone.
 type knownName struct {
 	first, last mail.UID
 	sum         uint32 // of the name; 0: the messages are permanently gone
@@ -92,16 +92,16 @@ type knownReader struct {
 	top       mail.UID
 }
 
-// maxKnownBuf is the maximum number of bytes that are read at once, and maxKnownSize that
-// for which room is made beforehand.
+// maxKnownBuf is the maximum number of bytes that are read at once. maxKnownSize is the maximum size
+// of the file for which memory is allocated in advance.
 const (
 	maxKnownBuf  = 4 << 10 * recordSize
 	maxKnownSize = 64 << 20
 )
 
-// parseKnown reads the contents of the file, which has about the given size. What follows
-// something that cannot be read, or was written under another UIDVALIDITY, does not count;
-// whole is false then. It fails only if r does.
+// parseKnown parses the contents of the file, which has about the given size. It ignores everything
+// after a batch that is invalid, or has another UIDVALIDITY; whole is false then. It fails only if r
+// fails.
 func parseKnown(r io.Reader, size int64, validity uint32) (list []knownName, whole bool, err error) {
 	size = min(max(size, 0), maxKnownSize)
 	k := knownReader{
@@ -111,7 +111,7 @@ func parseKnown(r io.Reader, size int64, validity uint32) (list []knownName, who
 	for ok := true; ok && err == nil; {
 		before := k
 		if ok, whole, err = k.batch(); !ok {
-			// No record of this batch counts.
+			// Drop all records of this batch.
 			k.list, k.ascending = k.list[:len(before.list)], before.ascending
 		}
 	}
@@ -121,7 +121,7 @@ func parseKnown(r io.Reader, size int64, validity uint32) (list []knownName, who
 	return k.list, whole, err
 }
 
-// batch reads one batch. ok is false if there is none that counts; end: nothing follows.
+// batch reads a batch. ok is false if there is no valid batch. end: the file ends here.
 func (k *knownReader) batch() (ok, end bool, err error) {
 	be := binary.BigEndian
 	head := k.buf[:batchHeader]
@@ -168,7 +168,7 @@ func (k *knownReader) add(b []byte) {
 	}
 }
 
-// settleKnown sorts records, and removes those that others have replaced later.
+// settleKnown sorts records, and removes records that were replaced by later ones.
 func settleKnown(list []knownName) []knownName {
 	slices.SortStableFunc(list, func(a, b knownName) int { return cmp.Compare(a.first, b.first) })
 	out := list[:0]
@@ -183,7 +183,7 @@ func settleKnown(list []knownName) []knownName {
 	return out
 }
 
-// find returns what is known of a UID, nil if nothing is.
+// find returns the record of a UID; nil: there is none.
 func (k *knownNames) find(u mail.UID) *knownName {
 	i, _ := slices.BinarySearchFunc(k.list, u, func(r knownName, u mail.UID) int { return cmp.Compare(r.last, u) })
 	if i < len(k.list) && k.list[i].first <= u {
@@ -192,8 +192,8 @@ func (k *knownNames) find(u mail.UID) *knownName {
 	return nil
 }
 
-// nameSum returns a checksum of the part of a name that stays, whatever happens to
-// its flags and UID. It is not 0.
+// nameSum returns a checksum of the part of a name that does not change with flags and UID. It is not
+// 0.
 func nameSum(name []byte, delim byte) uint32 {
 	at := bytes.IndexByte(name, uidMark[0])
 	if at >= 0 && !bytes.HasPrefix(name[at:], []byte(uidMark)) {
@@ -222,8 +222,8 @@ func (m *mailbox) sumOf(it item) uint32 {
 	return nameSum(m.entries.name(it), m.store.opts.InfoDelimiter)
 }
 
-// isASCII reports whether b has ASCII characters only. It looks at eight of them at a
-// time: there may be millions of names.
+// isASCII reports whether b has only ASCII characters. It tests eight bytes at a time, because there
+// may be millions of names.
 func isASCII(b []byte) bool {
 	const high = 0x8080808080808080
 	for ; len(b) >= 8; b = b[8:] {
@@ -239,8 +239,8 @@ func isASCII(b []byte) bool {
 	return true
 }
 
-// loadKnown reads the file, if it has changed since. If that fails although the file is
-// there, the next try may succeed. m.mu is held.
+// loadKnown reads the file if it has changed. If it returns an error, the file exists, and the next
+// try may succeed. m.mu is held.
 func (m *mailbox) loadKnown() error {
 	path := filepath.Join(m.dir, knownFileName)
 	fi, err := m.store.fs.Stat(path)
@@ -275,15 +275,15 @@ func (m *mailbox) readKnown(path string, size int64) error {
 	return err
 }
 
-// wasRestored tells whether a file looks as if it was copied from elsewhere, such as a
-// backup, with its time: it has changed since it was last written.
+// wasRestored reports whether a file was probably copied together with its time, from a backup for
+// example: its status change time is later than its modification time.
 func wasRestored(fi fs.FileInfo) bool {
 	const writing = 10 * time.Second // how long that may have taken
 	changed, ok := vfs.StatusChange(fi)
 	return ok && changed.Sub(fi.ModTime()) > writing
 }
 
-// noteKnown appends records to the file, whatever it holds. The UIDs are locked.
+// noteKnown appends records to the file. The UIDs are locked.
 func (s *Store) noteKnown(dir string, validity uint32, records []knownName) {
 	f, err := vfs.CreateLike(s.fs, filepath.Join(dir, knownFileName), filepath.Join(dir, uidFileName), os.O_WRONLY|os.O_APPEND)
 	if err != nil {
@@ -323,7 +323,7 @@ func (m *mailbox) rewriteKnown() {
 	}
 }
 
-// isBloated tells whether most of the file is of no use.
+// isBloated reports whether most of the file is outdated.
 func (k *knownNames) isBloated() bool {
 	const slack = 16 << 10
 	size := k.info.Size() - slack
@@ -339,8 +339,8 @@ func (k *knownNames) isBloated() bool {
 	return size > int64(2*recordSize*n)
 }
 
-// anyStranger tells whether a message has a UID that was given to another name, or is
-// that of a message that is gone.
+// anyStranger reports whether a message has a UID that was assigned to another name, or to a message
+// that is gone.
 func (m *mailbox) anyStranger() bool {
 	if m.upto != 0 {
 		return true // perhaps; each message is to be judged
@@ -360,7 +360,7 @@ func (m *mailbox) anyStranger() bool {
 	return false
 }
 
-// verdict is what the known names tell of a message.
+// verdict is the result of comparing a message with the known names.
 type verdict uint8
 
 const (
@@ -370,7 +370,7 @@ const (
 	messageGone
 )
 
-// judge tells whether the UID of a message was given to it.
+// judge reports whether the UID of a message was assigned to it.
 func (m *mailbox) judge(e entry) verdict {
 	k := m.known.find(e.uid)
 	switch {
@@ -398,13 +398,13 @@ func (m *mailbox) forgetGone(paired mail.UIDSet) {
 	}
 }
 
-// anyMissing tells whether the last scan did not find all messages.
+// anyMissing reports whether the last scan did not find all messages.
 func (m *mailbox) anyMissing() bool {
 	return slices.ContainsFunc(m.known.list, func(k knownName) bool { return k.missing })
 }
 
-// openKnown loads the known names for a scan. Those that others have read meanwhile
-// do not tell which messages are permanently gone.
+// openKnown loads the known names for a scan. If another program has changed the file meanwhile, it
+// is not known which messages are permanently gone.
 func (m *mailbox) openKnown() error {
 	if err := m.loadKnown(); err != nil {
 		return err
@@ -471,7 +471,7 @@ func (m *mailbox) saveKnown() {
 	m.known.info = nil // read it again
 }
 
-// noteNew notes the names that UIDs from first on are given to. The UIDs are locked.
+// noteNew records the names that get the UIDs from first on. The UIDs are locked.
 func (m *mailbox) noteNew(validity uint32, first mail.UID, names []string) {
 	records := make([]knownName, len(names))
 	for i, n := range names {

@@ -11,8 +11,8 @@ import (
 	"isync/internal/vfs"
 )
 
-// BoxPath implements store.Local. It fails for names that the layout cannot
-// express, or that would lead elsewhere.
+// BoxPath implements store.Local. It fails for names that the layout cannot represent, or whose path
+// would be outside of the store.
 func (s *Store) BoxPath(box string) (string, error) {
 	dir, err := s.boxPath(box)
 	return dir, s.boxError(box, err)
@@ -36,9 +36,8 @@ func (s *Store) boxPath(box string) (string, error) {
 	return dir, s.opts.Names.check(box, path)
 }
 
-// checkReserved refuses a mailbox if a part of its path, from the base, has the
-// name of a file or directory that a Maildir itself has, or may get, at that
-// place.
+// checkReserved returns an error if a part of the path of a mailbox, after the base, is the name of a
+// file or directory that a Maildir itself may have there.
 func (s *Store) checkReserved(box, path string) error {
 	var folds, known bool
 	for i, part := range strings.Split(strings.Trim(path, "/"), "/") {
@@ -64,7 +63,7 @@ func (s *Store) checkReserved(box, path string) error {
 	return nil
 }
 
-// base returns what the path of a mailbox begins with, whatever its name.
+// base returns the beginning of the paths of all mailboxes.
 func (s *Store) base(parts []string) string {
 	if parts[0] == mail.Inbox || s.opts.SubFolders == SubFoldersMaildirPP {
 		return s.opts.Inbox
@@ -135,16 +134,16 @@ func nameError(reason store.NameReason, box, format string, args ...any) *store.
 	return &store.NameError{Reason: reason, Name: box, Text: fmt.Sprintf(format, args...)}
 }
 
-// ownFiles are what the names of our own files in a Maildir begin with.
+// ownFiles are the prefixes of the names of mbsync's files in a Maildir.
 var ownFiles = []string{".mbsyncstate", ".uidvalidity", ".isyncuidmap"}
 
-// isReserved tells whether a name in a Maildir is that of one of its own
-// directories, or of our files there.
+// isReserved reports whether a name in a Maildir is that of one of its own directories, or of a file
+// of mbsync.
 func isReserved(name string) bool {
 	return isPart(name) || slices.ContainsFunc(ownFiles, func(own string) bool { return strings.HasPrefix(name, own) })
 }
 
-// isPart tells whether a name is that of one of a Maildir's own directories.
+// isPart reports whether a name is that of one of a Maildir's own directories.
 func isPart(name string) bool { return name == "cur" || name == "new" || name == "tmp" }
 
 // SameBox implements store.Aliaser. The directory of one may be a link to that of

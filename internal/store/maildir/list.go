@@ -109,7 +109,7 @@ func (w *walker) visitFound(ctx context.Context) error {
 	return nil
 }
 
-// add adds a mailbox that is there.
+// add adds an existing mailbox.
 func (w *walker) add(name string) {
 	if strings.HasSuffix(name, ".lock") {
 		w.s.warn(event.BoxNameReserved{Box: name})
@@ -118,7 +118,7 @@ func (w *walker) add(name string) {
 	w.boxes = append(w.boxes, store.Box{Name: name})
 }
 
-// isBox tells whether there is a mailbox in dir.
+// isBox reports whether dir is a mailbox.
 func (w *walker) isBox(dir string) (bool, error) {
 	fi, err := w.s.fs.Stat(filepath.Join(dir, "cur"))
 	if isMissing(err) {
@@ -165,7 +165,7 @@ func (s *Store) InboxAmongOthers(context.Context) (bool, error) {
 	return true, nil
 }
 
-// listPath lists what is below Path.
+// listPath lists the mailboxes below Path.
 func (w *walker) listPath() error {
 	dir, prefix := filepath.Split(w.s.opts.Path)
 	if dir == "" {
@@ -207,7 +207,7 @@ func (w *walker) listPath() error {
 	return nil
 }
 
-// visit lists the directory at p, which may be a mailbox, and what is in it.
+// visit lists the directory p, which may be a mailbox, and its contents.
 func (w *walker) visit(p *visit) error {
 	if !utf8.ValidString(p.name) {
 		w.s.warn(event.BoxNameNotUTF8{Path: p.path})
@@ -235,7 +235,7 @@ func (w *walker) visit(p *visit) error {
 	return w.below(p)
 }
 
-// below finds what is in the directory of a mailbox or container.
+// below finds the directories in the directory of a mailbox or container.
 func (w *walker) below(p *visit) error {
 	dir := p.path
 	entries, err := w.s.fs.ReadNames(dir)

@@ -34,18 +34,16 @@ type entry struct {
 
 // mailbox is an open mailbox.
 //
-// Locks are taken in this order: that of .uidvalidity, mu. Under mu nothing of
-// this mailbox is renamed, added, or removed but by its holder, so a listing
-// is disturbed by other programs only.
+// Locks are taken in this order: that of .uidvalidity, then mu. Within this process, only the holder
+// of mu renames, adds or removes files of this mailbox. So only other programs can disturb a listing.
 type mailbox struct {
 	store    *Store
 	name     string
 	dir      string
 	readOnly bool
-	// opened is the mark as of the opening.
+	// opened is the mark when the mailbox was opened.
 	opened string
-	// home are the directories of messages as they were opened; nil: it was not
-	// there.
+	// home are new and cur when the mailbox was opened; nil: the directory did not exist.
 	home [2]fs.FileInfo
 
 	mu      sync.Mutex
@@ -53,11 +51,10 @@ type mailbox struct {
 	uids    uidState  // highest: as far as we know
 	entries entryList // ascending by UID, as last listed
 	listed  [2]listing
-	// complete is the highest UID that cannot turn up any more if it is not in
-	// entries.
+	// complete: a UID up to this one that is not in entries cannot appear any more.
 	complete mail.UID
-	// provisional are the UIDs that unnumbered messages of a read-only mailbox
-	// have been given, by path within the mailbox.
+	// provisional are the UIDs of messages without a UID in a read-only mailbox, by path within
+	// the mailbox.
 	provisional map[string]mail.UID
 	// knowsPairs: topPair is the highest UID of a message that is paired with one of
 	// the other side.
@@ -69,15 +66,15 @@ type mailbox struct {
 	unborn bool
 	// known are the names that UIDs were given to, where they are in names.
 	known knownNames
-	// upto: a message up to this UID that is not in recorded, and whose name is not
-	// known, was brought back after its deletion was propagated; 0: that is not known.
+	// upto: a message up to this UID that is not in recorded, and whose name is not known, came
+	// back after its deletion was propagated; 0: this is not known.
 	upto     mail.UID
 	recorded mail.UIDSet
 	// gone are UIDs of messages that are permanently gone. This is not written yet.
 	gone []mail.UID
 
-	// names are the UIDs of a mailbox that has them in a database; nil: it has
-	// them in the names of files. Which of both does not change.
+	// names are the UIDs of a mailbox with a database; nil: the UIDs are in the names of files.
+	// This does not change while the mailbox is open.
 	names   *uidmap.Map
 	foreign foreignFile
 }
@@ -89,7 +86,7 @@ var (
 	_ store.Filer    = (*mailbox)(nil)
 )
 
-// staleAfter is the age from which on files in tmp are left-overs.
+// staleAfter is the age from which on files in tmp are removed.
 const staleAfter = 24 * time.Hour
 
 // Open implements store.Store.
@@ -171,7 +168,7 @@ func (m *mailbox) openNamed(ctx context.Context) error {
 		defer u.close()
 	}
 	if errors.Is(err, errNoUIDs) {
-		// It may have got a database while we waited.
+		// The mailbox may have been converted to a database in the meantime.
 		sc, _, serr := m.store.scheme(m.dir)
 		switch {
 		case serr != nil:
@@ -201,7 +198,7 @@ func (m *mailbox) openNamed(ctx context.Context) error {
 	return nil
 }
 
-// openReadOnly finds out the UIDVALIDITY without writing anything.
+// openReadOnly reads the UIDVALIDITY without writing anything.
 func (m *mailbox) openReadOnly(ctx context.Context) error {
 	sc, st, err := m.store.scheme(m.dir)
 	switch {
@@ -244,13 +241,12 @@ func (m *mailbox) initUIDs(ctx context.Context, u *uidFile) error {
 	return u.init(uidState{m.store.newValidity(m.dir), highest})
 }
 
-// maxKeptUID bounds the UIDs that are kept with a new UIDVALIDITY, lest an
-// absurd one leaves no numbers to go on with.
+// maxKeptUID is the highest UID that is kept with a new UIDVALIDITY, so that a wrong one does not use
+// up the UIDs.
 const maxKeptUID = 1 << 31
 
-// keepUIDs returns the highest UID that can be kept with a new UIDVALIDITY, and
-// the messages that cannot keep theirs. Their UIDs are cleared in m.entries,
-// which stays sorted.
+// keepUIDs returns the highest UID that can be kept with a new UIDVALIDITY, and the messages that
+// cannot keep their UIDs. It clears these UIDs in m.entries, which stays sorted.
 func (m *mailbox) keepUIDs() (highest mail.UID, ambiguous []entry) {
 	items := m.entries.items
 	drop := make([]bool, len(items))
@@ -276,7 +272,7 @@ func (m *mailbox) keepUIDs() (highest mail.UID, ambiguous []entry) {
 	return highest, ambiguous
 }
 
-// dropUIDs takes the UIDs out of the names of messages.
+// dropUIDs removes the UIDs from the names of messages.
 func (m *mailbox) dropUIDs(entries []entry) error {
 	var touched [2]bool
 	for _, e := range entries {
@@ -295,7 +291,7 @@ func (m *mailbox) dropUIDs(entries []entry) error {
 	return m.syncDirs(touched)
 }
 
-// cleanTmp removes what deliveries have left behind in tmp.
+// cleanTmp removes old files of interrupted deliveries from tmp.
 func (m *mailbox) cleanTmp() error {
 	dir := filepath.Join(m.dir, "tmp")
 	names, err := m.store.fs.ReadNames(dir)
@@ -434,8 +430,8 @@ func (m *mailbox) MessagePath(u mail.UID) string {
 
 func (m *mailbox) pathOf(e entry) string { return m.path(int(e.dir), e.name) }
 
-// syncDirs makes the entries of new and cur durable, where touched. cur comes
-// first: it is where messages move to.
+// syncDirs makes the entries of new and cur durable, if touched. cur comes first, because messages
+// move to it.
 func (m *mailbox) syncDirs(touched [2]bool) error {
 	for _, d := range []int{inCur, inNew} {
 		if touched[d] {
@@ -447,9 +443,8 @@ func (m *mailbox) syncDirs(touched [2]bool) error {
 	return nil
 }
 
-// lockUIDs locks the UIDs of the open mailbox, takes over what others have
-// assigned, and makes sure that it still is the same mailbox. m.mu must not be
-// held.
+// lockUIDs locks the UIDs of the open mailbox, reads the UIDs that other programs have assigned, and
+// checks that it is still the same mailbox. m.mu must not be held.
 func (m *mailbox) lockUIDs(ctx context.Context) (uidKeeper, error) {
 	if m.isMapped() {
 		return m.lockMap(ctx)
@@ -472,11 +467,11 @@ func validityChanged(from, to uint32) error {
 	return fmt.Errorf("UIDVALIDITY changed from %d to %d while the mailbox was open", from, to)
 }
 
-// search returns the index of a UID in m.entries, or where it would be.
+// search returns the index of a UID in m.entries, or the index where it would be inserted.
 func (m *mailbox) search(u mail.UID) (int, bool) { return m.entries.search(u) }
 
-// find returns the message with the UID, listing the mailbox again if it may
-// have turned up since. m.mu is held.
+// find returns the message with the UID. If the message may have appeared since the last listing, find
+// lists the mailbox again. m.mu is held.
 func (m *mailbox) find(ctx context.Context, u mail.UID) (entry, bool, error) {
 	i, ok := m.search(u)
 	if !ok && u > m.complete {
@@ -485,7 +480,7 @@ func (m *mailbox) find(ctx context.Context, u mail.UID) (entry, bool, error) {
 		}
 		i, _ = m.search(u)
 	}
-	// If it was listed again since the last scan, others may have the UID.
+	// If the mailbox was listed since the last scan, several messages may have the UID.
 	for ; i < len(m.entries.items) && m.entries.items[i].uid == u; i++ {
 		e := m.entries.entry(i)
 		if v := m.judge(e); v == sameName || v == nothingKnown {
@@ -495,8 +490,8 @@ func (m *mailbox) find(ctx context.Context, u mail.UID) (entry, bool, error) {
 	return entry{}, false, nil
 }
 
-// findAgain returns where the message went that is not called like old any
-// more. m.mu is held.
+// findAgain returns the current entry of a message that does not have the name of old any more. m.mu is
+// held.
 func (m *mailbox) findAgain(ctx context.Context, old entry) (entry, bool, error) {
 	if e, ok := m.sameAs(old); ok && e != old {
 		return e, true, nil // somebody else here has found it already
@@ -508,7 +503,7 @@ func (m *mailbox) findAgain(ctx context.Context, old entry) (entry, bool, error)
 	if !ok || e != old {
 		return e, ok, nil
 	}
-	// It has not moved. Either it is a symbolic link to nowhere, which is no
+	// It was not renamed. Either it is a symbolic link to a missing file, which is not a
 	// message, or something else was missing.
 	_, err := m.store.fs.Stat(m.pathOf(old))
 	switch {
@@ -520,8 +515,8 @@ func (m *mailbox) findAgain(ctx context.Context, old entry) (entry, bool, error)
 	return entry{}, false, err
 }
 
-// sameAs returns the message in m.entries that has the UID of old, and the same name
-// but for its flags. Another one with that UID has just come from another mailbox.
+// sameAs returns the message in m.entries with the UID of old and the same name except for its flags.
+// A message with that UID and another name has just come from another mailbox.
 func (m *mailbox) sameAs(old entry) (entry, bool) {
 	i, _ := m.search(old.uid)
 	for ; i < len(m.entries.items) && m.entries.items[i].uid == old.uid; i++ {

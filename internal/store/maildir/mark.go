@@ -23,7 +23,7 @@ func (s *Store) Marks(ctx context.Context, boxes []string) ([]string, error) {
 		if err := s.begin(ctx); err != nil {
 			return nil, err
 		}
-		// What is wrong with a mailbox is told when it is opened.
+		// Opening the mailbox reports the error.
 		if dir, err := s.BoxPath(b); err == nil {
 			marks[i], _ = s.mark(dir)
 		}
@@ -31,9 +31,9 @@ func (s *Store) Marks(ctx context.Context, boxes []string) ([]string, error) {
 	return marks, nil
 }
 
-// mark tells the state of a mailbox by the times of its directories, which change
-// with every name in them, and of the files with its UIDs, and by how the names
-// are read. It is "" if something is missing, or has changed just now.
+// mark returns a mark made of the times of the directories, which change with every name in them, of
+// the times of the files with UIDs, and of the settings for names. It is "" if something is missing, or
+// has changed too recently.
 func (s *Store) mark(dir string) (string, error) {
 	now := s.opts.Clock() // before the looks
 	var b strings.Builder

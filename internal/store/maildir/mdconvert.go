@@ -15,25 +15,23 @@ import (
 )
 
 var (
-	// ErrAlready: the UIDs of the mailbox are where they shall be already.
+	// ErrAlready says that the UIDs are in the requested place already.
 	ErrAlready = errors.New("there is nothing to convert")
-	// ErrInUse: another program works with the mailbox.
+	// ErrInUse says that another program is using the mailbox.
 	ErrInUse = errors.New("another program is using the mailbox")
-	// ErrNoUIDs: the mailbox has no UIDs yet.
+	// ErrNoUIDs says that the mailbox has no UIDs yet.
 	ErrNoUIDs = errors.New("no mbsync has given UIDs to the mailbox yet")
 )
 
-// Convert moves the UIDs of the inbox of the store to the other place, and
-// returns how many messages have one: with alt from the names of the files into
-// a database, else from a database (ours, or that of the C program) into the
-// names. UIDVALIDITY and UIDs stay the same. Messages that have no UID get none.
-// The mailbox is locked all the time; if somebody else has locked it that is
-// ErrInUse.
+// Convert moves the UIDs of the inbox of the store to the other place, and returns the number of
+// messages with a UID. With alt, it moves them from the names of the files into a database. Otherwise, it
+// moves them from a database (of this program, or of mbsync 1.5) into the names. UIDVALIDITY and UIDs
+// stay the same. Messages without a UID get none. The mailbox is locked meanwhile. If another program
+// has locked it, Convert returns ErrInUse.
 //
-// One change, of the directory of the mailbox, decides which place counts. All
-// names of files are understood by either before and after that. So whenever it
-// is interrupted the mailbox is as good as before, and another call completes
-// what is left to do; only then, if nothing was left, it returns ErrAlready.
+// A single change of the directory switches from one place to the other. Both before and after it, all
+// names of files are valid. So if Convert is interrupted, the mailbox is usable, and the next call
+// completes the conversion. It returns ErrAlready if there was nothing to do.
 func (s *Store) Convert(ctx context.Context, alt bool) (messages int, err error) {
 	m := &mailbox{store: s, name: mail.Inbox, dir: s.opts.Inbox}
 	if _, err := s.fs.Stat(m.path(inCur, "")); err != nil {
@@ -44,7 +42,7 @@ func (s *Store) Convert(ctx context.Context, alt bool) (messages int, err error)
 	}
 	c := &conversion{m: m, s: s}
 	defer c.unlock()
-	// The scheme must be known to know what to lock.
+	// The scheme determines which files to lock.
 	sc, _, err := s.scheme(m.dir)
 	if err != nil {
 		return 0, err
@@ -63,8 +61,7 @@ func (s *Store) Convert(ctx context.Context, alt bool) (messages int, err error)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	// An earlier run may have been killed before what it did was durable. What
-	// comes now rests on it.
+	// An earlier run may have been killed before its changes were durable.
 	if err := s.syncDir(m.dir); err != nil {
 		return 0, err
 	}
@@ -90,7 +87,7 @@ type conversion struct {
 	messages int
 }
 
-// lock takes all locks there are.
+// lock takes all locks.
 func (c *conversion) lock(sc scheme) error {
 	take := func(f vfs.File) error {
 		err := c.s.fs.Lock(f, false)
@@ -108,7 +105,7 @@ func (c *conversion) lock(sc scheme) error {
 		if err := take(f); err != nil {
 			return err
 		}
-		// If it was replaced, its lock means nothing.
+		// The lock of a replaced file is useless.
 		if ok, err := c.s.isCurrent(f); err != nil || !ok {
 			if err == nil {
 				err = ErrInUse
@@ -131,7 +128,7 @@ func (c *conversion) unlock() {
 	}
 }
 
-// remove removes a file of the mailbox, and tells whether it was there.
+// remove removes a file of the mailbox, and reports whether the file existed.
 func (c *conversion) remove(name string) (bool, error) {
 	err := c.s.fs.Remove(filepath.Join(c.m.dir, name))
 	if isMissing(err) {
@@ -140,7 +137,7 @@ func (c *conversion) remove(name string) (bool, error) {
 	return err == nil, err
 }
 
-// load lists the mailbox, and checks that its UIDs are fit to be moved.
+// load lists the mailbox, and checks that its UIDs can be moved.
 func (c *conversion) load(ctx context.Context) error {
 	m := c.m
 	if err := m.list(ctx); err != nil {
@@ -152,7 +149,7 @@ func (c *conversion) load(ctx context.Context) error {
 	if err := m.vet(ctx, false); err != nil {
 		return err
 	}
-	// In a database messages are told apart by less than their whole names.
+	// The key of a message in the database is only a part of its name.
 	byKey := make(map[string]entry, len(m.entries.items))
 	var problems []string
 	for _, e := range m.entries.all() {
@@ -188,7 +185,7 @@ func (c *conversion) toMap(ctx context.Context) error {
 			names.UIDs[c.s.key(e.name)] = e.uid
 		}
 	}
-	// One of the C program would count for that as soon as .uidvalidity is gone.
+	// mbsync 1.5 would use its own database as soon as .uidvalidity is gone.
 	if err := c.s.setAside(m.dir, uidmap.ForeignName); err != nil {
 		return err
 	}
@@ -209,8 +206,8 @@ func (c *conversion) toMap(ctx context.Context) error {
 	return err
 }
 
-// completeMap does what is left to do after the UIDs are in a database: that of
-// the C program is taken over, and the names get rid of UIDs.
+// completeMap completes the conversion after the UIDs are in a database: it takes over the database of
+// mbsync 1.5, and removes the UIDs from the names.
 func (c *conversion) completeMap(ctx context.Context, sc scheme) error {
 	m := c.m
 	if err := c.db.read(ctx, nil, &m.foreign, false); err != nil {
@@ -227,8 +224,8 @@ func (c *conversion) completeMap(ctx context.Context, sc scheme) error {
 	return err
 }
 
-// toNames moves the UIDs from the database into the names. As long as that is
-// not complete, the database counts.
+// toNames moves the UIDs from the database into the names. The database stays valid until that is
+// complete.
 func (c *conversion) toNames(ctx context.Context) error {
 	m := c.m
 	if err := c.db.read(ctx, nil, &m.foreign, false); err != nil {
@@ -241,7 +238,7 @@ func (c *conversion) toNames(ctx context.Context) error {
 	if err := c.renameAllNumbered(ctx); err != nil {
 		return err
 	}
-	// Also what an earlier run has renamed must be there for good now.
+	// The renames of an earlier run must be durable, too.
 	if err := m.syncDirs([2]bool{true, true}); err != nil {
 		return err
 	}
@@ -255,7 +252,7 @@ func (c *conversion) toNames(ctx context.Context) error {
 	return c.removeMaps()
 }
 
-// completeNames does what is left to do after the UIDs are in the names.
+// completeNames completes the conversion after the UIDs are in the names.
 func (c *conversion) completeNames() error {
 	left := false
 	for _, name := range []string{uidmap.FileName, uidmap.ForeignName} {
@@ -274,7 +271,7 @@ func (c *conversion) completeNames() error {
 	return nil
 }
 
-// removeMaps removes databases that do not count any more, and their lock last.
+// removeMaps removes the outdated databases, and then their lock.
 func (c *conversion) removeMaps() error {
 	for _, name := range []string{uidmap.ForeignName, uidmap.NewName, uidmap.FileName, mapLockName} {
 		if _, err := c.remove(name); err != nil {
@@ -284,7 +281,7 @@ func (c *conversion) removeMaps() error {
 	return c.s.syncDir(c.m.dir)
 }
 
-// convertedName returns the name that a message shall have.
+// convertedName returns the new name of a message.
 func (c *conversion) convertedName(e entry, numbered bool) string {
 	switch {
 	case numbered && e.uid != 0:
@@ -294,7 +291,7 @@ func (c *conversion) convertedName(e entry, numbered bool) string {
 		}
 		return name
 	case numbered:
-		// What looks like a UID is none, but would become one.
+		// The name contains something that looks like a UID, and would become one.
 		name := e.name
 		for {
 			bare := withoutUID(name, c.s.opts.InfoDelimiter)
@@ -313,8 +310,8 @@ func (c *conversion) convertedName(e entry, numbered bool) string {
 	return bare
 }
 
-// renameAllNumbered puts the UIDs into the names. It must get to all of them: a
-// message that lacks its UID would get a new one.
+// renameAllNumbered adds the UIDs to the names. It must rename all messages: a message without its UID
+// would get a new one.
 func (c *conversion) renameAllNumbered(ctx context.Context) error {
 	for range maxListings {
 		moved, _, err := c.rename(ctx, true)
@@ -328,15 +325,15 @@ func (c *conversion) renameAllNumbered(ctx context.Context) error {
 	return errors.New("the mailbox keeps changing while it is being converted")
 }
 
-// renameAll takes the UIDs out of the names. Those of messages that move
-// meanwhile may stay: they mean nothing.
+// renameAll removes the UIDs from the names. UIDs in the names of messages that move meanwhile may
+// stay, since they have no effect.
 func (c *conversion) renameAll(ctx context.Context) (renamed int, err error) {
 	_, renamed, err = c.rename(ctx, false)
 	return renamed, err
 }
 
-// rename gives all messages the names that they shall have, durably. It tells
-// whether one was not there any more.
+// rename durably gives all messages their new names. moved: a message did not have its old name any
+// more.
 func (c *conversion) rename(ctx context.Context, numbered bool) (moved bool, renamed int, err error) {
 	m := c.m
 	var touched [2]bool
@@ -374,13 +371,12 @@ func (c *conversion) rename(ctx context.Context, numbered bool) (moved bool, ren
 	return moved, renamed, err
 }
 
-// guessDelimiter finds out which character is before the flags. Unless it is the
-// one that the store has been told, names would be misunderstood. The mailbox is
-// listed, and understood differently afterwards.
+// guessDelimiter determines the character before the flags. If it is not that of the configuration,
+// names would be parsed in a wrong way. It lists the mailbox, and changes the delimiter of the store.
 func (m *mailbox) guessDelimiter() error {
 	seen := m.delimiters(letters)
 	if len(seen) == 0 {
-		// Flags may be followed by what does not belong there.
+		// Other programs may add characters after the flags.
 		seen = m.delimiters(letters + ":;!, 0123456789")
 	}
 	if len(seen) == 0 || seen[m.store.opts.InfoDelimiter] != "" {

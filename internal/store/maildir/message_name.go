@@ -11,8 +11,8 @@ import (
 // uidMark introduces the UID in a file name. The first one counts.
 const uidMark = ",U="
 
-// uidDigits returns where the digits of the UID are in name; ok is false if
-// there is no mark. There may be no digits.
+// uidDigits returns the position of the digits of the UID in name. ok is false if there is no mark. There
+// may be a mark without digits.
 func uidDigits(name string) (start, end int, ok bool) {
 	start = strings.Index(name, uidMark)
 	if start < 0 {
@@ -26,8 +26,8 @@ func uidDigits(name string) (start, end int, ok bool) {
 	return start, end, true
 }
 
-// nameUID returns the UID in a file name, 0 if there is none. One that is too
-// large is mail.MaxUID.
+// nameUID returns the UID in a file name; 0: there is none. If the number is too large, it returns
+// mail.MaxUID.
 func nameUID(name string) mail.UID {
 	start, end, _ := uidDigits(name)
 	var u uint64
@@ -37,8 +37,8 @@ func nameUID(name string) mail.UID {
 	return mail.UID(u)
 }
 
-// infoAt returns where the flag letters begin in name: after the first delim
-// followed by "2,". ok is false if there is no such thing.
+// infoAt returns the position of the flag letters in name: after the first delim that is followed by
+// "2,". ok is false if there is none.
 func infoAt(name string, delim byte) (start int, ok bool) {
 	for i := 0; ; i++ {
 		n := strings.IndexByte(name[i:], delim)
@@ -52,9 +52,8 @@ func infoAt(name string, delim byte) (start int, ok bool) {
 	}
 }
 
-// nameFlags returns the flags in a file name. Each of their letters counts that
-// comes after the first "2,", as in the C program: other programs leave names
-// such as "1.2.host:2,:2,S" and "1.2.host:2, S".
+// nameFlags returns the flags in a file name: all known letters after the first "2,", as in mbsync
+// 1.5. Other programs leave names such as "1.2.host:2,:2,S" and "1.2.host:2, S".
 func nameFlags(name string, delim byte) mail.Flags {
 	start, _ := infoAt(name, delim)
 	var f mail.Flags
@@ -86,9 +85,8 @@ func splitInfo(name string, delim byte) (base, info string) {
 	return base, info
 }
 
-// foreignLetters returns the letters in the flags of a name that belong to other
-// programs: those that are not ours, up to the first character that is no
-// letter, and small ones also behind that.
+// foreignLetters returns the letters of other programs in the flags of a name: all unknown letters up to
+// the first character that is not a letter, and lower case letters also after it.
 func foreignLetters(info string) string {
 	var letters []byte
 	odd := false
@@ -102,8 +100,8 @@ func foreignLetters(info string) string {
 	return string(letters)
 }
 
-// withFlags returns name with the flags replaced: ours first, in order, then
-// the letters of others. All else after the flags is dropped.
+// withFlags returns name with other flags: the known letters in order, then the letters of other
+// programs. It drops everything else after the flags.
 func withFlags(name string, delim byte, flags mail.Flags) string {
 	base, info := splitInfo(name, delim)
 	b := make([]byte, 0, len(name)+10)
@@ -145,14 +143,14 @@ func withoutUID(name string, delim byte) string {
 	return name[:start] + name[end:]
 }
 
-// baseName returns the part of a name with a UID that stays when flags change.
+// baseName returns the part of a name, with a UID, that does not change with the flags.
 func baseName(name string, delim byte) string {
 	base, _ := splitInfo(name, delim)
 	_, end, _ := uidDigits(base)
 	return base[:end]
 }
 
-// isMessageName tells whether a directory entry can be a message.
+// isMessageName reports whether a directory entry can be a message.
 func isMessageName(name string) bool { return name != "" && name[0] != '.' }
 
 // newName returns a name for a new message; without a UID if that is 0.

@@ -10,8 +10,8 @@ import (
 	"isync/internal/mail"
 )
 
-// unnumbered takes the messages that have no UID out of m.entries and returns
-// them in the order of their arrival. What is not a file is left out.
+// unnumbered removes the messages without a UID from m.entries, and returns them in the order of their
+// arrival. It leaves out entries that are not files.
 func (m *mailbox) unnumbered() ([]entry, error) {
 	n := 0
 	for n < len(m.entries.items) && m.entries.items[n].uid == 0 {
@@ -107,8 +107,8 @@ func (m *mailbox) number(ctx context.Context, u uidKeeper) error {
 	return nil // those that keep moving get their UIDs next time
 }
 
-// assign renames messages to carry UIDs from next on. It tells whether one was
-// not there any more.
+// assign adds UIDs from next on to the names of messages. moved: a message did not have its name any
+// more.
 func (m *mailbox) assign(ctx context.Context, found []entry, next mail.UID) (moved bool, err error) {
 	var touched [2]bool
 	for _, e := range found {
@@ -148,9 +148,8 @@ func (m *mailbox) assign(ctx context.Context, found []entry, next mail.UID) (mov
 	return moved, err
 }
 
-// numberProvisionally gives the UIDs that number would give, but writes
-// nothing. They stay the same as long as the mailbox is open
-// and the message keeps its name.
+// numberProvisionally assigns the same UIDs as number, but writes nothing. A UID stays the same while the
+// mailbox is open and the message keeps its name.
 func (m *mailbox) numberProvisionally() error {
 	found, err := m.unnumbered()
 	if err == nil && m.isMapped() {

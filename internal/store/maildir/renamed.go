@@ -48,8 +48,8 @@ func (s *Store) FindRenamed(ctx context.Context, box string, was store.LastKnown
 	return out, nil
 }
 
-// void returns the directory above the mailbox in dir if it is empty, as one is where no
-// file system is mounted; or the directory of all mailboxes if that does not even exist.
+// void returns the directory above the mailbox in dir if it is empty, like a directory where no file
+// system is mounted; or the directory of all mailboxes if that does not exist.
 func (s *Store) void(dir, box string) string {
 	for _, d := range []string{filepath.Dir(dir), s.root(box)} {
 		entries, err := s.fs.ReadNames(d)
@@ -60,7 +60,7 @@ func (s *Store) void(dir, box string) string {
 	return ""
 }
 
-// root returns the directory that all mailboxes are in which are named like this one.
+// root returns the directory that contains the mailbox and all others with similar names.
 func (s *Store) root(box string) string {
 	base := s.base(strings.Split(box, "/"))
 	if base == s.opts.Inbox {

@@ -18,23 +18,21 @@ import (
 // listing describes when a directory was listed.
 type listing struct {
 	info fs.FileInfo // of the directory, just before; nil: not listed yet
-	// trusted: a change since would have given the directory another time.
+	// trusted: any later change gives the directory another time.
 	trusted bool
 }
 
-// same tells whether the directory is still as it was when listed, as far as
-// its times tell.
+// same reports whether the directory has the same times as when it was listed.
 func (l listing) same(now fs.FileInfo) bool {
 	return l.info != nil && vfs.SameFile(l.info, now) &&
 		vfs.ChangeTime(l.info).Equal(vfs.ChangeTime(now)) && l.info.ModTime().Equal(now.ModTime())
 }
 
 const (
-	// tick is how far the time stamps of a file system lag behind the clock at
-	// most: one timer tick of a slow kernel.
+	// tick is the maximum time by which time stamps of a file system are behind the clock: one
+	// timer tick of a slow kernel.
 	tick = 11 * time.Millisecond
-	// maxListings is how often a directory that changes while it is being
-	// listed is listed again.
+	// maxListings is how often a directory is listed again because it has changed meanwhile.
 	maxListings = 50
 )
 
@@ -44,8 +42,7 @@ const (
 func (m *mailbox) list(ctx context.Context) (err error) {
 	defer func() {
 		if err != nil {
-			// What was listed in part must never be taken for the whole: what is not
-			// in it would look deleted.
+			// An incomplete listing must never be used: the other messages would look deleted.
 			m.listed = [2]listing{}
 		}
 	}()
@@ -74,7 +71,7 @@ func (m *mailbox) list(ctx context.Context) (err error) {
 
 // finishList sorts m.entries after listing.
 func (m *mailbox) finishList(ctx context.Context, changed bool) error {
-	// What was listed too shortly after a change is good for this time only.
+	// A listing too soon after a change may be used only once.
 	for d := range m.listed {
 		if !m.listed[d].trusted {
 			m.listed[d].info = nil
@@ -111,7 +108,7 @@ func (m *mailbox) stale() ([]int, error) {
 		fi, err := m.store.fs.Stat(m.path(d, ""))
 		switch {
 		case err == nil:
-			// In another one everything looks deleted.
+			// If the directory was replaced, all messages would look deleted.
 			if err := m.isHome(d, fi); err != nil {
 				return nil, err
 			}
@@ -137,8 +134,8 @@ func (m *mailbox) dropDir(d int) {
 	m.entries.removeIf(func(e item) bool { return int(e.dir) == d })
 }
 
-// listDir reads one of the directories into m.entries, after stale has noted
-// its times. fresh tells that nobody but us can have been there.
+// listDir reads one of the directories into m.entries, after stale has noted its times. fresh: no other
+// program has used the directory yet.
 func (m *mailbox) listDir(ctx context.Context, d int, fresh bool) error {
 	trusted, err := m.settle(ctx, m.listed[d].info, fresh)
 	if err != nil {
@@ -171,15 +168,14 @@ func (m *mailbox) listDir(ctx context.Context, d int, fresh bool) error {
 	return nil
 }
 
-// settle waits until any further change of a directory is certain to give it
-// another time. It returns false if that is not so, because waiting was not
-// allowed (or, for a fresh directory, not worth while).
+// settle waits until any further change of a directory certainly gives it another time. It returns false
+// if that is not certain, because waiting was not allowed (or, for a fresh directory, is not needed).
 func (m *mailbox) settle(ctx context.Context, dir fs.FileInfo, fresh bool) (bool, error) {
 	changed := vfs.ChangeTime(dir)
 	now := m.store.opts.Clock()
 	wait := changed.Add(tick).Sub(now)
 	if changed.Nanosecond() == 0 {
-		// A file system that counts whole seconds, to all appearance.
+		// Probably a file system with a resolution of one second.
 		wait = changed.Add(time.Second + tick).Sub(now)
 	}
 	if wait <= 0 {
@@ -189,8 +185,7 @@ func (m *mailbox) settle(ctx context.Context, dir fs.FileInfo, fresh bool) (bool
 		return false, nil
 	}
 	if wait > tick {
-		// Longer than that only by a clock that is ahead of ours, which
-		// no waiting helps against.
+		// A longer wait is only due to a clock that is ahead of ours, and would not help.
 		wait = min(wait, time.Second+tick)
 		m.store.notice(event.WaitingForChanges{Box: m.name, Wait: wait})
 	}
@@ -204,7 +199,7 @@ func (m *mailbox) Prepare(ctx context.Context) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	// If it fails now, the scan tries again, and tells if it fails then.
+	// If it fails, the scan tries again, and returns the error if it fails again.
 	_ = m.list(ctx)
 }
 
@@ -224,9 +219,8 @@ func (m *mailbox) Scan(ctx context.Context, need store.Need) (*store.Listing, er
 	return l, nil
 }
 
-// scan lists the mailbox, numbers what has no UID, and puts the messages that
-// are needed into l. It returns those of which more must be known than their names
-// tell.
+// scan lists the mailbox, gives UIDs to messages without one, and adds the needed messages to l. It
+// returns the messages whose files must be read.
 func (m *mailbox) scan(ctx context.Context, need store.Need, l *store.Listing) ([]entry, error) {
 	var u uidKeeper
 	if !m.readOnly {
@@ -278,7 +272,7 @@ func (m *mailbox) scan(ctx context.Context, need store.Need, l *store.Listing) (
 	return found, nil
 }
 
-// duplicates tells whether any UID is used more than once.
+// duplicates reports whether a UID is used more than once.
 func (m *mailbox) duplicates() bool {
 	items := m.entries.items
 	for i := 1; i < len(items); i++ {
@@ -292,8 +286,7 @@ func (m *mailbox) duplicates() bool {
 // short returns the path of a message within the mailbox.
 func (m *mailbox) short(e entry) string { return filepath.Join(subDirs[e.dir], e.name) }
 
-// halfMoved tells whether a and b, which have the same UID, are the old and the
-// new name of one file.
+// halfMoved reports whether a and b, which have the same UID, are the old and the new name of one file.
 func (m *mailbox) halfMoved(a, b entry) (bool, error) {
 	if a.dir == b.dir || !m.sameMessage(a.name, b.name) {
 		return false, nil
@@ -311,8 +304,7 @@ func (m *mailbox) halfMoved(a, b entry) (bool, error) {
 	return false, err
 }
 
-// sameMessage tells whether two names with the same UID differ in what changes
-// when flags do, at most.
+// sameMessage reports whether two names with the same UID differ only in their flags.
 func (m *mailbox) sameMessage(a, b string) bool {
 	if m.isMapped() {
 		return m.store.key(a) == m.store.key(b)
@@ -337,7 +329,7 @@ func (m *mailbox) finishMoves(old []entry) error {
 		err = nil
 		done[e], moved[e.uid] = true, true
 	}
-	// Of others the names need not be compared.
+	// Names of other messages need not be compared.
 	m.entries.removeIf(func(it item) bool { return moved[it.uid] && done[m.entries.entryOf(it)] })
 	if err != nil {
 		return err

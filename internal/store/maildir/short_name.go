@@ -7,8 +7,8 @@ import (
 	"isync/internal/mail"
 )
 
-// shortName returns a new name for a message whose name has no room for its UID or
-// its flags. It keeps the time of arrival and the letters of other programs.
+// shortName returns a new name for a message whose name would be too long with its UID or flags. It keeps
+// the time of arrival and the letters of other programs.
 func (s *Store) shortName(name string, u mail.UID, flags mail.Flags) string {
 	_, info := splitInfo(name, s.opts.InfoDelimiter)
 	seconds := s.opts.Clock().Unix()
@@ -19,8 +19,8 @@ func (s *Store) shortName(name string, u mail.UID, flags mail.Flags) string {
 	return s.newNameAt(seconds, u, flags) + foreignLetters(info)
 }
 
-// shorter returns a name for a message whose name has no room for the UID or the given
-// flags. With a database, the beginning of the name is the key, and stays.
+// shorter returns a name for a message whose name would be too long with the UID or the given flags. With
+// a database, the beginning of the name is the key, and is kept.
 func (m *mailbox) shorter(e entry, flags mail.Flags) string {
 	if !m.isMapped() {
 		return m.store.shortName(e.name, e.uid, flags)

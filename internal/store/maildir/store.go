@@ -1,5 +1,5 @@
-// Package maildir keeps mailboxes as Maildir trees: one file per message, the
-// flags in its name, and a UID in its name too.
+// Package maildir stores mailboxes as Maildir trees: one file per message, with its flags and its UID in
+// the name.
 //
 // A mailbox is a directory with the sub-directories cur, new, and tmp; the
 // presence of cur is what makes it one. A file name is
@@ -45,7 +45,7 @@ import (
 	"isync/internal/vfs"
 )
 
-// SubFolders tells how mailboxes within mailboxes are laid out.
+// SubFolders is the layout of mailboxes within mailboxes.
 type SubFolders uint8
 
 // The layouts. "top/sub" and "INBOX/sub" are, in this order:
@@ -60,8 +60,8 @@ const (
 type Options struct {
 	// Name is the store's name in the configuration.
 	Name string
-	// Path is put before the names of all mailboxes but INBOX and its children,
-	// as it is: it usually ends in "/", but may also end in a name prefix.
+	// Path is the prefix of the paths of all mailboxes except INBOX and its children. It usually
+	// ends with "/", but may also end with the beginning of a name.
 	Path string
 	// Inbox is the directory of INBOX.
 	Inbox string
@@ -72,19 +72,19 @@ type Options struct {
 	// Names are the rules for the names of files, by default those of the
 	// operating system.
 	Names *NameRules
-	// AltMap asks for UIDs in a database instead of the names, in mailboxes that
-	// have no UIDs yet.
+	// AltMap stores the UIDs of mailboxes that have no UIDs yet in a database instead of in the
+	// names.
 	AltMap bool
-	// FSync makes everything durable before it is reported as done.
+	// FSync makes each change durable before it is reported as done.
 	FSync bool
 
 	// FS is the file system, by default that of the operating system.
 	FS vfs.FS
-	// Clock tells the time, by default time.Now. It must not lag behind the
-	// clock that the file system uses.
+	// Clock returns the time, by default time.Now. It must not be behind the clock of the file
+	// system.
 	Clock func() time.Time
-	// Host and Pid go into the names of messages; by default they are those of
-	// this machine and process. Host is cut at its first dot.
+	// Host and Pid are used in the names of messages. By default, they are those of this machine
+	// and process. Host is cut at its first dot.
 	Host string
 	Pid  int
 
@@ -96,8 +96,8 @@ type Options struct {
 	// does not report; 0: DefaultLocalPoll.
 	LocalPoll time.Duration
 
-	// NoDelay: do not wait until changes of a directory are certain to be seen
-	// (a control for tests).
+	// NoDelay: do not wait until further changes of a directory certainly change its times (a
+	// control for tests).
 	NoDelay bool
 	// NoUIDs: do not report the UIDs of stored messages (a control for tests).
 	NoUIDs bool
@@ -123,7 +123,7 @@ var (
 	_ store.Folder = (*Store)(nil)
 )
 
-// New returns the store. It looks at nothing yet.
+// New returns the store. It does not access the file system yet.
 func New(o Options) (*Store, error) {
 	s := &Store{opts: o, fs: o.FS, runFacts: newRunFacts()}
 	switch {
@@ -158,7 +158,7 @@ func New(o Options) (*Store, error) {
 		s.opts.Pid = os.Getpid()
 	}
 	if o.Host == "" {
-		// Without one the names still are unique on this machine.
+		// Without a host name, the names are still unique on this machine.
 		o.Host, _ = os.Hostname()
 	}
 	s.host = cleanHost(o.Host)
@@ -213,8 +213,7 @@ func (s *Store) begin(ctx context.Context) error {
 
 func (s *Store) storeError(err error) error { return &store.StoreError{Store: s.opts.Name, Err: err} }
 
-// boxError wraps what makes a mailbox unusable; the end of a context is passed
-// through.
+// boxError wraps an error that makes a mailbox unusable. It does not wrap the end of a context.
 func (s *Store) boxError(box string, err error) error {
 	var be *store.BoxError
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &be) {
@@ -245,7 +244,7 @@ func (s *Store) warn(f event.Fact) {
 	}
 }
 
-// syncDir makes the entries of a directory durable if that is wanted.
+// syncDir makes the entries of a directory durable if FSync is set.
 func (s *Store) syncDir(dir string) error {
 	if !s.opts.FSync {
 		return nil
@@ -270,7 +269,7 @@ func (s *Store) Create(ctx context.Context, box string) error {
 	if err != nil && !isNew {
 		return s.boxError(box, fmt.Errorf("cannot create mailbox: %w", err))
 	}
-	// Last comes cur, which makes it a mailbox.
+	// cur comes last, because it makes the directory a mailbox.
 	for _, sub := range []string{"tmp", "new", "cur"} {
 		if err := vfs.MkdirAllShared(s.fs, filepath.Join(dir, sub), s.opts.FSync); err != nil {
 			return s.boxError(box, fmt.Errorf("cannot create mailbox: %w", err))
@@ -284,8 +283,7 @@ func (s *Store) Create(ctx context.Context, box string) error {
 	return nil
 }
 
-// isCreated tells whether this Store has made the mailbox in dir itself, and it
-// was not scanned since.
+// isCreated reports whether this Store has created the mailbox in dir, and has not scanned it since.
 func (s *Store) isCreated(dir string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -299,8 +297,7 @@ func (s *Store) scanned(dir string) {
 	delete(s.created, dir)
 }
 
-// Delete implements store.Store. What else there is in the directory of the
-// mailbox is left alone.
+// Delete implements store.Store. It leaves other files in the directory of the mailbox alone.
 func (s *Store) Delete(ctx context.Context, box string) error {
 	if err := s.begin(ctx); err != nil {
 		return err
@@ -319,8 +316,8 @@ func (s *Store) deleteBox(dir string) error {
 	if _, st, err := s.scheme(dir); err == nil {
 		s.noteValidity(dir, st.validity) // for when it is made again at once
 	}
-	// Directories that are not empty refuse to go, so no message can be lost,
-	// whoever delivers meanwhile.
+	// A directory that is not empty cannot be removed. So no message is lost, even if one is
+	// delivered meanwhile.
 	for _, sub := range []string{"new", "cur"} {
 		err := s.fs.Remove(filepath.Join(dir, sub))
 		if err == nil || isMissing(err) {
@@ -338,7 +335,7 @@ func (s *Store) deleteBox(dir string) error {
 	if err != nil && !isMissing(err) {
 		return err
 	}
-	// The database of the C program must not be there without ours.
+	// The database of mbsync 1.5 must not exist without that of this program.
 	foreign := filepath.Join(dir, uidmap.ForeignName)
 	if err := s.fs.Remove(foreign); err == nil {
 		err = s.syncDir(dir)
@@ -360,12 +357,12 @@ func (s *Store) deleteBox(dir string) error {
 	if err := s.syncDir(dir); err != nil {
 		return err
 	}
-	// Sub-folders, or other things, may still be in there.
+	// The directory may contain sub-folders or other files.
 	if err := s.fs.Remove(dir); err == nil {
 		return s.syncDir(filepath.Dir(dir))
 	}
 	return nil
 }
 
-// isMissing tells whether a file is missing, or its directory.
+// isMissing reports whether a file is missing, or its directory.
 func isMissing(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNotDir) }

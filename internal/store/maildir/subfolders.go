@@ -32,7 +32,7 @@ func (s *Store) style() (SubFolders, error) {
 		return s.found.style, nil
 	}
 	if s.opts.Path != "" && filepath.Dir(s.opts.Path+"x") == s.opts.Inbox {
-		// A directory in there could be next to INBOX or within INBOX.
+		// A directory in it could be next to INBOX or within INBOX.
 		err := nameError(store.NameNested, "", "the store does not specify a SubFolders style, which cannot be detected because Path is the directory of Inbox")
 		err.Style = "Verbatim"
 		return SubFoldersUnset, err
@@ -63,7 +63,7 @@ func (s *Store) style() (SubFolders, error) {
 // styleSigns looks for mailboxes within others.
 type styleSigns struct {
 	s *Store
-	// plain and dotted are such mailboxes, the first of either layout; "": none.
+	// plain and dotted are the first such mailboxes of either layout; "": none.
 	plain, dotted string
 	seen          map[string]bool // directories, by identity
 }
@@ -93,8 +93,8 @@ func (l *styleSigns) look() error {
 	return nil
 }
 
-// below looks at what is in a directory, which is at the given depth and reached
-// through names without a dot (plain), with one (dotted), or both.
+// below examines the contents of a directory at the given depth. The names on the way to it have no dot
+// (plain), a dot (dotted), or both.
 func (l *styleSigns) below(dir string, depth int, plain, dotted bool) error {
 	if l.plain != "" && l.dotted != "" {
 		return nil

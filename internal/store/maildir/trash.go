@@ -12,10 +12,9 @@ import (
 	"isync/internal/store"
 )
 
-// Trash implements store.Trasher. Messages that are not marked as deleted stay;
-// they count as gone from those that are to be removed. The others are moved; they lose their UID, and
-// the mark of deletion. If the trash is on another file system they are copied,
-// and still must be removed.
+// Trash implements store.Trasher. It moves messages that are marked as deleted, and removes their UIDs and
+// the marks. If the trash is on another file system, it copies them, and they must still be removed.
+// It leaves other messages alone, and completes them with ErrGone.
 func (m *mailbox) Trash(ctx context.Context, uids []mail.UID, trash string, done func(int, error)) error {
 	if err := m.begin(ctx, true); err != nil {
 		return err
@@ -52,7 +51,7 @@ func (m *mailbox) Trash(ctx context.Context, uids []mail.UID, trash string, done
 		results[n] = err
 	}
 	fatal = cmp.Or(fatal, m.noteGone(ctx, moved))
-	// The trash first: a message must not be gone before it is there.
+	// The trash is flushed first, so that the message is always in one of the mailboxes.
 	err = bin.syncDirs(to)
 	if serr := m.syncDirs(from); err == nil {
 		err = serr
@@ -67,15 +66,15 @@ func (m *mailbox) Trash(ctx context.Context, uids []mail.UID, trash string, done
 	return m.error(fatal)
 }
 
-// trashOne moves one message to the trash, and notes which directories were
-// changed. If it had to be copied, moved is false.
+// trashOne moves a message to the trash, and notes which directories were changed. If it was copied,
+// moved is false.
 func (m *mailbox) trashOne(ctx context.Context, u mail.UID, bin *mailbox, from, to *[2]bool) (moved bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	err = m.withMessage(ctx, u, func(e entry) error {
 		if !e.flags.Has(mail.FlagDeleted) {
-			// Somebody wants to keep it. The mark is in the name: if there is a
-			// file of the name that we know, it is still marked.
+			// It is not marked any more. The mark is a part of the name, so a file with the
+			// listed name is still marked.
 			return store.ErrGone
 		}
 		target := e
@@ -97,8 +96,7 @@ func (m *mailbox) trashOne(ctx context.Context, u mail.UID, bin *mailbox, from, 
 	return moved, err
 }
 
-// trashName returns a fresh name for a message with the given flags, and those
-// of others that it has.
+// trashName returns a new name for a message with the given flags, and the letters of other programs.
 func (m *mailbox) trashName(e entry, flags mail.Flags) string {
 	delim := m.store.opts.InfoDelimiter
 	_, info := splitInfo(e.name, delim)

@@ -14,14 +14,13 @@ import (
 	"isync/internal/vfs"
 )
 
-// faults are what is wrong with the UIDs of a mailbox.
+// faults are the errors in the UIDs of a mailbox.
 type faults struct {
 	problems []string // that nothing can be done about
-	// halfMoved are names of files that have another one, which a power cut in the
-	// middle of a move has left.
+	// halfMoved are old names of files that a power cut has left with two names.
 	halfMoved []entry
-	// misplaced are messages with a UID that is another message's, or was never
-	// assigned in this mailbox. They get new ones.
+	// misplaced are messages with the UID of another message, or with a UID that was never
+	// assigned in this mailbox. They get new UIDs.
 	misplaced []misplaced
 }
 
@@ -30,9 +29,9 @@ type misplaced struct {
 	why string
 }
 
-// vet checks that every UID is used once and was assigned. With mend, the UIDs of
-// messages that came with one that is not theirs are removed, so that they get new
-// ones. m.mu is held, and (but read-only) the lock of the UIDs.
+// vet checks that every UID is used once and was assigned. With mend, it removes the UIDs of misplaced
+// messages, so that they get new ones. m.mu is held, and the lock of the UIDs unless the mailbox is
+// read-only.
 func (m *mailbox) vet(ctx context.Context, mend bool) error {
 	for again := false; ; again = true {
 		f, err := m.faults(mend)
@@ -51,8 +50,8 @@ func (m *mailbox) vet(ctx context.Context, mend bool) error {
 		case len(f.problems) == 0 && again:
 			return m.expel(ctx, f.misplaced)
 		}
-		// Messages that are moved during the listing can be seen twice, were
-		// it not for the times of the directories. Do not rely on these only.
+		// A message that is moved during the listing could be listed twice. The times of the
+		// directories should prevent that, but list again to be sure.
 		m.listed = [2]listing{}
 		if err := m.list(ctx); err != nil {
 			return err
@@ -98,8 +97,7 @@ func describe(problems []string) error {
 	return errors.New(strings.Join(problems, "; ") + more)
 }
 
-// faults looks for wrong UIDs. With mend, those are told apart about which something
-// can be done.
+// faults looks for wrong UIDs. With mend, it returns separately those that can be corrected.
 func (m *mailbox) faults(mend bool) (f faults, err error) {
 	items := m.entries.items
 	if n := len(items); n == 0 || items[n-1].uid <= m.uids.highest && !m.duplicates() && (!mend || !m.anyStranger()) {
@@ -110,7 +108,7 @@ func (m *mailbox) faults(mend bool) (f faults, err error) {
 		for to < len(items) && items[to].uid == items[from].uid {
 			to++
 		}
-		// Whose names are looked at only if something is wrong with them.
+		// Compare names only if the UIDs have an error.
 		if u := items[from].uid; u != 0 && (mend || u > m.uids.highest || to-from > 1) {
 			err = m.faultsOf(from, to, mend, &f)
 		}
@@ -119,8 +117,7 @@ func (m *mailbox) faults(mend bool) (f faults, err error) {
 	return f, err
 }
 
-// faultsOf looks at the messages from m.entries.items[from:to], which have the same
-// UID.
+// faultsOf examines the messages in m.entries.items[from:to], which have the same UID.
 func (m *mailbox) faultsOf(from, to int, mend bool, f *faults) error {
 	group := make([]entry, 0, to-from)
 	for i := from; i < to; i++ {
@@ -151,7 +148,7 @@ func (m *mailbox) faultsOf(from, to int, mend bool, f *faults) error {
 			switch {
 			case assigned:
 			case m.readOnly && mend && len(group) == 1 && uid <= m.topPair:
-				// Whoever has opened the mailbox compares the messages.
+				// The user of the mailbox compares the messages.
 			case m.readOnly && mend && m.topPair > m.uids.highest:
 				f.misplaced = append(f.misplaced, misplaced{e, fmt.Sprintf("UID %d was not assigned in this mailbox", uid)})
 			case mend && m.knowsPairs && m.topPair <= m.uids.highest:
@@ -185,9 +182,8 @@ func (m *mailbox) faultsOf(from, to int, mend bool, f *faults) error {
 	return nil
 }
 
-// settled is how long before the state was written a message must have had its name
-// to have been there when the mailbox was listed for it. No run takes that long
-// between the two, unless something is badly wrong.
+// settled is the time that a message must have had its name before the state was written, to be sure
+// that it existed when the mailbox was listed. No run takes that long between listing and writing.
 const settled = time.Hour
 
 // keeper returns which of the messages with the same UID keeps it: the one for whose name
@@ -223,9 +219,9 @@ func (m *mailbox) keeper(group []entry) (keeper entry, ok bool, err error) {
 	return entry{}, false, nil
 }
 
-// original returns the oldest of several messages that differ at most in their flags:
-// a restored backup has brought back earlier names of messages. If
-// their sizes differ, they are not the same, and ok is false.
+// original returns the oldest of several messages that differ only in their flags. Restoring a backup
+// brings back earlier names of messages. If their sizes differ, they are not the same message, and ok is
+// false.
 func (m *mailbox) original(same []entry) (keeper entry, ok bool, err error) {
 	switch len(same) {
 	case 0:
@@ -259,7 +255,7 @@ type look struct {
 	size    int64
 }
 
-// looks returns the attributes of those files of messages that can be accessed.
+// looks returns the attributes of the files that can be accessed.
 func (m *mailbox) looks(entries []entry) (map[entry]look, error) {
 	out := make(map[entry]look, len(entries))
 	for _, e := range entries {
@@ -276,7 +272,7 @@ func (m *mailbox) looks(entries []entry) (map[entry]look, error) {
 	return out, nil
 }
 
-// tooHigh tells of a UID that was not assigned.
+// tooHigh describes a UID that was not assigned.
 func (m *mailbox) tooHigh(e entry) string {
 	text := fmt.Sprintf("UID %d of '%s' is above the highest assigned UID %d", e.uid, m.short(e), m.uids.highest)
 	if m.topPair > m.uids.highest {
@@ -321,7 +317,7 @@ func (m *mailbox) recallNamed(ctx context.Context, known func() store.Paired) er
 		m.topPair = max(m.topPair, r.Last)
 	}
 	if m.readOnly {
-		// New ones must be above those that the pairs have.
+		// New UIDs must be higher than those of the pairs.
 		m.provisional, m.listed = nil, [2]listing{}
 	}
 	return nil

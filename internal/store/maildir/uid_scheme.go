@@ -12,40 +12,38 @@ import (
 	"isync/internal/vfs"
 )
 
-// scheme is where a mailbox keeps its UIDs. What is there counts, not what the
-// configuration asks for: that is for mailboxes without UIDs only.
+// scheme is the place where the UIDs of a mailbox are stored. The existing files determine it. The
+// configuration applies only to mailboxes without UIDs.
 type scheme uint8
 
 const (
-	// schemeNone: nowhere yet.
+	// schemeNone: the mailbox has no UIDs yet.
 	schemeNone scheme = iota
-	// schemeNames: in the names of the files; .uidvalidity is there. What else
-	// is there does not count.
+	// schemeNames: in the names of the files. .uidvalidity exists, and other files are ignored.
 	schemeNames
-	// schemeMap: in our database.
+	// schemeMap: in the database of this program.
 	schemeMap
-	// schemeForeign: in the database of the C program, which we take over.
+	// schemeForeign: in the database of mbsync 1.5, which is taken over.
 	schemeForeign
 )
 
-// errConverted: the mailbox has got another scheme while we waited for its lock.
+// errConverted says that the mailbox was converted to another scheme during the wait for its lock.
 var errConverted = errors.New("the mailbox was converted to another UID scheme meanwhile")
 
 // ErrMapLost: the database with the UIDs of a mailbox no longer exists while the
 // mailbox was open.
 var ErrMapLost = errors.New("the file with the UIDs of the mailbox no longer exists")
 
-// ForkedError: there are two databases with the UIDs of a mailbox, ours, and one
-// that the C program has made, or used, after ours had become the valid one.
-// Nothing was changed.
+// ForkedError says that a mailbox has two databases with UIDs: that of this program, and one that mbsync
+// 1.5 has created or changed afterwards. Nothing was changed.
 type ForkedError struct{ Ours, Other string }
 
 func (e *ForkedError) Error() string {
 	return fmt.Sprintf("both '%s' and '%s' claim to have the UIDs of this mailbox", e.Ours, filepath.Base(e.Other))
 }
 
-// scheme finds out where the UIDs of the mailbox in dir are. The state is known
-// with schemeNames only.
+// scheme determines where the UIDs of the mailbox in dir are stored. It returns the state only with
+// schemeNames.
 func (s *Store) scheme(dir string) (scheme, uidState, error) {
 	st, err := s.readUIDs(dir)
 	switch {
@@ -69,19 +67,17 @@ func (s *Store) scheme(dir string) (scheme, uidState, error) {
 	return schemeNone, st, nil
 }
 
-// isMapped tells whether the UIDs of a mailbox in that scheme are, or will be, in
-// a database.
+// isMapped reports whether the UIDs of a mailbox with that scheme are, or will be, in a database.
 func (s *Store) isMapped(sc scheme) bool {
 	return sc == schemeMap || sc == schemeForeign || sc == schemeNone && s.opts.AltMap
 }
 
-// oldSuffix is what the names of outdated databases end in.
+// oldSuffix is the suffix of the names of outdated databases.
 const oldSuffix = ".old"
 
-// setAside takes an outdated database out of the way, durably, if it is there. A
-// database of ours is that as soon as the UIDs are in the names of files; it must
-// not count again if .uidvalidity gets lost. For one of the C program see
-// mapFile.update.
+// setAside durably renames an outdated database, if it exists. The database of this program is outdated
+// as soon as the UIDs are in the names of files. It must not become valid again if .uidvalidity gets
+// lost. For the database of mbsync 1.5, see mapFile.update.
 func (s *Store) setAside(dir, name string) error {
 	path := filepath.Join(dir, name)
 	if _, err := s.fs.Stat(path); err != nil {
@@ -90,7 +86,7 @@ func (s *Store) setAside(dir, name string) error {
 		}
 		return err
 	}
-	// Nor must it go if what outdates it might, after a power cut.
+	// The change that outdates it must be durable first.
 	if err := s.syncDir(dir); err != nil {
 		return err
 	}
@@ -101,8 +97,8 @@ func (s *Store) setAside(dir, name string) error {
 	return s.syncDir(dir)
 }
 
-// replaceUIDFile makes .uidvalidity one with the given contents, durably and in
-// one step. Locks of the previous one mean nothing any more.
+// replaceUIDFile durably replaces .uidvalidity by a file with the given contents. Locks of the old file
+// have no effect any more.
 func (s *Store) replaceUIDFile(dir string, contents []byte) error {
 	tmp := filepath.Join(dir, uidFileName+".tmp")
 	err := s.writeFile(tmp, contents)
@@ -131,13 +127,13 @@ func (s *Store) writeFile(path string, contents []byte) error {
 	return err
 }
 
-// isOurs tells whether a name in the directory of a mailbox is that of a file to
-// keep UIDs in, which is no sub-folder.
+// isOurs reports whether a name in the directory of a mailbox is that of a file with UIDs, and so not of a
+// sub-folder.
 func isOurs(name string) bool {
 	return name == uidFileName || name == knownFileName || name == mapLockName || name == uidmap.FileName || name == uidmap.ForeignName
 }
 
-// isCurrent tells whether the open file still is the one of its name.
+// isCurrent reports whether the open file still has its name.
 func (s *Store) isCurrent(f vfs.File) (bool, error) {
 	ours, err := f.Stat()
 	if err != nil {

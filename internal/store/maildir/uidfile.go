@@ -21,7 +21,7 @@ import (
 // highest UID ever assigned in it.
 const uidFileName = ".uidvalidity"
 
-// uidState is what the file says.
+// uidState is the contents of the file.
 type uidState struct {
 	validity uint32
 	highest  mail.UID
@@ -35,13 +35,11 @@ func (s uidState) format() []byte {
 	return append(b, '\n')
 }
 
-// errNoUIDs: the file holds nothing, or only what a power cut may have left of
-// the very first thing that was written to it.
+// errNoUIDs says that the file is empty, or has only a part of its first contents, after a power cut.
 var errNoUIDs = errors.New("no UIDVALIDITY")
 
-// parseUIDs reads the contents of the file. Any white space may separate the
-// two numbers, and what follows them is ignored, as other programs do. It
-// returns errNoUIDs, or another error if there are no two numbers.
+// parseUIDs parses the contents of the file. Any white space may separate the two numbers. Like other
+// programs, it ignores the rest. It returns errNoUIDs, or another error if there are no two numbers.
 func parseUIDs(b []byte) (uidState, error) {
 	text, _, _ := bytes.Cut(b, []byte{0})
 	fields := bytes.Fields(text)
@@ -70,10 +68,9 @@ type uidFile struct {
 	raw   []byte
 }
 
-// lockUIDs opens and locks the file of the mailbox in dir, waiting for others
-// that have it. With create it is made if it is missing, and returned together with
-// errNoUIDs if it holds nothing. errConverted is returned if it was replaced
-// meanwhile.
+// lockUIDs opens the file of the mailbox in dir, and waits for its lock. With create, it creates a missing
+// file, and returns an empty one together with errNoUIDs. It returns errConverted if the file was
+// replaced meanwhile.
 func (s *Store) lockUIDs(ctx context.Context, dir string, create bool) (*uidFile, error) {
 	open := func(path string) (vfs.File, error) { return s.fs.OpenFile(path, os.O_RDWR, 0) }
 	if create {
@@ -114,8 +111,8 @@ func (s *Store) lockUIDs(ctx context.Context, dir string, create bool) (*uidFile
 	return nil, fmt.Errorf("%s: %w", path, err)
 }
 
-// waitLock takes the lock on f. It asks again and again instead of blocking, so
-// that the wait can be canceled.
+// waitLock takes the lock on f. It tries repeatedly instead of blocking, so that the wait can be
+// canceled.
 func (s *Store) waitLock(ctx context.Context, f vfs.File) error {
 	const patience = 2 * time.Second
 	waited, told := time.Duration(0), false
@@ -170,12 +167,11 @@ func (u *uidFile) init(s uidState) error {
 	return u.store.syncDir(filepath.Dir(u.file.Name()))
 }
 
-// raise makes highest the highest UID assigned, durably.
+// raise durably makes highest the highest assigned UID.
 //
-// The file is written in place. A power cut may leave any prefix of the new
-// bytes, and in no case may the file then name a UID below the present one.
-// That holds while the number of digits stays, as the new number is higher; to
-// get more digits the number is first extended by nines.
+// The file is written in place. A power cut may leave any prefix of the new bytes. The number in the file
+// must never be lower than the current one. That is certain if the number of digits stays the same,
+// because the new number is higher. To get more digits, the number is first extended with nines.
 func (u *uidFile) raise(highest mail.UID) error {
 	s := u.uidState
 	if highest <= s.highest {
@@ -256,8 +252,7 @@ func (s *Store) newValidity(dir string) uint32 {
 	return now
 }
 
-// noteValidity remembers, for as long as the program runs, a UIDVALIDITY that the
-// mailbox in dir has.
+// noteValidity stores the UIDVALIDITY of the mailbox in dir until the program ends.
 func (s *Store) noteValidity(dir string, validity uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

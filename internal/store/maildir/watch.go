@@ -37,7 +37,7 @@ type watch struct {
 
 	// Of the goroutine:
 	dirs map[string]*watchedDir
-	// want are the directories that should be watched, with their mailbox or "".
+	// want are the directories that should be watched, with their mailbox; "": none.
 	want map[string]string
 	// limited is why the system does not watch all directories; nil: it does.
 	limited error
@@ -47,12 +47,12 @@ type watch struct {
 
 // watchedDir is a directory that is watched.
 type watchedDir struct {
-	// box is the mailbox whose cur or new it is; "": mailboxes may appear in it.
+	// box is the mailbox of this cur or new; "": mailboxes may appear in the directory.
 	box string
 	// polled: the system does not watch it. stamp is its time of modification then.
 	polled bool
 	stamp  string
-	// info is that of a base when it was watched.
+	// info describes a base when its watch began.
 	info fs.FileInfo
 }
 
