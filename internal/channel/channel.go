@@ -31,27 +31,27 @@ import (
 // Selection is a channel that is to be synchronized.
 type Selection struct {
 	Channel *config.Channel
-	// Boxes replace those that the channel's patterns select; nil: none were
-	// named. They are relative to the channel's mailboxes.
+	// Boxes are the mailboxes on the command line, which replace the patterns of the channel; nil:
+	// none. They are relative to the mailboxes of the channel.
 	Boxes []string
-	// Uses are special uses that were named, such as Sent. They stand for all mailboxes with
-	// them, besides Boxes, which is not nil then.
+	// Uses are the special uses on the command line, such as Sent. They select all mailboxes
+	// with these uses, in addition to Boxes, which is not nil then.
 	Uses []string
-	// Ops is what may be done, the command line included.
+	// Ops are the operations of the configuration and the command line.
 	Ops config.Ops
-	// Deletions says for which pairs deletions are treated in another way than usual.
+	// Deletions says in which pairs deletions are not limited as usual.
 	Deletions DeletionScope
 }
 
-// DeletionScope says what is done about deletions in some pairs of a channel.
+// DeletionScope says how deletions are propagated in some pairs of a channel.
 type DeletionScope struct {
 	What plan.Deletions
-	// All: in all pairs; else in those whose name is one of Boxes.
+	// All: in all pairs; otherwise, in the pairs whose names are in Boxes.
 	All   bool
 	Boxes []string
 }
 
-// of returns what is done about deletions in a pair.
+// of returns how deletions are propagated in a pair.
 func (d *DeletionScope) of(p event.Pair) plan.Deletions {
 	if d.All || slices.Contains(d.Boxes, p.Name) {
 		return d.What
@@ -59,7 +59,7 @@ func (d *DeletionScope) of(p event.Pair) plan.Deletions {
 	return plan.Limited
 }
 
-// Options are what all channels of a run share.
+// Options are common to all channels of a run.
 type Options struct {
 	// Global options of the configuration.
 	Global config.Global
@@ -74,8 +74,8 @@ type Options struct {
 	DryRun bool
 	// AdoptCopy: ambiguous messages are copied (engine.AdoptCopy).
 	AdoptCopy bool
-	// Peek, if not nil, returns for which pairs of a channel a dry run only looks whether
-	// they can be synchronized (engine.Pair.Peek).
+	// Peek, if not nil, returns for which pairs of a channel a dry run lists no messages
+	// (engine.Pair.Peek).
 	Peek func(*config.Channel) engine.Peek
 	// Preview: a dry run describes each message (engine.Result.Foreseen).
 	Preview bool
@@ -89,33 +89,35 @@ type Options struct {
 	// TUIDs yields the random bits of temporary ids.
 	TUIDs  io.Reader
 	Events event.Sink
-	// Memory is a directory in which is remembered which pairs had nothing to do;
-	// "": nowhere. MemoryKey, together with the name of a channel, tells it from
-	// all others.
+	// Memory is the directory that stores which pairs had nothing to do; "": none. MemoryKey and
+	// the name of a channel identify the channel.
 	Memory, MemoryKey string
 	// Now tells the time; nil: time.Now.
 	Now func() time.Time
 	// Retries returns how a store is tried again; nil: no store is.
 	Retries func(*config.Store) Retries
-	// Parallel is how many pairs may be worked on at a time, whatever their
-	// stores allow; 0: a default. 1: one after the other, in order.
+	// Parallel is the maximum number of pairs that are synchronized at the same time, in addition
+	// to the limits of their stores; 0: a default; 1: one after the other, in order.
 	Parallel int
 }
 
-// Summary is what a run did.
+// Summary is the result of a run.
 type Summary struct {
-	// Channels were begun, and Boxes of theirs brought to an end, good or bad.
+	// Channels is the number of channels that were begun, and Boxes the number of their pairs
+	// that have ended, successfully or not.
 	Channels, Boxes int
-	// Counts are the changes made, those in pairs that were interrupted included.
+	// Counts are the changes that were made, including those in interrupted pairs.
 	Counts [2]event.Counts
 	// Bytes of new messages that were stored on each side.
 	Bytes [2]int64
-	// FailedMessages could not be propagated, and HeldDeletions were not (event.Outcome).
+	// FailedMessages is the number of messages that could not be propagated, and HeldDeletions
+	// the number of deletions that were not propagated (event.Outcome).
 	FailedMessages, HeldDeletions int
-	// Unfinished pairs were interrupted, because the run was told to stop. NotBegun
-	// are those behind them. NotListed are channels whose pairs are not known.
+	// Unfinished is the number of pairs that were interrupted because the run was told to stop.
+	// NotBegun is the number of later pairs. NotListed is the number of channels whose pairs are
+	// not known.
 	Unfinished, NotBegun, NotListed int
-	// Failed: something was not fully successful.
+	// Failed: the run was not fully successful.
 	Failed bool
 }
 
@@ -165,7 +167,7 @@ func (r *run) enginePair(s Selection, t target) (*engine.Pair, error) {
 	}
 	p.TrashBox, p.Use, p.Exists = t.trash, t.use, t.exists
 	if t.use != [2]string{} {
-		// The server decides which mailbox it is. None is made, or removed, for that.
+		// The server decides which mailbox it is. So none is created or removed.
 		p.Remove = [2]bool{}
 		for i, use := range t.use {
 			p.Create[i] = p.Create[i] && use == ""
@@ -182,10 +184,9 @@ func (r *run) enginePair(s Selection, t target) (*engine.Pair, error) {
 // interrupted run has sent and that it may still be storing.
 const lateWait = 250 * time.Millisecond
 
-// claimState makes sure that no two pairs of a run share a state file, as
-// mailboxes "a/b" and "a!b" do, or channels with the same SyncState, and that no
-// state is a file beside another one. A pair may come up again, though, in another
-// channel.
+// claimState makes sure that no two pairs of a run share a state file, like the mailboxes "a/b" and
+// "a!b", or channels with the same SyncState, and that no state file has the name of a file next to
+// another one. The same pair may appear again in another channel.
 func (r *run) claimState(path string, t target) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -12,18 +12,18 @@ import (
 	"isync/internal/store"
 )
 
-// claim is what a pair needs for itself while it is worked on.
+// claim are the resources that a pair needs while it is synchronized.
 type claim struct {
-	// accounts are those of its stores, one for each session it needs: an
-	// account is there twice if both mailboxes are in it.
+	// accounts has an account for each session that the pair needs. If both mailboxes are in the
+	// same account, the account is in the list twice.
 	accounts []store.Sessions
-	// boxes are its mailboxes, whatever the stores call them; trash are those it
-	// may put messages into, which others may do as well.
+	// boxes are the identities of its mailboxes. trash are the mailboxes that the pair may store
+	// messages in. Other pairs may do that at the same time.
 	boxes, trash []string
 	// light, unless 0, says that the pair needs no sessions yet: see gate.upgrade. It is the
 	// size of its sync state in bytes.
 	light int64
-	// alone: nobody else may use the accounts at the same time.
+	// alone: no other pair may use the accounts at the same time.
 	alone bool
 	// delay, if not nil, returns how long the pair must still wait.
 	delay func() time.Duration
@@ -34,8 +34,8 @@ type claim struct {
 	left bool
 }
 
-// gate lets pairs in as long as there is what they need. All of it is taken at
-// once, so that no two can wait for one another.
+// gate lets pairs enter while their resources are available. A pair takes all of its resources at
+// once, so that no two pairs wait for each other.
 type gate struct {
 	mu      sync.Mutex
 	limit   int            // of pairs, without those that are light
@@ -55,7 +55,7 @@ func newGate(limit int) *gate {
 	}
 }
 
-// enter waits until there is everything a pair needs, and takes it.
+// enter waits until all resources of a pair are available, and takes them.
 func (g *gate) enter(ctx context.Context, c claim) error {
 	if !c.again {
 		g.queue(c, 1)
@@ -111,7 +111,7 @@ func (g *gate) wake() {
 	g.changed = make(chan struct{})
 }
 
-// leave gives back what enter has taken.
+// leave gives back the resources that enter has taken.
 func (g *gate) leave(c claim) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -119,8 +119,8 @@ func (g *gate) leave(c claim) {
 	g.wake()
 }
 
-// upgrade waits until there are the sessions that a light pair needs, and takes them. While
-// it waits, the pair has none, so no two pairs wait for one another.
+// upgrade waits until the sessions of a light pair are available, and takes them. While it waits, the
+// pair has no sessions, so no two pairs wait for each other.
 func (g *gate) upgrade(ctx context.Context, c *claim) error {
 	heavy := *c
 	heavy.light = 0
@@ -144,7 +144,7 @@ func (g *gate) upgrade(ctx context.Context, c *claim) error {
 	}
 }
 
-// fits reports whether there is what a pair needs; g.mu is held.
+// fits reports whether the resources of a pair are available; g.mu is held.
 func (g *gate) fits(c claim) bool {
 	for _, b := range c.boxes {
 		if g.busy[b] != 0 {
@@ -159,8 +159,7 @@ func (g *gate) fits(c claim) bool {
 	return g.hasSessions(c)
 }
 
-// hasSessions reports whether there are the sessions that a pair needs, and a place for it;
-// g.mu is held.
+// hasSessions reports whether the sessions of a pair and a place for it are available; g.mu is held.
 func (g *gate) hasSessions(c claim) bool {
 	if c.light > 0 {
 		return g.lights == 0 || g.lights < maxLight && g.weight+c.light <= maxLightWeight
@@ -181,7 +180,7 @@ func (g *gate) hasSessions(c claim) bool {
 				need++
 			}
 		}
-		// Whoever needs more than there is must be alone and try.
+		// A pair that needs more sessions than the limit must be alone, and try.
 		if used := g.used[a.Of]; used > 0 && (c.alone || used+need > a.Limit) {
 			return false
 		}
@@ -189,7 +188,7 @@ func (g *gate) hasSessions(c claim) bool {
 	return true
 }
 
-// take adds what a pair needs, or takes it off; g.mu is held.
+// take adds the resources of a pair (sign 1), or subtracts them (sign -1); g.mu is held.
 func (g *gate) take(c claim, sign int) {
 	g.takeSessions(c, sign)
 	for _, b := range c.boxes {
@@ -200,7 +199,7 @@ func (g *gate) take(c claim, sign int) {
 	}
 }
 
-// takeSessions adds the sessions and the place of a pair, or takes them off; g.mu is held.
+// takeSessions adds or subtracts the sessions and the place of a pair; g.mu is held.
 func (g *gate) takeSessions(c claim, sign int) {
 	if c.light > 0 {
 		g.lights += sign
@@ -209,7 +208,7 @@ func (g *gate) takeSessions(c claim, sign int) {
 	}
 	g.pairs += sign
 	for _, a := range c.accounts {
-		// Alone, it fills the account.
+		// A pair that is alone uses all sessions of the account.
 		n := 1
 		if c.alone {
 			n = max(1, a.Limit)
@@ -226,7 +225,7 @@ func (g *gate) hold(box string, n int) {
 	}
 }
 
-// claimOf tells what a pair needs.
+// claimOf returns the resources that a pair needs.
 func (r *run) claimOf(c *config.Channel, t target) claim {
 	var cl claim
 	if t.err != nil { // nothing will be opened
@@ -252,9 +251,8 @@ func (r *run) claimOf(c *config.Channel, t target) claim {
 	return cl
 }
 
-// EnoughConnections refuses a channel whose account may not have as many
-// connections as each pair needs: one for each of its mailboxes. It would wait for
-// the second one in vain.
+// EnoughConnections returns an error if the account of a channel allows fewer connections than a pair
+// needs: one for each mailbox. The pair would wait for the second connection for ever.
 func EnoughConnections(stores [2]store.Store) error {
 	far, near := stores[0].Sessions(), stores[1].Sessions()
 	if far.Of == nil || far.Of != near.Of || far.Limit != 1 {
@@ -263,7 +261,7 @@ func EnoughConnections(stores [2]store.Store) error {
 	return fmt.Errorf("%w: far and near side are in the same account, which needs two connections, but Connections is 1", store.ErrCrowded)
 }
 
-// lookForOverlap tells, once, that a mailbox is in two channels.
+// lookForOverlap reports once that a mailbox is in two channels.
 func (r *run) lookForOverlap(c *config.Channel, t target, cl claim) {
 	if t.err != nil {
 		return
@@ -285,7 +283,7 @@ func (r *run) lookForOverlap(c *config.Channel, t target, cl claim) {
 			Fact: event.BoxInTwoChannels{Box: t.Box[i], Store: ends(c)[i].Store.Label(), Other: owner},
 		}
 		if t.stores[i].Sessions().Of == nil {
-			// What one brings, the other carries on to its own server.
+			// Each channel copies the messages of the other one to its own server.
 			told.Severity = event.Warning
 		}
 	}

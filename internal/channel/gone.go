@@ -15,8 +15,8 @@ import (
 	"isync/internal/store"
 )
 
-// GoneError tells of mailboxes of a channel that were synchronized before, and that one
-// side does not have any more. Those of the other side are kept.
+// GoneError says that mailboxes of a channel that were synchronized before do not exist any more on
+// one side. The mailboxes of the other side are kept.
 type GoneError struct {
 	Channel *config.Channel
 	Ops     config.Ops
@@ -40,8 +40,8 @@ type GoneBox struct {
 	State []string
 	// Below: there are mailboxes below the other one.
 	Below bool
-	// Renames are the names that the mailbox may have now. Example is what one would be
-	// that has the name ExampleName; nil: there can be none.
+	// Renames are the names that the mailbox may have now. Example is the Rename for the name
+	// ExampleName; nil: the mailbox cannot have it.
 	Renames []Rename
 	Example *Rename
 }
@@ -49,12 +49,11 @@ type GoneBox struct {
 // ExampleName is the name of a mailbox in advice.
 const ExampleName = "NEW"
 
-// Rename is a mailbox that may be one that is gone, under a new name.
+// Rename is a mailbox that may be the missing one under a new name.
 type Rename struct {
 	Box     string // canonical, on the side where the other one is gone
 	Written string // how the configuration names it there
-	// Pair is what it would be called on both sides; Outside: the channel does not
-	// select it.
+	// Pair are its names on both sides. Outside: the channel does not select it.
 	Pair    event.Pair
 	Outside bool
 	// Copied: it has a sync state of its own, as another mailbox.
@@ -66,7 +65,7 @@ type Rename struct {
 
 func (e *GoneError) Unwrap() error { return engine.ErrBoxMissing }
 
-// Error tells all of it in one line.
+// Error describes everything in one line.
 func (e *GoneError) Error() string {
 	o := e.Side.Other()
 	first := &e.Boxes[0]
@@ -164,7 +163,7 @@ func (b *GoneBox) sign() string {
 	return "UIDVALIDITY"
 }
 
-// whereabouts tells what was found of the mailbox, to be appended to a sentence.
+// whereabouts describes what was found of the mailbox, to be appended to a sentence.
 func (b *GoneBox) whereabouts() string {
 	same := "the same " + b.sign()
 	switch {
@@ -261,15 +260,15 @@ func (r *run) hasState(path string) bool {
 	return err == nil
 }
 
-// add takes what the engine has found out about a pair.
+// add adds the result of the engine for a pair.
 func (g *goneBoxes) add(p event.Pair, e *engine.GoneError) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.boxes = append(g.boxes, GoneBox{GoneError: e, Pair: p})
 }
 
-// tellGone tells which mailboxes are gone, those of a side together: if a folder was
-// renamed, all the mailboxes below it are gone.
+// tellGone reports the missing mailboxes of each side together: if a folder was renamed, all mailboxes
+// below it are missing.
 func (r *run) tellGone(ctx context.Context, s Selection, g *goneBoxes, jobs []job) {
 	for _, e := range r.goneErrors(ctx, s, g, jobs) {
 		severity := event.Error
@@ -344,9 +343,9 @@ func (r *run) investigate(ctx context.Context, e *GoneError, g *goneBoxes, jobs 
 	e.narrow()
 }
 
-// narrow drops names where several fit a mailbox, but one of them comes from renaming a
-// folder, which explains what became of other mailboxes as well. All that were made in
-// the same second have the same UIDVALIDITY.
+// narrow drops names if several fit a mailbox, and one of them results from renaming a folder that
+// explains other missing mailboxes as well. Mailboxes that were created in the same second have the
+// same UIDVALIDITY.
 func (e *GoneError) narrow() {
 	type move struct{ from, to string }
 	moveOf := func(b *GoneBox, n *Rename) move {
@@ -379,7 +378,7 @@ func (e *GoneError) narrow() {
 	}
 }
 
-// boxesOf lists a store that is in the file system.
+// boxesOf lists a store in the file system.
 func (r *run) boxesOf(ctx context.Context, st store.Store) []string {
 	if _, ok := store.As[store.Local](st); !ok {
 		return nil
@@ -401,10 +400,10 @@ func dirsOf(st [2]store.Store, box [2]string) (dirs [2]string) {
 	return dirs
 }
 
-// renames returns which of the mailboxes that were found may be the one that is gone. A
-// mailbox that was synchronized before, as another one, is not: many mailboxes have the
-// same UIDVALIDITY, since they were made in the same second. But if it is the only one
-// on a server, it may have been renamed and copied in an earlier run.
+// renames returns the found mailboxes that may be the missing one. A mailbox that was synchronized
+// before as another one is not: many mailboxes have the same UIDVALIDITY, because they were created in
+// the same second. But if it is the only one found on a server, it may have been renamed and copied in
+// an earlier run.
 func (r *run) renames(e *GoneError, b *GoneBox, g *goneBoxes, st [2]store.Store) []Rename {
 	var fresh, known []Rename
 	for _, box := range b.Whereabouts.Boxes {
@@ -424,8 +423,7 @@ func (r *run) renames(e *GoneError, b *GoneBox, g *goneBoxes, st [2]store.Store)
 	return fresh
 }
 
-// rename tells about a mailbox that may be a renamed one. had: it was synchronized before
-// this run.
+// rename describes a mailbox that may be the missing one. had: it was synchronized before this run.
 func (r *run) rename(e *GoneError, box string, g *goneBoxes, st [2]store.Store) (n Rename, had, ok bool) {
 	c := e.Channel
 	end := c.End(e.Side)
@@ -436,7 +434,7 @@ func (r *run) rename(e *GoneError, box string, g *goneBoxes, st [2]store.Store) 
 	}
 	n.Written = fulls[0]
 	if len(c.Patterns) == 0 {
-		// A channel of one pair: only the name of this side changes.
+		// In a channel of one pair, only the name of this side changes.
 		n.Pair = e.Boxes[0].Pair
 		n.Pair.Box[e.Side] = box
 		t := target{Pair: n.Pair, named: n.Pair.Box, stores: st}

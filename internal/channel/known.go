@@ -17,9 +17,9 @@ import (
 	"isync/internal/vfs"
 )
 
-// Known returns, in order, the names of the channel's pairs that are known without asking a
-// server: from the directories of stores in the file system, and from the names of
-// sync states. What cannot be read is left out. Nothing is written.
+// Known returns the names of the pairs of the channel that are known without asking a server, in order:
+// from the directories of stores in the file system, and from the names of sync states. It leaves out
+// directories that cannot be read. It writes nothing.
 func (p *Previewer) Known(ctx context.Context, fsys vfs.FS) []string {
 	if len(p.c.Patterns) == 0 {
 		return nil
@@ -51,8 +51,8 @@ func (p *Previewer) Known(ctx context.Context, fsys vfs.FS) []string {
 	return slices.Compact(names)
 }
 
-// lenient returns a Previewer for the mailboxes that the channel may select: only the server
-// knows which have a special use, so each of them may have it, and none need have it.
+// lenient returns a Previewer for the mailboxes that the channel may select. Only the server knows which
+// mailboxes have a special use. So any mailbox may have it.
 func (p *Previewer) lenient() *Previewer {
 	if !p.c.Patterns.HasUses() {
 		return p
@@ -73,9 +73,8 @@ func (p *Previewer) lenient() *Previewer {
 	return &Previewer{&c, p.stores, p.r}
 }
 
-// Noted returns what is noted about the pairs of the channel, in order; boxes limits it to
-// pairs of these names, unless it is nil. No server is asked, and nothing is written. It
-// fails if it is unknown which pairs there are.
+// Noted returns the notes of the pairs of the channel, in order. If boxes is not nil, it returns only
+// pairs with these names. It asks no server and writes nothing. It fails if the pairs are not known.
 func (p *Previewer) Noted(ctx context.Context, fsys vfs.FS, boxes []string) ([]Noted, error) {
 	names := boxes
 	var err error
@@ -109,7 +108,7 @@ func (p *Previewer) mayHaveState(ctx context.Context, fsys vfs.FS) ([]string, er
 	names := p.Known(ctx, fsys)
 	if p.c.SyncState.Kind == config.StateInBox {
 		l := p.c.Patterns.Listing(p.c.Near.Box, p.c.Near.Store.Flatten != "")
-		// Whether the patterns mean the inbox may depend on the server.
+		// Whether the patterns select the inbox may depend on the server.
 		boxes, err := p.stores[config.Near].List(ctx, store.ListRequest{Inbox: true, OthersIfAny: l.Others || l.OthersIfAny})
 		if err != nil {
 			return nil, &listError{p.c.Near.Store.Label(), err}
@@ -125,7 +124,7 @@ func (p *Previewer) mayHaveState(ctx context.Context, fsys vfs.FS) ([]string, er
 	return slices.Compact(names), nil
 }
 
-// Noted is what is noted about a pair.
+// Noted are the notes of a pair.
 type Noted struct {
 	event.Pair
 	StatePath string           // "": unknown
@@ -159,7 +158,7 @@ func (p *Previewer) stateNames(fsys vfs.FS) (map[string]string, error) {
 			continue
 		}
 		if p.c.SyncState.Kind != config.StatePrefix {
-			// far:box_:near:box, behind a delimiter.
+			// far:box_:near:box, after a delimiter.
 			d := string(p.r.Global.FieldDelimiter)
 			i := strings.LastIndex(flat, "_"+d+p.c.Near.Store.Name+d)
 			if i < 0 {

@@ -9,16 +9,16 @@ import (
 	"isync/internal/store"
 )
 
-// Listed are the pairs of mailboxes that a selection is about.
+// Listed are the pairs of mailboxes of a selection.
 type Listed struct {
 	Selection Selection
 	Pairs     []event.Pair // in the order they are worked on
-	// Known tells of each pair what the listings say about both sides.
+	// Known says for each pair which of its mailboxes were listed.
 	Known [][2]engine.Presence
 	// Left holds the reasons why selected mailboxes are left out: Run would fail for
 	// them. Each was also sent to Events, as a warning.
 	Left []error
-	// Err says why they cannot be told.
+	// Err is the reason why the pairs are not known.
 	Err error
 }
 

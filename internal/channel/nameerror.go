@@ -2,33 +2,32 @@ package channel
 
 import "isync/internal/config"
 
-// NameReason is why a mailbox cannot go by its name.
+// NameReason is the reason why a mailbox cannot be synchronized under its name.
 type NameReason uint8
 
 // The reasons.
 const (
-	// NameFlattened: Flatten of the store makes it another mailbox's name, or
-	// has no place for it.
+	// NameFlattened: with Flatten, the name is the same as that of another mailbox, or is not
+	// possible.
 	NameFlattened NameReason = iota
 	// NameMapped: MapInbox of the store gives the name to the inbox.
 	NameMapped
-	// NameTwice: one of the mailboxes is synchronized by another name already.
+	// NameTwice: one of the mailboxes is synchronized under another name already.
 	NameTwice
-	// NameMissing: the mailbox is named like the channel's prefix, and no name
-	// is left for its counterpart in the store.
+	// NameMissing: the mailbox has the name of the channel's prefix, so its counterpart in the
+	// store would have no name.
 	NameMissing
-	// NameOld: it is another mailbox, under the name that old versions gave it.
+	// NameOld: it is another mailbox, under the name that mbsync before 1.5 gave it.
 	NameOld
 	// NameReserved: its directory or sync state would have the name of a file
 	// that belongs to another mailbox.
 	NameReserved
 )
 
-// NameError says that a mailbox that was selected cannot be synchronized
-// because of its name.
+// NameError says that a selected mailbox cannot be synchronized because of its name.
 type NameError struct {
 	Reason NameReason
-	// Name is what the patterns see.
+	// Name is the name that the patterns are matched with.
 	Name    string
 	Channel *config.Channel
 	Store   *config.Store // whose keywords are to blame

@@ -15,9 +15,8 @@ import (
 	"isync/internal/store"
 )
 
-// boxName returns the canonical name, in the store of e, of the mailbox that
-// the channel calls name. It fails if Flatten would make it the name of another
-// mailbox.
+// boxName returns the canonical name in the store of e of the mailbox that has this name in the channel.
+// It fails if Flatten would make it the name of another mailbox.
 func boxName(e config.End, name string) (string, error) {
 	full := e.Box + name
 	if full == "" || full == mail.Inbox || full == e.Store.MapInbox {
@@ -27,7 +26,7 @@ func boxName(e config.End, name string) (string, error) {
 	if f == "" {
 		return full, nil
 	}
-	// A flattened child of the inbox lives beside it, not below it.
+	// A flattened child of the inbox is next to it, not below it.
 	flat := strings.ReplaceAll(full, "/", f)
 	if other := strings.ReplaceAll(flat, f, "/"); other != full {
 		return "", &NameError{Reason: NameFlattened, Name: name, Store: e.Store, text: fmt.Sprintf(
@@ -36,10 +35,9 @@ func boxName(e config.End, name string) (string, error) {
 	return flat, nil
 }
 
-// listed returns the names by which the channel knows a mailbox that was found
-// in the store of e, the prefix of the side included. The inbox goes by the name
-// that MapInbox gives it and, if inbox is set, by its own. It is an error if the
-// name does not lead to the mailbox.
+// listed returns the names in the channel of a mailbox that was found in the store of e, including the
+// prefix of the side. The inbox has the name of MapInbox and, if inbox is set, also its own. It is an
+// error if a name means another mailbox.
 func listed(e config.End, box string, inbox bool) (full []string, err error) {
 	if box == mail.Inbox {
 		if e.Store.MapInbox != "" {
@@ -68,17 +66,17 @@ func listed(e config.End, box string, inbox bool) (full []string, err error) {
 	return []string{name}, nil
 }
 
-// found are the mailboxes of a channel, by the name without the prefixes of
-// the sides. A mailbox that is named like the prefix has the empty name.
+// found are the mailboxes of a channel, by their names without the prefixes of the sides. A mailbox
+// with the name of the prefix has the empty name.
 type found struct {
 	boxes map[string]*[2]bool // on which sides
-	// marks are those of store.Box, by side and name in the store; listed is how
-	// many mailboxes were listed.
+	// marks are the marks of store.Box, by side and name in the store. listed is the number of
+	// listed mailboxes.
 	marks  [2]map[string]string
 	listed [2]uint32
 	// unselected are mailboxes that were listed, but not selected, by side.
 	unselected [2][]string
-	// unreachable tells of mailboxes that were selected, but cannot be worked on.
+	// unreachable has errors about selected mailboxes that cannot be synchronized.
 	unreachable []error
 }
 
@@ -137,10 +135,9 @@ func (e *listError) Error() string {
 
 func (e *listError) Unwrap() error { return e.err }
 
-// join finds the mailboxes that side t has under a name that is not quite that
-// of the other side, though the store of e takes both for the same: they are
-// one pair, which goes by the name of the other side. If that has several such
-// names, none is better than the others, and each has to be looked at.
+// join finds mailboxes whose names on both sides differ, but mean the same mailbox in the store of e, on
+// side t. They are one pair, with the name of the other side. If the other side has several such names,
+// each remains a pair of its own.
 func (f *found) join(t int, e config.End, folder store.Folder) {
 	lonely := map[string][]string{} // names that only the other side has
 	fold := func(name string) string {
@@ -193,10 +190,9 @@ func (f *found) add(c *config.Channel, t int, e config.End, box string, inbox bo
 	}
 }
 
-// listSide lists the store of e. It reports whether the inbox with its children is
-// among what the patterns are about: a wildcard means it, too, where it lives among
-// the other mailboxes. Else it may be listed all the same, only to be known by the
-// name that MapInbox gives it.
+// listSide lists the store of e. It reports whether wildcards of the patterns match the inbox and its
+// children: they do if the inbox is among the other mailboxes. Otherwise the inbox may be listed
+// nevertheless, to find it under the name of MapInbox.
 func listSide(ctx context.Context, c *config.Channel, e config.End, st store.Store, marks bool) (boxes []store.Box, inbox bool, err error) {
 	l := c.Patterns.Listing(e.Box, e.Store.Flatten != "")
 	holder, holds := store.As[store.InboxHolder](st)
@@ -208,7 +204,7 @@ func listSide(ctx context.Context, c *config.Channel, e config.End, st store.Sto
 	})
 	inbox = l.Inbox
 	if err == nil && holds && l.Others && !l.Inbox {
-		// What that takes to know, the store has found out by now.
+		// After the listing, the store knows that without asking.
 		inbox, err = holder.InboxAmongOthers(ctx)
 	}
 	if err != nil {
@@ -217,7 +213,7 @@ func listSide(ctx context.Context, c *config.Channel, e config.End, st store.Sto
 	return boxes, inbox, nil
 }
 
-// names returns the names in the order they are worked on.
+// names returns the names in the order of the pairs.
 func (f *found) names() []string {
 	names := make([]string, 0, len(f.boxes))
 	for n := range f.boxes {
@@ -227,8 +223,8 @@ func (f *found) names() []string {
 	return names
 }
 
-// presence tells what the listings say about the mailboxes of a pair. An inbox
-// that was not listed may be there all the same, outside of what was looked at.
+// presence says which mailboxes of a pair were listed. An inbox that was not listed may exist
+// nevertheless, outside of the listed mailboxes.
 func (f *found) presence(t target) (p [2]engine.Presence) {
 	for i, there := range f.boxes[t.Name] {
 		switch {

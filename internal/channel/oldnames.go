@@ -23,11 +23,10 @@ func isLocal(st store.Store) bool {
 	return ok
 }
 
-// refuseOldNames looks for mailboxes that an mbsync before 1.5 has made. It gave
-// local mailboxes the names that cross the wire, in modified UTF-7: Entw&APw-rfe
-// for Entwürfe. To us they are two mailboxes, each missing on one side; all
-// messages would be copied once more, both ways. So neither is touched until the
-// local one has been renamed.
+// refuseOldNames looks for local mailboxes that were created by mbsync before 1.5. It used the names in
+// modified UTF-7, such as Entw&APw-rfe for Entwürfe. Today, these are two different names, and each
+// mailbox would be missing on one side, so all messages would be copied again in both directions. So
+// both mailboxes are left out until the local one is renamed.
 func refuseOldNames(c *config.Channel, targets []target) {
 	byName := make(map[string]int, len(targets))
 	for i, t := range targets {

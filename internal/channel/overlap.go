@@ -8,11 +8,10 @@ import (
 	"isync/internal/store"
 )
 
-// What one channel brings into a mailbox another channel of the same run may
-// have to carry on, as it always did when channels were worked on one after the
-// other. So a channel waits for those before it that may touch the same
-// mailboxes. That is judged by the configuration alone, and generously: to wait
-// for nothing costs a little time only.
+// If one channel copies a message into a mailbox, a later channel of the same run may have to copy it
+// further, as it does if channels run one after the other. So a channel waits for earlier channels that
+// may use the same mailboxes. This is derived from the configuration only. In doubt, the channel waits,
+// which only takes time.
 
 // overlap reports whether any two of the regions meet.
 func overlap(a, b []store.Region) bool {
@@ -26,7 +25,7 @@ func overlap(a, b []store.Region) bool {
 	return false
 }
 
-// regions returns what a selection may touch, given the channel's stores.
+// regions returns the regions of the stores that a selection may use.
 func regions(s Selection, stores [2]store.Store) []store.Region {
 	c := s.Channel
 	var out []store.Region
@@ -45,15 +44,14 @@ func regions(s Selection, stores [2]store.Store) []store.Region {
 			out = append(out, mailboxRegion(e.Store, stores[t], trash))
 		}
 	}
-	// By default the names of state files tell the stores and mailboxes.
+	// By default, the names of state files contain the stores and mailboxes.
 	if c.SyncState.Kind == config.StatePrefix {
 		out = append(out, store.Region{Place: "state", Name: c.SyncState.Prefix, Many: true})
 	}
 	return out
 }
 
-// literalNames returns the names that a selection is about, if they can be told
-// without looking.
+// literalNames returns the names of a selection, if they are known without listing.
 func literalNames(s Selection) ([]string, bool) {
 	c := s.Channel
 	switch {
@@ -75,9 +73,8 @@ func literalNames(s Selection) ([]string, bool) {
 	return names, true
 }
 
-// mailboxRegion is a single mailbox. Flatten and the like change its name in
-// the same way wherever the store is used; for other stores, whatever it is
-// made into, its beginning stays.
+// mailboxRegion is the region of a single mailbox. Flatten changes its name in the same way wherever the
+// store is used. In other stores, the beginning of the name stays the same.
 func mailboxRegion(s *config.Store, st store.Store, box string) store.Region {
 	if box == "" || box == s.MapInbox {
 		box = mail.Inbox

@@ -26,7 +26,7 @@ type target struct {
 	named  [2]string
 	stores [2]store.Store
 	known  [2]engine.Presence
-	// marks are those that were told with the listing; "": unknown.
+	// marks are the marks from the listing; "": unknown.
 	marks [2]string
 	// use are the special uses by which the mailboxes were found; "": they were found by
 	// their names. exists reports whether the server has a mailbox, if use is set.
@@ -34,15 +34,14 @@ type target struct {
 	exists [2]func(box string) bool
 	// trash are the mailboxes for Trash; "": none.
 	trash [2]string
-	// err says why it cannot be, if it cannot.
+	// err is the reason why the pair cannot be synchronized; nil: it can.
 	err error
 }
 
 // ends returns both sides of a channel, the far one first.
 func ends(c *config.Channel) [2]config.End { return [2]config.End{c.Far, c.Near} }
 
-// pairs returns the pairs that a selection is about, in order. No mailbox is in
-// two of those that have no error.
+// pairs returns the pairs of a selection, in order. No mailbox is in two pairs without an error.
 func (r *run) pairs(ctx context.Context, s Selection, q *quiet) ([]target, error) {
 	named := s.Channel
 	st, err := r.storesOf(named)
@@ -114,7 +113,7 @@ func (r *run) resolvedPairs(ctx context.Context, s Selection, st [2]store.Store,
 	return r.separate(c, out, false), nil
 }
 
-// newTarget returns the pair of that name, of whose mailboxes nothing is known.
+// newTarget returns the pair with this name. It is not known whether its mailboxes exist.
 func newTarget(c *config.Channel, st [2]store.Store, name string) target {
 	t := target{stores: st}
 	t.Channel, t.Name = c.Name, name
@@ -145,8 +144,8 @@ func newTarget(c *config.Channel, st [2]store.Store, name string) target {
 	return t
 }
 
-// recognizeInbox makes a mailbox the INBOX if the channel names it by the directory
-// of that: the Maildir "Inbox" below Path, where Inbox is this directory.
+// recognizeInbox makes a mailbox the INBOX if the channel names the directory of the INBOX: for example
+// the Maildir "Inbox" below Path, if Inbox is this directory.
 func (t *target) recognizeInbox() {
 	for i, st := range t.stores {
 		l, ok := store.As[store.Local](st)
@@ -160,7 +159,7 @@ func (t *target) recognizeInbox() {
 	}
 }
 
-// tellInbox tells that recognizeInbox has done so.
+// tellInbox reports that recognizeInbox has done so.
 func (r *run) tellInbox(c *config.Channel, t target) {
 	for i, e := range ends(c) {
 		if t.named[i] != t.Box[i] && r.Events != nil {
@@ -169,22 +168,20 @@ func (r *run) tellInbox(c *config.Channel, t target) {
 	}
 }
 
-// errOnePlace is for a mailbox that two stores have: each run would copy all of
-// its messages once more.
+// errOnePlace says that both sides of a pair are the same mailbox: each run would copy all of its
+// messages again.
 func errOnePlace(c *config.Channel, t target) error {
 	return fmt.Errorf("far and near side are the same mailbox: '%s' of %s is '%s' of %s", t.Box[0], c.Far.Store.Label(), t.Box[1], c.Near.Store.Label())
 }
 
-// inOnePlace reports whether both stores are certain to call the same mailbox by
-// these names.
+// inOnePlace reports whether both names certainly mean the same mailbox.
 func (t target) inOnePlace() bool {
 	far, certainFar := t.stores[0].Identity(t.Box[0])
 	near, certainNear := t.stores[1].Identity(t.Box[1])
 	return far == near && certainFar == certainNear
 }
 
-// isOneDirectory reports whether both mailboxes are the same directory, by
-// whatever way they are reached.
+// isOneDirectory reports whether both mailboxes are the same directory, even under different paths.
 func (r *run) isOneDirectory(t target) bool {
 	var info [2]fs.FileInfo
 	for i, st := range t.stores {
@@ -203,9 +200,8 @@ func (r *run) isOneDirectory(t target) bool {
 	return vfs.SameFile(info[0], info[1])
 }
 
-// needNames refuses a mailbox that is named like the prefix of its side if there
-// is no name like that on the other one: a prefix that is empty, or ends in a
-// delimiter, is none.
+// needNames sets an error for a mailbox with the name of its side's prefix, if the prefix of the other
+// side is not a name: it is empty, or ends with a delimiter.
 func (t *target) needNames(c *config.Channel) {
 	for i, e := range ends(c) {
 		if t.err != nil {
@@ -237,13 +233,11 @@ func mailboxOf(c *config.Channel, t target, side config.Side) mailbox {
 	return m
 }
 
-// separate sees to it that each mailbox is worked on once: several names may
-// lead to one, as MapInbox gives the inbox a second name. Of names for the same
-// pair one is kept. Of pairs that have one mailbox in common, the one
-// wins that has existed longer, judging by the sides it is present on, and then
-// the one by MapInbox, which was asked for expressly. The loser is an error if
-// its other mailbox exists, or may, having been named; else nothing is lost by
-// leaving it out, and a warning will do.
+// separate makes sure that each mailbox is synchronized once. Several names may mean the same mailbox,
+// for example because MapInbox gives the inbox a second name. Of several names of a pair, it keeps
+// one. Of several pairs with a common mailbox, it keeps the pair that exists on more sides, and then the
+// pair by MapInbox, which is an explicit setting. Another pair is an error if its other mailbox exists, or
+// was named and may exist. Otherwise nothing is lost by leaving it out, and there is only a warning.
 func (r *run) separate(c *config.Channel, targets []target, named bool) []target {
 	order := make([]int, len(targets))
 	for i := range order {
@@ -307,7 +301,7 @@ func (t target) present() (n int) {
 	return n
 }
 
-// inboxRank puts the inbox behind what leads to it as well.
+// inboxRank orders the inbox after other names of the inbox.
 func inboxRank(t target) int {
 	if t.Name == mail.Inbox {
 		return 1

@@ -10,24 +10,24 @@ import (
 	"isync/internal/store"
 )
 
-// Pairs of a store that lists mailboxes in a pipeline (store.Pipeliner) are light: they enter
-// the gate without sessions, and many more of them than there are sessions. Most pairs of a
-// run need nothing, and never get a session of their own. The others wait for their sessions
-// when their plans are made, with their locks.
+// Pairs of a store that lists mailboxes in a pipeline (store.Pipeliner) are light: they enter the gate
+// without sessions, so there can be many more of them than sessions. Most pairs of a run have nothing to
+// do, and never get a session of their own. The others wait for their sessions after their plans are
+// made. They hold their locks meanwhile.
 
 const (
 	// maxLight is the maximum number of light pairs: each has a lock file open, and a
 	// Maildir.
 	maxLight = 64
-	// maxLightWeight bounds the sync states of the light pairs together, in bytes, and so
-	// the listings in memory: a message has some 15 bytes in a state.
+	// maxLightWeight is the maximum size of the sync states of all light pairs together, in bytes.
+	// This limits the memory for listings: a message takes some 15 bytes in a state.
 	maxLightWeight = 4 << 20
 	// maxOneLight is the maximum for a single light pair.
 	maxOneLight = maxLightWeight / 4
 )
 
-// pipelines reports whether pairs of a channel can be light. For a single one there is
-// nothing to be gained.
+// pipelines reports whether pairs of a channel can be light. A single pair is not, since it would gain
+// nothing.
 func (r *run) pipelines(jobs []job) bool {
 	if r.Parallel == 1 || r.Controls != nil || len(jobs) < 2 {
 		return false
@@ -52,8 +52,8 @@ func (r *run) pipelines(jobs []job) bool {
 	return some
 }
 
-// lightness returns the weight of a pair that may be light; 0: it may not. What a pair
-// without a sync state has to list is not known, and most likely it will be copied.
+// lightness returns the weight of a light pair; 0: the pair is not light. A pair without a sync state is
+// not: the size of its listing is not known, and most messages will be copied.
 func (r *run) lightness(j *job) int64 {
 	p := j.pair
 	if p == nil || p.Peek != engine.PeekNone || p.Deletions == plan.Restored ||
@@ -79,7 +79,7 @@ func (r *run) claimer(ch *config.Channel, c *claim) func(context.Context) error 
 		if err := r.gate.upgrade(ctx, c); err != nil {
 			return err
 		}
-		// As for pairs that have not been begun.
+		// The same as for pairs that were not begun.
 		return r.whyBroken(ch)
 	}
 }

@@ -8,29 +8,29 @@ import (
 	"isync/internal/store"
 )
 
-// Preview is what a channel would make of a name.
+// Preview is the pair that a channel would make of a name.
 type Preview struct {
 	event.Pair
-	// StatePath is the path of the sync state, "" if it cannot be told.
+	// StatePath is the path of the sync state; "": unknown.
 	StatePath string
 	// Err says why the pair cannot be synchronized.
 	Err error
 }
 
-// Previewer tells what a channel makes of names, without looking at mailboxes.
+// Previewer makes pairs of names without accessing mailboxes.
 type Previewer struct {
 	c      *config.Channel
 	stores [2]store.Store
 	r      *run
 }
 
-// NewPreviewer returns the Previewer of a channel, given its stores. Of a store
-// that is not in the file system it asks nothing.
+// NewPreviewer returns the Previewer of a channel with its stores. It does not use stores outside of the
+// file system.
 func NewPreviewer(c *config.Channel, stores [2]store.Store, global config.Global) *Previewer {
 	return &Previewer{c, stores, newRun(NewRunner(Options{Global: global}))}
 }
 
-// Pair tells about a name as the channel's patterns know it; "" if it has none.
+// Pair returns the pair with a name in the channel's patterns; "": the channel has no patterns.
 func (p *Previewer) Pair(name string) Preview {
 	t := newTarget(p.c, p.stores, name)
 	v := Preview{Pair: t.Pair, Err: t.err}

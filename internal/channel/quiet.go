@@ -16,8 +16,8 @@ import (
 	"isync/internal/syncstate"
 )
 
-// quiet remembers from one run to the next which pairs of a channel needed nothing,
-// with their fingerprints at that time (engine.Fingerprint).
+// quiet stores which pairs of a channel had nothing to do in the last run, with their fingerprints
+// (engine.Fingerprint).
 type quiet struct {
 	*memo.Pairs
 	on     bool // anything is remembered
@@ -25,7 +25,7 @@ type quiet struct {
 	stores [2]storeTerms
 }
 
-// quietOf reads what is remembered of a channel.
+// quietOf reads the stored data of a channel.
 func (r *run) quietOf(c *config.Channel, stores [2]store.Store) *quiet {
 	q := &quiet{Pairs: new(memo.Pairs), dry: r.DryRun, on: r.Memory != "" && r.Controls == nil}
 	for t, e := range ends(c) {
@@ -39,8 +39,8 @@ func (r *run) quietOf(c *config.Channel, stores [2]store.Store) *quiet {
 	return q
 }
 
-// pairTerms holds everything that determines whether a pair needs anything. It is
-// hashed as a whole, so its fields must be plain values.
+// pairTerms contains everything that determines whether a pair has something to do. It is hashed as a
+// whole, so its fields must be plain values.
 type pairTerms struct {
 	Rules           plan.Rules
 	ExpireSide      syncstate.Side
@@ -52,9 +52,8 @@ type pairTerms struct {
 	Fingerprint     string // see engine.Fingerprint
 }
 
-// storeTerms holds everything about a store that determines which mailbox a name refers
-// to, and which messages and flags it shows. With other terms, the same mark may belong
-// to another mailbox.
+// storeTerms contains everything about a store that determines which mailbox a name refers to, and
+// which messages and flags it has. With other terms, the same mark may be that of another mailbox.
 type storeTerms struct {
 	Path     string
 	HasPath  bool
@@ -68,8 +67,8 @@ func (t *pairTerms) sum() memo.PairSum {
 	return memo.PairSum(sum[:16])
 }
 
-// sumOf returns the hash of everything that determines whether a pair with this
-// fingerprint needs anything.
+// sumOf returns the hash of everything that determines whether a pair with this fingerprint has
+// something to do.
 func (q *quiet) sumOf(p *engine.Pair, fingerprint string) memo.PairSum {
 	t := pairTerms{p.Rules, p.ExpireSide, p.Adopt, p.CopyArrivalDate, p.Create, p.Remove, p.TrashBox, q.stores, fingerprint}
 	return t.sum()
@@ -81,7 +80,7 @@ func idOf(p *engine.Pair) memo.PairID {
 	return memo.PairID(h[:8])
 }
 
-// knows reports whether anything is remembered of the pair.
+// knows reports whether there is stored data about the pair.
 func (q *quiet) knows(p *engine.Pair, now time.Time) bool { return q.Knows(idOf(p), now) }
 
 // unchanged reports whether the pair had nothing to do when it was like this.
@@ -89,7 +88,7 @@ func (q *quiet) unchanged(p *engine.Pair, fingerprint string, now time.Time) boo
 	return fingerprint != "" && q.Unchanged(idOf(p), q.sumOf(p, fingerprint), now)
 }
 
-// note remembers how a pair has come out.
+// note stores the result of a pair.
 func (q *quiet) note(p *engine.Pair, res engine.Result, err error, now time.Time) {
 	switch {
 	case !q.on || res.Unchanged:
@@ -100,7 +99,7 @@ func (q *quiet) note(p *engine.Pair, res engine.Result, err error, now time.Time
 	}
 }
 
-// save writes what is remembered, if that has changed. Failing does no harm.
+// save writes the data if it has changed. A failure does no harm.
 func (q *quiet) save() error {
 	if q.dry {
 		return nil
@@ -108,9 +107,8 @@ func (q *quiet) save() error {
 	return q.Save()
 }
 
-// lookAround finds out which of the pairs have nothing to do, without opening
-// them. A single one is opened anyway, since that tells as much, unless the marks of its
-// mailboxes are known already, or were requested.
+// lookAround determines which pairs have nothing to do, without opening them. A single pair is opened
+// instead, which returns the same data, unless the marks of its mailboxes are known or were requested.
 func (r *run) lookAround(ctx context.Context, q *quiet, jobs []job) error {
 	var asked []*job
 	var boxes [2][]string
@@ -157,7 +155,7 @@ func (r *run) lookAround(ctx context.Context, q *quiet, jobs []job) error {
 	for i, j := range asked {
 		fingerprint := engine.Fingerprint(j.pair, marks[0][i], marks[1][i])
 		j.unchanged = q.unchanged(j.pair, fingerprint, now)
-		// If it is known to have changed, nothing need wait for that to turn out.
+		// If it is known to have changed, work can begin at once.
 		j.pair.MayBeUnchanged = j.unchanged || fingerprint == ""
 	}
 	return nil

@@ -28,8 +28,7 @@ func (t *target) reserved(c *config.Channel) error {
 	return nil
 }
 
-// stateOwner returns the sync state, among those that have an owner, to which a
-// file at this path would belong; "" if there is none.
+// stateOwner returns the sync state in owners that a file with this path would belong to; "": none.
 func stateOwner[T any](path string, owners map[string]T) string {
 	for _, suffix := range engine.StateSuffixes() {
 		state, ok := strings.CutSuffix(path, suffix)

@@ -66,7 +66,7 @@ type account struct {
 	until time.Time
 }
 
-// attempts are the tries of something in a channel: of a pair, or of listing mailboxes.
+// attempts are the tries of an operation in a channel: of a pair, or of listing mailboxes.
 type attempts struct {
 	run      *run
 	accounts [2]*account // of the sides; nil: the store is not tried again
@@ -144,7 +144,7 @@ func (a *attempts) wait(ctx context.Context) error {
 	}
 }
 
-// repeat runs f until it succeeds, or is not to be tried again. f changes nothing.
+// repeat runs f until it succeeds, or must not be tried again. f changes nothing.
 func (a *attempts) repeat(ctx context.Context, f func() error) error {
 	for {
 		if err := a.wait(ctx); err != nil {

@@ -16,11 +16,11 @@ import (
 	"isync/internal/store"
 )
 
-// defaultParallel is how many pairs are worked on at a time if there is no
-// other limit: enough for many slow servers, few enough to be bounded in memory.
+// defaultParallel is the number of pairs that are synchronized at the same time if there is no other
+// limit. It suffices for many slow servers, and limits memory.
 const defaultParallel = 16
 
-// run is one run over several channels. Only the stores live longer.
+// run is a run over several channels. Only the stores are kept after it.
 type run struct {
 	Options
 	runner *Runner
@@ -38,7 +38,7 @@ type run struct {
 	foreseen map[[2]string][2]event.Counts
 	// accounts count failures, by Retries.Of.
 	accounts map[any]*account
-	// totals are those of the channels that were begun and have not ended.
+	// totals are the totals of the channels that were begun and have not ended.
 	totals map[*config.Channel]*event.ChannelEnded
 }
 
@@ -60,7 +60,7 @@ func newRun(r *Runner) *run {
 // synchronize synchronizes the selected channels.
 func (r *run) synchronize(ctx context.Context, sel []Selection) Summary {
 	r.purpose = purposeOf(r.MemoryKey, sel)
-	// A place for each channel that is listed or worked on.
+	// A place for each channel that is listed or synchronized.
 	places := make(chan struct{}, r.Parallel)
 	var wg sync.WaitGroup
 	var before []*begun
@@ -70,7 +70,7 @@ func (r *run) synchronize(ctx context.Context, sel []Selection) Summary {
 			break
 		}
 		r.beginChannel(s)
-		// What is wrong with the configuration is told in order.
+		// Errors of the configuration are reported in order.
 		stores, err := r.storesOf(s.Channel)
 		if err == nil {
 			err = EnoughConnections(stores)
@@ -117,8 +117,8 @@ type begun struct {
 	worked  bool          // it has opened mailboxes; valid once done is closed
 }
 
-// outdate makes the stores of a channel ask anew, since another channel may have changed
-// their mailboxes.
+// outdate drops early answers of the channel's stores, since another channel may have changed their
+// mailboxes.
 func outdate(stores [2]store.Store) {
 	for _, st := range stores {
 		if a, ok := store.As[store.Anticipator](st); ok {
@@ -127,14 +127,14 @@ func outdate(stores [2]store.Store) {
 	}
 }
 
-// failed notes that not everything was successful.
+// failed notes that the run was not fully successful.
 func (r *run) failed() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sum.Failed = true
 }
 
-// interrupted notes what was not done because the run was told to stop.
+// interrupted notes work that was not done because the run was told to stop.
 func (r *run) interrupted(note func(*Summary)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -177,11 +177,11 @@ func (r *run) channel(ctx context.Context, s Selection, stores [2]store.Store) (
 	return slices.ContainsFunc(jobs, func(j job) bool { return !j.unchanged })
 }
 
-// job is a pair to be worked on.
+// job is a pair to be synchronized.
 type job struct {
 	target
 	pair *engine.Pair // nil: there is err
-	// unchanged: it is known to need nothing.
+	// unchanged: the pair is known to have nothing to do.
 	unchanged bool
 }
 
@@ -201,7 +201,7 @@ func (r *run) jobs(s Selection, pairs []target, q *quiet) []job {
 		if p, j.err = r.enginePair(s, t); j.err != nil {
 			continue
 		}
-		// What the user asks for may be more than Ops.
+		// The user may request more than Ops.
 		if q.on && p.Deletions != plan.Restored {
 			p.Unchanged = func(fingerprint string) bool { return q.unchanged(p, fingerprint, r.now()) }
 			p.MayBeUnchanged = q.knows(p, r.now())
@@ -216,7 +216,7 @@ func (r *run) work(ctx context.Context, s Selection, jobs []job, q *quiet, g *go
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	pipelined := r.pipelines(jobs)
-	// Into these the pairs begun so far may put messages.
+	// The mailboxes that the pairs so far may store messages in.
 	filled := map[string]bool{}
 	for i, j := range jobs {
 		t := j.target
@@ -335,7 +335,7 @@ func (r *run) storesOf(c *config.Channel) (st [2]store.Store, err error) {
 	return st, nil
 }
 
-// purposeOf returns a text that tells the selection from others.
+// purposeOf returns a text that identifies the selection.
 func purposeOf(key string, sel []Selection) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%q", key)
@@ -345,7 +345,7 @@ func purposeOf(key string, sel []Selection) string {
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
-// pair synchronizes one pair, and gives back what was claimed for it.
+// pair synchronizes a pair, and gives back its claim.
 func (r *run) pair(ctx context.Context, s Selection, j job, q *quiet, g *goneBoxes, c claim, a *attempts) {
 	t, p := j.target, j.pair
 	if c.light > 0 {
@@ -368,8 +368,8 @@ func (r *run) pair(ctx context.Context, s Selection, j job, q *quiet, g *goneBox
 	}
 }
 
-// sync synchronizes a pair, and tries that again after failures that may pass. The
-// result is that of all tries together.
+// sync synchronizes a pair, and tries again after temporary failures. It returns the result of all tries
+// together.
 func (r *run) sync(ctx context.Context, t target, p *engine.Pair, c *claim, a *attempts) (engine.Result, error) {
 	if n := a.most(); n > 0 && !r.DryRun {
 		p.Attempts = &engine.Attempts{Max: n}
@@ -392,7 +392,7 @@ func (r *run) sync(ctx context.Context, t target, p *engine.Pair, c *claim, a *a
 		again := false
 		switch {
 		case err != nil:
-			// A pair that is alone and lacks a session will lack it again.
+			// If a pair that is alone lacks a session, it will lack it again.
 			again = !c.left && !errors.Is(err, store.ErrCrowded) && a.again(ctx, err, changed)
 		case res.Again > 0:
 			a.worked()
@@ -406,7 +406,7 @@ func (r *run) sync(ctx context.Context, t target, p *engine.Pair, c *claim, a *a
 		}
 		sum = res
 		r.gate.leave(*c)
-		// What the listings say is outdated: a try may have created a mailbox.
+		// The listings are outdated: a try may have created a mailbox.
 		p.Known, p.MayBeUnchanged, p.Claim, c.light = [2]engine.Presence{}, false, nil, 0
 		r.Events.Take(event.PairRetried{Pair: t.Pair})
 		c.again = true
@@ -427,8 +427,8 @@ func (r *run) syncOnce(ctx context.Context, p *engine.Pair, c *claim) (engine.Re
 	if !errors.Is(err, store.ErrCrowded) || ctx.Err() != nil || c.alone {
 		return res, err
 	}
-	// The server grants fewer sessions than was thought, and several pairs
-	// have waited for one another. One that is alone does not.
+	// The server allows fewer sessions than expected, and several pairs have waited for each
+	// other. A pair that is alone does not.
 	r.gate.leave(*c)
 	c.alone, c.light, p.Claim = true, 0, nil
 	if gerr := r.gate.enter(ctx, *c); gerr != nil {
@@ -477,7 +477,7 @@ func (r *run) count(s Selection, t target, counts [2]event.Counts) {
 	}
 }
 
-// finish adds up what was done with a pair, and tells it.
+// finish adds the result of a pair to the totals, and reports it.
 func (r *run) finish(ctx context.Context, s Selection, t target, res engine.Result, err error) {
 	r.mu.Lock()
 	if err != nil && ctx.Err() != nil {

@@ -73,7 +73,7 @@ func (r *run) addTo(c *config.Channel, status event.Status, o event.Outcome) {
 	total.Outcome.Held += o.Held
 }
 
-// skip reports pairs that are not begun.
+// skip reports pairs that were not begun.
 func (r *run) skip(c *config.Channel, jobs []job) {
 	r.setStatus(c, event.StatusSkipped)
 	r.mu.Lock()

@@ -9,16 +9,14 @@ import (
 	"isync/internal/mail"
 )
 
-// PatternError tells of words of Patterns, on one line, that are names of
-// mailboxes rather than patterns, and that no mailbox goes by on either side:
-// most often one name with a blank in it, without quotes.
+// PatternError says that words on a line of Patterns have no wildcards, and that no mailbox has these
+// names on either side. Most often they are one name with a space and without quotes.
 type PatternError struct {
 	Channel *config.Channel
 	Pos     config.Pos
 	Words   []string // without a mailbox
-	// Line are the arguments of Patterns on that line as they were probably
-	// meant, nil if nothing suggests itself. Sure: there are mailboxes of the
-	// names that several words were joined to.
+	// Line are the arguments of Patterns that were probably meant; nil: unknown. Sure: mailboxes
+	// with the joined names exist.
 	Line []string
 	Sure bool
 }
@@ -42,8 +40,8 @@ func (e *PatternError) Error() string {
 	return fmt.Sprintf("Patterns lists %s, but neither side has a mailbox of that name", names)
 }
 
-// unmatched returns an error for each line of Patterns that has names of
-// mailboxes in it that were not found. Both stores must have been listed.
+// unmatched returns an error for each line of Patterns with names of mailboxes that were not found. Both
+// stores must be listed.
 func (f *found) unmatched(c *config.Channel) []*PatternError {
 	lines := map[config.Pos][]config.Pattern{}
 	var order []config.Pos
@@ -69,8 +67,8 @@ func (f *found) unmatched(c *config.Channel) []*PatternError {
 	return out
 }
 
-// seen returns a test for whether there is a mailbox of a name, as the channel's patterns see
-// it. The inbox is taken to be there, listed or not.
+// seen returns a function that reports whether a mailbox with a name, as in the channel's patterns,
+// exists. The inbox counts as existing in any case.
 func (f *found) seen(c *config.Channel) func(name string) bool {
 	names := map[string]bool{}
 	for n := range f.boxes {
@@ -103,7 +101,7 @@ func isName(p config.Pattern) bool {
 	return !p.Exclude && p.Text != "" && !strings.ContainsAny(p.Text, "*%")
 }
 
-// unmatchedLine looks at the words of one line.
+// unmatchedLine examines the words of a line.
 func unmatchedLine(line []config.Pattern, there func(string) bool) *PatternError {
 	e := &PatternError{}
 	lost := make([]bool, len(line))
@@ -127,9 +125,8 @@ func unmatchedLine(line []config.Pattern, there func(string) bool) *PatternError
 	return e
 }
 
-// join makes one word of those from i to end, exclusive, where that fits, of as
-// many as possible. It returns the line as it may stand in the file, nil if
-// nothing fits.
+// join replaces words by one word if fits reports true for them, as many as possible at a time. It returns
+// the line in the form of the configuration file; nil: nothing fits.
 func join(line []config.Pattern, fits func(i, end int) bool) (words []string) {
 	const most = 10 // words in a name
 	joined := false
@@ -148,7 +145,7 @@ func join(line []config.Pattern, fits func(i, end int) bool) (words []string) {
 	return words
 }
 
-// textOf returns the name that words make.
+// textOf joins words to a name.
 func textOf(words []config.Pattern) string {
 	texts := make([]string, len(words))
 	for i, w := range words {

@@ -12,11 +12,11 @@ import (
 	"isync/internal/store"
 )
 
-// UseError says that a special use means no mailbox, or several of which none is meant.
+// UseError says that no mailbox has a special use, or that several have it and one is needed.
 type UseError struct {
 	Use   string
 	Store *config.Store
-	// Keyword is that of the configuration, and Pos its place.
+	// Keyword is the keyword in the configuration, and Pos its position.
 	Keyword string
 	Pos     config.Pos
 	Boxes   []string // with the use
@@ -49,8 +49,8 @@ type uses struct {
 	names map[string]bool     // all mailboxes
 }
 
-// findUses asks a store. It returns nil if the store does not know any special uses, as one
-// whose server is not asked.
+// findUses asks a store. It returns nil if the special uses are not known, because the server is not
+// asked, for example.
 func findUses(ctx context.Context, s *config.Store, st store.Store) (*uses, error) {
 	finder, ok := store.As[store.UseFinder](st)
 	if !ok {
@@ -99,7 +99,7 @@ type resolved struct {
 	Selection
 	// use are the special uses by which the channel names its mailboxes; "": none.
 	use [2]string
-	// uses are those of the stores; nil: not needed, or not known.
+	// uses are the special uses of the stores; nil: not needed, or not known.
 	uses [2]*uses
 	// trash are the mailboxes for Trash; "": none.
 	trash [2]string
@@ -107,8 +107,8 @@ type resolved struct {
 	err error
 }
 
-// resolve asks the stores for special uses as far as the selection needs them. The names
-// that depend on them are those of this moment.
+// resolve asks the stores for the special uses that the selection needs. It returns the mailboxes that
+// have them at this moment.
 func resolve(ctx context.Context, s Selection, st [2]store.Store) (*resolved, error) {
 	c := *s.Channel
 	r := &resolved{Selection: s}
@@ -194,8 +194,8 @@ func (r *resolved) patterns(c *config.Channel, known func(config.Side) *uses, fa
 	return err
 }
 
-// channelNames returns the names by which the patterns of a channel know a mailbox of a
-// side. There is none if it is outside of the channel.
+// channelNames returns the names of a mailbox of a side in the patterns of a channel. It has none if it is
+// outside of the channel.
 func channelNames(e config.End, box string) (out []string) {
 	full, err := listed(e, box, mail.IsInbox(box))
 	if err != nil {
@@ -209,8 +209,7 @@ func channelNames(e config.End, box string) (out []string) {
 	return out
 }
 
-// apply adds to a target what is known about its mailboxes. named is the channel as it is
-// written.
+// apply adds the special uses of its mailboxes to a target. named is the channel of the configuration.
 func (r *resolved) apply(t *target, named *config.Channel) {
 	t.trash = r.trash
 	if len(named.Patterns) > 0 {
@@ -220,7 +219,7 @@ func (r *resolved) apply(t *target, named *config.Channel) {
 		if e.Use == "" {
 			continue
 		}
-		// The state is named as the configuration says: a name on the server may change.
+		// The state has the name in the configuration, because a name on the server may change.
 		t.named[i] = e.Box
 		if u := r.uses[i]; u != nil {
 			t.use[i] = r.use[i]

@@ -19,7 +19,7 @@ const (
 	fieldMessageID = "MESSAGE-ID"
 )
 
-// maxHeader bounds how much of the fields of one message is looked at.
+// maxHeader is the maximum size of the header fields of a message that is read, in bytes.
 const maxHeader = 64 << 10
 
 // Want are the items of a FETCH, without the UID.
@@ -75,7 +75,7 @@ func (c *Collector) Start(exists uint32, expected uint64) {
 	c.Completeness.seen = make([]numbered, 0, n)
 }
 
-// maxExpected bounds the room that is made for messages, in messages.
+// maxExpected is the maximum number of messages for which memory is allocated in advance.
 const maxExpected = 1 << 22
 
 // MostListed returns how many messages a listing may have if the server has announced
@@ -84,11 +84,10 @@ func MostListed(exists uint32) int {
 	return int(min(3*uint64(exists)+someExtra, maxListed))
 }
 
-// maxListed bounds the messages of one listing, whatever was announced.
+// maxListed is the maximum number of messages in a listing.
 const maxListed = 1 << 24
 
-// someExtra is how many messages more than announced a listing may have, at the
-// least.
+// someExtra is the least number of messages by which a listing may exceed the announced number.
 const someExtra = 10_000
 
 // A Part is a part of a scan, with the items to request.
@@ -181,7 +180,7 @@ func field(header, name string) (string, bool) {
 func (c *Collector) Listing() (*store.Listing, error) {
 	kept := InOrder(c.msgs)
 	for u := range c.bare.All() {
-		// A full answer may have come, too: one was requested, and the other
+		// There may be a complete response as well: one was requested, and the other one
 		// reports a change.
 		if mail.FindMeta(kept, u) < 0 {
 			return nil, &IncompleteError{fmt.Sprintf("part of message %d is missing", u)}

@@ -44,9 +44,8 @@ func (s *Selection) Compare(base *memo.Listing, changes *Delta) (current *memo.L
 	return nil, false, ""
 }
 
-// resync applies what a SELECT with QRESYNC has told. An answer that contradicts
-// itself, or what else is known, shows that the server does not keep track of
-// changes, so that it must not be asked for them in another way either.
+// resync applies the changes that a SELECT with QRESYNC has reported. If they are inconsistent, the server
+// does not keep track of changes. Then it must not be asked for changes in another way either.
 func (s *Selection) resync(base *memo.Listing, changes *Delta) (current *memo.Listing, unsure bool, wrong string) {
 	changes.Sort()
 	msgs, ok := changes.Apply(base)

@@ -18,17 +18,16 @@ import (
 // gaps, ascend with the UIDs, and end with EXISTS. So the number of messages between
 // two listed ones is known, and also which of them may not have been requested.
 //
-// It is filled on the reader goroutine; messages may vanish meanwhile. It is a
+// It is filled on the reader goroutine. Messages may be expunged meanwhile. It implements
 // session.Listener.
 type Completeness struct {
 	mu   sync.Mutex
 	seen []numbered
 	most int // half the bound of seen; 0: none
-	// exists is how many of the messages that there were in the beginning
-	// still are there. Of those that come later it is not certain whether the
-	// listing should have them.
+	// exists is the number of messages that existed at the beginning and still exist. For messages
+	// that arrive later, it is not certain whether the listing should contain them.
 	exists uint32
-	// grown: others have come.
+	// grown: new messages have arrived.
 	grown bool
 	// lost: the sequence numbers cannot be followed any more.
 	lost bool
@@ -44,8 +43,7 @@ type numbered struct {
 // NewCompleteness returns the proof for the listing of a mailbox with exists messages.
 func NewCompleteness(exists uint32) *Completeness { return &Completeness{exists: exists} }
 
-// NoteLast notes that u was the last of exists messages. It reports whether it still
-// is.
+// NoteLast notes that u was the last of exists messages. It reports whether it still is the last one.
 func (c *Completeness) NoteLast(u mail.UID, exists uint32) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -60,7 +58,7 @@ func (c *Completeness) Restart(exists uint32) {
 	c.seen, c.exists, c.grown, c.lost = c.seen[:0], exists, false, false
 }
 
-// note notes a message that the server has told of.
+// note notes a message that the server has reported.
 func (c *Completeness) note(u mail.UID, seq uint32, listed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -127,7 +125,7 @@ func (c *Completeness) Vanished(uids mail.UIDSet) {
 		return
 	}
 	if c.grown && uids[len(uids)-1].Last > c.lastOld() || n > uint64(c.exists) {
-		// Was it one of those that have come later?
+		// It may be a message that has arrived later.
 		c.lost = true
 		return
 	}
@@ -151,8 +149,7 @@ func (c *Completeness) Vanished(uids mail.UIDSet) {
 	}
 }
 
-// lastOld returns the highest UID that is known to have been there in the
-// beginning.
+// lastOld returns the highest UID that is known to have existed at the beginning.
 func (c *Completeness) lastOld() mail.UID {
 	var last mail.UID
 	for _, n := range c.seen {
@@ -224,9 +221,9 @@ func (c *Completeness) Check(set mail.UIDSet) ([]Doubt, error) {
 	return doubts, nil
 }
 
-// newDoubt returns the doubt about the messages with the UIDs lo..hi and the
-// sequence numbers first..last. If those that were not asked for are in one
-// place, and the outermost messages are there, so are the others.
+// newDoubt returns the doubt about the messages with the UIDs lo..hi and the sequence numbers
+// first..last. If the UIDs that were not requested are one range, it suffices to check the outermost
+// messages.
 func newDoubt(asked mail.UIDSet, lo, hi, first, last mail.UID) Doubt {
 	if others := (mail.UIDSet{{First: lo, Last: hi}}).Without(asked); len(others) > 1 {
 		return Doubt{mail.UIDSet{{First: first, Last: last}}}
@@ -241,8 +238,8 @@ func newDoubt(asked mail.UIDSet, lo, hi, first, last mail.UID) Doubt {
 	return Doubt{ends}
 }
 
-// known returns the messages that exist, in order, without those that should
-// have been listed and were not. What it returns is not to be changed.
+// known returns the existing messages in order, without requested messages that were not listed. The
+// caller must not change the result.
 func (c *Completeness) known(set mail.UIDSet) ([]numbered, error) {
 	if c.plain() {
 		return c.seen, nil
@@ -271,8 +268,8 @@ func (c *Completeness) known(set mail.UIDSet) ([]numbered, error) {
 	return out, nil
 }
 
-// plain reports whether each message was listed once, and in order, as nearly
-// always. Then there is no need for another list of a million messages.
+// plain reports whether each message was listed once, in order. That is nearly always so, and then no
+// copy of a list of a million messages is needed.
 func (c *Completeness) plain() bool {
 	before := numbered{}
 	for _, n := range c.seen {
@@ -284,7 +281,7 @@ func (c *Completeness) plain() bool {
 	return true
 }
 
-// IncompleteError says what is missing in a listing.
+// IncompleteError says that a listing is incomplete, and why.
 type IncompleteError struct{ What string }
 
 func (e *IncompleteError) Error() string { return "server's answer is incomplete: " + e.What }

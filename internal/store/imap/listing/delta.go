@@ -32,10 +32,10 @@ const maxDelta = 1 << 20
 // Unreadable notes a response that cannot be read.
 func (d *Delta) Unreadable() { d.flaw = "the server's list of changes cannot be read" }
 
-// Reset drops what was noted: it was about another mailbox.
+// Reset drops all changes, because they were about another mailbox.
 func (d *Delta) Reset() { *d = Delta{} }
 
-// Changes returns how many messages are reported as changed or new.
+// Changes returns the number of messages that are reported as changed or new.
 func (d *Delta) Changes() int { return len(d.changed) }
 
 // Fetched notes a message with its flags.

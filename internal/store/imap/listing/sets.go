@@ -21,8 +21,7 @@ func (c *Cursor) Has(u mail.UID) bool {
 	return len(c.set) > 0 && c.set[0].First <= u
 }
 
-// KeepOnly returns the messages that are in the set: a new slice, unless all of them
-// are.
+// KeepOnly returns the messages in the set. If all messages are in the set, it returns msgs itself.
 func KeepOnly(msgs []mail.Meta, set mail.UIDSet) []mail.Meta {
 	in := Cursor{set: set}
 	for i := range msgs {

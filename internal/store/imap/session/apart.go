@@ -13,10 +13,9 @@ import (
 // ErrNoRoom says that MaxSessions allows no connection besides those for mail.
 var ErrNoRoom = errors.New("no connection is left for watching: all that Connections allows are needed for mail")
 
-// Reserve sets one of the MaxSessions aside for a connection that is not a session of the
-// pool, such as one of DialApart. One is always left for mail: otherwise the error is
-// ErrNoRoom. AwaitReserved must be called before the connection is made, and Release in
-// the end.
+// Reserve reserves one of the MaxSessions for a connection that is not a session of the pool, such as one
+// of DialApart. If no session would be left for mail, it returns ErrNoRoom. AwaitReserved must be called
+// before the connection is made, and Release at the end.
 func (p *Pool) Reserve() error {
 	most := p.opts.MaxSessions
 	p.mu.Lock()
@@ -199,7 +198,7 @@ func (p *Pool) connectApart(ctx context.Context, a Apart) (*imapclient.Client, e
 	opts := p.opts.Client
 	a.Hooks.Trace, a.Hooks.Alert, a.Hooks.Notice, a.Hooks.Unknown = opts.Hooks.Trace, opts.Hooks.Alert, opts.Hooks.Notice, opts.Hooks.Unknown
 	opts.Hooks = a.Hooks
-	// What a run learns about names is forgotten in the next one.
+	// Facts about names are valid for one run.
 	opts.Ampersands = new(imapclient.Ampersands)
 	opts.Namespace, opts.Memo, opts.Compression = true, nil, imapclient.CompressNever
 	c, err := imapclient.Dial(ctx, opts)

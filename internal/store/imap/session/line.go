@@ -8,13 +8,13 @@ import (
 )
 
 const (
-	// lineLife is how long it is remembered whether a network path is slow.
+	// lineLife is the time for which a measurement of a network path is valid.
 	lineLife = 24 * time.Hour
-	// maxLines is the maximum number of network paths that are remembered.
+	// maxLines is the maximum number of network paths that are stored.
 	maxLines = 16
 )
 
-// lineNote is what is remembered of a network path to a server.
+// lineNote is the measurement of a network path to a server.
 type lineNote struct {
 	Path string
 	Slow bool
@@ -23,8 +23,7 @@ type lineNote struct {
 
 var _ imapclient.Line = (*ServerRecord)(nil)
 
-// Slow implements imapclient.Line. What was measured in this run counts whatever the clock
-// says.
+// Slow implements imapclient.Line. A measurement of this run is valid, whatever the clock shows.
 func (m *ServerRecord) Slow(path string) (slow, known bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -2,16 +2,15 @@ package session
 
 import "time"
 
-// pipelining is what was found out in a run about selecting mailboxes without waiting for
-// the answers. A failure ends it for the run. If the server then works without it, it was
-// the reason, and that is remembered for some time.
+// pipelining says whether mailboxes are selected without waiting for the answers. A failure ends that for
+// the run. If the server then works without it, pipelining was the reason, and that is stored for some
+// time.
 type pipelining struct {
 	off       bool
 	suspicion error // nil: the failure is not to be remembered
 }
 
-// Pipelines reports whether mailboxes may be selected without waiting for the answers about
-// those before.
+// Pipelines reports whether a mailbox may be selected before the answers about the previous one.
 func (m *ServerRecord) Pipelines() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -20,8 +19,8 @@ func (m *ServerRecord) Pipelines() bool {
 	return !m.pipelining.off && (left <= 0 || left > cautionAfterFailure)
 }
 
-// SuspectPipelining ends pipelining for the run. lasting: it is also the reason in later
-// runs, unless the server turns out not to work at all.
+// SuspectPipelining ends pipelining for the run. lasting: it stays off in later runs as well, unless the
+// server does not work at all.
 func (m *ServerRecord) SuspectPipelining(why error, lasting bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -62,7 +62,7 @@ func (o *Options) now() time.Time {
 	return time.Now()
 }
 
-// errClosed is why calls fail after Close.
+// errClosed is the error of calls after Close.
 var errClosed = errors.New("store is closed")
 
 // A Pool manages the sessions of an account. It is safe for concurrent use.
@@ -310,7 +310,7 @@ func (p *Pool) busy() bool {
 	return p.dialing > 0 || slices.ContainsFunc(p.sessions, func(s *Session) bool { return s.Client.Busy() })
 }
 
-// unusable tells why there cannot be any session; p.mu is held.
+// unusable returns the reason why there cannot be any session; p.mu is held.
 func (p *Pool) unusable(gate *LoginGate) error {
 	if p.closed {
 		return errClosed
@@ -321,8 +321,8 @@ func (p *Pool) unusable(gate *LoginGate) error {
 	return gate.closed(p.run)
 }
 
-// pick chooses a session that is there: an idle one, preferably; one of a
-// mailbox if it need not be exclusive. p.mu is held.
+// pick chooses an existing session: preferably an idle one. If it need not be exclusive, it may be the
+// session of a mailbox. p.mu is held.
 func (p *Pool) pick(exclusive bool) *Session {
 	var shared *Session
 	for _, s := range p.sessions {
@@ -354,7 +354,7 @@ func (p *Pool) changed() {
 	p.change = make(chan struct{})
 }
 
-// dropLost forgets sessions that nobody uses and whose connection is gone.
+// dropLost removes unused sessions whose connection is lost.
 func (p *Pool) dropLost() {
 	p.mu.Lock()
 	var lost []*Session
@@ -420,7 +420,7 @@ func (p *Pool) Rest() {
 	leave(p, idle)
 }
 
-// leave logs out of idle sessions, and remembers what their servers have announced.
+// leave logs out of idle sessions, and stores the announcements of their servers.
 func leave(p *Pool, idle []*Session) {
 	var wg sync.WaitGroup
 	for _, s := range idle {
@@ -429,7 +429,7 @@ func leave(p *Pool, idle []*Session) {
 			continue
 		}
 		p.record.learn(s.Client.Memo())
-		// Nothing is under way, so what the server answers does not matter.
+		// No command is in progress, so the answer of the server does not matter.
 		wg.Go(func() { _ = s.Client.Leave(context.Background()) })
 	}
 	wg.Wait()

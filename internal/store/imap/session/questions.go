@@ -11,21 +11,20 @@ import (
 	"isync/internal/imapwire"
 )
 
-// A run that finds nothing to do asks the server for lists of mailboxes and for the status
-// of mailboxes, and which of them depends on the answers to others, and on the order in
-// which channels get a session. Runs for the same purpose ask the same. So the questions of
-// a run are remembered, and the first connection of the next one sends them right behind
-// the login. Whoever asks one of them gets that answer. A question that was not remembered
-// is asked as usual. One that was refused is asked again. So it does not matter for the
-// result whether the right questions are remembered.
+// A run that finds nothing to do asks the server for lists of mailboxes and for the status of mailboxes.
+// Which ones depends on earlier answers, and on the order in which channels get a session. Runs with the
+// same purpose usually ask the same questions. So the questions of a run are stored, and the first
+// connection of the next run sends them right after the login. A later call with the same question uses
+// the answer. Other questions, and questions that were refused, are asked as usual. So wrong stored
+// questions do not affect the result.
 //
-// An answer counts only in the run in which it was received, for a short time, and as long
-// as this run has changed nothing in the account.
+// An answer is valid only in the run that received it, for a short time, and while this run has changed
+// nothing in the account.
 
 // A Question is a command that asks for mailboxes, or for the status of one of them.
 type Question struct {
 	List *imapclient.ListRequest `json:",omitempty"`
-	// Status is the name of a mailbox on the server, and Items are what is asked about it.
+	// Status is the name of a mailbox on the server, and Items are the requested items.
 	Status string            `json:",omitempty"`
 	Items  imapwire.BoxItems `json:",omitempty"`
 	// Namespace: not a question of its own, but the namespaces are needed to ask others.
@@ -33,18 +32,18 @@ type Question struct {
 }
 
 const (
-	// maxQuestions is the maximum number of questions that are remembered for a purpose.
+	// maxQuestions is the maximum number of stored questions for a purpose.
 	maxQuestions = 500
-	// maxPurposes is the maximum number of purposes for which questions are remembered.
+	// maxPurposes is the maximum number of purposes with stored questions.
 	maxPurposes = 8
-	// answerLife is how long an answer counts.
+	// answerLife is the time for which an answer is valid.
 	answerLife = 10 * time.Second
-	// sparedSlots is how many commands can still be sent behind the questions without
+	// sparedSlots is the number of commands that can still be sent after the questions without
 	// waiting for an answer.
 	sparedSlots = 8
 )
 
-// purposeNote is what is remembered for a purpose.
+// purposeNote is the stored data of a purpose.
 type purposeNote struct {
 	Purpose   string
 	Questions []Question
