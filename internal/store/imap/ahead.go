@@ -14,14 +14,12 @@ import (
 	"isync/internal/store/imap/session"
 )
 
-// If a mailbox was reported to a watch as changed, a run sends commands right behind the
-// SELECT, so that it waits for the server less often: it requests the changes, if the SELECT
-// does not report them, and the messages that are new. Nothing else changes. The mailbox is
-// selected and its listing is verified as usual; what was not answered, or not certainly as
-// a whole, is requested again.
+// If a watch has reported a change of a mailbox, a run sends commands right after the SELECT, so that it
+// waits for the server less often: it requests the changes, if the SELECT does not report them, and the
+// new messages. Otherwise it works as usual. It verifies the listing, and requests again what was not
+// certainly answered completely.
 
-// The bounds of what is prefetched. A longer message is not kept, so what was received
-// of it is received twice.
+// The limits of prefetching. A longer message is not kept, so its beginning is received twice.
 const (
 	prefetchMessages = 8
 	prefetchBytes    = 128 << 10
@@ -66,15 +64,14 @@ type ahead struct {
 	limit    uint32 // of messages, in bytes
 	pending  []*imapclient.Pending[struct{}]
 
-	// Of the reader goroutine until nothing is pending:
+	// The reader goroutine uses these until all commands have ended:
 	msgs    map[mail.UID]*prefetched
 	changes *listing.Delta // since base; nil: not requested
 	base    *memo.Listing
 }
 
-// startAhead sends commands behind the SELECT of the mailbox, if that is of use. base is
-// what is remembered of the mailbox; nil: there is nothing, or the SELECT itself reports the
-// changes to it.
+// startAhead sends commands after the SELECT of the mailbox, if that is useful. base is the saved listing
+// of the mailbox; nil: there is none, or the SELECT itself reports the changes to it.
 func (m *mailbox) startAhead(ctx context.Context, sess *session.Session, base *memo.Listing) (*ahead, error) {
 	limit := min(m.prefetchLimit, prefetchBytes)
 	m.prefetchLimit = 0
@@ -111,7 +108,7 @@ func (m *mailbox) startAhead(ctx context.Context, sess *session.Session, base *m
 	return a, nil
 }
 
-// messages requests messages with all that prefetched has of them.
+// messages requests messages with all data of prefetched.
 func (a *ahead) messages(uids mail.UIDSet) imapclient.FetchRequest {
 	return imapclient.FetchRequest{
 		UIDs: uids, Items: imapwire.ItemFlags | imapwire.ItemDate | imapwire.ItemSize,
@@ -146,9 +143,9 @@ func (a *ahead) takeMessage(msg *imapclient.Message) error {
 	return err
 }
 
-// wait waits for all answers. changes are those since the remembered listing; nil: they are
-// not known. If the SELECT was successful, and validity is what was expected, the messages
-// are kept. An error means that the connection is lost; nothing else matters.
+// wait waits for all answers. changes are the changes since the saved listing; nil: unknown. It keeps the
+// messages if the SELECT was successful and validity is as expected. An error means that the connection
+// is lost. All other errors are ignored.
 func (a *ahead) wait(ctx context.Context, m *mailbox, selected bool, validity uint32) (changes *listing.Delta, err error) {
 	failed := false
 	for _, p := range a.pending {

@@ -13,11 +13,11 @@ import (
 	"isync/internal/store"
 )
 
-// renderLimit is up to which size a message is put together in memory before
-// anything of it is sent, so that an error of its source has no consequences.
+// renderLimit is the size up to which a message is completed in memory before it is sent, in bytes. So an
+// error of its source has no effect on the connection.
 const renderLimit = 1 << 20
 
-// maxRefused is how many messages in a row the server may refuse.
+// maxRefused is the number of messages in a row that the server may refuse.
 const maxRefused = 5
 
 // Append implements store.Mailbox.
@@ -41,28 +41,26 @@ func (m *mailbox) Append(ctx context.Context, done func(store.AppendResult)) (st
 type appender struct {
 	box  *mailbox
 	done func(store.AppendResult)
-	// tells: the server tells the UIDs of what it has stored.
+	// tells: the server returns the UIDs of stored messages.
 	tells bool
 	buf   bytes.Buffer // for rendering
 	row   int          // how many were refused since the last one was stored
 	group *group       // gathers messages that have not been sent; may be nil
 	bytes int64        // of the messages so far
 
-	// parallel has the additional connections, if any; waited is the number of
-	// messages so far whose literal had to wait for a continuation request.
+	// parallel has the additional connections; nil: none. waited is the number of messages so far
+	// whose literal had to wait for a continuation request.
 	parallel *parallelAppend
 	waited   int
 
 	mu   sync.Mutex
 	cond sync.Cond
-	// queue has what was sent, in order, from the message or group whose answer
-	// is waited for.
+	// queue has the sent messages and groups without an answer, in order.
 	queue    []*sent
 	spare    []*group // emptied
 	finished bool
 	err      error // nothing more can be stored
-	// gathers: several messages are stored by one command; refusals counts
-	// those that were not.
+	// gathers: one command stores several messages. refusals counts the refused commands.
 	gathers  bool
 	refusals int
 
@@ -73,8 +71,7 @@ type appender struct {
 type sent struct {
 	key   int
 	group *group // nil: one message
-	// started is closed when pending and client are set, or err is; nil if they
-	// are.
+	// started is closed when pending and client, or err, are set; nil: they are set.
 	started chan struct{}
 	pending *imapclient.Pending[imapclient.Appended]
 	client  *imapclient.Client
@@ -129,8 +126,8 @@ func (a *appender) complete(ctx context.Context) {
 	}
 }
 
-// answered looks at the server's answer to one message. Its error means that
-// nothing more can be stored.
+// answered handles the server's answer for a message. An error means that no more messages can be
+// stored.
 func (a *appender) answered(key int, got *imapclient.Appended, err error) error {
 	m := a.box
 	if err != nil {
@@ -171,7 +168,7 @@ func (a *appender) told(got *imapclient.Appended) bool {
 	return a.tells && got.UIDValidity != 0 && a.box.Info().UIDValidity != 0 && !a.box.deposit
 }
 
-// stored tells that a message was stored; the UID is 0 if it is not known.
+// stored completes a stored message. The UID is 0 if it is not known.
 func (a *appender) stored(key int, uid mail.UID, more bool) {
 	a.row = 0
 	if uid != 0 {
@@ -180,7 +177,7 @@ func (a *appender) stored(key int, uid mail.UID, more bool) {
 	a.done(store.AppendResult{Key: key, UID: uid, More: more})
 }
 
-// failure returns why nothing more can be stored.
+// failure returns the reason why no more messages can be stored.
 func (a *appender) failure() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -221,8 +218,8 @@ func (a *appender) Put(ctx context.Context, o *store.Outgoing) error {
 			return bodyError(err)
 		}
 	} else if err := a.drain(ctx); err != nil {
-		// If its source fails the connection has to be given up, and nobody would
-		// know what became of the messages before it.
+		// If its source fails, the connection must be closed, and the result of the earlier
+		// messages would be unknown.
 		return err
 	}
 	if !a.box.deposit {
@@ -263,7 +260,7 @@ func bodyError(err error) error {
 
 var errWrongSize = errors.New("message does not have the announced size")
 
-// render puts a message together in memory.
+// render completes a message in memory.
 func (a *appender) render(o *store.Outgoing) (*bytes.Buffer, error) {
 	if b, ok := o.Body.(*bytes.Buffer); ok && int64(b.Len()) == o.Size {
 		return b, nil
@@ -282,7 +279,7 @@ func (a *appender) render(o *store.Outgoing) (*bytes.Buffer, error) {
 // drain waits until all messages sent have been answered.
 func (a *appender) drain(ctx context.Context) error { return a.await(ctx, 0) }
 
-// await waits until no more than n things that were sent have no answer.
+// await waits until no more than n sent messages and groups have no answer.
 func (a *appender) await(ctx context.Context, n int) error {
 	stop := context.AfterFunc(ctx, func() {
 		a.mu.Lock()
@@ -313,8 +310,7 @@ func (a *appender) Finish(ctx context.Context) error {
 	a.cond.Broadcast()
 	a.mu.Unlock()
 	if len(queue) > 0 {
-		// We were told to stop. The goroutines do not wait any longer than the
-		// connections last.
+		// The context has ended. Closing the connections ends the goroutines.
 		a.hangUp(queue)
 	}
 	if a.parallel != nil {
@@ -327,7 +323,7 @@ func (a *appender) Finish(ctx context.Context) error {
 	return err
 }
 
-// hangUp closes the connections that are waited for.
+// hangUp closes the connections of the queue.
 func (a *appender) hangUp(queue []*sent) {
 	if a.parallel != nil {
 		a.parallel.cancel()

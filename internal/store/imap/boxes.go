@@ -23,8 +23,8 @@ type layoutCache struct {
 	mu     sync.Mutex
 	known  *layout
 	listed map[string]string // canonical name → name on the server
-	// next are the UIDNEXTs that came with the listing, by names on the server. They are
-	// outdated, so they only serve to guess what will be needed.
+	// next are the UIDNEXTs from the listing, by names on the server. They may be outdated, and
+	// are only used to guess what will be needed.
 	next map[string]mail.UID
 }
 
@@ -58,7 +58,7 @@ func (l *layoutCache) nextOf(name string) mail.UID {
 	return l.next[name]
 }
 
-// getLayout finds out how names look like on the server.
+// getLayout returns the layout of names on the server.
 func (s *Store) getLayout(ctx context.Context) (*layout, error) {
 	if l := s.run().layout.get(); l != nil {
 		return l, nil
@@ -66,8 +66,8 @@ func (s *Store) getLayout(ctx context.Context) (*layout, error) {
 	return s.askWithLayout(ctx, func(*session.Session, *layout) error { return nil })
 }
 
-// askWithLayout is ask for an f that needs the layout, which is found out on the
-// same session. It returns the layout.
+// askWithLayout is ask for an f that needs the layout, which is requested in the same session. It returns
+// the layout.
 func (s *Store) askWithLayout(ctx context.Context, f func(*session.Session, *layout) error) (l *layout, err error) {
 	s.wantLayout()
 	err = s.ask(ctx, func(sess *session.Session) error {
@@ -92,8 +92,8 @@ func (s *Store) wantLayout() {
 	}
 }
 
-// layoutBy returns the layout, which a session is asked for if need be. If the
-// session is not confirmed, neither is the layout.
+// layoutBy returns the layout. If necessary, it requests the layout in the session. If the session is not
+// confirmed, the layout is not confirmed either.
 func (s *Store) layoutBy(ctx context.Context, sess *session.Session) (*layout, error) {
 	if l := s.run().layout.get(); l != nil {
 		return l, nil
@@ -173,7 +173,7 @@ func (s *Store) askLayout(ctx context.Context, sess *session.Session) (*layout, 
 	return l, nil
 }
 
-// serverName returns what the server calls a mailbox.
+// serverName returns the name of a mailbox on the server.
 func (s *Store) serverName(ctx context.Context, box string) (string, error) {
 	if name, ok := s.knownName(box); ok {
 		return name, nil
@@ -186,8 +186,7 @@ func (s *Store) serverName(ctx context.Context, box string) (string, error) {
 	return name, s.boxError(box, err)
 }
 
-// knownName returns what the server calls a mailbox if that does not depend on
-// the layout.
+// knownName returns the name of a mailbox on the server, if it does not depend on the layout.
 func (s *Store) knownName(box string) (name string, ok bool) {
 	if box == mail.Inbox {
 		return mail.Inbox, true
@@ -195,7 +194,7 @@ func (s *Store) knownName(box string) (name string, ok bool) {
 	return s.run().layout.name(box)
 }
 
-// selectable reports whether what is listed is a mailbox.
+// selectable reports whether a listed name is a mailbox.
 func selectable(e *imapclient.ListEntry) bool {
 	return !e.HasAttr(`\NoSelect`) && !e.HasAttr(`\NonExistent`)
 }
@@ -249,7 +248,7 @@ func (s *Store) InboxAmongOthers(ctx context.Context) (bool, error) {
 	return l.holdsInbox(), nil
 }
 
-// boxes makes canonical names of what was listed.
+// boxes converts listed names to canonical names.
 func (s *Store) boxes(l *layout, req store.ListRequest, entries []imapclient.ListEntry) ([]store.Box, error) {
 	var out []store.Box
 	listed := make(map[string]string)
@@ -333,7 +332,7 @@ func (s *Store) leaveOut(name string, f event.Fact) {
 	}
 }
 
-// shorten makes a name fit for a message.
+// shorten shortens a name for messages to the user.
 func shorten(name string) string {
 	if len(name) > 200 {
 		return strings.ToValidUTF8(name[:200], "") + "…"
@@ -341,7 +340,7 @@ func shorten(name string) string {
 	return name
 }
 
-// exists asks whether there is a mailbox of that name on the server.
+// exists asks the server whether a mailbox with that name exists.
 func exists(ctx context.Context, c *imapclient.Client, name string) (bool, error) {
 	entries, err := c.List(ctx, imapclient.ListRequest{Patterns: []string{name}})
 	if err != nil {
@@ -349,7 +348,7 @@ func exists(ctx context.Context, c *imapclient.Client, name string) (bool, error
 	}
 	for i := range entries {
 		e := &entries[i]
-		// The name may hold wildcards.
+		// The name may contain wildcards.
 		same := e.Name == name || strings.EqualFold(e.Name, mail.Inbox) && strings.EqualFold(name, mail.Inbox)
 		if same && selectable(e) {
 			return true, nil
@@ -358,12 +357,12 @@ func exists(ctx context.Context, c *imapclient.Client, name string) (bool, error
 	return false, nil
 }
 
-// notThere are words in the refusals of servers that know no response codes,
-// some of which list a mailbox that is not there if it has children.
+// notThere matches refusals of servers without response codes. Some of these servers list a mailbox that
+// does not exist if it has children.
 var notThere = regexp.MustCompile(`(?i)(does ?n[o']t exist|nonexistent|non-existent|not found|unknown mailbox|no such mailbox|invalid mailbox)`)
 
-// missing reports whether err, from a command about a mailbox, means that there
-// is no such mailbox. Servers that do not say are asked.
+// missing reports whether err, from a command about a mailbox, means that the mailbox does not exist. If
+// err does not say that, it asks the server.
 func missing(ctx context.Context, c *imapclient.Client, name string, err error) bool {
 	r, ok := errors.AsType[*imapclient.ResponseError](err)
 	if !ok || r.Status != imapwire.StatusNo {
@@ -376,8 +375,7 @@ func missing(ctx context.Context, c *imapclient.Client, name string, err error) 
 	return err == nil && !there
 }
 
-// saysMissing reports whether err, from a command about a mailbox, itself says
-// that there is no such mailbox.
+// saysMissing reports whether err, from a command about a mailbox, says that the mailbox does not exist.
 func saysMissing(err error) bool {
 	r, ok := errors.AsType[*imapclient.ResponseError](err)
 	if !ok || r.Status != imapwire.StatusNo {
@@ -422,7 +420,7 @@ func (s *Store) create(ctx context.Context, c *imapclient.Client, name string) e
 		}
 	}
 	if err == nil && s.opts.SubscribedOnly {
-		// Else it would not be there the next time.
+		// Otherwise it would not be listed the next time.
 		err = c.Subscribe(ctx, name)
 	}
 	return err
@@ -464,8 +462,8 @@ func (s *Store) Delete(ctx context.Context, box string) error {
 	return nil
 }
 
-// unselect makes sure that a mailbox is not selected in idle sessions: servers
-// freeze the status of selected mailboxes, and some refuse to delete them.
+// unselect makes sure that a mailbox is not selected in idle sessions: servers do not update the status of
+// selected mailboxes, and some refuse to delete them.
 func (s *Store) unselect(ctx context.Context, name string) {
 	s.opts.Sessions.pipeline.unselect(ctx, name)
 	for _, sess := range s.pool.TakeIdle(name) {

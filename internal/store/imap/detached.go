@@ -9,12 +9,11 @@ import (
 	"isync/internal/store/imap/listing"
 )
 
-// A mailbox that was opened in a pipeline is detached: it has no session. Its first Scan, and
-// the messages that were prefetched, need none. For anything else the mailbox is selected
-// again, in a session of its own. That is like the loss of a connection in between: UIDs keep
-// their meaning as long as UIDVALIDITY is the same, and all commands that change something
-// use UIDs. What others have changed meanwhile is treated as if they had done it while
-// the mailbox was selected.
+// A mailbox that was opened in a pipeline is detached: it has no session. Its first Scan, and fetching
+// prefetched messages, need none. For anything else, the mailbox is selected again in a session of its
+// own, as after the loss of a connection. UIDs are valid as long as UIDVALIDITY is the same, and all
+// commands that change something use UIDs. Changes that others have made in between are treated like
+// changes while the mailbox is selected.
 
 // detached is what a mailbox has instead of a session.
 type detached struct {
@@ -49,7 +48,7 @@ func (m *mailbox) takeListed(need store.Need) *store.Listing {
 	return &store.Listing{Messages: listing.KeepOnly(l.Messages, need.UIDs)}
 }
 
-// covers reports whether a listing made for one need has what another one asks for.
+// covers reports whether a listing for the need has also satisfies need.
 func covers(has, need *store.Need) bool {
 	switch {
 	case need.TUIDs, need.MessageIDs, need.Known, need.Flags && !has.Flags:
@@ -98,8 +97,7 @@ func (m *mailbox) attach(ctx context.Context) error {
 	return nil
 }
 
-// adoptAgain makes the mailbox use another selection. It reports whether that is of the same
-// mailbox.
+// adoptAgain makes the mailbox use another selection. It returns false if that is not the same mailbox.
 func (m *mailbox) adoptAgain(o *opened, prefetched map[mail.UID]*prefetched) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -33,9 +33,9 @@ func (m *mailbox) Remove(ctx context.Context, req store.RemoveRequest) error {
 	return m.fail("expunging messages", err)
 }
 
-// expungeTold is expunge that also tells which messages are gone, if the server reports that
-// by UIDs (VANISHED, RFC 7162 §3.2.10). With EXPUNGE it reports sequence numbers, which
-// stand for no messages that are known here.
+// expungeTold is expunge that also returns which messages are gone, if the server reports their UIDs
+// (VANISHED, RFC 7162 §3.2.10). With EXPUNGE it reports sequence numbers, which cannot be mapped to
+// messages here.
 func (m *mailbox) expungeTold(ctx context.Context, sess *session.Session, req *store.RemoveRequest) error {
 	var vanished mail.UIDSet
 	sess.ListenVanished(func(uids mail.UIDSet) { vanished.AddSet(uids) })
@@ -49,7 +49,7 @@ func (m *mailbox) expungeTold(ctx context.Context, sess *session.Session, req *s
 	return err
 }
 
-// expunge removes those of the messages that are marked as deleted.
+// expunge expunges the messages that are marked as deleted.
 func (m *mailbox) expunge(ctx context.Context, sess *session.Session, uids mail.UIDSet) error {
 	if m.store.run().plainExpunge.Load() {
 		return m.expungeAll(ctx, sess, uids, nil)
@@ -84,8 +84,8 @@ func (m *mailbox) expunge(ctx context.Context, sess *session.Session, uids mail.
 func (m *mailbox) expungeAll(ctx context.Context, sess *session.Session, uids mail.UIDSet, refusal error) error {
 	m.scanning.Lock()
 	defer m.scanning.Unlock()
-	// Earlier listings do not count: another program may have marked a message in
-	// between, and we must not expunge it.
+	// Earlier listings cannot be used: another program may have marked a message since, and it
+	// must not be expunged.
 	need := store.Need{UIDs: mail.UIDsFrom(1), Flags: true}
 	list, err := m.scanAll(ctx, &source{sess: sess}, m.newScanner(need), nil)
 	if err != nil {

@@ -15,21 +15,21 @@ import (
 	"isync/internal/store/imap/listing"
 )
 
-// One command reads as many messages as arrive in fetchTime, so that the round trips between
-// commands do not matter. A reader that has had enough does not have to wait much longer
-// than that for the rest of the answer.
+// A command requests as many messages as arrive in fetchTime, so that the round trips between commands do
+// not matter. A caller that stops early does not have to wait much longer than that for the rest of the
+// answer.
 //
-// The next command is not sent ahead of the answer. A server may work on several
-// commands at once, as Dovecot does when it is faster than the line, and messages would
-// come in another order than they were asked for.
+// The next command is sent after the answer to the last one. A server may process several commands at the
+// same time, as Dovecot does if it is faster than the line. Then messages would arrive in another order
+// than requested.
 const (
 	firstFetch = 500
 	maxFetch   = 10_000
 	fetchTime  = 10 * time.Second
 )
 
-// nextFetch is how many messages the next command reads if the last one took that long for
-// n messages.
+// nextFetch returns the number of messages for the next command, if the last one took that time for n
+// messages.
 func nextFetch(n uint64, took time.Duration) uint64 {
 	perMessage := took / time.Duration(max(n, 1))
 	if perMessage <= fetchTime/maxFetch {
@@ -38,17 +38,16 @@ func nextFetch(n uint64, took time.Duration) uint64 {
 	return max(uint64(fetchTime/perMessage), firstFetch)
 }
 
-// From these numbers on compression is worth a round trip, if it depends on how slow the
-// line is: the number of messages to be listed, of messages to be fetched, and of bytes
-// to be stored.
+// From these numbers on, measuring the line for compression is worth a round trip: the number of messages
+// to list, of messages to fetch, and of bytes to store.
 const (
 	bulkMessages = 1000
 	bulkBodies   = 20
 	bulkBytes    = 64 << 10
 )
 
-// Fetch implements store.Mailbox. Where the server fails over a message, the
-// others of its command may come after later ones.
+// Fetch implements store.Mailbox. If the server fails because of a message, the other messages of the
+// command may come after later ones.
 func (m *mailbox) Fetch(ctx context.Context, items []store.FetchItem, sink func(*store.Incoming) error) error {
 	m.fetchPipelined(ctx, items)
 	for {
@@ -128,13 +127,13 @@ func (m *mailbox) fetch(ctx context.Context, items []store.FetchItem, sink func(
 	return f.tellRefused()
 }
 
-// firstSample is how many messages the first command reads while it is not known whether the
-// line is slow.
+// firstSample is the number of messages of the first command while it is not known whether the line is
+// slow.
 const firstSample = 32
 
-// sample returns how many messages the next command reads, limit at most. As long as it is not
-// known whether the line is slow, that is what is needed to measure it, so that compression can
-// be turned on before the rest is read.
+// sample returns the number of messages for the next command, at most limit. While it is not known whether
+// the line is slow, it returns only as many as the measurement needs, so that compression can be turned on
+// before the rest is read.
 func (f *fetcher) sample(limit uint64) uint64 {
 	missing := f.client.Unmeasured()
 	if missing == 0 {
@@ -178,14 +177,14 @@ func (f *fetcher) shorten(ctx context.Context) error {
 	}
 }
 
-// batch is what one command reads.
+// batch are the messages of a command.
 type batch struct {
 	set    mail.UIDSet
 	header bool // only
 	sized  bool // the size is wanted, as the body may be empty by mistake
 }
 
-// batches divides the items into sets that one command could read in their order.
+// batches divides the items into sets that a command can request in the given order.
 func batches(items []store.FetchItem) []batch {
 	var out []batch
 	var cur batch
@@ -219,14 +218,14 @@ func (b batch) request() imapclient.FetchRequest {
 	return r
 }
 
-// fetcher is a Fetch under way.
+// fetcher is a Fetch in progress.
 type fetcher struct {
 	box    *mailbox
 	client *imapclient.Client
 	sink   func(*store.Incoming) error
 	// listed are flags of messages, for servers that do not send them along.
 	listed map[mail.UID]mail.Flags
-	// row are messages that were not sent since the last one was.
+	// row are messages that were not sent since the last sent one.
 	row []unanswered
 
 	in store.Incoming // reused, by the reader goroutine while commands are under way
@@ -236,7 +235,7 @@ type fetcher struct {
 	seen    mail.UIDSet // what the sink was given
 	bytes   int64       // of that
 
-	// left are batches with what was not sent of them, and why.
+	// left are batches with the messages that were not sent, and why.
 	left []unanswered
 }
 
@@ -247,7 +246,7 @@ type unanswered struct {
 	err   error       // of the command; nil if the server answered OK
 }
 
-// errNoText is why a message cannot be read if the server does not say.
+// errNoText is the reason why a message cannot be read, if the server gives none.
 var errNoText = errors.New("server does not send the body of the message")
 
 // run reads the batches, with that many commands at a time.
@@ -286,9 +285,9 @@ func (f *fetcher) run(ctx context.Context, todo []batch, atOnce int) error {
 	return failed
 }
 
-// answered looks at the outcome of a command.
+// answered handles the result of a command.
 func (f *fetcher) answered(b batch, err error) error {
-	// Meanwhile the next command may be bringing messages.
+	// Meanwhile, messages of the next command may arrive.
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
@@ -316,7 +315,7 @@ func (f *fetcher) answered(b batch, err error) error {
 	return nil
 }
 
-// deliver hands a message to the sink, on the reader goroutine.
+// deliver passes a message to the sink, on the reader goroutine.
 func (f *fetcher) deliver(msg *imapclient.Message) error {
 	if msg.Body == nil {
 		return nil // see settle
@@ -423,7 +422,7 @@ func halves(set mail.UIDSet) []mail.UIDSet {
 	return []mail.UIDSet{first, second}
 }
 
-// keepUIDs returns those of a set that are in another one.
+// keepUIDs returns the UIDs that are in both sets.
 func keepUIDs(set, in mail.UIDSet) mail.UIDSet {
 	return set.Without(set.Without(in))
 }
@@ -514,8 +513,7 @@ func (f *fetcher) tellRefused() error {
 
 // stillThere asks which of the messages exist.
 func (f *fetcher) stillThere(ctx context.Context, left []unanswered) (mail.UIDSet, error) {
-	// Lets the server tell us what has vanished; before that it may pretend
-	// otherwise.
+	// Let the server report expunged messages. Before that, it may treat them as existing.
 	if err := f.client.Noop(ctx); err != nil {
 		return nil, err
 	}

@@ -73,7 +73,7 @@ func listUses(ctx context.Context, sess *session.Session, pattern string) ([]ima
 	return entries, err
 }
 
-// usesOf makes canonical names and uses of what was listed.
+// usesOf converts listed names to canonical names with their uses.
 func (s *Store) usesOf(l *layout, entries []imapclient.ListEntry) []store.BoxUses {
 	var out []store.BoxUses
 	index := make(map[string]int) // by canonical name

@@ -36,8 +36,7 @@ func (m *mailbox) SetFlags(ctx context.Context, changes []store.FlagChange, done
 	return nil
 }
 
-// giveUp is after how many refusals in a row, of commands for single messages,
-// the others are spared the attempt.
+// giveUp is the number of refusals in a row of commands for single messages after which no more are tried.
 const giveUp = 20
 
 // flagKey is one kind of flag change.
@@ -46,8 +45,8 @@ type flagKey struct {
 	flags mail.Flags
 }
 
-// setFlags changes flags of messages, each of which is there once: one command
-// for each kind of change, all of them sent at once.
+// setFlags changes flags of messages. Each message is in changes once. It sends one command for each kind
+// of change, all of them at once.
 func (m *mailbox) setFlags(ctx context.Context, sess *session.Session, changes []store.FlagChange, done func(i int, err error)) error {
 	sets := make(map[flagKey]mail.UIDSet)
 	var order []flagKey
@@ -94,8 +93,8 @@ func (m *mailbox) setFlags(ctx context.Context, sess *session.Session, changes [
 	return nil
 }
 
-// storeShorter is storeAll that cuts commands which may have been too long for
-// the server. It returns the commands that were sent in the end.
+// storeShorter is storeAll, but splits commands that may have been too long for the server. It returns the
+// commands that were finally sent.
 func (m *mailbox) storeShorter(ctx context.Context, c *imapclient.Client, todo []imapclient.StoreRequest) (cmds []imapclient.StoreRequest, errs []error, err error) {
 	sets := m.store.sets
 	for again := false; ; again = true {
@@ -122,7 +121,7 @@ func (m *mailbox) storeShorter(ctx context.Context, c *imapclient.Client, todo [
 	}
 }
 
-// storeAll runs commands at once and returns what each was refused with.
+// storeAll sends all commands at once, and returns the refusal of each.
 func (m *mailbox) storeAll(ctx context.Context, c *imapclient.Client, cmds []imapclient.StoreRequest) ([]error, error) {
 	_, errs, err := m.storeEach(ctx, c, cmds)
 	return errs, err
@@ -153,8 +152,8 @@ func (m *mailbox) storeEach(ctx context.Context, c *imapclient.Client, cmds []im
 	return modified, errs, failed
 }
 
-// retrySingly repeats commands that were refused message by message, to find
-// out which ones it is about, and returns the errors of those.
+// retrySingly repeats refused commands message by message, to find the messages that are refused. It
+// returns their errors.
 func (m *mailbox) retrySingly(ctx context.Context, c *imapclient.Client, cmds []imapclient.StoreRequest, errs []error) (map[mail.UID]error, error) {
 	failed := make(map[mail.UID]error)
 	for i, req := range cmds {

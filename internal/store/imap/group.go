@@ -11,29 +11,26 @@ import (
 	"isync/internal/store"
 )
 
-// The bounds of what one command stores. A server makes what it gets by one
-// command durable at once, so that larger groups are faster; but they are
-// held in memory until they are answered, and lost in one piece.
+// The limits of a group. A server flushes all messages of a command together, so larger groups are faster.
+// But groups are kept in memory until they are answered, and fail as a whole.
 const (
 	maxGroup      = 100
 	maxGroupBytes = 2 << 20
 	maxGroupAge   = time.Second
-	// groupsAhead is how many groups may wait for their answers while the next
-	// one gathers: enough that the server has something to do while an answer, and
-	// what it makes us send, are on their way.
+	// groupsAhead is the number of groups without an answer while the next one is collected. It
+	// suffices to keep the server busy while an answer and the next group are in transit.
 	groupsAhead = 4
-	// smallGroup is up to which size the memory of a group grows by and by.
+	// smallGroup is the size up to which the memory of a group grows gradually.
 	smallGroup = 256 << 10
-	// maxGroupRefusals is after how many refused groups messages are sent one by
-	// one.
+	// maxGroupRefusals is the number of refused groups after which messages are sent one by one.
 	maxGroupRefusals = 3
-	// repeatsAhead is how many messages of a refused group are sent ahead of
-	// their answers.
+	// repeatsAhead is the number of messages of a refused group that are sent without waiting for
+	// answers.
 	repeatsAhead = 8
 )
 
-// group is messages to be stored by one command (MULTIAPPEND, RFC 3502): all
-// of them or, if it is refused, none.
+// group are messages that one command stores (MULTIAPPEND, RFC 3502): all of them or, if it is refused,
+// none.
 type group struct {
 	data  bytes.Buffer
 	items []groupItem
@@ -48,7 +45,7 @@ type groupItem struct {
 	begin, end int // in data
 }
 
-// message returns a message of the group as the client wants it.
+// message returns a message of the group for the client.
 func (g *group) message(i int) imapclient.AppendMessage {
 	it := g.items[i]
 	body := g.data.Bytes()[it.begin:it.end]
@@ -64,7 +61,7 @@ func (g *group) messages() []imapclient.AppendMessage {
 	return out
 }
 
-// add takes a message in. If it cannot be read, the group remains as it was.
+// add adds a message. If the message cannot be read, the group does not change.
 func (g *group) add(o *store.Outgoing, flags mail.Flags) error {
 	begin := g.data.Len()
 	if begin+int(o.Size) > smallGroup {
@@ -85,8 +82,7 @@ func (g *group) add(o *store.Outgoing, flags mail.Flags) error {
 	return nil
 }
 
-// full reports whether a message of that size should rather wait for the next
-// group.
+// full reports whether a message of that size should be in the next group.
 func (g *group) full(size int64) bool {
 	return len(g.items) == maxGroup || len(g.items) > 0 && int64(g.data.Len())+size > maxGroupBytes
 }
@@ -98,7 +94,7 @@ func (a *appender) gathering() bool {
 	return a.gathers
 }
 
-// gather adds a message to the group that is to be sent next.
+// gather adds a message to the next group.
 func (a *appender) gather(ctx context.Context, c *imapclient.Client, o *store.Outgoing) error {
 	if g := a.group; g != nil && (g.full(o.Size) || len(g.items) > 0 && time.Since(g.since) > maxGroupAge) {
 		if err := a.sendGroup(ctx, c); err != nil {
@@ -126,14 +122,14 @@ func (a *appender) newGroup() *group {
 	return g
 }
 
-// sendGroup sends what has gathered.
+// sendGroup sends the current group.
 func (a *appender) sendGroup(ctx context.Context, c *imapclient.Client) error {
 	g := a.group
 	if g == nil || len(g.items) == 0 {
 		return nil
 	}
-	// Not all at once: they must be kept until it is known that they need not
-	// be sent again.
+	// Limit the number of groups without an answer: they must be kept in memory until it is known
+	// that they need not be sent again.
 	if err := a.await(ctx, groupsAhead-1); err != nil {
 		return err
 	}
@@ -156,7 +152,7 @@ func (a *appender) sendGroup(ctx context.Context, c *imapclient.Client) error {
 	return nil
 }
 
-// sendRest sends what has gathered in the end.
+// sendRest sends the last group.
 func (a *appender) sendRest(ctx context.Context) error {
 	if err := a.failure(); err != nil || a.group == nil {
 		return err
@@ -168,8 +164,8 @@ func (a *appender) sendRest(ctx context.Context) error {
 	return a.sendGroup(ctx, sess.Client)
 }
 
-// groupAnswered looks at the server's answer to a group. Its error means that
-// nothing more can be stored.
+// groupAnswered handles the server's answer to a group. An error means that no more messages can be
+// stored.
 func (a *appender) groupAnswered(ctx context.Context, s *sent, got *imapclient.Appended, err error) error {
 	m := a.box
 	if err != nil {
@@ -203,9 +199,8 @@ func (a *appender) groupAnswered(ctx context.Context, s *sent, got *imapclient.A
 	return a.repeat(ctx, s)
 }
 
-// repeat stores the messages of a group that was refused one by one, so that
-// each of them gets a verdict of its own. None of them has been stored: that is
-// what the extension promises.
+// repeat stores the messages of a refused group one by one, so that each gets its own result. None of them
+// has been stored: the extension guarantees that.
 func (a *appender) repeat(ctx context.Context, s *sent) error {
 	var under []sent
 	stored := 0

@@ -35,8 +35,8 @@ type mailbox struct {
 	sel    *selection       // of the session; its listings belong to who holds listing
 	info   store.Info
 	memory memory
-	// fresh: this side has done nothing since the SELECT that would make its
-	// answers outdated. arrived is session.arrived as of then.
+	// fresh: the data of the SELECT are still current, because this side has changed nothing since.
+	// arrived is session.arrived at that time.
 	fresh   bool
 	arrived uint64
 	// prefetched are messages that need not be fetched; see startAhead.
@@ -73,8 +73,8 @@ func (s *Store) Open(ctx context.Context, box string, req store.OpenRequest) (st
 	return m, nil
 }
 
-// open takes a session and selects the mailbox in it, or for a deposit makes sure
-// that there is such a mailbox.
+// open takes a session and selects the mailbox in it. For a deposit, it only checks that the mailbox
+// exists.
 func (m *mailbox) open(ctx context.Context) error {
 	o, err := m.take(ctx)
 	if err == nil {
@@ -84,7 +84,7 @@ func (m *mailbox) open(ctx context.Context) error {
 	return err
 }
 
-// take does that, but the mailbox does not have the session yet.
+// take is open, but does not assign the session to the mailbox yet.
 func (m *mailbox) take(ctx context.Context) (*opened, error) {
 	s := m.store
 	if _, known := s.knownName(m.box); !known {
@@ -115,8 +115,8 @@ func (m *mailbox) take(ctx context.Context) (*opened, error) {
 	return o, nil
 }
 
-// setName finds out what the server calls the mailbox, unless it is known from
-// before, and returns the layout if that depends on it.
+// setName determines the name of the mailbox on the server, unless it is known already. It returns the
+// layout if the name depends on it.
 func (m *mailbox) setName(ctx context.Context, sess *session.Session) (*layout, error) {
 	m.mu.Lock()
 	named := m.named
@@ -146,7 +146,7 @@ func (m *mailbox) setName(ctx context.Context, sess *session.Session) (*layout, 
 	return l, nil
 }
 
-// lookAt makes sure that there is such a mailbox.
+// lookAt checks that the mailbox exists.
 func (m *mailbox) lookAt(ctx context.Context, sess *session.Session) (*opened, error) {
 	st, err := sess.Client.Status(ctx, m.name, imapwire.BoxUIDValidity)
 	if err != nil {
@@ -155,13 +155,13 @@ func (m *mailbox) lookAt(ctx context.Context, sess *session.Session) (*opened, e
 		}
 		return nil, err
 	}
-	// What else it can hold is not known without selecting it, and not every
-	// server takes what it cannot hold.
+	// Without a SELECT, it is not known whether the mailbox can store other flags, and some
+	// servers refuse messages with flags that they cannot store.
 	info := store.Info{UIDValidity: st.UIDValidity, UIDNext: 1, Flags: mail.AllFlags &^ mail.FlagForwarded}
 	return &opened{sess: sess, info: info}, nil
 }
 
-// want says what the session of the mailbox is for.
+// want describes the session that the mailbox needs.
 func (m *mailbox) want() session.Want { return session.Want{Exclusive: !m.deposit} }
 
 // giveBack gives the session back.
@@ -236,7 +236,7 @@ func (m *mailbox) fail(what string, err error) error {
 	return m.store.boxError(m.box, fmt.Errorf("%s: %w", what, err))
 }
 
-// reconnect replaces the session, whose connection had to be given up.
+// reconnect replaces the session, whose connection was closed.
 func (m *mailbox) reconnect(ctx context.Context) error {
 	m.mu.Lock()
 	old, validity := m.sess, m.info.UIDValidity
@@ -255,8 +255,8 @@ func (m *mailbox) reconnect(ctx context.Context) error {
 	return nil
 }
 
-// Close implements store.Mailbox. The mailbox remains selected until the
-// session gets another use: that expunges nothing, and costs nothing.
+// Close implements store.Mailbox. The mailbox stays selected until the session is used for something else.
+// That expunges nothing, and needs no command.
 func (m *mailbox) Close(ctx context.Context) error {
 	// Also if the run has failed: a complete listing is still valid, and the next run
 	// continues from it.
@@ -279,21 +279,19 @@ func (m *mailbox) Close(ctx context.Context) error {
 	return nil
 }
 
-// refused reports whether a command was refused, as opposed to everything that
-// ends the connection.
+// refused reports whether a command was refused, and the connection still works.
 func refused(err error) bool {
 	_, ok := errors.AsType[*imapclient.ResponseError](err)
 	return ok
 }
 
-// useless reports whether a command was refused, or answered by something that
-// cannot be read.
+// useless reports whether a command was refused, or its answer is invalid.
 func useless(err error) bool {
 	_, garbled := errors.AsType[*imapclient.AnswerError](err)
 	return garbled || refused(err)
 }
 
-// noteUID raises UIDNEXT above a message that there is.
+// noteUID raises UIDNEXT above the UID of an existing message.
 func (m *mailbox) noteUID(u mail.UID) {
 	if u == mail.MaxUID {
 		u--

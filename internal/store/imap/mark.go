@@ -19,10 +19,9 @@ var (
 	_ store.Anticipator = (*Store)(nil)
 )
 
-// markItems are what the mark of a mailbox is made of: with every new message
-// UIDNEXT grows, with every other change the mod-sequence; and if a server has
-// none for what was expunged (RFC 7162 §3.1.2.2 demands it only of those with
-// QRESYNC) there are fewer messages, or UIDNEXT has grown as well.
+// markItems are the items of the mark of a mailbox. With every new message, UIDNEXT grows. With every other
+// change, HIGHESTMODSEQ grows. For expunged messages, RFC 7162 §3.1.2.2 requires that only of servers with
+// QRESYNC; otherwise there are fewer messages, or UIDNEXT has grown as well.
 const markItems = imapwire.BoxUIDValidity | imapwire.BoxUIDNext | imapwire.BoxMessages | imapwire.BoxHighestModSeq
 
 // mark makes the mark, "" if anything is missing.
@@ -40,7 +39,7 @@ func markOf(st *imapwire.BoxStatus) string {
 	return mark(st.UIDValidity, st.UIDNext, st.Messages, st.HighestModSeq)
 }
 
-// marks reports whether the server can tell marks, and we may rely on them.
+// marks reports whether the server reports all items of marks, and they can be trusted.
 func (s *Store) marks(c *imapclient.Client) bool {
 	return s.opts.Listings != nil && c.Caps().Has("CONDSTORE")
 }
@@ -105,8 +104,7 @@ func (s *Store) Anticipate(purpose string) { s.pool.Anticipate(purpose) }
 // Outdate implements store.Anticipator.
 func (s *Store) Outdate() { s.pool.Outdate() }
 
-// NeedMarks implements store.AheadMarker. What they are called on the server is known when
-// they are opened.
+// NeedMarks implements store.AheadMarker. The names on the server are known when the mailboxes are opened.
 func (s *Store) NeedMarks(boxes []string) {
 	r := s.run()
 	r.mu.Lock()
@@ -131,8 +129,7 @@ func (m *mailbox) needMark(c *imapclient.Client) {
 	}
 }
 
-// maxAsked is how many questions may be on their way: the answers to more might
-// fill all buffers.
+// maxAsked is the maximum number of queries without an answer: more answers might fill all buffers.
 const maxAsked = 500
 
 // askMarks asks for the marks of the mailboxes with a name.

@@ -12,14 +12,13 @@ import (
 	"isync/internal/store/imap/session"
 )
 
-// maxMemory is for how long changes are added to a listing before the mailbox is
-// listed as a whole again. By then, mistakes that a server makes about what has
-// changed, and that show in no number, come to light.
+// maxMemory is the time for which changes are added to a listing before the mailbox is listed as a whole
+// again. That corrects errors of a server about changes that do not show in any number.
 const maxMemory = 7 * 24 * time.Hour
 
-// memory is what is remembered of a mailbox.
+// memory is the saved data of a mailbox.
 type memory struct {
-	// key names it; nil: nothing is remembered, or recall was not called yet.
+	// key identifies it; nil: nothing is saved, or recall was not called yet.
 	key *memo.Key
 	// packed is the encoded listing, nil if there is none. part is an encoded
 	// incomplete listing of partLen messages. At least one of the two is nil.
@@ -30,8 +29,8 @@ type memory struct {
 	saved bool
 }
 
-// remembers reports whether the listing of the mailbox can be remembered in a
-// session: only mod-sequences tell what happens afterwards (RFC 7162).
+// remembers reports whether the listing of the mailbox can be saved in a session. That requires
+// mod-sequences, to find the later changes (RFC 7162).
 func (m *mailbox) remembers(ctx context.Context, sess *session.Session) bool {
 	if m.store.opts.Listings == nil || !sess.Client.Caps().Has("CONDSTORE") {
 		return false
@@ -44,8 +43,7 @@ func (m *mailbox) remembers(ctx context.Context, sess *session.Session) bool {
 	return m.memory.key != nil
 }
 
-// recall returns the remembered listing, or part of a listing, or neither.
-// remembers comes first.
+// recall returns the saved listing, or a part of a listing, or neither. remembers must be called first.
 func (m *mailbox) recall() (*memo.Listing, *memo.Part) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -74,8 +72,7 @@ func (m *mailbox) recall() (*memo.Listing, *memo.Part) {
 	return nil, nil
 }
 
-// kept returns the listing of the last scan, if there was one in this selection
-// or before.
+// kept returns the listing of the last scan, in this selection or before; nil: none.
 func (m *mailbox) kept(sel *selection) *memo.Listing {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -89,7 +86,7 @@ func (m *mailbox) kept(sel *selection) *memo.Listing {
 	return l
 }
 
-// listingKey names what is remembered of a mailbox; nil if nothing is.
+// listingKey returns the key of the saved data of a mailbox; nil: nothing is saved.
 func (s *Store) listingKey(ctx context.Context, name string) *memo.Key {
 	if s.opts.Listings == nil || s.opts.Account == nil {
 		return nil
@@ -102,7 +99,7 @@ func (s *Store) listingKey(ctx context.Context, name string) *memo.Key {
 	return &memo.Key{Account: account, Box: name}
 }
 
-// forget drops what is remembered, since it has proved wrong.
+// forget drops the saved data, because they are wrong.
 func (m *mailbox) forget(why string) {
 	m.mu.Lock()
 	key := m.memory.key
@@ -153,7 +150,7 @@ func (m *mailbox) Renew(ctx context.Context) error {
 
 var _ store.Renewer = (*mailbox)(nil)
 
-// forgetBox drops what is remembered of a mailbox that does not exist any more.
+// forgetBox drops the saved data of a mailbox that does not exist any more.
 func (s *Store) forgetBox(ctx context.Context, name string) {
 	if key := s.listingKey(ctx, name); key != nil {
 		if err := s.opts.Listings.Remove(*key); err != nil {
@@ -162,8 +159,8 @@ func (s *Store) forgetBox(ctx context.Context, name string) {
 	}
 }
 
-// keep takes a listing of the whole mailbox, to be saved by Remember, which Close
-// calls, too. It does not keep the messages.
+// keep encodes a listing of the whole mailbox, to be saved by Remember or Close. It does not keep a
+// reference to the messages.
 func (m *mailbox) keep(l *memo.Listing) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -9,20 +9,20 @@ import (
 	"isync/internal/store"
 )
 
-// layout is how canonical names and names on the server correspond.
+// layout maps canonical names to names on the server.
 type layout struct {
 	prefix string // before all names but those of the inbox
 	delim  string // between components; "" if there are none, or it is unknown
 }
 
-// errAttack is why a name with ".." in it is refused.
+// errAttack is the reason why a name with ".." is refused.
 var errAttack = errors.New(`a name with a component ".." may be an attack`)
 
-// errSkip says to leave a name out, without a word.
+// errSkip says that a name is left out without a warning.
 var errSkip = errors.New("not of this store")
 
-// maxName is the length, in bytes, of the longest name that is believed: what is
-// longer was not made by a user, and no path can be.
+// maxName is the maximum length of a name, in bytes. No user creates a longer name, and no path can be
+// longer.
 const maxName = 4096
 
 // canonical returns the canonical form of a name that the server has listed
@@ -97,7 +97,7 @@ func isInbox(name, delim string) bool {
 	return strings.EqualFold(head, mail.Inbox)
 }
 
-// server returns what the server calls a mailbox.
+// server returns the name of a mailbox on the server.
 func (l *layout) server(box string) (string, error) {
 	parts := strings.Split(box, "/")
 	prefix := l.prefix
@@ -128,11 +128,11 @@ func nameError(reason store.NameReason, box, format string, args ...any) error {
 	return &store.NameError{Reason: reason, Name: box, Text: fmt.Sprintf(format, args...)}
 }
 
-// holdsInbox reports whether the inbox lives among the mailboxes with the prefix.
+// holdsInbox reports whether the inbox is among the mailboxes with the prefix.
 func (l *layout) holdsInbox() bool { return l.prefix == "" || l.underInbox() }
 
-// underInbox reports whether whoever lists the inbox and its children lists all
-// that has the prefix, too.
+// underInbox reports whether a listing of the inbox and its children contains all mailboxes with the
+// prefix.
 func (l *layout) underInbox() bool {
 	return len(l.prefix) >= len(mail.Inbox) && strings.EqualFold(l.prefix[:len(mail.Inbox)], mail.Inbox)
 }

@@ -65,7 +65,7 @@ func (a *appender) inParallel(ctx context.Context, c *imapclient.Client, size in
 	return true
 }
 
-// put hands a message to a worker; it waits until one is idle.
+// put passes a message to a worker. It waits until a worker is idle.
 func (p *parallelAppend) put(ctx context.Context, o *store.Outgoing) error {
 	buf := jobBuffers.Get().(*bytes.Buffer)
 	buf.Reset()

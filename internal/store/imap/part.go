@@ -151,16 +151,16 @@ func (m *mailbox) areFirst(ctx context.Context, at *source, msgs []mail.Meta, ex
 	return err == nil && uids.Len() == 1 && uids[0].First == msgs[n-1].UID, err
 }
 
-// notTooMany forgets what is remembered if the connection was lost while the server sent
-// so many changes that a full listing takes hardly longer. The changes might never
-// arrive completely; a full listing leaves a part.
+// notTooMany drops the saved listing if the connection was lost while the server sent so many changes that
+// a full listing takes hardly longer. The changes might never arrive completely, but a full listing leaves a
+// part.
 func (m *mailbox) notTooMany(d *listing.Delta, known int, err error) {
 	if isLost(err) && d.Changes() > known/4 {
 		m.forget("the connection was lost while the server sent many changes")
 	}
 }
 
-// recallPart returns the part that is remembered, or nil; m.mu is held.
+// recallPart returns the saved part, or nil; m.mu is held.
 func (m *mailbox) recallPart() *memo.Part {
 	mem := &m.memory
 	var p *memo.Part
@@ -182,7 +182,7 @@ func (m *mailbox) recallPart() *memo.Part {
 	return nil
 }
 
-// recent reports whether what was listed at some time may still be used.
+// recent reports whether a listing that was made at t may still be used.
 func (m *mailbox) recent(t time.Time) bool {
 	age := m.store.opts.now().Sub(t)
 	return age <= maxMemory && age >= -time.Hour

@@ -9,14 +9,13 @@ import (
 	"isync/internal/store/imap/session"
 )
 
-// A pipeline lists mailboxes in shared sessions. The SELECT of a mailbox and what lists it
-// is a visit. Visits are sent without waiting for the answers to those before, as far as
-// PipelineDepth allows. They change nothing.
+// A pipeline lists mailboxes in shared sessions. A visit is the SELECT of a mailbox with the commands that
+// list it. Visits are sent without waiting for the answers to earlier ones, within PipelineDepth. They
+// change nothing.
 //
-// A session that is used in this way is a line. It is taken from the pool when there is a
-// visit, and given back when there is none. A line waits for nothing but its server, so
-// a mailbox that waits for the session gets it. A further session is used if more visits
-// wait than fit into the lines that there are.
+// A line is a session for visits. It is taken from the pool for the first visit, and given back after the
+// last one. A line only waits for its server, so a mailbox that waits for the session gets it. Another
+// session is used if more visits wait than fit into the existing lines.
 //
 // It belongs to an account, and is safe for concurrent use.
 type pipeline struct {
@@ -37,8 +36,8 @@ const (
 	// maxPipelined is the maximum number of mailboxes that are opened in this way at a
 	// time, each of which holds a lock and a sync state.
 	maxPipelined = 64
-	// maxPrefetched bounds the bytes of messages that were requested together with the
-	// listings.
+	// maxPrefetched is the maximum size of all messages that are requested together with listings,
+	// in bytes.
 	maxPrefetched = 8 << 20
 )
 
@@ -88,7 +87,7 @@ type line struct {
 	disorder bool
 }
 
-// join returns a line with room for so many commands. leave must be called in the end.
+// join returns a line with room for that number of commands. leave must be called at the end.
 func (p *pipeline) join(ctx context.Context, gate *session.LoginGate, commands int) (*line, error) {
 	p.mu.Lock()
 	p.waiting++
@@ -223,8 +222,8 @@ func (p *pipeline) wake() {
 	p.changed = make(chan struct{})
 }
 
-// reserve reserves room for messages that are requested together with a listing. It reports
-// whether there is that much.
+// reserve reserves memory for messages that are requested together with a listing. It reports whether it
+// was available.
 func (p *pipeline) reserve(bytes int64) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"isync/internal/store"
 )
 
-// reach is how far a refusal reaches.
+// reach says what a refusal applies to.
 type reach uint8
 
 const (
@@ -24,8 +24,8 @@ const (
 
 // Words in refusals without a helpful code.
 var (
-	// throttled: too much was asked for of late, or the login is not complete yet, as
-	// Exchange says for a while. It concerns the whole account.
+	// throttled: there were too many requests, or the login is not complete yet, as Exchange
+	// reports for a while. It concerns the whole account.
 	throttled = regexp.MustCompile(`(?i)(throttl|suggested backoff|bandwidth limit|authenticated but not connected|too many (requests|commands|simultaneous|connections))`)
 	// full: the account is full.
 	full = regexp.MustCompile(`(?i)(over ?quota|quota (is |has been |was )?exceeded|exceed\w* .{0,30}quota|(mailbox|account|disk) (is )?full|insufficient (storage|space)|no space left)`)
@@ -33,9 +33,9 @@ var (
 	busy = regexp.MustCompile(`(?i)(server (is )?(too )?busy|try (it )?again|retry later|temporar(y|ily)|timeout while waiting for lock|locked by another)`)
 )
 
-// reachOf tells how far the refusal of a command about a message reaches. What
-// is the matter with the mailbox or the account (RFC 5530, RFC 9208) will pass,
-// or be mended, and must not be held against the message.
+// reachOf returns what the refusal of a command about a message applies to. A problem of the mailbox or the
+// account (RFC 5530, RFC 9208) is temporary or will be solved, and must not count as a failure of the
+// message.
 func reachOf(err error) reach {
 	r, ok := errors.AsType[*imapclient.ResponseError](err)
 	if !ok {
@@ -72,14 +72,13 @@ func reachOf(err error) reach {
 // codeLimit means that a limit of the server is exceeded (RFC 5530 §3).
 const codeLimit = "LIMIT"
 
-// exceedsLimit reports whether a limit is exceeded by the message that was to be stored, most
-// likely by its size: Dovecot has such a limit, quota_max_mail_size. Otherwise it is one for
-// commands or connections.
+// exceedsLimit reports whether the message to be stored exceeds a limit, most likely by its size: Dovecot
+// has such a limit, quota_max_mail_size. Otherwise it is a limit for commands or connections.
 func exceedsLimit(r *imapclient.ResponseError) bool {
 	return r.Command == "APPEND" && r.Code.Name == codeLimit && !throttled.MatchString(r.Text) && !busy.MatchString(r.Text)
 }
 
-// certain reports whether a refusal is surely about the message.
+// certain reports whether a refusal is certainly about the message.
 func certain(err error) bool {
 	return imapclient.HasCode(err, imapwire.CodeTooBig) || imapclient.HasCode(err, "PARSE") || imapclient.HasCode(err, "UNKNOWN-CTE")
 }
@@ -94,7 +93,7 @@ func unreadable(err error) reach {
 	return r
 }
 
-// failAs is fail with a refusal of that reach.
+// failAs is fail for a refusal with that reach.
 func (m *mailbox) failAs(r reach, what string, err error) error {
 	switch r {
 	case ofStore:

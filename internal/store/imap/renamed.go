@@ -119,7 +119,7 @@ func (s *Store) rememberedID(ctx context.Context, box string) string {
 	return listing.MailboxID
 }
 
-// look lists all mailboxes, also those that are not subscribed to.
+// look lists all mailboxes, including those that are not subscribed to.
 func (s *Store) look(ctx context.Context, v *survey) error {
 	var boxes []surveyed
 	var partial bool
@@ -196,7 +196,7 @@ func (b *surveyed) fill(st *imapwire.BoxStatus) {
 	}
 }
 
-// askStatus asks for what is not known yet. It reports whether something is left.
+// askStatus requests the items that are not known yet. It reports whether some are still unknown.
 func askStatus(ctx context.Context, c *imapclient.Client, boxes []surveyed, items imapwire.BoxItems) (partial bool, err error) {
 	pending := map[int]*imapclient.Pending[imapwire.BoxStatus]{}
 	for i := range boxes {

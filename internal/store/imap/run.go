@@ -7,15 +7,15 @@ import (
 	"isync/internal/store"
 )
 
-// runFacts is what a store has found out about its server in the current run. It is
-// valid for one run only: the server may have been changed or replaced meanwhile, and
-// the result of a run must be the same as in a new process. Store.BeginRun replaces it.
+// runFacts are facts about the server from the current run. They are valid for one run only: the server may
+// be changed or replaced between runs, and the result of a run must be the same as in a new process.
+// Store.BeginRun replaces them.
 type runFacts struct {
 	layout layoutCache
 	survey survey // see Trace
 	uses   useCache
 
-	// plainSelect: the server does not take parameters of SELECT.
+	// plainSelect: the server does not accept parameters of SELECT.
 	plainSelect atomic.Bool
 	// plainExpunge: the server has refused UID EXPUNGE.
 	plainExpunge atomic.Bool
@@ -30,7 +30,7 @@ type runFacts struct {
 	needed  map[string]bool // mailboxes, see NeedMarks
 }
 
-// run returns what was found out in the current run.
+// run returns the facts from the current run.
 func (s *Store) run() *runFacts {
 	if r := s.facts.Load(); r != nil {
 		return r

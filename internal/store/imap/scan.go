@@ -13,8 +13,8 @@ import (
 	"isync/internal/store/imap/session"
 )
 
-// Scan implements store.Mailbox. It uses the remembered listing and the reported
-// changes if they have been verified; see scanChanges.
+// Scan implements store.Mailbox. It uses the saved listing and the reported changes if they were verified;
+// see scanChanges.
 func (m *mailbox) Scan(ctx context.Context, need store.Need) (*store.Listing, error) {
 	if l := m.takeListed(need); l != nil {
 		return l, ctx.Err()
@@ -28,12 +28,12 @@ func (m *mailbox) Scan(ctx context.Context, need store.Need) (*store.Listing, er
 		if _, again := errors.AsType[*listing.IncompleteError](err); !again || try > 0 {
 			return l, m.fail("listing messages", err)
 		}
-		// Perhaps it was in the middle of something.
+		// Perhaps the mailbox was being changed.
 		at.fresh = false
 	}
 }
 
-// look returns where to scan. What the SELECT has told is good for one scan.
+// look returns the source of a scan. The data of the SELECT can be used for one scan.
 func (m *mailbox) look(ctx context.Context) (*source, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -52,11 +52,9 @@ func (m *mailbox) look(ctx context.Context) (*source, error) {
 	return at, nil
 }
 
-// scan is one attempt at a scan; a plain one asks for what is needed and nothing
-// else.
+// scan is one attempt at a scan. A plain one requests only what is needed.
 func (m *mailbox) scan(ctx context.Context, at *source, need store.Need, plain bool) (*store.Listing, error) {
-	// Of two commands that ask for the same it is not certain whose answers come
-	// when.
+	// The answers to two concurrent listings could not be attributed.
 	m.scanning.Lock()
 	defer m.scanning.Unlock()
 	if need.Known {
@@ -69,7 +67,7 @@ func (m *mailbox) scan(ctx context.Context, at *source, need store.Need, plain b
 			return l, err
 		}
 		if at.sel.modSeq != 0 && !need.TUIDs && !need.MessageIDs && m.wide(need) {
-			// So that it can be remembered.
+			// So that the listing can be saved.
 			all.UIDs, all.Flags = mail.UIDsFrom(1), true
 			part, at.sel.part = at.sel.part, nil
 		}
@@ -90,8 +88,8 @@ func (m *mailbox) scan(ctx context.Context, at *source, need store.Need, plain b
 	return l, nil
 }
 
-// scanKnown asks for further data of messages that were listed before. A message without an
-// answer does not exist any more.
+// scanKnown requests more data about messages that were listed before. A message without an answer does not
+// exist any more.
 func (m *mailbox) scanKnown(ctx context.Context, at *source, need store.Need) (*store.Listing, error) {
 	sc := m.newScanner(need)
 	exists := at.sess.Client.Exists()
@@ -113,7 +111,7 @@ func (m *mailbox) scanKnown(ctx context.Context, at *source, need store.Need) (*
 	return sc.Listing()
 }
 
-// wholeListing returns what is remembered of the messages that a scan has listed.
+// wholeListing returns the listing of a scan in the form to be saved.
 func wholeListing(sel *selection, sc *scanner, msgs []mail.Meta) *memo.Listing {
 	return &memo.Listing{
 		UIDValidity: sel.validity, UIDNext: listing.Above(msgs, sel.next), ModSeq: sel.modSeq,
@@ -125,13 +123,13 @@ func wholeListing(sel *selection, sc *scanner, msgs []mail.Meta) *memo.Listing {
 func (m *mailbox) keepWhole(ctx context.Context, at *source, sc *scanner, msgs []mail.Meta) error {
 	l := wholeListing(at.sel, sc, msgs)
 	m.keep(l)
-	// At once, as the program may be killed before the mailbox is closed. A listing
-	// depends on nothing that the run does later: see Close.
+	// Save it at once, because the program may be killed before the mailbox is closed. A listing does
+	// not depend on what the run does later: see Close.
 	m.Remember(ctx)
 	if !sc.Seeded {
 		return nil
 	}
-	// What is known from a part may lack sizes.
+	// Messages of a part may lack sizes.
 	sized, ok, err := m.addSizes(ctx, at, msgs, sc.Need)
 	switch {
 	case err != nil:
@@ -144,8 +142,7 @@ func (m *mailbox) keepWhole(ctx context.Context, at *source, sc *scanner, msgs [
 	return nil
 }
 
-// scanAll asks the server for everything that is needed, except for what is known from
-// a part; nil: there is none.
+// scanAll requests all needed data from the server, except for the messages of a part; nil: there is none.
 func (m *mailbox) scanAll(ctx context.Context, at *source, sc *scanner, part *memo.Part) (*store.Listing, error) {
 	sess, need := at.sess, sc.Need
 	sc.Completeness = listing.NewCompleteness(sess.Client.Exists())
@@ -182,7 +179,7 @@ func (m *mailbox) scanAll(ctx context.Context, at *source, sc *scanner, part *me
 	return l, err
 }
 
-// checked returns what was listed, if it is complete.
+// checked returns the listing, if it is complete.
 func (m *mailbox) checked(ctx context.Context, sess *session.Session, sc *scanner) (*store.Listing, error) {
 	need := sc.Need
 	l, err := sc.Listing()
@@ -213,7 +210,7 @@ func (m *mailbox) scanFresh(ctx context.Context, sess *session.Session, sc *scan
 	var err error
 	switch exists := sess.Client.Exists(); {
 	case exists == 0:
-		// Asking all the same upsets some servers.
+		// Some servers refuse to list an empty mailbox.
 		if err = sess.Client.Noop(ctx); err == nil && !sess.Client.Counted() {
 			err = &listing.IncompleteError{What: errNoCount}
 		}
@@ -228,7 +225,7 @@ func (m *mailbox) scanFresh(ctx context.Context, sess *session.Session, sc *scan
 	return sc.run(ctx, sess.Client, listing.Cut(sc.Need.UIDs, next, mail.MaxUID))
 }
 
-// scanLater first lets the server tell what has happened meanwhile.
+// scanLater first lets the server report changes.
 func (m *mailbox) scanLater(ctx context.Context, sess *session.Session, sc *scanner) error {
 	err := sess.CatchUp(ctx)
 	exists := sess.Client.Exists()
@@ -257,8 +254,8 @@ func (m *mailbox) newScanner(need store.Need) *scanner {
 	return &scanner{Collector: listing.NewCollector(need, m.store.opts.now()), sets: m.store.sets}
 }
 
-// findLast asks for the UID of the last message only: to list what comes after
-// it would bring it whole (RFC 9051 §9, seq-range).
+// findLast requests only the UID of the last message. A FETCH of a range above it would return the last
+// message (RFC 9051 §9, seq-range).
 func (sc *scanner) findLast(ctx context.Context, c *imapclient.Client, exists uint32) error {
 	uids, err := c.Search(ctx, strconv.FormatUint(uint64(exists), 10))
 	if useless(err) || err == nil && uids.Len() != 1 {

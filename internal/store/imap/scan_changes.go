@@ -20,15 +20,15 @@ type source struct {
 	fresh bool
 }
 
-// scanChanges lists a mailbox from the remembered listing and the changes that the
-// server reports. It returns nil if that is not possible, or cannot be verified.
+// scanChanges makes a listing from the saved one and the changes that the server reports. It returns nil if
+// that is not possible, or cannot be verified.
 func (m *mailbox) scanChanges(ctx context.Context, at *source, need store.Need) (*store.Listing, error) {
 	sel := at.sel
 	if sel.modSeq == 0 || need.TUIDs || need.MessageIDs {
 		return nil, nil
 	}
 	base, now := sel.base, sel.current
-	// They will belong to the caller; the memory has copies.
+	// The caller will own them. The saved data are copies.
 	sel.base, sel.current = nil, nil
 	var err error
 	switch {
@@ -65,8 +65,7 @@ func (m *mailbox) scanChanges(ctx context.Context, at *source, need store.Need) 
 	return &store.Listing{Messages: listing.KeepOnly(now.Messages, need.UIDs)}, nil
 }
 
-// wide reports whether a scan asks for so much that one may as well list the
-// whole mailbox.
+// wide reports whether a scan requests so many messages that the whole mailbox may be listed instead.
 func (m *mailbox) wide(need store.Need) bool {
 	last := m.Info().UIDNext - 1
 	return !need.UIDs.Empty() && 2*listing.Cut(need.UIDs, 1, last).Len() >= uint64(last)
@@ -86,8 +85,8 @@ func (m *mailbox) confirm(ctx context.Context, at *source, now *memo.Listing) (*
 	return now, nil
 }
 
-// listUIDs asks for the UIDs of all messages. It returns nil if the server
-// refuses, or if the messages are others meanwhile.
+// listUIDs requests the UIDs of all messages. It returns nil if the server refuses, or if the messages have
+// changed meanwhile.
 func (m *mailbox) listUIDs(ctx context.Context, at *source) (*mail.UIDSet, error) {
 	before := at.sess.Snapshot()
 	uids, err := at.sess.Client.Search(ctx, "ALL")
@@ -100,8 +99,8 @@ func (m *mailbox) listUIDs(ctx context.Context, at *source) (*mail.UIDSet, error
 	return &uids, nil
 }
 
-// askChanges asks for what has changed since the base was listed, and finds out
-// what is gone. It returns nil if that cannot be had.
+// askChanges requests the changes since base was listed, and determines which messages are gone. It returns
+// nil if that is not possible.
 func (m *mailbox) askChanges(ctx context.Context, at *source, base *memo.Listing) (*memo.Listing, error) {
 	early, since := at.sel.early, at.sel.since
 	at.sel.early, at.sel.since = nil, nil
@@ -181,8 +180,8 @@ func (m *mailbox) conclude(ctx context.Context, at *source, base *memo.Listing, 
 	}, false, nil
 }
 
-// addSizes completes the sizes that are needed. added: there were some missing.
-// ok is false if the server does not tell them all.
+// addSizes completes the needed sizes. added: some were missing. ok is false if the server does not return
+// all of them.
 func (m *mailbox) addSizes(ctx context.Context, at *source, msgs []mail.Meta, need store.Need) (added, ok bool, err error) {
 	if need.SizesFrom == 0 {
 		return false, true, nil

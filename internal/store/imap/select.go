@@ -16,26 +16,26 @@ import (
 	"isync/internal/store/imap/session"
 )
 
-// selection is what the SELECT of a mailbox has led to.
+// selection is the result of the SELECT of a mailbox.
 type selection struct {
-	// modSeq is HIGHESTMODSEQ: whatever is listed in this session reflects all
-	// changes up to it. 0: the mailbox has no mod-sequences.
+	// modSeq is HIGHESTMODSEQ: a listing in this session includes all changes up to it. 0: the
+	// mailbox has no mod-sequences.
 	modSeq   mail.ModSeq
 	validity uint32           // UIDVALIDITY
 	next     mail.UID         // UIDNEXT
 	mark     string           // of the mailbox, as of then
 	boxID    string           // MAILBOXID (RFC 8474); "": none
 	reported session.Snapshot // as of then
-	// base is what was remembered of the mailbox before, if that is of use.
+	// base is the saved listing of the mailbox; nil: there is none, or it cannot be used.
 	base *memo.Listing
-	// part is what is known of the beginning of the mailbox, if there is no base.
+	// part is the saved beginning of a listing, if there is no base.
 	part *memo.Part
-	// current is the listing as of the SELECT, if it is known; unsure, if there
-	// are UIDs of which the server should have told more.
+	// current is the listing at the time of the SELECT, if it is known. unsure: there are UIDs
+	// about which the server should have reported more.
 	current *memo.Listing
 	unsure  bool
-	// early are the changes since the listing since that were requested behind the SELECT;
-	// nil: they were not.
+	// early are the changes since the listing since, which were requested after the SELECT; nil:
+	// they were not requested.
 	early *listing.Delta
 	since *memo.Listing
 }
@@ -62,7 +62,7 @@ func (m *mailbox) adopt(o *opened) {
 	m.info = o.info
 }
 
-// selectBox selects the mailbox and learns what there is to know.
+// selectBox selects the mailbox and collects its data.
 func (m *mailbox) selectBox(ctx context.Context, sess *session.Session) (*opened, error) {
 	c := sess.Client
 	remembers := m.remembers(ctx, sess)
@@ -161,9 +161,9 @@ func (m *mailbox) compare(s *selection, sel *imapclient.Selected, changes *listi
 	}
 }
 
-// trySelect selects the mailbox in the way that tells most of what has changed
-// since base. changes is nil if the server was not asked. early are changes that were
-// requested behind the SELECT; nil: they were not, or are not known.
+// trySelect selects the mailbox in the way that reports most of the changes since base. changes is nil if
+// the server was not asked. early are changes that were requested after the SELECT; nil: they were not
+// requested, or are not known.
 func (m *mailbox) trySelect(ctx context.Context, sess *session.Session, remembers bool, base *memo.Listing) (sel imapclient.Selected, changes, early *listing.Delta, err error) {
 	opts, changes, err := m.selectOptions(ctx, sess, remembers, base)
 	if err != nil {
@@ -194,7 +194,7 @@ func (m *mailbox) trySelect(ctx context.Context, sess *session.Session, remember
 	if !opts.CondStore && changes == nil || !refused(err) || unsafeLogin(err) || saysMissing(err) {
 		return sel, changes, early, err
 	}
-	// Is it the mailbox, or the parameter?
+	// Determine whether the mailbox or the parameter is the reason.
 	plain, perr := sess.Client.Select(ctx, m.name, imapclient.SelectOptions{ReadOnly: m.readOnly})
 	if perr == nil {
 		m.store.debugf("the server selects '%s' only without parameters: %v", m.box, err)
@@ -204,8 +204,8 @@ func (m *mailbox) trySelect(ctx context.Context, sess *session.Session, remember
 	return plain, nil, nil, perr
 }
 
-// selectOptions returns the parameters of a SELECT that tells most of what has changed since
-// base. changes gets what it reports; nil: it will report none. ENABLE may be sent.
+// selectOptions returns the parameters of a SELECT that reports most of the changes since base. changes
+// collects them; nil: it reports none. selectOptions may send ENABLE.
 func (m *mailbox) selectOptions(ctx context.Context, sess *session.Session, remembers bool, base *memo.Listing) (opts imapclient.SelectOptions, changes *listing.Delta, err error) {
 	opts.ReadOnly = m.readOnly
 	if !remembers || m.store.run().plainSelect.Load() {
@@ -239,26 +239,25 @@ func (s *Store) warnNoValidity(box string) {
 	}
 }
 
-// unsafeLogin recognizes servers that want to be told the name of the client
-// (RFC 2971) before they let it at the mail.
+// unsafeLogin recognizes servers that require the name of the client (RFC 2971) before they allow access to
+// the mail.
 func unsafeLogin(err error) bool {
 	r, ok := errors.AsType[*imapclient.ResponseError](err)
 	return ok && strings.Contains(strings.ToLower(r.Text), "unsafe login")
 }
 
-// askUIDNext finds out the UIDNEXT that the server has not told: that of the
-// last message, plus one.
+// askUIDNext determines the UIDNEXT that the server has not reported: the UID of the last message, plus one.
 func askUIDNext(ctx context.Context, sess *session.Session, exists uint32) (mail.UID, error) {
 	if exists == 0 {
-		// It may have been otherwise, and UIDs go on from where they were.
+		// The mailbox may have had messages before, and new UIDs are higher.
 		st, err := sess.Client.Status(ctx, sess.Selected, imapwire.BoxUIDNext)
 		if err != nil && !refused(err) {
 			return 0, fmt.Errorf("finding the next UID: %w", err)
 		}
 		return max(st.UIDNext, 1), nil
 	}
-	// Not as a range that ends in "*": to Courier that is empty if it begins
-	// above the last message.
+	// Do not use a range that ends with "*": for Courier it is empty if it begins above the last
+	// message.
 	var last mail.UID
 	end := imapclient.FetchRequest{UIDs: mail.UIDsFrom(1), Last: true}
 	err := sess.Client.Fetch(ctx, end, func(f *imapclient.Message) error {

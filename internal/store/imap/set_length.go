@@ -12,9 +12,9 @@ import (
 	"isync/internal/transport"
 )
 
-// The bounds of the length of a set of UIDs in a command, in bytes. Some servers
-// refuse command lines of more than 8000 bytes, so sets begin with maxSet. Others
-// take no more than 1000 bytes; with sets of minSet a line stays below that.
+// The limits of the length of a set of UIDs in a command, in bytes. Some servers refuse command lines of more
+// than 8000 bytes, so sets have at most maxSet. Others accept no more than 1000 bytes. With sets of minSet,
+// a line is shorter than that.
 const (
 	maxSet = 7000
 	minSet = 800

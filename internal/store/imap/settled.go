@@ -17,7 +17,7 @@ type ownChanges struct {
 	// messages that were stored.
 	sent, done mail.ModSeq
 	uids       mail.UIDSet
-	// unknown: there were other changes, or it is not known what they have led to.
+	// unknown: there were other changes, or the effect of changes is not known.
 	unknown bool
 }
 
@@ -52,10 +52,9 @@ func (m *mailbox) noteUnknown() {
 
 var _ store.Settler = (*mailbox)(nil)
 
-// SettledMark implements store.Settler. Each change, by whomever, has a mod-sequence of its
-// own (RFC 7162 §3.1). If HIGHESTMODSEQ grows by the number of our own changes, there is
-// none left for another one. The numbers of messages must agree, too. A server that skips
-// numbers never has this mark.
+// SettledMark implements store.Settler. Each change has its own mod-sequence (RFC 7162 §3.1). If
+// HIGHESTMODSEQ has grown by the number of this side's changes, there was no other change. The numbers of
+// messages must agree, too. If a server skips mod-sequences, there is no such mark.
 func (m *mailbox) SettledMark() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -137,8 +136,8 @@ type storeEffects struct {
 	uids  mail.UIDSet
 	since mail.ModSeq
 	found map[mail.UID]mail.ModSeq
-	// other: a message was changed by somebody else, too. In that case the server sends the
-	// flags, although the commands are silent.
+	// other: another client has changed a message, too. Then the server sends the flags, although
+	// the commands are silent.
 	other bool
 }
 

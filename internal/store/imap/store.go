@@ -16,17 +16,17 @@ import (
 	"isync/internal/store/imap/watching"
 )
 
-// Sessions are the sessions of an account. Several stores may share them; they
-// end with the last of those, until there is another one.
+// Sessions are the sessions of an account. Several stores may share them. They end when the last store is
+// closed. A later store opens new ones.
 type Sessions struct {
 	pool     *session.Pool
 	account  *watching.Account // see Watch
 	pipeline *pipeline
 }
 
-// NewSessions returns the sessions for stores that have these options in common:
-// Client, Login, WatchLogin, IdleRefresh, MaxSessions, Warn, Notice, Listings, Server, ReadOnly, Now and Debug. It connects when a store uses them for the
-// first time.
+// NewSessions returns the sessions for stores that have these options in common: Client, Login, WatchLogin,
+// IdleRefresh, MaxSessions, Warn, Notice, Listings, Server, ReadOnly, Now and Debug. It connects when a
+// store uses them for the first time.
 func NewSessions(o Options) *Sessions { return newSessions(o, o.sessions()) }
 
 func newSessions(o Options, so session.Options) *Sessions {
@@ -65,7 +65,7 @@ type Options struct {
 	// account must have the same Place.
 	Place string
 
-	// Client tells how to connect.
+	// Client describes how to connect.
 	Client imapclient.Options
 
 	// Login logs in on a new connection, after TLS has been started. It is not called
@@ -78,12 +78,12 @@ type Options struct {
 	// WatchLogin, if not nil, is the Login for connections that watch the account. These are
 	// made at any time, and not as part of a run, so it obtains the secret anew. nil: Login.
 	WatchLogin func(ctx context.Context, c *imapclient.Client) error
-	// IdleRefresh is how long an IDLE lasts before it is ended and begun again; 0:
+	// IdleRefresh is the time after which an IDLE is ended and sent again; 0:
 	// watching.DefaultIdleRefresh.
 	IdleRefresh time.Duration
 
-	// MaxSessions is how many connections there may be at a time, including those that
-	// watch the account; 0: as many as are needed and the server grants.
+	// MaxSessions is the maximum number of connections at the same time, including those that
+	// watch the account; 0: as many as are needed and the server allows.
 	MaxSessions int
 
 	// Warn, if not nil, is called with each warning. It may be called from several
@@ -94,41 +94,37 @@ type Options struct {
 	// store.
 	Notice func(event.Fact)
 
-	// Explain, if not nil, is told which of what the server lists is no mailbox.
+	// Explain, if not nil, is called with an explanation for each listed name that is not a mailbox.
 	Explain func(text string)
 
-	// Path, if HasPath, is put before mailbox names other than INBOX, as it is.
+	// Path, if HasPath is set, is the prefix of all names except INBOX.
 	Path    string
 	HasPath bool
-	// UseNamespace puts the prefix of the personal namespace there (RFC 2342),
-	// unless HasPath.
+	// UseNamespace uses the prefix of the personal namespace (RFC 2342), unless HasPath is set.
 	UseNamespace bool
-	// Delimiter is between the components of names on the server; "" asks it.
+	// Delimiter is the delimiter between components of names on the server; "": ask the server.
 	Delimiter string
-	// SubscribedOnly lists only mailboxes that are subscribed, and subscribes
-	// those it creates.
+	// SubscribedOnly lists only subscribed mailboxes, and subscribes to new ones.
 	SubscribedOnly bool
 
 	// KnownFolders are names on the server, by special uses in lower case. They apply if the
 	// server gives no mailbox an attribute.
 	KnownFolders map[string]string
 
-	// Listings, if not nil, is where listings are remembered from one run to the
-	// next. Account tells the account, that is the server and the user, from all
-	// others; it is called after a login. Without it, or with "", nothing is
-	// remembered.
+	// Listings, if not nil, is the directory for saved listings. Account returns a text that
+	// identifies the account: the server and the user. It is called after a login. Without it, or
+	// with "", nothing is saved.
 	Listings *memo.Dir
 	Account  func(ctx context.Context) (string, error)
-	// Server tells the server, and the ways to log in to it, from all others. What
-	// it has told about itself is remembered in Listings, unless Server is "", or
-	// only used, if ReadOnly.
+	// Server identifies the server and the ways to log in to it. The announcements of the server
+	// are saved in Listings, unless Server is "". With ReadOnly, saved ones are only used.
 	Server   string
 	ReadOnly bool
-	// Now tells the time; nil: time.Now.
+	// Now returns the time; nil: time.Now.
 	Now func() time.Time
 
-	// Debug, if not nil, is told what is of interest only to those who look for
-	// the reason of something. It may be called from several goroutines.
+	// Debug, if not nil, is called with lines of debug output. It may be called from several
+	// goroutines.
 	Debug func(text string)
 }
 
@@ -192,8 +188,7 @@ func (s *Store) Caps(ctx context.Context) (store.Caps, error) {
 	return caps, nil
 }
 
-// Close implements store.Store. It says goodbye to the server, which may take a
-// few seconds behind a tunnel that does not answer.
+// Close implements store.Store. It logs out, which may take a few seconds if a tunnel does not answer.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	closed := s.closed
@@ -205,16 +200,14 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// ask is share for f that changes nothing: it may be run before it is known what
-// the server makes of the login. It may be run again if things turn out to be
-// otherwise than expected.
+// ask is share for an f that changes nothing. f may run before the login is confirmed. It may run again if
+// the server is not as expected.
 func (s *Store) ask(ctx context.Context, f func(sess *session.Session) error) error {
 	return s.on(ctx, session.Want{}, f)
 }
 
-// share runs f on any session: an idle one, one of an open mailbox, or a new
-// one. If the session turns out to have been lost while it was idle, f is run
-// once more.
+// share runs f on any session: an idle one, that of an open mailbox, or a new one. If the session was lost
+// while it was idle, f runs again.
 func (s *Store) share(ctx context.Context, f func(c *imapclient.Client) error) error {
 	return s.on(ctx, session.Want{Changes: true}, func(sess *session.Session) error { return f(sess.Client) })
 }
@@ -234,8 +227,8 @@ func isLost(err error) bool {
 	return lost
 }
 
-// storeError makes err one of the whole store, unless it already says how far
-// it reaches, or that we were told to stop.
+// storeError makes err an error of the whole store, unless it is classified already, or is the end of a
+// context.
 func (s *Store) storeError(err error) error {
 	if err == nil || classified(err) {
 		return err
@@ -243,8 +236,7 @@ func (s *Store) storeError(err error) error {
 	return &store.StoreError{Store: s.opts.Name, Err: judged(err)}
 }
 
-// boxError makes err one of the mailbox, or of the store if the connection is
-// lost.
+// boxError makes err an error of the mailbox, or of the store if the connection is lost.
 func (s *Store) boxError(box string, err error) error {
 	switch {
 	case err == nil, classified(err):
@@ -255,8 +247,7 @@ func (s *Store) boxError(box string, err error) error {
 	return &store.BoxError{Store: s.opts.Name, Box: box, Err: judged(err)}
 }
 
-// classified reports whether an error is of package store already, or plainly
-// the end of a context.
+// classified reports whether an error is from package store already, or is the end of a context.
 func classified(err error) bool {
 	switch err { //nolint:errorlint // wrapped ones are for the caller to wrap
 	case context.Canceled, context.DeadlineExceeded:

@@ -7,8 +7,8 @@ import (
 	"isync/internal/mail"
 )
 
-// maxTrash is how many messages are trashed by one command; some servers drop
-// the connection over larger numbers.
+// maxTrash is the number of messages that one command moves to the trash. Some servers close the connection
+// if there are more.
 const maxTrash = 100
 
 // Trash implements store.Trasher.
@@ -36,7 +36,7 @@ func (m *mailbox) Trash(ctx context.Context, uids []mail.UID, trash string, done
 	return nil
 }
 
-// trasher is a Trash under way.
+// trasher is a Trash in progress.
 type trasher struct {
 	box    *mailbox
 	client *imapclient.Client
@@ -48,7 +48,7 @@ type trasher struct {
 // maxSet returns the maximum length of sets in a command with the name of the trash.
 func (t *trasher) maxSet() int { return max(t.box.store.sets.maxSet()-2*len(t.name), minSet/4) }
 
-// set trashes some messages. Its error is that of the whole call.
+// set moves some messages to the trash. Its error is the error of the whole call.
 func (t *trasher) set(ctx context.Context, set mail.UIDSet) error {
 	err := t.move(ctx, set)
 	if refused(err) && !t.made && missing(ctx, t.client, t.name, err) {
@@ -91,10 +91,9 @@ func (t *trasher) set(ctx context.Context, set mail.UIDSet) error {
 	return nil
 }
 
-// move moves messages to the trash, or copies them if the server cannot move.
-// The copies take over the mark of deletion. To remove it before would clear the
-// trash of it, but if we were cut off then, nothing would tell any more that
-// these messages are deleted.
+// move moves messages to the trash, or copies them if the server does not support MOVE. The copies are
+// marked as deleted, too. If the mark was removed before the copy, and the connection was lost then, the
+// messages would not look deleted any more.
 func (t *trasher) move(ctx context.Context, set mail.UIDSet) error {
 	if t.client.Caps().Has("MOVE") {
 		_, err := t.client.Move(ctx, set, t.name)

@@ -14,16 +14,16 @@ import (
 	"isync/internal/store/imap/session"
 )
 
-// The bounds of what a visit lists: UIDs above those that are known, and messages more than
-// there were. With more, the mailbox is opened in the usual way.
+// The limits of a visit: the number of UIDs above the known ones, and the number of additional messages. If
+// there are more, the mailbox is opened in the usual way.
 const (
 	moreUIDs     = 1000
 	moreMessages = 1000
 )
 
-// A visit is a SELECT, and commands behind it that list the mailbox. Its result is used
-// only if everything was answered as expected. Otherwise nothing of it is used, and the
-// mailbox is opened in the usual way, which finds out what is wrong.
+// A visit is a SELECT with the commands after it that list the mailbox. Its result is used only if all
+// answers are as expected. Otherwise the whole result is dropped, and the mailbox is opened in the usual
+// way, which reports errors.
 //
 // Responses are attributed as follows. Untagged data between the OK for the SELECT and the
 // tagged answer to the last command of the visit are about its mailbox. The server
@@ -52,11 +52,11 @@ type visit struct {
 	left    int // commands that have not ended
 	next    mail.UID
 	listens bool // the SELECT has succeeded, and not all commands have ended
-	// spoiled is why the visit cannot be used; "": it can.
+	// spoiled is the reason why the visit cannot be used; "": it can.
 	spoiled string
 }
 
-// visitPart is a command behind the SELECT.
+// visitPart is a command after the SELECT.
 type visitPart struct {
 	request imapclient.FetchRequest
 	sink    func(*imapclient.Message) error
@@ -106,7 +106,7 @@ type visited struct {
 	keep *memo.Listing // to be remembered; nil: nothing new
 }
 
-// unusableError is why a visit cannot be used, although the server has answered.
+// unusableError is the reason why a visit cannot be used, although the server has answered.
 type unusableError struct {
 	why string
 	// always: the same would happen to all visits.
@@ -229,7 +229,7 @@ func (v *visit) prefetch(how *store.Pipelined) {
 	v.add(v.ahead.messages(mail.UIDSet{{First: how.New, Last: next - 1}}), v.ahead.takeMessage)
 }
 
-// maxMessages bounds the messages of a mailbox that is opened in this way.
+// maxMessages is the maximum number of messages of a mailbox that is opened in this way.
 const maxMessages = 1 << 20
 
 // add adds a command.
@@ -308,8 +308,8 @@ func (v *visit) wait(ctx context.Context) (imapclient.Selected, error) {
 	sel, err := v.sel.Wait(ctx)
 	for _, p := range v.pending {
 		_, perr := p.Wait(ctx)
-		// Without a selected mailbox, they are refused; and some servers refuse to fetch
-		// from an empty one.
+		// Without a selected mailbox, they are refused. Some servers also refuse to fetch from an
+		// empty mailbox.
 		if err == nil && perr != nil && (isLost(perr) || sel.Exists > 0) {
 			err = perr
 		}
@@ -364,12 +364,12 @@ func (v *visit) selectEnded(sel *imapclient.Selected, err error) {
 	v.ended(1)
 }
 
-// errDisorder is why visits are not used.
+// errDisorder is the reason why visits are not used.
 const errDisorder = "the server has answered commands in another order"
 
-// takes reports whether a message is to be listed: it is one of those that there were when
-// the mailbox was selected. If changes were requested, the number of messages proves that
-// nothing is missing, and it may include a new message. It is called on the reader goroutine.
+// takes reports whether a message is to be listed, because it existed when the mailbox was selected. If
+// changes were requested, the number of messages proves that the listing is complete. Since that may include
+// a new message, the visit is not used then. takes is called on the reader goroutine.
 func (v *visit) takes(u mail.UID) bool {
 	v.line.mu.Lock()
 	defer v.line.mu.Unlock()
@@ -386,7 +386,7 @@ func (v *visit) fetched(error) {
 	v.ended(1)
 }
 
-// spoil notes why the visit cannot be used; the mutex of the line is held.
+// spoil notes the reason why the visit cannot be used; the mutex of the line is held.
 func (v *visit) spoil(why string) {
 	if v.spoiled == "" {
 		v.spoiled = why
