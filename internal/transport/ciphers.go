@@ -8,19 +8,18 @@ import (
 	"strings"
 )
 
-// A suite is a cipher suite of TLS 1.0 to 1.2 that crypto/tls has.
+// A suite is a cipher suite of TLS 1.0 to 1.2 that crypto/tls implements.
 type suite struct {
 	id      uint16
-	openSSL string // its name there; that of IANA is known to crypto/tls
-	// groups are the words of OpenSSL's cipher lists that stand for it, among
-	// others.
+	openSSL string // OpenSSL's name; crypto/tls knows the IANA name
+	// groups are the words of OpenSSL's cipher lists that select the suite, besides its names.
 	groups string
-	bits   int // of security
-	// weak: only used if it, or its algorithm, is named.
+	bits   int // security bits
+	// weak: the suite is selected only if a list names it or its algorithm.
 	weak bool
 }
 
-// suites are in the order of preference, which crypto/tls decides about.
+// suites are in the order of preference of crypto/tls.
 var suites = []suite{
 	{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE ECDSA AES AES128 AESGCM HIGH FIPS TLSv1.2", 128, false},
 	{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, "ECDHE-RSA-AES128-GCM-SHA256", "ECDHE aRSA AES AES128 AESGCM HIGH FIPS TLSv1.2", 128, false},
@@ -46,17 +45,17 @@ var suites = []suite{
 	{tls.TLS_RSA_WITH_RC4_128_SHA, "RC4-SHA", "kRSA aRSA RC4 SHA1 MEDIUM SSLv3", 80, true},
 }
 
-// weakGroups are the words that stand for weak suites although others do not.
+// weakGroups are the groups that select weak suites, too.
 var weakGroups = []string{"3DES", "RC4", "MEDIUM"}
 
-// groupAliases are other words for groups, in upper case.
+// groupAliases maps other words for groups to the groups, in upper case.
 var groupAliases = map[string]string{
 	"EECDH": "ECDHE", "KECDHE": "ECDHE", "KEECDH": "ECDHE",
 	"AECDSA": "ECDSA", "RSA": "KRSA", "SHA": "SHA1", "TLSV1": "TLSV1.0",
 }
 
-// emptyGroups are words for what crypto/tls does not have, in upper case. To
-// exclude it is usual, and to ask for it among other things does no harm.
+// emptyGroups are groups of which crypto/tls implements no suite, in upper case. Lists often
+// exclude them; selecting them has no effect.
 var emptyGroups = []string{
 	"ANULL", "ENULL", "NULL", "ADH", "AECDH", "EXP", "EXPORT", "EXPORT40", "EXPORT56", "LOW", "DES", "RC2", "IDEA", "SEED",
 	"MD5", "SHA384", "CAMELLIA", "CAMELLIA128", "CAMELLIA256", "ARIA", "ARIAGCM", "ARIA128", "ARIA256", "AESCCM", "AESCCM8",
@@ -65,24 +64,24 @@ var emptyGroups = []string{
 	"GOST", "GOST94", "GOST89MAC", "GOST2012", "KGOST", "AGOST", "AGOST01", "AGOST12", "KGOST18", "SSLV2", "COMPLEMENTOFALL",
 }
 
-// suiteParts are the parts of OpenSSL's names of cipher suites, for telling
-// those that crypto/tls does not have from typing errors.
+// suiteParts are the parts of OpenSSL's names of cipher suites. They distinguish names of suites
+// that crypto/tls does not implement from typing errors.
 var suiteParts = strings.Fields(`ECDHE ECDH DHE EDH DH ADH AECDH RSA ECDSA DSS PSK SRP KRB5 EXP EXP1024 GOST94 GOST89 GOST2001 GOST2012 GOST8912
 	AES AES128 AES256 128 256 GCM CCM CCM8 CBC CBC3 CBC2 CHACHA20 POLY1305 CAMELLIA128 CAMELLIA256 ARIA128 ARIA256 SEED IDEA DES RC4 RC2 56 64 40
 	NULL SHA SHA256 SHA384 MD5 MD4 KUZNYECHIK MAGMA OMAC`)
 
-// A CipherList is what an OpenSSL cipher list says.
+// A CipherList is the result of parsing an OpenSSL cipher list.
 type CipherList struct {
-	// Suites are those of TLS 1.0 to 1.2, not empty; see tls.Config.
+	// Suites are the selected suites of TLS 1.0 to 1.2, never empty. See tls.Config.CipherSuites.
 	Suites []uint16
-	// TLS13 are suites of TLS 1.3 that it names, which is of no effect: these
-	// are not configurable, neither here nor by OpenSSL's lists.
+	// TLS13 are the suites of TLS 1.3 in the list. They have no effect: neither crypto/tls nor
+	// OpenSSL's cipher lists can configure suites of TLS 1.3.
 	TLS13 []string
 }
 
-// CipherError says that a cipher list is wrong.
+// CipherError reports an invalid cipher list.
 type CipherError struct {
-	// Word is what is wrong, "" if the whole list selects nothing.
+	// Word is the invalid word; "": the whole list selects no suite.
 	Word string
 }
 
@@ -93,8 +92,7 @@ func (e *CipherError) Error() string {
 	return fmt.Sprintf("unknown cipher '%s'", e.Word)
 }
 
-// CipherNames lists the words that cipher lists may have: first names of
-// suites, then of groups.
+// CipherNames returns the words that cipher lists may contain: names of suites and of groups.
 func CipherNames() (names, groups []string) {
 	all := map[string]bool{"ALL": true, "DEFAULT": true}
 	for _, s := range suites {
@@ -106,11 +104,11 @@ func CipherNames() (names, groups []string) {
 	return names, slices.Sorted(maps.Keys(all))
 }
 
-// ParseCiphers reads a cipher list in OpenSSL's syntax (ciphers(1)), as far as
-// crypto/tls has what it talks about: names of suites, OpenSSL's or IANA's, and
-// of groups; "+" between them means both, before one it sorts, which is of no
-// effect; "-" removes, "!" for good; "@SECLEVEL=n" limits. The error is a
-// *CipherError.
+// ParseCiphers parses a cipher list in OpenSSL's syntax (ciphers(1)). The list selects by names
+// of suites (OpenSSL's or IANA's) and of groups. "A+B" selects the suites that are in both
+// groups. A prefix "-" removes suites; "!" removes them permanently. A prefix "+", which sorts,
+// has no effect. "@SECLEVEL=n" excludes suites below a security level. Suites that crypto/tls
+// does not implement are ignored. The error is a *CipherError.
 func ParseCiphers(list string) (CipherList, error) {
 	p := cipherParser{on: map[uint16]bool{}, banned: map[uint16]bool{}}
 	first := true
@@ -140,7 +138,7 @@ type cipherParser struct {
 	tls13      []string
 }
 
-// word heeds one word of a list; first tells whether it is the first one.
+// word applies one word of a list; first: it is the first word.
 func (p *cipherParser) word(word string, first bool) error {
 	if rule, ok := strings.CutPrefix(word, "@"); ok {
 		return p.rule(word, rule)
@@ -156,7 +154,7 @@ func (p *cipherParser) word(word string, first bool) error {
 		}
 	}
 	if strings.EqualFold(name, "DEFAULT") && !first {
-		return nil // OpenSSL heeds it only at the beginning
+		return nil // OpenSSL accepts it only at the beginning
 	}
 	match, err := matchCiphers(name)
 	if err != nil {
@@ -177,10 +175,10 @@ func (p *cipherParser) word(word string, first bool) error {
 	return nil
 }
 
-// rule heeds what begins with "@".
+// rule applies a word that begins with "@".
 func (p *cipherParser) rule(word, rule string) error {
 	if strings.EqualFold(rule, "STRENGTH") {
-		return nil // crypto/tls has an order of its own
+		return nil // crypto/tls has its own order
 	}
 	name, value, _ := strings.Cut(rule, "=")
 	if !strings.EqualFold(name, "SECLEVEL") || len(value) != 1 || value[0] < '0' || value[0] > '5' {
@@ -190,7 +188,7 @@ func (p *cipherParser) rule(word, rule string) error {
 	return nil
 }
 
-// allowedAt tells whether a security level of OpenSSL allows the suite
+// allowedAt reports whether a security level of OpenSSL allows the suite
 // (SSL_CTX_set_security_level(3)).
 func (s *suite) allowedAt(level int) bool {
 	minBits := []int{0, 80, 112, 128, 192, 256}[level]
@@ -205,7 +203,7 @@ func (s *suite) allowedAt(level int) bool {
 	return true
 }
 
-// in tells whether the suite is in a group.
+// in reports whether the suite is in a group.
 func (s *suite) in(group string) bool {
 	for g := range strings.FieldsSeq(s.groups) {
 		if strings.EqualFold(g, group) {
@@ -215,8 +213,8 @@ func (s *suite) in(group string) bool {
 	return false
 }
 
-// matchCiphers returns a function that tells which suites a name stands for,
-// or names with "+" between them.
+// matchCiphers returns a function that reports whether a name, or several names joined with "+",
+// selects a suite.
 func matchCiphers(name string) (func(*suite) bool, error) {
 	var all []func(*suite) bool
 	weak := false
@@ -233,7 +231,7 @@ func matchCiphers(name string) (func(*suite) bool, error) {
 	}, nil
 }
 
-// matchCipher does so for a single name. weak tells that it includes weak ones.
+// matchCipher is matchCiphers for a single name. weak: the name selects weak suites, too.
 func matchCipher(name string) (match func(*suite) bool, weak bool, err error) {
 	upper := strings.ToUpper(name)
 	if alias, ok := groupAliases[upper]; ok {
@@ -264,8 +262,7 @@ func matchCipher(name string) (match func(*suite) bool, weak bool, err error) {
 	return nil, false, &CipherError{Word: name}
 }
 
-// knownElsewhere tells whether a name is made like those of suites that OpenSSL,
-// or IANA, has.
+// knownElsewhere reports whether a name has the form of OpenSSL's or IANA's names of suites.
 func knownElsewhere(upper string) bool {
 	parts := strings.Split(upper, "-")
 	if rest, ok := strings.CutPrefix(upper, "TLS_"); ok {
@@ -282,9 +279,8 @@ func knownElsewhere(upper string) bool {
 	return !slices.ContainsFunc(parts, func(part string) bool { return !slices.Contains(suiteParts, part) })
 }
 
-// oldSuites are the suites for servers that speak nothing newer than TLS 1.0 or
-// 1.1: what crypto/tls has, and what it does not use unless told to, but for
-// RC4.
+// oldSuites returns the suites for servers that support only TLS 1.0 or 1.1: all suites,
+// including those that crypto/tls does not use by default, except RC4.
 func oldSuites() []uint16 {
 	var ids []uint16
 	for _, s := range suites {

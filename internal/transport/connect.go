@@ -13,23 +13,22 @@ import (
 	"time"
 )
 
-// attemptDelay is how long one address has to answer before the next one is
-// tried at the same time (RFC 8305 §5).
+// attemptDelay is the time after which the next address is tried in parallel (RFC 8305 §5,
+// "Connection Attempt Delay").
 const attemptDelay = 250 * time.Millisecond
 
-// maxAttempts bounds how many of a host's addresses are tried.
+// maxAttempts limits the number of addresses that are tried for a host.
 const maxAttempts = 16
 
-// DialError says that no connection could be made.
+// DialError reports that no connection could be made.
 type DialError struct {
-	// Target is what was to be connected to, "host:port".
+	// Target is the destination, "host:port".
 	Target string
-	// Attempts are the addresses that were tried, in the order in which that
-	// began.
+	// Attempts are the addresses that were tried, in this order.
 	Attempts []DialAttempt
 }
 
-// DialAttempt is what became of one address.
+// DialAttempt is an address with the error of its attempt.
 type DialAttempt struct {
 	Addr netip.AddrPort
 	Err  error
@@ -61,7 +60,7 @@ func (e *DialError) Unwrap() []error {
 	return errs
 }
 
-// lookupError says that a name has no address that is known.
+// lookupError reports that the address of a name could not be found.
 type lookupError struct {
 	host string
 	err  error
@@ -70,49 +69,49 @@ type lookupError struct {
 func (e *lookupError) Error() string {
 	text := e.err.Error()
 	if dns, ok := errors.AsType[*net.DNSError](e.err); ok {
-		text = dns.Err // without the name, once more, and the resolver
+		text = dns.Err // without the name and the resolver
 	}
 	return "cannot find the address of " + e.host + ": " + text
 }
 
 func (e *lookupError) Unwrap() error { return e.err }
 
-// ConnectTimeoutError says that a server has not answered to the attempt to
-// connect.
+// ConnectTimeoutError reports that a server did not answer a connection attempt in time.
 type ConnectTimeoutError struct{ After time.Duration }
 
 func (e *ConnectTimeoutError) Error() string { return fmt.Sprintf("no answer for %v", e.After) }
 
-// Timeout implements net.Error's method.
+// Timeout implements net.Error.
 func (e *ConnectTimeoutError) Timeout() bool { return true }
 
-// Temporary implements net.Error's method.
+// Temporary implements net.Error.
 func (e *ConnectTimeoutError) Temporary() bool { return true }
 
-// A dialer makes TCP connections. Its functions are those of package net,
-// except in tests.
+// A dialer makes TCP connections. Its functions are those of package net, except in tests.
 type dialer struct {
-	timeout time.Duration // for all of it; 0: as long as the system takes
+	timeout time.Duration // of the whole attempt; 0: that of the system
 	lookup  func(ctx context.Context, network, host string) ([]netip.Addr, error)
 	dial    func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
-// keepAlive makes the kernel find out that a silent peer is gone: after a minute it asks
+// keepAlive makes the kernel detect that a silent peer is gone: after a minute it sends a probe
 // every 15 seconds, four times. A connection may be idle for hours.
 var keepAlive = net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4}
 
-// DialTCP connects to one of the addresses of a host, which may be an address
-// itself, in brackets or not.
+// DialTCP connects to one of the addresses of a host. The host is a name or an address, with or
+// without brackets. timeout limits the whole attempt; 0: no limit but that of the system. If all
+// attempts fail, the error is a *DialError.
 func DialTCP(ctx context.Context, host string, port int, timeout time.Duration) (net.Conn, error) {
 	return newDialer(timeout, "ip").connect(ctx, host, port)
 }
 
-// DialIPv4 is DialTCP for the addresses of IPv4, if the host has any.
+// DialIPv4 is DialTCP for the IPv4 addresses of a host. It uses the others if the host has no
+// IPv4 address.
 func DialIPv4(ctx context.Context, host string, port int, timeout time.Duration) (net.Conn, error) {
 	return newDialer(timeout, "ip4").connect(ctx, host, port)
 }
 
-// newDialer returns a dialer for addresses of a family: "ip" or "ip4".
+// newDialer returns a dialer for an address family: "ip" or "ip4".
 func newDialer(timeout time.Duration, family string) *dialer {
 	return &dialer{
 		timeout: timeout,
@@ -149,7 +148,7 @@ func (d *dialer) connect(ctx context.Context, host string, port int) (net.Conn, 
 	return d.race(ctx, target, addrs, port)
 }
 
-// bareHost removes the brackets that an IPv6 address may be written in.
+// bareHost removes the brackets around an IPv6 address.
 func bareHost(host string) string {
 	if inner, ok := strings.CutPrefix(host, "["); ok {
 		if inner, ok = strings.CutSuffix(inner, "]"); ok {
@@ -159,11 +158,11 @@ func bareHost(host string) string {
 	return host
 }
 
-// errNoAddress is what a name without addresses leads to.
+// errNoAddress is the error for a name without addresses.
 var errNoAddress = errors.New("the name has no address")
 
-// addresses returns the addresses of a host in the order to try them: the
-// system's, with the two families by turns (RFC 8305 §4).
+// addresses returns the addresses of a host in the order of attempts: the system's order, with
+// the two families alternating (RFC 8305 §4).
 func (d *dialer) addresses(ctx context.Context, host string) ([]netip.Addr, error) {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{addr}, nil
@@ -200,16 +199,16 @@ func (d *dialer) addresses(ctx context.Context, host string) ([]netip.Addr, erro
 	return order[:min(len(order), maxAttempts)], nil
 }
 
-// attempt is the outcome of the n-th attempt.
+// attempt is the result of attempt n.
 type attempt struct {
 	n    int
 	conn net.Conn
 	err  error
 }
 
-// race tries the addresses, each a moment after the one before or as soon as
-// that has failed, and returns the first connection. It waits until all
-// attempts have ended.
+// race tries the addresses and returns the first connection. The next attempt starts after
+// attemptDelay, or as soon as the previous one has failed. race waits until all attempts have
+// ended.
 func (d *dialer) race(outer context.Context, target string, addrs []netip.Addr, port int) (net.Conn, error) {
 	ctx, cancel := context.WithCancel(outer)
 	defer cancel()
@@ -261,8 +260,8 @@ func (d *dialer) race(outer context.Context, target string, addrs []netip.Addr, 
 	return nil, failed
 }
 
-// plainError takes off what package net says of the place, which is told
-// otherwise.
+// plainError removes the address that package net adds to an error. The caller reports it
+// separately.
 func plainError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

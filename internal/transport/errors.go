@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// ErrClosed is why operations fail after the connection was closed on this side.
+// ErrClosed is the error of operations after this side has closed the connection.
 var ErrClosed = errors.New("connection is closed")
 
-// ErrPeerClosed is how the end of the stream is told.
+// ErrPeerClosed reports that the server has closed the connection.
 var ErrPeerClosed = errors.New("the server closed the connection")
 
-// NameEnd returns ErrPeerClosed for the end of the stream, and other errors as they are.
+// NameEnd returns ErrPeerClosed for the end of the stream, and any other error unchanged.
 func NameEnd(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return ErrPeerClosed
@@ -21,11 +21,11 @@ func NameEnd(err error) error {
 	return err
 }
 
-// TimeoutError says that the connection made no progress for too long.
+// TimeoutError reports that the connection made no progress for the time After.
 type TimeoutError struct {
-	// Sending: the server took no more data. Else it sent none.
+	// Sending: the server accepted no more data. Otherwise it sent none.
 	Sending bool
-	// Talking: it has sent only unsolicited data.
+	// Talking: the server sent only unsolicited data.
 	Talking bool
 	After   time.Duration
 }
@@ -40,8 +40,8 @@ func (e *TimeoutError) Error() string {
 	return fmt.Sprintf("server has sent nothing for %v", e.After)
 }
 
-// Timeout implements net.Error's method.
+// Timeout implements net.Error.
 func (e *TimeoutError) Timeout() bool { return true }
 
-// Temporary implements net.Error's method.
+// Temporary implements net.Error.
 func (e *TimeoutError) Temporary() bool { return true }

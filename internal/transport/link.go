@@ -10,75 +10,71 @@ import (
 	"time"
 )
 
-// SendChunk is how much is written to a connection at once, so that even a slow
-// line shows progress now and then.
+// SendChunk is the maximum number of bytes of a single write. With a small size, progress is
+// visible on slow lines, too.
 const SendChunk = 32 << 10
 
-// hangupGrace is how long the reader goes on without progress after the writer
-// has failed, to find the server's parting words, or after those.
+// hangupGrace is the time without progress after which the reader gives up when the writer has
+// failed. Until then it may receive the server's last response, such as an untagged BYE.
 const hangupGrace = time.Second
 
-// A server that sends small pieces in the manner of Nagle holds back each until
-// the one before it is acknowledged, which is commonly delayed by 40 ms. That
-// would be the price of every message stored with a literal that has to be asked
-// for, and of every command that follows another without a pause. So what is
-// received is acknowledged at once where more is on its way, if there is less
-// of it than smallSegment bytes.
+// A segment below smallSegment bytes is acknowledged at once if more data is expected. A server
+// that uses Nagle's algorithm holds back a small segment until the previous one is acknowledged,
+// and the kernel usually delays acknowledgements by 40 ms. This would delay each message stored
+// with a synchronizing literal and each pipelined command.
 const smallSegment = 1200
 
-// A Link is a connection whose reads and writes fail when there is no progress
-// for too long while something is waited for. Progress is a byte in either
-// direction; a reader that is busy elsewhere counts as progress.
+// A Link is a connection whose reads and writes fail if it makes no progress for the timeout
+// while a response is expected. Progress is a byte in either direction. The time in which the
+// reader processes data also counts as progress.
 type Link struct {
 	net.Conn
 	timeout time.Duration
 
 	mu      sync.Mutex
-	waiting int       // how many things are waited for
-	last    time.Time // of the latest progress
-	heard   time.Time // when something was received last
-	reading bool      // a Read is under way
+	waiting int       // number of expected responses
+	last    time.Time // time of the latest progress
+	heard   time.Time // when data was last received
+	reading bool      // a Read is running
 	sole    bool      // one goroutine does all reading and writing
-	queued  int       // bytes in the kernel's send queue when last looked at
-	hangup  error     // why the end is near
-	haste   int       // how many wait for a few bytes more than for anything
-	// talked is the time, up to since, in which only unsolicited data has come. The time
-	// while using is set does not count: requested data is then being received or
-	// processed.
+	queued  int       // last seen size of the kernel's send queue in bytes
+	hangup  error     // error of reads after hangupGrace; see ExpectEnd
+	haste   int       // number of callers that called Hurry(1)
+	// talked is the time, up to since, in which the server sent only unsolicited data. The time
+	// while using is set does not count: requested data is then being received or processed.
 	talked time.Duration
 	since  time.Time
 	using  bool
 }
 
-// NewLink makes a link of a connection. timeout is how long there may be no progress; 0
-// means for ever.
+// NewLink makes a link of a connection. timeout is the maximum time without progress; 0: no
+// limit.
 func NewLink(conn net.Conn, timeout time.Duration) *Link {
 	return &Link{Conn: conn, timeout: timeout, heard: time.Now()}
 }
 
-// Heard returns when something was received last; at first, when the link was made.
+// Heard returns when data was last received; before that, when the link was made.
 func (l *Link) Heard() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.heard
 }
 
-// TalkLimit is the number of timeouts for which a server may send only unsolicited
-// data.
+// TalkLimit is the number of timeouts for which a server may send only unsolicited data.
 const TalkLimit = 10
 
-// Progress notes that requested data was received.
+// Progress records that requested data was received.
 func (l *Link) Progress() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.quiet()
 }
 
-// quiet is progress with l.mu held.
+// quiet is Progress for callers that hold l.mu.
 func (l *Link) quiet() { l.talked, l.since = 0, time.Now() }
 
-// Use calls f, which receives or processes requested data. The time that f takes does not
-// count.
+// Use calls f, which receives or processes requested data. The time that f takes does not count
+// as unsolicited data.
 func (l *Link) Use(f func()) {
 	set := func(using bool) {
 		l.mu.Lock()
@@ -91,7 +87,7 @@ func (l *Link) Use(f func()) {
 	set(false)
 }
 
-// count adds the time since the last call to talked. l.mu is held.
+// count adds the time since its last call to talked. The caller holds l.mu.
 func (l *Link) count(now time.Time) {
 	if l.waiting > 0 && !l.sole && !l.using {
 		l.talked += now.Sub(l.since)
@@ -99,15 +95,15 @@ func (l *Link) count(now time.Time) {
 	l.since = now
 }
 
-// idleTalk reports whether the server has sent only unsolicited data for too long. l.mu
-// is held.
+// idleTalk reports whether the server has sent only unsolicited data for too long. The caller
+// holds l.mu.
 func (l *Link) idleTalk(now time.Time) bool {
 	l.count(now)
 	return l.timeout > 0 && l.talked > TalkLimit*l.timeout
 }
 
-// Expect notes that something is waited for from now on, and Done that it is
-// not any more. Done may only be called while no Read is under way.
+// Expect records that one more response is expected. The timeout applies until Done was called
+// for each Expect. Done must not be called while a Read is running.
 func (l *Link) Expect() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -128,8 +124,8 @@ func (l *Link) Done() {
 	l.quiet()
 }
 
-// Hurry notes that the next bytes received are (1) or are no longer (-1) what
-// everything waits for.
+// Hurry records that all further work waits for the next bytes from the server (1), or no longer
+// does (-1). Meanwhile the received data is acknowledged at once.
 func (l *Link) Hurry(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -139,9 +135,9 @@ func (l *Link) Hurry(n int) {
 	}
 }
 
-// StartTLS encrypts the connection from now on. Until it returns, nothing else may read
-// or write. The returned connection reads from the link and writes to it. The error is a
-// *ResumptionError if another attempt may succeed.
+// StartTLS encrypts the connection. Until it returns, nothing else may read or write. The
+// returned connection reads from the link and writes to it. The error is a *ResumptionError if
+// another attempt may succeed.
 func (l *Link) StartTLS(ctx context.Context, cfg *tls.Config) (*tls.Conn, error) {
 	set := func(sole bool) {
 		l.mu.Lock()
@@ -162,8 +158,8 @@ func (l *Link) StartTLS(ctx context.Context, cfg *tls.Config) (*tls.Conn, error)
 	return t, nil
 }
 
-// arm sets the read deadline. Failing to is no problem of its own: the
-// connection is closed then.
+// arm sets the read deadline. Its error is ignored: it occurs only on a closed connection, where
+// the read fails, too.
 func (l *Link) arm() {
 	switch {
 	case l.hangup != nil:
@@ -176,7 +172,7 @@ func (l *Link) arm() {
 	}
 }
 
-// ExpectEnd makes reads end soon, with err unless they meet another end.
+// ExpectEnd makes reads end soon. They return err, unless they receive another error first.
 func (l *Link) ExpectEnd(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -223,8 +219,8 @@ func (l *Link) Read(p []byte) (int, error) {
 	}
 }
 
-// drained tells whether the kernel has got rid of some of what was written
-// since it was last asked, which is progress too.
+// drained reports whether the kernel's send queue has changed since the last call. That is
+// progress.
 func (l *Link) drained() bool {
 	n := sendQueue(l.Conn)
 	moved := n > 0 && n != l.queued

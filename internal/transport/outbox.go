@@ -6,16 +6,15 @@ import (
 	"sync"
 )
 
-// outboxSize is how much may wait to be sent; whoever wants to send more waits.
+// outboxSize is the maximum number of bytes in an Outbox. Put waits while it is full.
 const outboxSize = 128 << 10
 
-// An Outbox is a bounded buffer between those who send commands, one at a time,
-// and the writer goroutine. Everything that gathers while a write is under way
-// goes out with the next one.
+// An Outbox is a bounded buffer between the goroutines that send commands, one at a time, and the
+// writer goroutine. Data that arrives during a write is sent with the next one.
 type Outbox struct {
-	wake chan struct{} // there is something to write
-	room chan struct{} // there is room again
-	idle chan struct{} // all may have been written
+	wake chan struct{} // there is data to write
+	room chan struct{} // there is room in the buffer
+	idle chan struct{} // the buffer may be empty
 
 	mu      sync.Mutex
 	w       io.Writer
@@ -23,18 +22,19 @@ type Outbox struct {
 	writing bool
 }
 
-// flushWriter is a writer that holds back data until it is flushed.
+// flushWriter is a writer that buffers data until Flush.
 type flushWriter interface {
 	io.Writer
 	Flush() error
 }
 
-// NewOutbox returns one that writes to w.
+// NewOutbox returns an outbox that writes to w.
 func NewOutbox(w io.Writer) *Outbox {
 	return &Outbox{wake: make(chan struct{}, 1), room: make(chan struct{}, 1), idle: make(chan struct{}, 1), w: w}
 }
 
-// Put hands p to the writer. dead is closed when the connection is lost.
+// Put passes p to the writer. dead is closed when the connection is lost; then Put returns
+// ErrClosed.
 func (o *Outbox) Put(ctx context.Context, dead <-chan struct{}, p []byte) error {
 	for {
 		o.mu.Lock()
@@ -56,16 +56,14 @@ func (o *Outbox) Put(ctx context.Context, dead <-chan struct{}, p []byte) error 
 	}
 }
 
-// Swap makes the writer write to w from now on. Nothing may be waiting to be
-// written.
+// Swap makes the writer write to w from now on. The outbox must be empty; see Drain.
 func (o *Outbox) Swap(w io.Writer) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.w = w
 }
 
-// Run writes until dead is closed. After an error, which is told to failed, it
-// throws away what it gets.
+// Run writes until dead is closed. After an error it calls failed and discards all further data.
 func (o *Outbox) Run(dead <-chan struct{}, failed func(error)) {
 	var spare []byte
 	var broken bool
@@ -99,8 +97,8 @@ func (o *Outbox) Run(dead <-chan struct{}, failed func(error)) {
 	}
 }
 
-// Drain waits until all that was put has been written. Only one goroutine may
-// wait, and nothing may be put meanwhile.
+// Drain waits until all data has been written. Only one goroutine may call it, and no other may
+// call Put meanwhile.
 func (o *Outbox) Drain(ctx context.Context, dead <-chan struct{}) error {
 	for {
 		o.mu.Lock()

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ackNow has what was received acknowledged without the usual delay.
+// ackNow acknowledges received data without the usual delay.
 func ackNow(conn net.Conn) {
 	sc, ok := conn.(syscall.Conn)
 	if !ok {
@@ -18,7 +18,8 @@ func ackNow(conn net.Conn) {
 		return
 	}
 	_ = raw.Control(func(fd uintptr) {
-		// Not lasting: the kernel goes back to delays by itself.
+		// TCP_QUICKACK is not permanent: the kernel returns to delayed acknowledgements by
+		// itself.
 		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_QUICKACK, 1)
 	})
 }

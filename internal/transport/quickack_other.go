@@ -4,6 +4,5 @@ package transport
 
 import "net"
 
-// ackNow has what was received acknowledged without the usual delay, where that
-// can be asked for.
+// ackNow does nothing: this system has no TCP_QUICKACK.
 func ackNow(net.Conn) {}

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sendQueue returns how many bytes wait in the kernel to be sent or
-// acknowledged; 0 if that cannot be told.
+// sendQueue returns the number of bytes in the kernel that are not yet sent or not yet
+// acknowledged; 0: unknown.
 func sendQueue(conn net.Conn) int {
 	sc, ok := conn.(syscall.Conn)
 	if !ok {

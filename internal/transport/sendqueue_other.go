@@ -4,6 +4,5 @@ package transport
 
 import "net"
 
-// sendQueue returns how many bytes wait in the kernel to be sent or
-// acknowledged; 0 because that cannot be told here.
+// sendQueue returns 0: the size of the queue is unknown on this system.
 func sendQueue(net.Conn) int { return 0 }

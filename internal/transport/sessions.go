@@ -12,36 +12,36 @@ import (
 	"time"
 )
 
-// A SessionStore keeps the tickets of TLS sessions from one run to the next. They are
-// secrets, so it must encrypt them. id identifies a server and the settings for it. It must be safe for
-// concurrent use.
+// A SessionStore keeps the tickets of TLS sessions between runs. They are secrets, so it must
+// encrypt them. id identifies a server and the settings for it. It must be safe for concurrent
+// use.
 type SessionStore interface {
-	// LoadSessions returns what was saved last; nil: nothing.
+	// LoadSessions returns the data that was saved last; nil: none.
 	LoadSessions(id string) ([]byte, error)
 	SaveSessions(id string, data []byte) error
 }
 
 const (
-	// maxSessions is the maximum number of sessions that are kept for a server.
+	// maxSessions is the maximum number of sessions that are kept for each server.
 	maxSessions = 3
-	// sessionLife is the longest time for which a session is kept. Servers set shorter ones.
+	// sessionLife is the maximum age of a session. Servers set shorter limits.
 	sessionLife = 24 * time.Hour
 )
 
-// savedSession is a session that can be resumed. Chain are the certificates that the server has
-// presented, beginning with its own.
+// savedSession is a session that can be resumed. Chain is the certificate chain of the server,
+// its own certificate first.
 type savedSession struct {
 	At            int64 // seconds since 1970
 	Ticket, State []byte
 	Chain         [][]byte
 }
 
-// A sessionCache holds the sessions of a server. A session is used only if the current
-// settings accept the certificates that it was made with: as with a new session, and at the time of use. Each
-// session is used once.
+// A sessionCache holds the sessions of a server. Before a session is used, its certificates are
+// verified again with the current settings and time, as in a full handshake. Each session is used
+// only once.
 type sessionCache struct {
 	id     string
-	store  SessionStore // nil: they are forgotten with the process
+	store  SessionStore // nil: sessions are kept only in memory
 	verify func(tls.ConnectionState) error
 	now    func() time.Time
 
@@ -50,7 +50,7 @@ type sessionCache struct {
 	sessions []savedSession // the latest one last
 }
 
-// identity returns a text that is the same only for the same options.
+// identity returns a text that identifies the options.
 func (o *TLSOptions) identity() string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%q %q %v %x %d %d %d", o.Server, o.ServerName, o.SystemCerts, sha256.Sum256(o.PEM), o.MinVersion, o.MaxVersion, o.CipherSuites)
@@ -62,7 +62,7 @@ func (o *TLSOptions) identity() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// load reads what is stored; c.mu must be held. What cannot be read counts as missing.
+// load reads the stored sessions. Unreadable data counts as missing. The caller holds c.mu.
 func (c *sessionCache) load() {
 	if c.loaded {
 		return
@@ -81,7 +81,7 @@ func (c *sessionCache) load() {
 	}
 }
 
-// take removes a session from the cache and returns it; nil: there is none that may be used.
+// take removes a session from the cache and returns it; nil: there is no usable one.
 func (c *sessionCache) take() *tls.ClientSessionState {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -97,7 +97,7 @@ func (c *sessionCache) take() *tls.ClientSessionState {
 	return nil
 }
 
-// usable returns the session if it may be used now.
+// usable returns the session if it may be used now, and otherwise nil.
 func (c *sessionCache) usable(s *savedSession) *tls.ClientSessionState {
 	if age := c.now().Sub(time.Unix(s.At, 0)); age < -time.Second || age > sessionLife {
 		return nil
@@ -123,7 +123,7 @@ func (c *sessionCache) usable(s *savedSession) *tls.ClientSessionState {
 	return session
 }
 
-// add adds a session that was made with these certificates.
+// add adds a session that was made with the certificates in chain.
 func (c *sessionCache) add(session *tls.ClientSessionState, chain []*x509.Certificate) {
 	ticket, state, err := session.ResumptionState()
 	if err != nil || state == nil {
@@ -153,7 +153,8 @@ func (c *sessionCache) forget() {
 	c.save()
 }
 
-// save writes the sessions; c.mu must be held. An error does no harm.
+// save writes the sessions. Errors are ignored: the next connection then makes a full handshake.
+// The caller holds c.mu.
 func (c *sessionCache) save() {
 	if c.store == nil {
 		return
@@ -169,7 +170,7 @@ func (c *sessionCache) Get(string) (*tls.ClientSessionState, bool) { return nil,
 // Put implements tls.ClientSessionCache.
 func (c *sessionCache) Put(string, *tls.ClientSessionState) {}
 
-// connSessions gives one connection access to the cache. It knows the certificates of the
+// connSessions gives one connection access to the cache. It knows the certificates of that
 // connection.
 type connSessions struct {
 	cache *sessionCache
@@ -180,8 +181,8 @@ type connSessions struct {
 	chain   []*x509.Certificate
 }
 
-// sessionsOf returns the configuration for one connection, with its access to the cache; nil: the
-// configuration has no cache.
+// sessionsOf returns a copy of cfg for one connection, and the connection's access to the cache;
+// nil: cfg has no cache.
 func sessionsOf(cfg *tls.Config) (*tls.Config, *connSessions) {
 	cache, ok := cfg.ClientSessionCache.(*sessionCache)
 	if !ok {
@@ -212,8 +213,8 @@ func (s *connSessions) Get(string) (*tls.ClientSessionState, bool) {
 	return session, session != nil
 }
 
-// Put implements tls.ClientSessionCache. A server may send several tickets; one for each
-// connection is enough. With nil, crypto/tls says that a session is of no use.
+// Put implements tls.ClientSessionCache. A server may send several tickets; one per connection is
+// enough. crypto/tls passes nil for a session that is not usable any more.
 func (s *connSessions) Put(_ string, session *tls.ClientSessionState) {
 	s.mu.Lock()
 	chain, first := s.chain, s.added == 0
@@ -226,15 +227,15 @@ func (s *connSessions) Put(_ string, session *tls.ClientSessionState) {
 	}
 }
 
-// A ResumptionError says that a TLS handshake has failed after a session of an earlier
-// connection was offered. That session is forgotten, and another attempt may succeed.
+// A ResumptionError reports that a TLS handshake that offered a session of an earlier connection
+// has failed. All sessions of the server are forgotten, and another attempt may succeed.
 type ResumptionError struct{ Err error }
 
 func (e *ResumptionError) Error() string { return e.Err.Error() }
 
 func (e *ResumptionError) Unwrap() error { return e.Err }
 
-// failed returns the error of a handshake, and forgets the sessions if one was offered.
+// failed returns the error of a handshake. If a session was offered, it forgets all sessions.
 func (s *connSessions) failed(err error) error {
 	s.mu.Lock()
 	offered := s.offered

@@ -12,34 +12,34 @@ import (
 	"time"
 )
 
-// TLSOptions describe whom to trust and how to encrypt.
+// TLSOptions are the settings for TLS connections to a server.
 type TLSOptions struct {
-	// ServerName is the host name, or address, that certificates must be for;
-	// an IPv6 one may be in brackets and have a zone.
+	// ServerName is the host name or address that the certificate must be valid for. An IPv6
+	// address may have brackets and a zone.
 	ServerName string
-	// SystemCerts trusts the certificate authorities of the system.
+	// SystemCerts: the certificate authorities of the system are trusted.
 	SystemCerts bool
-	// PEM holds further certificates, one at least unless it is empty. As authorities they are trusted in
-	// addition; and a server that presents exactly one of them as its own is
-	// accepted whatever that certificate's names and validity.
+	// PEM holds additional certificates; if it is not empty, there must be at least one. They are
+	// trusted as authorities. A server that presents exactly one of them as its own certificate
+	// is accepted, whatever the names and validity of that certificate are.
 	PEM []byte
-	// MinVersion and MaxVersion are TLS versions (tls.VersionTLS12); 0 leaves
-	// it to crypto/tls, which means at least 1.2.
+	// MinVersion and MaxVersion are TLS versions, such as tls.VersionTLS12; 0: the default of
+	// crypto/tls, at least TLS 1.2.
 	MinVersion, MaxVersion uint16
-	// CipherSuites limits those of TLS 1.0 to 1.2, see ParseCiphers; nil leaves
-	// it to crypto/tls, unless versions before 1.2 are allowed, whose servers
-	// often have none of the suites that it uses.
+	// CipherSuites are the permitted suites of TLS 1.0 to 1.2; see ParseCiphers. nil: the default
+	// of crypto/tls, or oldSuites if versions before 1.2 are allowed, because such servers often
+	// support none of the default suites.
 	CipherSuites []uint16
-	// ClientCert, if not nil, is shown to servers that ask for one.
+	// ClientCert, if not nil, is sent to servers that request a certificate.
 	ClientCert *tls.Certificate
-	// Server identifies the server, such as host and port, for Sessions: if not nil, it keeps the
-	// tickets of TLS sessions from one run to the next.
+	// Sessions, if not nil, keeps the tickets of TLS sessions between runs. Server identifies the
+	// server there, for example by host and port.
 	Server   string
 	Sessions SessionStore
 }
 
-// Config makes a configuration for crypto/tls. It should be shared by all
-// connections to the server: it holds session tickets.
+// Config makes a configuration for crypto/tls. All connections to the server should share it,
+// because it holds session tickets.
 func (o TLSOptions) Config() (*tls.Config, error) {
 	name := bareHost(o.ServerName)
 	if addr, err := netip.ParseAddr(name); err == nil {
@@ -70,7 +70,8 @@ func (o TLSOptions) Config() (*tls.Config, error) {
 		MinVersion:   o.MinVersion,
 		MaxVersion:   o.MaxVersion,
 		CipherSuites: o.CipherSuites,
-		// VerifyConnection does what this skips, and knows pinned certificates.
+		// VerifyConnection replaces the skipped verification and also accepts pinned
+		// certificates.
 		InsecureSkipVerify: true, //nolint:gosec // see VerifyConnection
 		VerifyConnection: func(cs tls.ConnectionState) error {
 			return verify(cs, name, roots, pinned)
@@ -86,18 +87,18 @@ func (o TLSOptions) Config() (*tls.Config, error) {
 	return cfg, nil
 }
 
-// errNoPEM is what a file without certificates leads to.
+// errNoPEM is the error for a file without certificates.
 var errNoPEM = errors.New("there is no certificate in it (PEM is expected: -----BEGIN CERTIFICATE-----)")
 
-// KeyError says that a private key is not good.
+// KeyError reports an invalid private key.
 type KeyError struct{ Err error }
 
 func (e *KeyError) Error() string { return "private key: " + e.Err.Error() }
 
 func (e *KeyError) Unwrap() error { return e.Err }
 
-// ClientCertificate makes a client certificate of PEM files, which may be the
-// same. The error is a *KeyError if it is about the key.
+// ClientCertificate makes a client certificate of two PEM files, which may be identical. The
+// error is a *KeyError if the key is invalid.
 func ClientCertificate(cert, key []byte) (tls.Certificate, error) {
 	certs, err := parsePEM(cert)
 	if err != nil {
@@ -127,8 +128,7 @@ func ClientCertificate(cert, key []byte) (tls.Certificate, error) {
 	return pair, nil
 }
 
-// parsePEM reads the certificates in a PEM file; other things in it are
-// ignored.
+// parsePEM returns the certificates in a PEM file. It ignores other blocks.
 func parsePEM(data []byte) ([]*x509.Certificate, error) {
 	var certs []*x509.Certificate
 	for {

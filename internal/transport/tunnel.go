@@ -11,19 +11,19 @@ import (
 	"time"
 )
 
-// How long the command of a tunnel may take to end by itself after its input
-// has been closed, and then after it was asked to end.
+// When a tunnel is closed, its command has TunnelGrace to end by itself after the end of its
+// input, and then TunnelTerm to end after SIGTERM.
 const (
 	TunnelGrace = 3 * time.Second
 	TunnelTerm  = 2 * time.Second
 )
 
-// tunnelStderrGrace is how long the standard error of a command that has ended
-// may be kept open by others.
+// tunnelStderrGrace is the time for which other processes may keep the standard error open after
+// the command has ended.
 const tunnelStderrGrace = time.Second
 
-// A Tunnel is a command that is talked to instead of a server at an address:
-// what it reads and writes is the connection.
+// A Tunnel is a command that is used instead of a TCP connection. Its standard input and output
+// are the connection.
 type Tunnel struct {
 	// Command is run by the shell.
 	Command string
@@ -31,10 +31,10 @@ type Tunnel struct {
 	Stderr io.Writer
 }
 
-// TunnelError says that the command of a tunnel has ended.
+// TunnelError reports that the command of a tunnel has ended.
 type TunnelError struct {
 	Command string
-	// Err tells how; nil: successfully.
+	// Err is the error of the command; nil: it has succeeded.
 	Err error
 }
 
@@ -47,15 +47,17 @@ func (e *TunnelError) Error() string {
 
 func (e *TunnelError) Unwrap() error { return e.Err }
 
-// Is tells that a regular end of the command is the end of the connection.
+// Is reports that a successful end of the command is ErrPeerClosed.
 func (e *TunnelError) Is(target error) bool { return target == ErrPeerClosed && e.Err == nil }
 
-// Dial runs the command and returns the connection to it. Close lets the
-// command end by itself if it does so in time, else ends it and, with it, all
-// of its process group; Wait, a method of the connection, returns when it is
-// gone. The group is ours if we have a terminal, since else the command could
-// not ask questions there; then only the command itself is ended, and what it
-// has started must heed the end of its input.
+// Dial runs the command and returns the connection to it.
+//
+// Close closes the input of the command. If the command does not end in time, it is terminated
+// together with its process group. The connection's method Wait waits for the end of the command.
+//
+// If there is a terminal, the command has no process group of its own, because it could not read
+// from the terminal then. In this case only the command itself is terminated; its children must
+// end at the end of their input.
 func (t *Tunnel) Dial(ctx context.Context) (net.Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
@@ -76,30 +78,30 @@ func (t *Tunnel) Dial(ctx context.Context) (net.Conn, error) {
 	return c, nil
 }
 
-// tunnelConn is the connection to a command. It owns a goroutine, which waits
-// for the end of the command.
+// tunnelConn is the connection to a command. It owns a goroutine, which waits for the end of the
+// command.
 type tunnelConn struct {
 	net.Conn
-	other   io.Closer // the command's end, if we hold it
+	other   io.Closer // the command's end of the connection; nil: only the command has it
 	cmd     *exec.Cmd
 	command string
-	group   bool // it leads a process group
+	group   bool // the command leads a process group
 
 	closing sync.Once
-	closed  chan struct{} // by us
-	ended   chan struct{} // the command has
-	err     error         // how, once it has
+	closed  chan struct{} // closed by Close
+	ended   chan struct{} // closed when the command has ended
+	err     error         // error of the command, valid after ended
 
 	mu   sync.Mutex
 	gone bool
 	kill *time.Timer
 }
 
-// reap waits for the command.
+// reap waits for the end of the command.
 func (c *tunnelConn) reap() {
 	err := c.cmd.Wait()
 	if errors.Is(err, exec.ErrWaitDelay) {
-		err = nil // it has left something behind, which is its own business
+		err = nil // a child of the command still has its standard error open
 	}
 	if c.other != nil {
 		_ = c.other.Close()
@@ -114,7 +116,8 @@ func (c *tunnelConn) reap() {
 	close(c.ended)
 }
 
-// Read implements net.Conn. At the end it tells how the command has ended.
+// Read implements net.Conn. At the end of the stream, the error is a *TunnelError if the command
+// has ended.
 func (c *tunnelConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n == 0 && err != nil && lineIsDown(err) {
@@ -123,7 +126,7 @@ func (c *tunnelConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write implements net.Conn. It, too, tells how the command has ended.
+// Write implements net.Conn. If the command has ended, the error is a *TunnelError.
 func (c *tunnelConn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
 	if err != nil && lineIsDown(err) {
@@ -132,9 +135,9 @@ func (c *tunnelConn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// ending tells how the command has ended, once it does not listen or talk any
-// more; from that to its end it may take a moment. If it does not end, it
-// returns err.
+// ending returns the error of the command after it has closed its end of the connection. The
+// command may end a moment later, so ending waits up to a second. If the command does not end by
+// then, it returns err.
 func (c *tunnelConn) ending(err error) error {
 	timer := time.NewTimer(time.Second)
 	defer timer.Stop()
@@ -147,7 +150,7 @@ func (c *tunnelConn) ending(err error) error {
 	return err
 }
 
-// Close implements net.Conn. It does not wait.
+// Close implements net.Conn. It does not wait for the end of the command.
 func (c *tunnelConn) Close() error {
 	err := net.ErrClosed
 	c.closing.Do(func() {
@@ -161,7 +164,7 @@ func (c *tunnelConn) Close() error {
 	return err
 }
 
-// endAfter calls end after a while unless the command has ended by then.
+// endAfter calls end after the time d, unless the command has ended by then.
 func (c *tunnelConn) endAfter(d time.Duration, end func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -178,5 +181,5 @@ func (c *tunnelConn) endAfter(d time.Duration, end func()) {
 	})
 }
 
-// Wait returns when the command has ended, which Close leads to.
+// Wait waits until the command has ended. It must be called after Close.
 func (c *tunnelConn) Wait() { <-c.ended }

@@ -13,8 +13,8 @@ import (
 
 func shell(command string) *exec.Cmd { return exec.Command("sh", "-c", command) }
 
-// separate gives the command a process group of its own, unless we have a
-// terminal: from another group the command could not read from it.
+// separate gives the command its own process group, and reports whether it has done so. It does
+// not if there is a terminal: a command in another group could not read from it.
 func separate(cmd *exec.Cmd) bool {
 	if tty, err := os.OpenFile("/dev/tty", os.O_RDWR|syscall.O_NOCTTY, 0); err == nil {
 		_ = tty.Close()
@@ -24,9 +24,9 @@ func separate(cmd *exec.Cmd) bool {
 	return true
 }
 
-// startTunnel starts the command with one end of a socket pair for input and
-// output, and returns the other end. Unlike a pipe it has buffers whose fill
-// can be told, and an end for each direction.
+// startTunnel starts the command with one end of a socket pair as input and output, and returns
+// the other end. Unlike a pipe, a socket reports how full its buffers are, and each direction can
+// be closed separately.
 func startTunnel(cmd *exec.Cmd) (conn net.Conn, other io.Closer, err error) {
 	ours, theirs, err := socketPair()
 	if err != nil {
@@ -49,8 +49,7 @@ func startTunnel(cmd *exec.Cmd) (conn net.Conn, other io.Closer, err error) {
 }
 
 func socketPair() (a, b *os.File, err error) {
-	// Where a socket cannot be made close-on-exec at once, no process may be
-	// started in between.
+	// Without an atomic close-on-exec for sockets, no process may be started between these calls.
 	syscall.ForkLock.RLock()
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	if err == nil {
@@ -64,13 +63,13 @@ func socketPair() (a, b *os.File, err error) {
 	return os.NewFile(uintptr(fds[0]), "tunnel"), os.NewFile(uintptr(fds[1]), "tunnel"), nil
 }
 
-// lineIsDown tells whether an error means that the other side is gone. Data
-// that it has not read makes that a reset.
+// lineIsDown reports whether an error means that the other side is gone. If it left data unread,
+// the error is ECONNRESET.
 func lineIsDown(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// endProcess asks the command to end, or makes it.
+// endProcess sends SIGTERM, or SIGKILL if force is set, to the command or to its group.
 func endProcess(cmd *exec.Cmd, group, force bool) {
 	sig := syscall.SIGTERM
 	if force {
