@@ -25,9 +25,9 @@ const tunnelStderrGrace = time.Second
 // A Tunnel is a command that is used instead of a TCP connection. Its standard input and output
 // are the connection.
 type Tunnel struct {
-	// Command is run by the shell.
+	// Command is a command line for the shell.
 	Command string
-	// Stderr is where its messages go; nil: nowhere.
+	// Stderr receives the standard error of the command; nil: it is discarded.
 	Stderr io.Writer
 }
 
