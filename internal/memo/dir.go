@@ -16,34 +16,33 @@ import (
 	"isync/internal/vfs"
 )
 
-// Dir is a directory of listings. It is safe for concurrent use, also by
-// several programs.
+// Dir is a directory of listings. It is safe for concurrent use, by several goroutines and by
+// several processes.
 type Dir struct {
 	fs   vfs.FS
 	path string
 
 	mu    sync.Mutex
-	swept time.Time // when removeOld last looked
+	swept time.Time // when removeOld last searched
 }
 
-// NewDir returns the directory at path, which is created when something is
-// saved in it.
+// NewDir returns the directory at path. The first Save creates it.
 func NewDir(fsys vfs.FS, path string) *Dir { return &Dir{fs: fsys, path: path} }
 
-// The names of files: a hash of what they are about, and after it, while they
-// are being written, something random.
+// A file name is a hash of the Key and a suffix. While a file is written, it also has a random
+// part and newSuffix.
 const (
 	suffix    = ".listing"
 	newSuffix = ".new"
 )
 
-// maxFile bounds the size of what is read, in bytes.
+// maxFile is the maximum size in bytes of a file that is read.
 const maxFile = 1 << 30
 
 const (
-	// maxAge is how old an unfinished file is when it is taken for left over.
+	// maxAge is the age from which an unfinished file counts as left over.
 	maxAge = time.Hour
-	// sweepEvery is how often a long-running program looks for such files.
+	// sweepEvery is the interval at which a long-running process searches for such files.
 	sweepEvery = 24 * time.Hour
 )
 
@@ -52,9 +51,9 @@ func (d *Dir) file(k Key) string {
 	return filepath.Join(d.path, hex.EncodeToString(sum[:16])+suffix)
 }
 
-// Load returns the contents of the file about a mailbox, decoded and as they
-// are. If there is none, it returns nil and no error. The error wraps ErrPart if
-// LoadPart can read the file.
+// Load returns the listing of a mailbox, decoded and as the bytes of the file. If there is none,
+// it returns nil and no error. The error wraps ErrPart if the file holds a part, which LoadPart
+// can read.
 func (d *Dir) Load(k Key) (*Listing, []byte, error) { return load(d, k, Decode) }
 
 // LoadPart is Load for a file that holds a part.
@@ -75,7 +74,7 @@ func load[T any](d *Dir, k Key, decode func(Key, []byte) (*T, error)) (*T, []byt
 	return l, data, nil
 }
 
-// read reads a file of limit bytes at most.
+// read reads a file of at most limit bytes.
 func (d *Dir) read(name string, limit int64) ([]byte, error) {
 	f, err := d.fs.OpenFile(name, os.O_RDONLY, 0)
 	if err != nil {
@@ -97,11 +96,10 @@ func (d *Dir) read(name string, limit int64) ([]byte, error) {
 	return data, err
 }
 
-// Save replaces the file about a mailbox by data, which Encode has made for the
-// same mailbox.
+// Save replaces the file of a mailbox. data is the result of Encode for the same Key.
 func (d *Dir) Save(k Key, data []byte) error { return d.save(d.file(k), data) }
 
-// Remove removes the file about a mailbox, if there is one.
+// Remove removes the file of a mailbox. It is no error if there is none.
 func (d *Dir) Remove(k Key) error {
 	if err := d.fs.Remove(d.file(k)); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -109,8 +107,8 @@ func (d *Dir) Remove(k Key) error {
 	return nil
 }
 
-// removeOld removes files that interrupted programs have left, unless it has looked for
-// them a short time ago.
+// removeOld removes files that interrupted processes have left. It searches for them once per
+// sweepEvery.
 func (d *Dir) removeOld() {
 	d.mu.Lock()
 	done := !d.swept.IsZero() && time.Since(d.swept) < sweepEvery

@@ -13,73 +13,72 @@ import (
 	"isync/internal/mail"
 )
 
-// Key says which mailbox a listing is about.
+// Key identifies the mailbox of a listing.
 type Key struct {
-	// Account tells accounts apart: server and user.
+	// Account identifies the account: server and user.
 	Account string
-	// Box is the mailbox as the server calls it.
+	// Box is the name of the mailbox on the server.
 	Box string
 }
 
-// identity is what a file says it is about.
+// identity returns the bytes that identify the mailbox in a file.
 func (k Key) identity() []byte {
 	return strconv.AppendQuote(append(strconv.AppendQuote(nil, k.Account), ' '), k.Box)
 }
 
-// Listing is what a mailbox held at some time.
+// Listing is the state of a mailbox at some time.
 //
-// It reflects all changes up to ModSeq, and perhaps some of the later ones: who
-// asks for what has changed since ModSeq and applies the answer knows what the
-// mailbox holds.
+// It contains all changes up to ModSeq, and possibly later ones. To bring it up to date, apply
+// the changes since ModSeq (RFC 7162 CHANGEDSINCE).
 type Listing struct {
 	UIDValidity uint32      // never 0
-	UIDNext     mail.UID    // above every UID that had been in use
+	UIDNext     mail.UID    // higher than every UID that was in use
 	ModSeq      mail.ModSeq // never 0
 	// MailboxID is the identifier of the mailbox (RFC 8474), of 255 bytes at most; "" if
 	// the server has none. It stays the same when the mailbox is renamed.
 	MailboxID string
-	// Complete is when the mailbox was last listed as a whole, in seconds.
+	// Complete is when the whole mailbox was last listed, in seconds.
 	Complete time.Time
-	// Messages, ascending by UID. A Size of 0 is not known.
+	// Messages are in ascending order of UID. A Size of 0 is unknown.
 	Messages []mail.Meta
 }
 
-// Part is the beginning of an incomplete listing: all messages that the mailbox
-// held at some time, up to the UID of the last of them. It has no information about
-// higher UIDs, so it must not be used as a Listing.
+// Part is the beginning of an incomplete listing: all messages of the mailbox at some time, up to
+// the UID of the last of them. It has no information about higher UIDs, so it must not be used as
+// a Listing.
 //
 // Like a Listing, it reflects all changes up to ModSeq, and perhaps some later
 // ones.
 type Part struct {
 	UIDValidity uint32      // never 0
 	ModSeq      mail.ModSeq // never 0
-	// Begun is when the listing was begun, in seconds.
+	// Begun is when the listing began, in seconds.
 	Begun time.Time
-	// Messages, ascending by UID; there is at least one. A Size of 0 is not known.
+	// Messages are in ascending order of UID, at least one. A Size of 0 is unknown.
 	Messages []mail.Meta
 }
 
 // Last returns the UID up to which all messages are known.
 func (p *Part) Last() mail.UID { return p.Messages[len(p.Messages)-1].UID }
 
-// Each file begins with one of these; the number is the version of the format.
-// Programs that support only the first one treat the others as another version.
+// The first line of each file. The number is the version of the format. Programs that support
+// only the first one treat the others as an unknown version.
 const (
 	magic     = "isync listing 1\n"
 	idMagic   = "isync listing 2\n" // with a MailboxID
 	partMagic = "isync part 1\n"
 )
 
-// fixedSize is the size of the numbers that follow the identity.
+// fixedSize is the size in bytes of the numbers that follow the identity.
 const fixedSize = 4 + 4 + 8 + 8 + 4 + 4
 
-// ErrInvalid says that a file is no listing of the mailbox.
+// ErrInvalid reports that a file is not a valid listing of the mailbox.
 var ErrInvalid = errors.New("not a valid listing of this mailbox")
 
-// ErrPart says that a file is not a listing of the mailbox, but a part of one.
+// ErrPart reports that a file holds a part of a listing of the mailbox.
 var ErrPart = errors.New("only a part of a listing")
 
-// head is what precedes the messages.
+// head is the data before the messages.
 type head struct {
 	validity uint32
 	end      mail.UID // UIDNEXT; for a part, the UID of the last message
@@ -88,7 +87,7 @@ type head struct {
 	boxID    string // only with idMagic
 }
 
-// Encode makes the contents of a file.
+// Encode returns the contents of the file.
 func (l *Listing) Encode(k Key) []byte {
 	kind := magic
 	if l.MailboxID != "" {
@@ -97,7 +96,7 @@ func (l *Listing) Encode(k Key) []byte {
 	return encode(kind, k, head{l.UIDValidity, l.UIDNext, l.ModSeq, l.Complete, l.MailboxID}, l.Messages)
 }
 
-// Encode makes the contents of a file.
+// Encode returns the contents of the file.
 func (p *Part) Encode(k Key) []byte {
 	return encode(partMagic, k, head{p.UIDValidity, p.Last(), p.ModSeq, p.Begun, ""}, p.Messages)
 }
@@ -126,8 +125,8 @@ func encode(kind string, k Key, h head, msgs []mail.Meta) []byte {
 	return append(b, sum[:]...)
 }
 
-// appendUIDs appends the UIDs as ranges: how many there are, then for each how
-// many UIDs are skipped before it, and how many follow its first.
+// appendUIDs appends the UIDs as ranges: the number of ranges, then for each range the number of
+// UIDs that are skipped before it, and the number of UIDs after its first.
 func appendUIDs(b []byte, msgs []mail.Meta) []byte {
 	at := len(b)
 	b = binary.LittleEndian.AppendUint32(b, 0)
@@ -147,8 +146,8 @@ func appendUIDs(b []byte, msgs []mail.Meta) []byte {
 	return b
 }
 
-// appendSizes appends how many messages in the beginning have no known size,
-// and the sizes of the others.
+// appendSizes appends the number of leading messages of unknown size, and the sizes of the other
+// messages.
 func appendSizes(b []byte, msgs []mail.Meta) []byte {
 	skip := 0
 	for skip < len(msgs) && msgs[skip].Size == 0 {
@@ -161,8 +160,8 @@ func appendSizes(b []byte, msgs []mail.Meta) []byte {
 	return b
 }
 
-// Decode reads the contents of a file. Its errors wrap ErrInvalid, or ErrPart if
-// DecodePart can read it.
+// Decode parses the contents of a file. Its errors wrap ErrInvalid, or ErrPart if DecodePart can
+// parse it.
 func Decode(k Key, data []byte) (*Listing, error) {
 	h, msgs, part, err := decode(k, data)
 	if err != nil {
@@ -174,8 +173,7 @@ func Decode(k Key, data []byte) (*Listing, error) {
 	return &Listing{UIDValidity: h.validity, UIDNext: h.end, ModSeq: h.modSeq, MailboxID: h.boxID, Complete: h.time, Messages: msgs}, nil
 }
 
-// DecodePart reads the contents of a file that holds a part. Its errors wrap
-// ErrInvalid.
+// DecodePart parses the contents of a file that holds a part. Its errors wrap ErrInvalid.
 func DecodePart(k Key, data []byte) (*Part, error) {
 	h, msgs, part, err := decode(k, data)
 	if err != nil {
@@ -203,13 +201,13 @@ func decode(k Key, data []byte) (h head, msgs []mail.Meta, part bool, err error)
 	return h, msgs, part, nil
 }
 
-// decoder reads from the front of rest until something is wrong.
+// decoder reads from the start of rest until an error occurs.
 type decoder struct {
 	rest  []byte
 	wrong string
 }
 
-// take returns the next n bytes, or nil.
+// take returns the next n bytes; nil: there are fewer.
 func (d *decoder) take(n uint64) []byte {
 	if n > uint64(len(d.rest)) {
 		d.fail("it ends too early")
@@ -291,7 +289,7 @@ func (d *decoder) file(k Key) (h head, msgs []mail.Meta, part bool) {
 	if h.validity == 0 || h.end == 0 || h.modSeq == 0 {
 		d.fail("it lacks numbers")
 	}
-	// There is a byte of flags for each, so this is no more than was read.
+	// Each message has a byte of flags, so count is limited by the size of the file.
 	if uint64(count) > uint64(len(d.rest)) {
 		d.fail("it ends too early")
 	}

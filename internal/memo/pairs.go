@@ -12,21 +12,21 @@ import (
 	"isync/internal/vfs"
 )
 
-// MaxPairAge is how long a pair is not opened if it seems to be unchanged. Then it is
-// opened, in case a server or file system does not report all changes.
+// MaxPairAge is the maximum time for which a pair that seems unchanged is not opened. After it
+// the pair is opened, in case a server or file system does not report all changes.
 const MaxPairAge = 7 * 24 * time.Hour
 
 // PairID identifies a pair within a file: a hash of its names.
 type PairID [8]byte
 
-// PairSum is a hash of everything that determines whether a pair needs anything.
+// PairSum is a hash of everything that determines whether a pair needs work.
 type PairSum [16]byte
 
-// Pairs remembers which pairs of a channel needed nothing in the last run, with a hash
-// of the conditions. It is safe for concurrent use. The zero value remembers nothing.
+// Pairs stores which pairs of a channel needed no work in the last run, with a hash of the
+// conditions. It is safe for concurrent use. The zero value is empty.
 type Pairs struct {
 	fs   vfs.FS
-	path string // "": nothing is remembered
+	path string // "": nothing is stored
 
 	mu      sync.Mutex
 	entries map[PairID]pairEntry
@@ -34,13 +34,13 @@ type Pairs struct {
 	changed bool
 }
 
-// pairEntry is what is remembered of a pair.
+// pairEntry is the entry of a pair.
 type pairEntry struct {
 	sum  PairSum
-	seen int64 // when it was opened, in seconds since 1970
+	seen int64 // when the pair was opened, in seconds since 1970
 }
 
-// counts reports whether the entry is not too old.
+// counts reports whether the entry is not older than MaxPairAge.
 func (e pairEntry) counts(now time.Time) bool {
 	age := now.Sub(time.Unix(e.seen, 0))
 	return age >= 0 && age <= MaxPairAge
@@ -52,8 +52,7 @@ const (
 	pairSize    = len(PairID{}) + len(PairSum{}) + 8
 )
 
-// LoadPairs reads the file at path. Entries that are too old at the time now are left
-// out.
+// LoadPairs reads the file at path. It leaves out entries that are too old at the time now.
 func LoadPairs(fsys vfs.FS, path string, now time.Time) *Pairs {
 	p := &Pairs{fs: fsys, path: path, entries: make(map[PairID]pairEntry)}
 	if data, err := vfs.ReadFile(fsys, path); err == nil {
@@ -63,7 +62,7 @@ func LoadPairs(fsys vfs.FS, path string, now time.Time) *Pairs {
 	return p
 }
 
-// decode reads the contents of a file. If they are not valid, nothing is remembered.
+// decode parses the contents of a file. If they are invalid, p stays empty.
 func (p *Pairs) decode(data []byte) {
 	rest, ok := bytes.CutPrefix(data, []byte(pairsMagic))
 	if !ok || len(rest) < pairsHeader+sha256.Size || (len(rest)-pairsHeader-sha256.Size)%pairSize != 0 {
@@ -100,7 +99,7 @@ func (p *Pairs) encode() []byte {
 	return append(b, sum[:]...)
 }
 
-// Save writes the file if something has changed since it was read or saved.
+// Save writes the file if it has changed since it was read or saved.
 func (p *Pairs) Save() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -114,7 +113,7 @@ func (p *Pairs) Save() error {
 	return vfs.Replace(p.fs, p.path, p.encode(), 0o600)
 }
 
-// Knows reports whether anything is remembered of a pair.
+// Knows reports whether there is an entry for a pair.
 func (p *Pairs) Knows(id PairID, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -122,7 +121,7 @@ func (p *Pairs) Knows(id PairID, now time.Time) bool {
 	return ok && e.counts(now)
 }
 
-// Unchanged reports whether the pair needed nothing when its sum was this one.
+// Unchanged reports whether the pair needed no work when it had this sum.
 func (p *Pairs) Unchanged(id PairID, sum PairSum, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -130,7 +129,7 @@ func (p *Pairs) Unchanged(id PairID, sum PairSum, now time.Time) bool {
 	return ok && e.counts(now) && e.sum == sum
 }
 
-// Note remembers that a pair needed nothing.
+// Note records that a pair needed no work.
 func (p *Pairs) Note(id PairID, sum PairSum, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -140,7 +139,7 @@ func (p *Pairs) Note(id PairID, sum PairSum, now time.Time) {
 	}
 }
 
-// Forget drops what is remembered of a pair.
+// Forget removes the entry of a pair.
 func (p *Pairs) Forget(id PairID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -150,7 +149,7 @@ func (p *Pairs) Forget(id PairID) {
 	}
 }
 
-// NoteListed remembers how many mailboxes the two stores have.
+// NoteListed records the number of mailboxes of the two stores.
 func (p *Pairs) NoteListed(listed [2]uint32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -159,9 +158,9 @@ func (p *Pairs) NoteListed(listed [2]uint32) {
 	}
 }
 
-// Most reports whether at least one pair, and at least half of the mailboxes of store
-// t, are remembered. Then it is worthwhile to request the marks of all mailboxes
-// together with their names.
+// Most reports whether there are entries for at least one pair and for at least half of the
+// mailboxes of store t. Then it is worthwhile to request the marks of all mailboxes together with
+// their names.
 func (p *Pairs) Most(t int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -12,13 +12,13 @@ import (
 	"isync/internal/vfs"
 )
 
-// Besides listings the directory has a file for each server, with what it has
-// told about itself. What it says is the caller's business. These files are
-// replaced, and proved to be whole, as listings are, and may be lost as well.
+// Besides listings, the directory has a file for each server with its capabilities. The caller
+// determines the contents. These files are replaced and checked like listings, and may also be
+// removed at any time.
 const (
 	serverSuffix = ".server"
 	serverMagic  = "isync server 1\n"
-	// maxServer bounds the size of such a file, in bytes.
+	// maxServer is the maximum size in bytes of such a file.
 	maxServer = 1 << 20
 )
 
@@ -27,8 +27,8 @@ func (d *Dir) serverFile(key string) string {
 	return filepath.Join(d.path, hex.EncodeToString(sum[:16])+serverSuffix)
 }
 
-// LoadServer returns what is remembered of the server that key names; nil and no
-// error if nothing is.
+// LoadServer returns the data of the server that key identifies. If there is none, it returns nil
+// and no error.
 func (d *Dir) LoadServer(key string) ([]byte, error) {
 	name := d.serverFile(key)
 	data, err := d.read(name, maxServer)
@@ -46,7 +46,7 @@ func (d *Dir) LoadServer(key string) ([]byte, error) {
 	return rest[:n], nil
 }
 
-// SaveServer replaces what is remembered of a server.
+// SaveServer replaces the data of a server.
 func (d *Dir) SaveServer(key string, data []byte) error {
 	sum := sha256.Sum256(append([]byte(key), data...))
 	return d.save(d.serverFile(key), append(append([]byte(serverMagic), data...), sum[:]...))

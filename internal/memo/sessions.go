@@ -17,17 +17,17 @@ import (
 	"isync/internal/vfs"
 )
 
-// For each server with TLS, and each way to connect to it, the directory has a file with the
-// tickets of TLS sessions. They are encrypted with a key in a file beside them, so that a
-// copy of one of the files is of no use. Without the key they count as missing.
+// For each TLS server, and each set of TLS options for it, the directory has a file with session
+// tickets. The files are encrypted with a key in a separate file, so that a copy of a single file
+// is useless. Without the key, the tickets count as missing.
 const (
 	sessionSuffix = ".tls"
 	sessionMagic  = "isync tls sessions 1\n"
 	keyName       = "tls.key"
 	keySize       = 32
-	// maxSessionFile bounds the size of a file, in bytes.
+	// maxSessionFile is the maximum size in bytes of a file.
 	maxSessionFile = 256 << 10
-	// maxSessionFiles is how many files there may be, and maxSessionAge how old one gets.
+	// maxSessionFiles is the maximum number of files, and maxSessionAge their maximum age.
 	maxSessionFiles = 64
 	maxSessionAge   = 7 * 24 * time.Hour
 )
@@ -37,7 +37,7 @@ func (d *Dir) sessionFile(id string) string {
 	return filepath.Join(d.path, hex.EncodeToString(sum[:16])+sessionSuffix)
 }
 
-// LoadSessions returns the sessions that were saved for id; nil and no error if there are none.
+// LoadSessions returns the sessions of id. If there are none, it returns nil and no error.
 func (d *Dir) LoadSessions(id string) ([]byte, error) {
 	name := d.sessionFile(id)
 	data, err := d.read(name, maxSessionFile)
@@ -63,7 +63,7 @@ func (d *Dir) LoadSessions(id string) ([]byte, error) {
 	return plain, nil
 }
 
-// SaveSessions replaces the sessions that are saved for id, and removes old files.
+// SaveSessions replaces the sessions of id, and removes old files.
 func (d *Dir) SaveSessions(id string, data []byte) error {
 	if err := vfs.MkdirAll(d.fs, d.path, 0o700, false); err != nil {
 		return err
@@ -85,7 +85,7 @@ func (d *Dir) SaveSessions(id string, data []byte) error {
 }
 
 // sessionKey returns the cipher with the key of the directory. make: a missing or damaged key is
-// replaced, and what was encrypted with it is lost.
+// replaced. Data that was encrypted with the old key is lost.
 func (d *Dir) sessionKey(make bool) (cipher.AEAD, error) {
 	name := filepath.Join(d.path, keyName)
 	key, err := d.read(name, keySize)
@@ -108,8 +108,8 @@ func (d *Dir) sessionKey(make bool) (cipher.AEAD, error) {
 	return cipher.NewGCM(block)
 }
 
-// removeOldSessions removes files whose sessions cannot be resumed any more, and the oldest
-// ones if there are too many.
+// removeOldSessions removes files that are too old to be resumed, and the oldest ones if there
+// are too many.
 func (d *Dir) removeOldSessions() {
 	names, err := d.fs.ReadNames(d.path)
 	if err != nil {

@@ -2,6 +2,6 @@ package vfs
 
 import "errors"
 
-// ErrLocked is returned by FS.Lock without waiting if another process, or
-// another holder in this process, has the lock.
+// ErrLocked is the error of FS.Lock without wait if another process, or another File of this
+// process, has the lock.
 var ErrLocked = errors.New("locked by another process")

@@ -8,26 +8,24 @@ import (
 	"strings"
 )
 
-// imageBlock is the unit in which an Image is compared with its file.
+// imageBlock is the unit in bytes in which an Image is compared with its file.
 const imageBlock = 4096
 
-// Image is an open file for a library that insists on an *os.File because it
-// maps it into memory.
+// Image is an open file for a library that requires an *os.File, because it maps it into memory.
 //
-// In the file system of the operating system that is the file itself. In any
-// other one it is a copy, which Settle writes back in the order in which such a
-// library would have written it: first the body, then the head that makes the
-// new body valid, each of them flushed.
+// In the file system of the operating system, File is the file itself. In any other file system,
+// File is a copy, which Settle writes back in the order in which such a library would have
+// written it: first the body, then the head that makes the new body valid, each of them flushed.
 type Image struct {
-	// File is what the library works on, and closes.
+	// File is the file for the library. The library may close it.
 	File *os.File
 
-	original File   // nil: File is it
-	settled  []byte // what original holds
+	original File   // nil: File is the original
+	settled  []byte // contents of original
 }
 
-// OpenImage opens a file as an image; the flags are those of OpenFile. For the mode of
-// a new one see CreateLike: NAME.new is to replace NAME.
+// OpenImage opens a file as an image. The flags are those of OpenFile. A new file gets its mode
+// from CreateLike: NAME.new replaces NAME.
 func OpenImage(fsys FS, name string, flag int, perm fs.FileMode) (*Image, error) {
 	open := func() (File, error) { return fsys.OpenFile(name, flag, perm) }
 	if flag&os.O_CREATE != 0 {
@@ -51,10 +49,10 @@ func OpenImage(fsys FS, name string, flag int, perm fs.FileMode) (*Image, error)
 	return img, nil
 }
 
-// IsCopy tells whether File is a copy, which need not be flushed.
+// IsCopy reports whether File is a copy. A copy need not be flushed.
 func (i *Image) IsCopy() bool { return i.original != nil }
 
-// copy makes File.
+// copy creates File.
 func (i *Image) copy() (err error) {
 	if i.File, err = os.CreateTemp("", "image-*"); err != nil {
 		return err
@@ -66,14 +64,14 @@ func (i *Image) copy() (err error) {
 	return err
 }
 
-// Settle brings what was written to File to the file system: at first what lies
-// behind the first head bytes, then these. With sync each part is durable before
-// the next step. It does nothing if File is the file itself.
+// Settle writes changes of the copy to the file system: first everything after the first head
+// bytes, then those bytes. With sync, each of the two parts is durable before the next step.
+// Settle does nothing if File is not a copy.
 func (i *Image) Settle(head int, sync bool) error {
 	if i.original == nil {
 		return nil
 	}
-	// By its name, as the library may have closed it.
+	// The file is read by its name, because the library may have closed File.
 	now, err := os.ReadFile(i.File.Name())
 	if err != nil {
 		return err
@@ -104,8 +102,7 @@ func (i *Image) Settle(head int, sync bool) error {
 	return nil
 }
 
-// Close closes the image, and File if that is still open. What was not settled
-// is lost.
+// Close closes the image, and File if it is still open. Changes since the last Settle are lost.
 func (i *Image) Close() {
 	if i.File != nil {
 		i.File.Close()
@@ -113,7 +110,7 @@ func (i *Image) Close() {
 	if i.original != nil {
 		i.original.Close()
 		if i.File != nil {
-			_ = os.Remove(i.File.Name()) // a temporary file, good for nothing more
+			_ = os.Remove(i.File.Name()) // the temporary file
 		}
 	}
 }

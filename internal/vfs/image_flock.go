@@ -4,6 +4,6 @@ package vfs
 
 import "golang.org/x/sys/unix"
 
-// Unlock ends an flock(2) lock that a library has taken on File, and cannot end
-// itself: closing the file is not enough as long as it is mapped.
+// Unlock releases an flock(2) lock that a library has taken on File. It is needed because closing
+// the file does not release the lock while the file is mapped.
 func (i *Image) Unlock() { _ = unix.Flock(int(i.File.Fd()), unix.LOCK_UN) }

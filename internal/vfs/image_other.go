@@ -2,5 +2,5 @@
 
 package vfs
 
-// Unlock does nothing: closing File ends the locks that a library has on it.
+// Unlock does nothing: closing File releases the locks of the library.
 func (i *Image) Unlock() {}

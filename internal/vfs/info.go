@@ -9,18 +9,17 @@ import (
 	"time"
 )
 
-// InodeInfo is what FileInfo.Sys returns in a file system that is not that of the
-// operating system.
+// InodeInfo is the result of FileInfo.Sys in all file systems except that of the operating
+// system.
 type InodeInfo struct {
 	FS         FS
 	Inode      uint64 // within FS
 	ChangeTime time.Time
 }
 
-// ChangeTime returns the time of the last change of a file's status (ctime),
-// or the modification time where the file system keeps none. The change time
-// of a directory moves with each of its entries and, unlike the modification
-// time, cannot be set back.
+// ChangeTime returns the time of the last status change of a file (ctime), or the modification
+// time if the file system has no ctime. The ctime of a directory changes with each of its
+// entries. Unlike the modification time, it cannot be set back.
 func ChangeTime(fi fs.FileInfo) time.Time {
 	if t, ok := StatusChange(fi); ok {
 		return t
@@ -28,8 +27,8 @@ func ChangeTime(fi fs.FileInfo) time.Time {
 	return fi.ModTime()
 }
 
-// StatusChange returns the time of the last change of a file's status (ctime), if the
-// file system keeps it.
+// StatusChange returns the time of the last status change of a file (ctime), if the file system
+// has it.
 func StatusChange(fi fs.FileInfo) (time.Time, bool) {
 	if m, ok := fi.Sys().(*InodeInfo); ok {
 		return m.ChangeTime, true
@@ -37,8 +36,7 @@ func StatusChange(fi fs.FileInfo) (time.Time, bool) {
 	return sysChangeTime(fi)
 }
 
-// SameFile reports whether both describe the same file, as os.SameFile does,
-// for files of every implementation.
+// SameFile reports whether both describe the same file. It is os.SameFile for all file systems.
 func SameFile(a, b fs.FileInfo) bool {
 	ma, ok1 := a.Sys().(*InodeInfo)
 	mb, ok2 := b.Sys().(*InodeInfo)
@@ -58,21 +56,20 @@ func ReadFile(fsys FS, name string) ([]byte, error) {
 	return io.ReadAll(f)
 }
 
-// MkdirAll creates a directory and those above it that are missing; with sync
-// it makes each new one durable. It is no error if the directory exists.
+// MkdirAll creates a directory and its missing parents. With sync, each new directory is durable.
+// It is no error if the directory exists.
 func MkdirAll(fsys FS, dir string, perm fs.FileMode, sync bool) error {
 	return mkdirAll(fsys, dir, perm, sync, func(string, string) {})
 }
 
-// mkdirAll is MkdirAll; it calls made with each new directory, and the one that
-// that is in.
+// mkdirAll is MkdirAll. It calls made with each new directory and its parent.
 func mkdirAll(fsys FS, dir string, perm fs.FileMode, sync bool, made func(dir, parent string)) error {
 	fi, err := fsys.Stat(dir)
 	switch {
 	case err == nil && fi.IsDir():
 		return nil
 	case err == nil:
-		return fsys.Mkdir(dir, perm) // yields the fitting error
+		return fsys.Mkdir(dir, perm) // returns the right error
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}

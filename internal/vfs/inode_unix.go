@@ -26,7 +26,7 @@ func userOf(fi fs.FileInfo) (uid int, ok bool) {
 	return int(st.Uid), true
 }
 
-// inode identifies a file as well as the system can.
+// inode returns a text that identifies a file, as far as the system allows it.
 func inode(fi fs.FileInfo) string {
 	switch st := fi.Sys().(type) {
 	case *InodeInfo:

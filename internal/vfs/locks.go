@@ -7,14 +7,13 @@ import (
 
 // lockTable keeps the locks of this process.
 //
-// It is needed because fcntl locks belong to the process: they do not exclude
-// two goroutines, and closing any descriptor of a file drops the lock that
-// another descriptor of the same file took. So a second holder waits for the
-// table, and a file that is locked through another descriptor is closed only
-// when that lock ends.
+// It is needed because fcntl locks belong to the process: they do not exclude other goroutines,
+// and closing any descriptor of a file releases the locks on that file. So a second holder in
+// this process waits in the table, and a File is closed only after another descriptor's lock on
+// the same file has ended.
 type lockTable struct {
-	// mu is held for reading while a file is closed, so that no lock can be
-	// taken between the look at the table and the close.
+	// mu is held for reading while a file is closed, so that no lock can be taken between the
+	// check of the table and the close.
 	mu   sync.RWMutex
 	held map[fileID]*heldLock
 }
@@ -23,12 +22,12 @@ type heldLock struct {
 	holder   *os.File
 	released chan struct{} // closed when the lock ends
 	mu       sync.Mutex
-	deferred []*os.File // to be closed then
+	deferred []*os.File // to be closed when the lock ends
 }
 
 var locks = lockTable{held: make(map[fileID]*heldLock)}
 
-// lock takes the lock on f; it returns ErrLocked or a bare errno.
+// lock takes the lock on f. The error is ErrLocked or a bare errno.
 func (t *lockTable) lock(f *os.File, wait bool) error {
 	id, err := identify(f)
 	if err != nil {
@@ -59,14 +58,14 @@ func (t *lockTable) lock(f *os.File, wait bool) error {
 	return nil
 }
 
-// release ends a lock whose holder never had it.
+// release removes an entry whose system lock could not be taken.
 func (t *lockTable) release(id fileID, h *heldLock) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.drop(id, h)
 }
 
-// drop removes a lock from the table, which is locked.
+// drop removes a lock from the table. The caller holds t.mu.
 func (t *lockTable) drop(id fileID, h *heldLock) {
 	for _, f := range h.deferred {
 		f.Close()
@@ -75,8 +74,7 @@ func (t *lockTable) drop(id fileID, h *heldLock) {
 	close(h.released)
 }
 
-// close closes f now, or as soon as nobody holds a lock on the same file
-// through another descriptor.
+// close closes f now, or when no other descriptor holds a lock on the same file.
 func (t *lockTable) close(f *os.File) error {
 	t.mu.RLock()
 	if len(t.held) == 0 {

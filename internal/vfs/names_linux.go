@@ -10,24 +10,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// direntBuf is what one getdents64(2) call fills: 256 KiB hold some 4,000
-// names of messages.
+// direntBuf is the buffer for one getdents64(2) call. 256 KiB hold about 4,000 names of messages.
 type direntBuf struct {
 	data  [256 << 10]byte
-	n     int      // bytes of data that the call has filled; 0: the directory has ended
+	n     int      // bytes of data that the call has filled; 0: end of the directory
 	err   error    // of the call
 	names []string // in data
 }
 
 var direntBufs = sync.Pool{New: func() any { return new(direntBuf) }}
 
-// manyNames is how many bytes a call fills at least if further calls are worth a
-// goroutine.
+// manyNames is the number of bytes from which on another call is worth a goroutine.
 const manyNames = 128 << 10
 
-// eachNames calls fn with the names in a directory, in the order of the system and
-// without copying them. It reads a large directory ahead: the system needs more time
-// to list it than fn to process the names.
+// eachNames calls fn with the names in a directory, in the system's order, without copying them.
+// It reads large directories ahead, because the system needs more time to list them than fn to
+// process the names.
 func eachNames(dir string, fn func(names []string) error) error {
 	var fd int
 	err := retryIntr(func() (err error) {
@@ -98,8 +96,8 @@ func (b *direntBuf) parse() []string {
 	return b.names
 }
 
-// nextDirent returns the name in the first record, empty for those to be left
-// out, and the size of the record.
+// nextDirent returns the name in the first record and the size of the record. The name is empty
+// if the entry must be left out.
 func nextDirent(b []byte) (name []byte, size int) {
 	const (
 		lenAt  = unsafe.Offsetof(unix.Dirent{}.Reclen)

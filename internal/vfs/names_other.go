@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// eachNames hands out the names in a directory.
+// eachNames calls fn with the names in a directory.
 func eachNames(dir string, fn func(names []string) error) error {
 	d, err := os.Open(dir)
 	if err != nil {

@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// OS is the file system of the operating system. Every value of the type is the
-// same file system: the table of locks is one per process.
+// OS is the file system of the operating system. All values are equivalent: the table of locks is
+// one per process.
 type OS struct{}
 
 var _ FS = OS{}
 
-// osFile is an open file; closing it honours the table of locks.
+// osFile is an open file. Close respects the table of locks.
 type osFile struct{ *os.File }
 
 func (OS) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
@@ -36,7 +36,7 @@ func (OS) Stat(name string) (fs.FileInfo, error) { return os.Stat(name) }
 func (OS) ReadNames(dir string) ([]string, error) {
 	var all []string
 	err := eachNames(dir, func(names []string) error {
-		// The copies share one string, so that there is no allocation for each.
+		// One string for all names needs only one allocation.
 		var b strings.Builder
 		for _, n := range names {
 			b.WriteString(n)

@@ -13,9 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openFile is os.OpenFile for files that there is no use in waiting for: those of
-// disks are always ready. To find that out os.OpenFile makes six calls of the
-// system, as many as all else that is done with a small file.
+// openFile is os.OpenFile without the poller. Regular files are always ready, but os.OpenFile
+// makes six system calls to find that out. That is as many as all other calls for a small file.
 func openFile(name string, flag int, perm fs.FileMode) (*os.File, error) {
 	for {
 		fd, err := unix.Open(name, flag|unix.O_CLOEXEC, uint32(perm.Perm()))
@@ -28,8 +27,8 @@ func openFile(name string, flag int, perm fs.FileMode) (*os.File, error) {
 	}
 }
 
-// rename is os.Rename without the lstat(2) of newname that precedes it. The lstat is only
-// there for the error if newname is a directory.
+// rename is os.Rename without the lstat(2) of newname. The lstat only improves the error if
+// newname is a directory.
 func rename(oldname, newname string) error {
 	for {
 		err := unix.Rename(oldname, newname)
@@ -42,12 +41,13 @@ func rename(oldname, newname string) error {
 	}
 }
 
-// setTimes is os.Chtimes for times that do not fit into nanoseconds since 1970.
+// setTimes is os.Chtimes that also accepts times outside the range of int64 nanoseconds since
+// 1970.
 func setTimes(name string, atime, mtime time.Time) error {
 	times := make([]unix.Timespec, 2)
 	for i, t := range []time.Time{atime, mtime} {
 		var err error
-		if times[i], err = unix.TimeToTimespec(t); err != nil { // a system of 32 bits
+		if times[i], err = unix.TimeToTimespec(t); err != nil { // on a 32-bit system
 			nearest := nearestTimes(t)
 			if times[i], err = unix.TimeToTimespec(nearest[0]); err != nil {
 				return &fs.PathError{Op: "chtimes", Path: name, Err: err}
@@ -108,8 +108,8 @@ func syncDir(dir string) error {
 	}
 	defer d.Close()
 	err = d.Sync()
-	// Some file systems cannot flush a directory by itself, and say so; there
-	// is nothing more one can do on them.
+	// Some file systems cannot flush a single directory and return these errors. There is no
+	// other way to flush it.
 	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
 		return nil
 	}

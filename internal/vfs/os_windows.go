@@ -16,7 +16,7 @@ func openFile(name string, flag int, perm fs.FileMode) (*os.File, error) {
 
 func rename(oldname, newname string) error { return os.Rename(oldname, newname) }
 
-// setTimes is os.Chtimes, which counts nanoseconds since 1970.
+// setTimes is os.Chtimes, which supports only times within int64 nanoseconds since 1970.
 func setTimes(name string, atime, mtime time.Time) error {
 	first, last := time.Unix(0, math.MinInt64), time.Unix(0, math.MaxInt64)
 	clamp := func(t time.Time) time.Time {
@@ -45,8 +45,8 @@ func identify(f *os.File) (fileID, error) {
 	return fileID{info.VolumeSerialNumber, uint64(info.FileIndexHigh)<<32 | uint64(info.FileIndexLow)}, nil
 }
 
-// sysLock locks a byte range far behind the end of any file: locks are
-// mandatory here, and must not keep others from reading the file.
+// sysLock locks a byte range far behind the end of any file. Locks are mandatory on Windows, and
+// a lock on the contents would keep other processes from reading them.
 func sysLock(f *os.File, wait bool) error {
 	flags := uint32(windows.LOCKFILE_EXCLUSIVE_LOCK)
 	if !wait {
@@ -59,8 +59,7 @@ func sysLock(f *os.File, wait bool) error {
 	return err
 }
 
-// syncDir does nothing: directories cannot be flushed here, their changes are
-// journaled by the file system.
+// syncDir does nothing. Windows cannot flush directories; the file system journals their changes.
 func syncDir(dir string) error {
 	fi, err := os.Stat(dir)
 	if err == nil && !fi.IsDir() {

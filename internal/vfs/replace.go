@@ -6,10 +6,9 @@ import (
 	"os"
 )
 
-// Replace writes a file under another name, NAME.RANDOM.new, and renames it: who
-// reads the file finds the old contents or the new ones, and several may replace
-// it at the same time. It makes nothing durable: after a power cut the file may
-// be torn.
+// Replace writes data to a new file NAME.RANDOM.new and renames it to name. Readers find the old
+// contents or the new ones, and several processes may call Replace at the same time. Nothing is
+// durable: after a power cut the file may be damaged.
 func Replace(fsys FS, name string, data []byte, perm fs.FileMode) error {
 	temp := name + "." + rand.Text() + ".new"
 	f, err := fsys.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)

@@ -13,9 +13,9 @@ type owned interface {
 	Chown(uid, gid int) error
 }
 
-// Create opens a file, and creates it if it is missing. A new file is accessible for
-// the user only. If the directory is writable for its group, the new file gets the
-// same rights for that group, whatever the umask is. The flags are those of OpenFile.
+// Create opens a file, and creates it if it is missing. A new file is accessible only for the
+// user. If the group may write to the directory, the group gets the same rights to the new file,
+// independently of the umask. The flags are those of OpenFile.
 func Create(fsys FS, name string, flag int) (File, error) {
 	f, isNew, err := create(fsys, name, flag)
 	if err == nil && isNew {
@@ -24,8 +24,8 @@ func Create(fsys FS, name string, flag int) (File, error) {
 	return f, err
 }
 
-// CreateLike is Create for a file that replaces or accompanies another file: it gets
-// the mode of that file, if the file exists.
+// CreateLike is Create for a file that replaces or accompanies another file. The new file gets
+// the mode of the other file, if that exists.
 func CreateLike(fsys FS, name, like string, flag int) (File, error) {
 	f, isNew, err := create(fsys, name, flag)
 	if err != nil || !isNew {
@@ -42,15 +42,15 @@ func CreateLike(fsys FS, name, like string, flag int) (File, error) {
 	}
 	mode := old.Mode().Perm()
 	if !takeGroup(f, o, old) {
-		mode &^= 0o070 // which were for another group
+		mode &^= 0o070 // the bits were for another group
 	}
-	_ = o.Chmod(mode | 0o600) // or else it stays private
+	_ = o.Chmod(mode | 0o600) // if this fails, the file stays private
 	return f, nil
 }
 
-// TakeOwner completes CreateLike. It gives a file that is written the owner of the
-// other file, if the process is allowed to, and removes the owner's permissions that
-// the mode of the other file does not have.
+// TakeOwner completes CreateLike. It gives a newly written file the owner of the other file, if
+// the process has that privilege. It also removes owner permissions that the mode of the other
+// file does not have.
 func TakeOwner(f File, like fs.FileInfo) {
 	o, ok := f.(owned)
 	if !ok {
@@ -68,7 +68,7 @@ func TakeOwner(f File, like fs.FileInfo) {
 	_ = o.Chmod(fi.Mode().Perm() &^ (0o600 &^ like.Mode().Perm()))
 }
 
-// create opens a file and tells whether it was created.
+// create opens a file and reports whether it was created.
 func create(fsys FS, name string, flag int) (f File, isNew bool, err error) {
 	if flag&os.O_EXCL == 0 {
 		f, err = fsys.OpenFile(name, flag&^os.O_CREATE, 0)
@@ -86,7 +86,7 @@ func create(fsys FS, name string, flag int) (f File, isNew bool, err error) {
 	return f, err == nil, err
 }
 
-// MkdirAllShared is MkdirAll for directories that others may share, see Create.
+// MkdirAllShared is MkdirAll with the group permissions of Create.
 func MkdirAllShared(fsys FS, dir string, sync bool) error {
 	return mkdirAll(fsys, dir, 0o700, sync, func(dir, parent string) {
 		f, err := fsys.OpenFile(dir, os.O_RDONLY, 0)
@@ -120,7 +120,7 @@ func share(fsys FS, f File, dir string) {
 	_ = o.Chmod(mode)
 }
 
-// takeGroup gives a file the group of another file, and reports success.
+// takeGroup gives a file the group of another file, and reports whether it succeeded.
 func takeGroup(f File, o owned, like fs.FileInfo) bool {
 	fi, err := f.Stat()
 	if err != nil {

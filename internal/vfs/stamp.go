@@ -6,34 +6,32 @@ import (
 	"time"
 )
 
-// Stamp returns a text that is the same as long as a file or directory, as far
-// as its size, its times and its identity tell, has not changed. A change within
-// the resolution of the file system's clock may leave it as it is: see Settled.
+// Stamp returns a text that changes when the size, the times or the identity of a file or
+// directory change. A change within the resolution of the file system's clock may not change it:
+// see Settled.
 func Stamp(fi fs.FileInfo) string {
 	return fmt.Sprintf("%d %d %d %s", fi.Size(), fi.ModTime().UnixNano(), ChangeTime(fi).UnixNano(), inode(fi))
 }
 
-// Identity returns a text that identifies a file among all files that exist at
-// the same time, "" if the system does not support this.
+// Identity returns a text that identifies a file among all existing files; "": the system does
+// not support this.
 func Identity(fi fs.FileInfo) string { return inode(fi) }
 
 const (
-	// lag is how far the time stamps of a file system may be behind our clock. On
-	// a machine of one's own that is a tick of its timer, some milliseconds. It is
-	// more on a virtual one whose host lets the tick wait, and on a file server
-	// whose clock is not quite ours.
+	// lag is the maximum delay of the file system's time stamps relative to the system clock. On
+	// a physical machine with a local disk that is a timer tick of a few milliseconds. It can be
+	// longer in a virtual machine whose timer ticks are late, and on a file server whose clock
+	// differs.
 	lag = 250 * time.Millisecond
-	// coarse is the resolution from which on times are not relied upon. File
-	// systems that have no better one are mostly those that keep no change time
-	// either (FAT, exFAT, those made of other protocols), so that the times of a
-	// directory can be set back, or are left alone when another system uses it.
+	// coarse is the resolution from which on times are not reliable. File systems without a
+	// better one (FAT, exFAT, network protocols) usually have no change time either. There the
+	// times of a directory can be set back, or stay unchanged when another system modifies it.
 	coarse = 10 * time.Millisecond
 )
 
-// Settled reports whether a change of the file or directory after now would be
-// certain to give it another stamp. now must not be later than the look at the
-// file. It is never so where the system, or the file system to all appearance,
-// does not keep a fine enough time of the last change.
+// Settled reports whether every change of the file or directory after now changes its stamp. now
+// must not be later than the call that returned fi. Settled is false if the system or the file
+// system does not have a fine enough change time.
 func Settled(fi fs.FileInfo, now time.Time) bool {
 	changed, ok := StatusChange(fi)
 	if !ok || changed.Nanosecond()%int(coarse) == 0 {
