@@ -14,12 +14,12 @@ import (
 
 const maxInt = math.MaxInt32
 
-// maxRetries is the highest value of Retries.
+// maxRetries is the maximum of Retries.
 const maxRetries = 1000
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// passKeyword is the one keyword whose arguments are never shown.
+// passKeyword is the keyword whose arguments are never shown.
 const passKeyword = "Pass"
 
 var accountKeywords = []keyword{
@@ -85,8 +85,7 @@ var accountKeywords = []keyword{
 	{Keyword: Keyword{Name: "UseTLSv1.2", Args: "yes|no", Deprecated: true, Use: "TLSVersions +1.2"}, apply: func(st *stmt, d *draft) { st.applyUseTLS(d, TLS12) }},
 }
 
-// newAccount returns an account with the defaults that do not depend on other
-// keywords.
+// newAccount returns an account with the defaults that do not depend on keywords.
 func newAccount() Account {
 	return Account{
 		Timeout:            20 * time.Second,
@@ -101,7 +100,7 @@ func newAccount() Account {
 	}
 }
 
-// setCommand takes a shell command that prints something.
+// setCommand sets a shell command whose output is used.
 func (st *stmt) setCommand(dst *string) {
 	if strings.TrimSpace(strings.TrimPrefix(st.arg(), "+")) == "" {
 		st.errorf(st.arg(), "%s: the command is empty", st.kw.Name)
@@ -127,7 +126,7 @@ func (st *stmt) applyHost(d *draft) {
 		st.errorf(st.arg(), "Host %s names no host", quote(st.arg()))
 		return
 	}
-	// It cannot be an address: those have more colons, or none.
+	// An IPv6 address contains several colons.
 	if name, port, ok := strings.Cut(host, ":"); ok && !strings.Contains(port, ":") {
 		if n, ok := parseInt(port, 1, math.MaxUint16); ok && name != "" {
 			st.errorf(st.arg(), "Host %s holds a port", quote(st.arg())).Hint = "write Host " + quoteArg(name) + " and Port " + itoa(n)
@@ -137,8 +136,8 @@ func (st *stmt) applyHost(d *draft) {
 	d.account.Host = host
 }
 
-// setInterval reads a time of at least one second: a number of seconds, or with "m" or "h"
-// of minutes or hours.
+// setInterval sets a time of at least one second. The argument is a number of seconds, or of
+// minutes or hours with the suffix "m" or "h".
 func (st *stmt) setInterval(dst *time.Duration) {
 	number, unit := st.arg(), time.Second
 	for suffix, u := range map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour} {
@@ -155,10 +154,10 @@ func (st *stmt) setInterval(dst *time.Duration) {
 	*dst = time.Duration(n) * unit
 }
 
-// maxInterval is the longest interval that can be configured.
+// maxInterval is the maximum of all intervals.
 const maxInterval = 365 * 24 * time.Hour
 
-// applyWatchMailboxes takes names of mailboxes or patterns.
+// applyWatchMailboxes sets names of mailboxes or patterns.
 func (st *stmt) applyWatchMailboxes(d *draft) {
 	for _, t := range st.args {
 		if t.text == "" {
@@ -169,7 +168,7 @@ func (st *stmt) applyWatchMailboxes(d *draft) {
 	}
 }
 
-// setSeconds reads a number of seconds.
+// setSeconds sets a time in seconds.
 func (st *stmt) setSeconds(dst *time.Duration) {
 	var seconds int
 	st.setInt(&seconds, 0, maxInt)
@@ -225,8 +224,8 @@ func (st *stmt) applyCertificateFile(d *draft) {
 	d.account.Certificates = append(d.account.Certificates, CertificateFile{Path: path, Data: data, Pos: st.pos})
 }
 
-// knownExtensions are the capabilities that it may make sense to disable; they
-// serve to point out typing errors.
+// knownExtensions are the capabilities that are useful in DisableExtensions. They serve to detect
+// typing errors.
 var knownExtensions = []string{
 	"ACL", "APPENDLIMIT", "BINARY", "CATENATE", "CHILDREN", "COMPRESS", "COMPRESS=DEFLATE", "CONDSTORE",
 	"CREATE-SPECIAL-USE", "ENABLE", "ESEARCH", "ESORT", "I18NLEVEL=1", "ID", "IDLE", "INPROGRESS", "LIST-EXTENDED",
@@ -251,8 +250,8 @@ func (st *stmt) applyDisableExtensions(d *draft) {
 	}
 }
 
-// finishAccount checks an account as a whole and fills in what depends on
-// several keywords. For an account inside a store, d is the store's section.
+// finishAccount checks a complete account and sets what depends on several keywords. For an
+// account inside a store, d is the section of the store.
 func (p *parser) finishAccount(d *draft) {
 	a := &d.account
 	a.Name, a.At = d.name, d.pos
@@ -301,9 +300,9 @@ func (p *parser) finishAccount(d *draft) {
 	a.Given = d.given
 }
 
-// lostCertificates reports certificates that could not be read. A missing
-// authority does not make connections less safe, so this is a warning, or an error
-// if no other certificate is trusted.
+// lostCertificates reports certificates that could not be read. It is only a warning, because a
+// missing authority does not make connections less safe. Without any other trusted certificate it
+// is an error.
 func (p *parser) lostCertificates(d *draft) {
 	a := &d.account
 	nobody := !a.SystemCertificates && len(a.Certificates) == 0
@@ -317,7 +316,7 @@ func (p *parser) lostCertificates(d *draft) {
 	}
 }
 
-// reasonOf returns why a file cannot be read, without its name.
+// reasonOf returns the reason why a file cannot be read, without the file name.
 func reasonOf(err error) string {
 	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		err = pe.Err
@@ -325,7 +324,7 @@ func reasonOf(err error) string {
 	return err.Error()
 }
 
-// exclusive reports keywords that are given together but exclude each other.
+// exclusive reports keywords that exclude each other.
 func (p *parser) exclusive(d *draft, keywords ...string) {
 	var first string
 	for _, k := range keywords {

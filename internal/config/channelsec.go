@@ -20,8 +20,7 @@ var channelKeywords = []keyword{
 	{Keyword: Keyword{Name: "Slave", Args: ":store:[mailbox]", Deprecated: true, Use: "Near"}, rename: true},
 }
 
-// defaultKeywords may stand in a channel, or in the global part as defaults for
-// all channels.
+// defaultKeywords are allowed in a channel, and in the global part as defaults for all channels.
 var defaultKeywords = []keyword{
 	{Keyword: Keyword{Name: "Sync", Args: "None|[Pull] [Push] [New] [Old] [Upgrade] [Gone] [Flags] [Full] [PullNew] ...", List: true}, apply: (*stmt).applySync},
 	{Keyword: Keyword{Name: "Create", Args: "None|Far|Near|Both", List: true}, apply: func(st *stmt, d *draft) { st.applyBoxOp(d, OpCreate) }},
@@ -53,8 +52,7 @@ var groupKeywords = []keyword{
 	{Keyword: Keyword{Name: "Channels", Alias: "Channel", Args: "channel[:box,...] ...", List: true}, apply: func(st *stmt, d *draft) { st.addMembers(d, st.args) }},
 }
 
-// defaults are the options that a channel takes over from the global part if
-// it does not give them itself.
+// defaults are the options that a channel inherits from the global part if it does not set them.
 type defaults struct {
 	ops             Ops
 	maxMessages     int
@@ -99,12 +97,12 @@ func (st *stmt) applyPatterns(d *draft) {
 	}
 }
 
-// syncWord is one of the words of Sync, by itself or as the type in a compound.
+// syncWord is a word of Sync, alone or as the type in a compound such as PullNew.
 type syncWord struct {
 	name string
 	dirs Sides
 	ops  OpSet
-	use  string // the present spelling of a deprecated one
+	use  string // current spelling of a deprecated word
 }
 
 var syncWords = []syncWord{
@@ -123,7 +121,7 @@ var syncWords = []syncWord{
 	{name: "Delete", ops: OpGone, use: "Gone"},
 }
 
-// syncWordNames lists all present words of Sync, for suggestions.
+// syncWordNames returns the current words of Sync, for suggestions.
 func syncWordNames() []string {
 	var names []string
 	for _, w := range syncWords {
@@ -141,8 +139,8 @@ func syncWordNames() []string {
 	return names
 }
 
-// parseSyncWord reads a word of Sync, a compound too. For a deprecated one, use
-// is what to write.
+// parseSyncWord parses a word of Sync, including compounds. For a deprecated word, use is the
+// replacement.
 func parseSyncWord(word string) (dirs Sides, ops OpSet, use string, ok bool) {
 	for _, w := range syncWords {
 		if strings.EqualFold(w.name, word) {
@@ -199,8 +197,7 @@ var sideWords = []struct {
 	{"Slave", NearSide, "Near"},
 }
 
-// sides reads an argument that names sides; all tells whether None and Both are
-// possible.
+// sides parses an argument that names sides. all: None and Both are allowed.
 func (st *stmt) sides(t token, all bool) (s Sides, ok bool) {
 	var known []string
 	for _, w := range sideWords {
@@ -288,7 +285,7 @@ func (st *stmt) addMembers(d *draft, words []token) {
 	}
 }
 
-// buildOps combines the words for operations and reports what does not fit.
+// buildOps combines the words for operations and reports conflicts.
 func (p *parser) buildOps(d *draft) {
 	ops, errs := d.ops.Build()
 	for _, err := range errs {
@@ -322,7 +319,7 @@ func (p *parser) expungeConflict(given Given, global bool, name string, err erro
 	}
 }
 
-// finishGlobal takes the global part into the model, before the first section.
+// finishGlobal copies the global part into the model, before the first section.
 func (p *parser) finishGlobal(d *draft) {
 	p.buildOps(d)
 	d.global.Given = d.given
@@ -330,15 +327,14 @@ func (p *parser) finishGlobal(d *draft) {
 	p.globals = d.defaults
 }
 
-// channelDraft is a channel whose ends are looked up when all stores are known.
+// channelDraft is a channel whose stores are looked up after all sections were read.
 type channelDraft struct {
 	*Channel
 	refs    [2]token
 	maxSize int64
 }
 
-// finishChannel checks a channel and adds it to the model, still without its
-// stores.
+// finishChannel checks a channel and adds it to the model, without its stores.
 func (p *parser) finishChannel(d *draft) {
 	p.buildOps(d)
 	c := &d.channel
@@ -360,7 +356,7 @@ func (p *parser) finishChannel(d *draft) {
 	p.channels = append(p.channels, channelDraft{c, d.refs, d.maxSize})
 }
 
-// inherit sets the options that a channel shares with the global part.
+// inherit sets the options that a channel inherits from the global part.
 func (p *parser) inherit(c *Channel, own defaults) {
 	global := p.globals
 	c.Ops = own.ops.Over(global.ops).Over(DefaultOps())
@@ -414,7 +410,7 @@ func (p *parser) resolveChannels() {
 		for side, end := range []*End{&c.Far, &c.Near} {
 			ref := c.refs[side].text
 			if ref == "" {
-				continue // reported already
+				continue // was reported before
 			}
 			keyword := []string{"Far", "Near"}[side]
 			name, box, _ := strings.Cut(ref[1:], ":")
@@ -433,7 +429,7 @@ func (p *parser) resolveChannels() {
 	}
 }
 
-// setMaxSize lets a channel set the limit of one of its stores.
+// setMaxSize sets the limit of a store to MaxSize of a channel.
 func (p *parser) setMaxSize(s *Store, size int64, at Pos) {
 	if old := s.Pos("MaxSize"); old.IsSet() && old != at && s.MaxSize != size {
 		p.warn(at, event.MaxSizeReplaced{Section: s.Label(), First: old.in(at)})
@@ -459,14 +455,13 @@ func (p *parser) resolveGroups() {
 	}
 }
 
-// legacyStateDir and stateDir are where state files are without SyncState.
+// legacyStateDir and stateDir hold the state files if SyncState is not set.
 const (
 	legacyStateDir = ".mbsync"
 	stateDir       = "isync"
 )
 
-// resolveSyncState decides about the default place of state files, if any
-// channel needs it.
+// resolveSyncState sets the default directory of state files, if a channel needs it.
 func (p *parser) resolveSyncState() {
 	i := slices.IndexFunc(p.cfg.Channels, func(c *Channel) bool { return !c.Pos("SyncState").IsSet() })
 	if i < 0 {
@@ -486,8 +481,8 @@ func (p *parser) resolveSyncState() {
 	}
 }
 
-// defaultSyncState returns the directory for state files, the one of former
-// versions if only that exists.
+// defaultSyncState returns the directory for state files. It is the directory of former versions
+// if only that exists.
 func (p *parser) defaultSyncState() (string, error) {
 	state, legacy, err := p.env.stateDirs()
 	if err != nil {

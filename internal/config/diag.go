@@ -10,17 +10,17 @@ import (
 	"isync/internal/event"
 )
 
-// Pos is a place in a configuration file. The zero value means "nowhere": the
-// value was not given but is a default.
+// Pos is a place in a configuration file. The zero value means that there is none: the value is a
+// default.
 type Pos struct {
 	File string // as it was named when loading
 	Line int    // from 1
 }
 
-// IsSet reports whether p is a place at all.
+// IsSet reports whether p is a place.
 func (p Pos) IsSet() bool { return p.Line > 0 }
 
-// String returns "file:line", or "" for nowhere.
+// String returns "file:line"; "": p is not set.
 func (p Pos) String() string {
 	if !p.IsSet() {
 		return ""
@@ -28,21 +28,21 @@ func (p Pos) String() string {
 	return p.File + ":" + strconv.Itoa(p.Line)
 }
 
-// Error is one thing wrong with a configuration file.
+// Error is an error in a configuration file.
 type Error struct {
 	Pos Pos
-	// Word is the offending word as it was understood; empty if there is no
-	// single one, or if it could be (a part of) a password.
+	// Word is the invalid word after unquoting. It is empty if there is no single word, or if it
+	// may be (a part of) a password.
 	Word string
-	// Msg tells what is wrong, naming the word.
+	// Msg describes the error and names the word.
 	Msg string
-	// Hint, if not empty, tells how to put it right.
+	// Hint, if not empty, describes the correction.
 	Hint string
-	// Err is the cause, if there is one besides the text.
+	// Err is the cause, if any.
 	Err error
 }
 
-// Error returns position, message and hint on one line.
+// Error returns the position, message and hint in one line.
 func (e *Error) Error() string {
 	s := e.Msg
 	if e.Pos.IsSet() {
@@ -57,8 +57,8 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// ErrorList is everything wrong with a configuration file, in the order of its
-// lines. It is never returned empty.
+// ErrorList holds all errors in a configuration file, in the order of its lines. It is never
+// empty when returned.
 type ErrorList []*Error
 
 // Error returns all errors, one per line.
@@ -70,7 +70,7 @@ func (l ErrorList) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Unwrap makes the members visible to errors.Is and errors.As.
+// Unwrap returns the members, for errors.Is and errors.As.
 func (l ErrorList) Unwrap() []error {
 	errs := make([]error, len(l))
 	for i, e := range l {
@@ -79,24 +79,22 @@ func (l ErrorList) Unwrap() []error {
 	return errs
 }
 
-// Notice is something to tell about a configuration that is usable all the
-// same.
+// Notice is a message about a configuration that can be used.
 type Notice struct {
-	// Severity is event.Notice of an old spelling that keeps working, and event.Warning
-	// of something that is probably not what was meant.
+	// Severity is event.Notice for a deprecated spelling that still works, and event.Warning for
+	// a probable mistake.
 	Severity event.Severity
-	Pos      Pos // the first place; may be nowhere
+	Pos      Pos // the first place; it may be unset
 	Fact     event.Fact
-	// Outdated is how many deprecated words the notice is about, in all its lines.
-	// Fix replaces them.
+	// Outdated is the number of deprecated words on all lines of this notice. Fix replaces them.
 	Outdated int
 }
 
-// maxQuoted limits how much of a word is repeated in a message, in bytes.
+// maxQuoted is the maximum length in bytes of a word in a message.
 const maxQuoted = 80
 
-// quote returns a word as it is shown in messages: quoted, control characters
-// escaped, overlong ones cut.
+// quote returns a word as messages show it: quoted, with control characters escaped, and
+// shortened if it is too long.
 func quote(word string) string {
 	if len(word) <= maxQuoted {
 		return strconv.Quote(word)
@@ -108,8 +106,8 @@ func quote(word string) string {
 	return strconv.Quote(word[:cut]) + "..."
 }
 
-// errorAt builds an Error; the message should name word by means of quote, and
-// may wrap a cause with %w.
+// errorAt makes an Error. The message should show the word with quote, and may wrap a cause with
+// %w.
 func errorAt(pos Pos, word, format string, args ...any) *Error {
 	err := fmt.Errorf(format, args...)
 	return &Error{Pos: pos, Word: word, Msg: err.Error(), Err: errors.Unwrap(err)}

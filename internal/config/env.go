@@ -8,28 +8,27 @@ import (
 	"strings"
 )
 
-// Env is the part of the world that a configuration depends on. Functions that
-// are nil know nothing: no variable is set, no home directory is known, no file
-// exists.
+// Env is the environment that a configuration depends on. A nil function finds nothing: no
+// variable is set, no home directory is known, no file exists.
 type Env struct {
-	// Getenv returns an environment variable, "" if it is not set.
+	// Getenv returns an environment variable; "": it is not set.
 	Getenv func(name string) string
-	// Home returns the home directory of a user, of the current one for "".
+	// Home returns the home directory of a user; user "" is the current one.
 	Home func(user string) (string, error)
-	// Getwd returns the current directory. If it is nil or fails, a relative
-	// name of the configuration file makes relative paths.
+	// Getwd returns the current directory. If it is nil or fails, a relative name of the
+	// configuration file results in relative paths.
 	Getwd func() (string, error)
 	// ReadFile returns the contents of a file.
 	ReadFile func(path string) ([]byte, error)
-	// Exists reports whether there is something of that name.
+	// Exists reports whether path exists.
 	Exists func(path string) bool
-	// IsDir reports whether there is a directory of that name.
+	// IsDir reports whether path is a directory.
 	IsDir func(path string) bool
 	// Glob returns the files that match a pattern (filepath.Match).
 	Glob func(pattern string) ([]string, error)
 	// RealPath returns a path without symbolic links.
 	RealPath func(path string) (string, error)
-	// Windows: file names must not contain a colon.
+	// Windows: file names must not contain colons.
 	Windows bool
 }
 
@@ -75,7 +74,7 @@ func (e Env) glob(pattern string) ([]string, error) {
 	return e.Glob(pattern)
 }
 
-// realPath returns a path without symbolic links as far as that is possible.
+// realPath returns a path without symbolic links, as far as they can be resolved.
 func (e Env) realPath(path string) string {
 	path = filepath.Clean(path)
 	if e.RealPath == nil {
@@ -87,7 +86,7 @@ func (e Env) realPath(path string) string {
 	return path
 }
 
-// absolute makes a path absolute if it can.
+// absolute makes a path absolute if possible.
 func (e Env) absolute(path string) string {
 	if filepath.IsAbs(path) || e.Getwd == nil {
 		return path
@@ -99,13 +98,11 @@ func (e Env) absolute(path string) string {
 	return filepath.Join(wd, path)
 }
 
-// Resolve returns what a local path in a configuration file means; dir is the directory of
-// that file.
+// Resolve resolves a local path in a configuration file. dir is the directory of that file.
 func (e Env) Resolve(dir, path string) (string, error) { return e.resolve(dir, path) }
 
-// resolve expands a leading "~" or "~user" and makes what is still relative
-// start at dir. The last component, which may be a mere part of a name, stays
-// untouched, as does a trailing slash.
+// resolve expands a leading "~" or "~user", and makes relative paths relative to dir. The last
+// component is unchanged, because it may be only a part of a name. A trailing slash is kept.
 func (e Env) resolve(dir, path string) (string, error) {
 	if strings.HasPrefix(path, "~") {
 		user, rest := path[1:], ""
@@ -134,9 +131,8 @@ func (e Env) resolve(dir, path string) (string, error) {
 
 func isSeparator(r rune) bool { return r < 0x80 && os.IsPathSeparator(uint8(r)) }
 
-// xdgDir returns a directory of the XDG base directory specification: the value
-// of the variable if it is an absolute path, else the default below the home
-// directory.
+// xdgDir returns a directory of the XDG base directory specification: the value of the variable
+// if it is an absolute path, and otherwise the default below the home directory.
 func (e Env) xdgDir(variable, fallback string) (string, error) {
 	if dir := e.getenv(variable); filepath.IsAbs(dir) {
 		return filepath.Clean(dir), nil
@@ -148,7 +144,7 @@ func (e Env) xdgDir(variable, fallback string) (string, error) {
 	return filepath.Join(home, fallback), nil
 }
 
-// CacheDir returns the directory for what can be deleted at any time.
+// CacheDir returns the directory for data that can be deleted at any time.
 func (e Env) CacheDir() (string, error) {
 	dir, err := e.xdgDir("XDG_CACHE_HOME", ".cache")
 	if err != nil {
@@ -157,7 +153,7 @@ func (e Env) CacheDir() (string, error) {
 	return filepath.Join(dir, "isync"), nil
 }
 
-// StateDir returns the directory in which state files are without SyncState.
+// StateDir returns the directory of state files if SyncState is not set.
 func (e Env) StateDir() (string, error) {
 	dir, legacy, err := e.stateDirs()
 	if legacy != "" && !e.exists(dir) {
@@ -166,13 +162,13 @@ func (e Env) StateDir() (string, error) {
 	return dir, err
 }
 
-// stateDirs returns the directory for state files, and that of former versions; "": it does
-// not exist.
+// stateDirs returns the directory for state files, and the directory of former versions; legacy
+// "": it does not exist.
 func (e Env) stateDirs() (dir, legacy string, err error) {
 	if dir, err = e.xdgDir("XDG_STATE_HOME", filepath.Join(".local", "state")); err != nil {
 		return "", "", err
 	}
-	// Without a home directory there is nothing old to be found.
+	// Former versions always had the directory in the home directory.
 	if home, err := e.home(""); err == nil && e.exists(filepath.Join(home, legacyStateDir)) {
 		legacy = filepath.Join(home, legacyStateDir)
 	}

@@ -8,29 +8,29 @@ import (
 	"strings"
 )
 
-// Fixed is a configuration whose deprecated words have been replaced.
+// Fixed is a configuration without deprecated words.
 type Fixed struct {
-	Config *Config     // what it means: the same as before
+	Config *Config     // equivalent to the original one
 	Files  []FixedFile // as in Config.Files
 }
 
-// FixedFile is one of its files.
+// FixedFile is a file of a fixed configuration.
 type FixedFile struct {
 	File
-	Old   []byte // the file as it is
-	New   []byte // the file without deprecated words
-	Words int    // how many were replaced
+	Old   []byte // current contents
+	New   []byte // contents without deprecated words
+	Words int    // number of replaced words
 }
 
-// errFix is returned if there is a fault in this program.
+// errFix reports a fault of this program.
 var errFix = errors.New("internal error: the deprecated words cannot be replaced without changing the meaning of the file; " +
 	"nothing was changed; please report this, with the lines that mbsync --check shows")
 
-// Fix replaces the deprecated words of a configuration. The new files mean the same,
-// and get no notices of deprecated words. Everything else stays as it is, byte for
-// byte: comments, white space, quotes, ends of lines. A line that has no effect is
-// removed, except for the comment behind it. The arguments, the notices and the
-// errors are those of Parse. A configuration with errors is not fixed.
+// Fix replaces the deprecated words of a configuration. The new files have the same meaning, and
+// cause no notices of deprecated words. Everything else is unchanged, byte for byte: comments,
+// white space, quotes, line ends. A line without effect is removed, except for the comment after
+// it. The arguments, notices and errors are those of Parse. A configuration with errors is not
+// fixed.
 func Fix(name string, data []byte, env Env) (*Fixed, []Notice, error) {
 	p := newParser(name, env)
 	cfg, notices, err := p.parse(data)
@@ -70,7 +70,7 @@ func Fix(name string, data []byte, env Env) (*Fixed, []Notice, error) {
 	return f, notices, nil
 }
 
-// outdated counts the deprecated words that there are notices of.
+// outdated counts the deprecated words in notices.
 func outdated(notices []Notice) (words int) {
 	for _, n := range notices {
 		words += n.Outdated
@@ -78,7 +78,7 @@ func outdated(notices []Notice) (words int) {
 	return words
 }
 
-// applyFixes returns the file with the lines changed.
+// applyFixes returns the file with the changed lines.
 func applyFixes(data []byte, fixes []lineFix) []byte {
 	slices.SortFunc(fixes, func(a, b lineFix) int { return cmp.Compare(a.line, b.line) })
 	out := make([]byte, 0, len(data)+64)
@@ -86,7 +86,7 @@ func applyFixes(data []byte, fixes []lineFix) []byte {
 		out = append(out, bom...)
 		data = data[len(bom):]
 	}
-	last := "\n" // the end of the line before
+	last := "\n" // line end of the previous line
 	for n := 1; len(data) > 0; n++ {
 		line, end := string(data), ""
 		if i := bytes.IndexByte(data, '\n'); i >= 0 {
@@ -103,7 +103,7 @@ func applyFixes(data []byte, fixes []lineFix) []byte {
 			lines := fixes[0].fixed(line)
 			fixes = fixes[1:]
 			if lines == nil && !strings.HasSuffix(end, "\n") {
-				// What is the last line now has no end either.
+				// The new last line must not get a line end, either.
 				out = bytes.TrimSuffix(out, []byte(last))
 			}
 			between := end

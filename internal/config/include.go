@@ -10,30 +10,30 @@ import (
 	"isync/internal/event"
 )
 
-// includeKeyword stands at the top level: between sections, or before all of them.
+// includeKeyword is allowed only at the top level: between sections, or before all of them.
 const includeKeyword = "Include"
 
-// File is one of the files of a configuration.
+// File is a file of a configuration.
 type File struct {
-	// Name is as it is shown: for the configuration file as it was given, for an included one
-	// it begins with the directory of the file that includes it. Path is where it is.
+	// Name is the name for messages: the given name of the configuration file. The name of an
+	// included file begins with the directory of the including file. Path is the resolved path.
 	Name, Path string
-	// At is the Include line; nowhere for the configuration file.
+	// At is the Include line; it is unset for the configuration file.
 	At Pos
 }
 
-// source is a file that is being read, or has been.
+// source is a file that has been read or is being read.
 type source struct {
 	File
-	real string  // what its path leads to, to recognize the file
-	from *source // the file that includes it
+	real string  // path without symbolic links, to recognize the file
+	from *source // the including file
 	data []byte
 	line int
-	// order holds the place of each line in the order of reading, from line 1 on.
+	// order holds the number of each line in the order of reading, beginning with line 1.
 	order []int
 }
 
-// FileOf returns the file that a place is in.
+// FileOf returns the file of a place.
 func (c *Config) FileOf(pos Pos) File {
 	for _, f := range c.Files {
 		if f.Name == pos.File {
@@ -43,7 +43,7 @@ func (c *Config) FileOf(pos Pos) File {
 	return c.Files[0]
 }
 
-// readSource reads the lines of a file. A section of it ends with it.
+// readSource reads the lines of a file. The end of the file ends its last section.
 func (p *parser) readSource(s *source) {
 	outer := p.src
 	p.src, p.last = s, nil
@@ -78,7 +78,7 @@ func (p *parser) orderOf(pos Pos) int {
 	return 0
 }
 
-// in returns how a message about a place refers to another place.
+// in returns how a message about p refers to another place.
 func (p Pos) in(other Pos) string {
 	if p.File == other.File {
 		return "line " + itoa(p.Line)
@@ -102,7 +102,7 @@ func (st *stmt) include() {
 	}
 }
 
-// includeWord reads the files that a word of an Include line names.
+// includeWord reads the files that match a word of an Include line.
 func (st *stmt) includeWord(word string) {
 	p := st.p
 	dir, rest, err := p.includeDir(word)
@@ -138,15 +138,15 @@ func (st *stmt) includeWord(word string) {
 		if isHidden(path, rest) {
 			continue
 		}
-		// Only now: the files before may include it as well.
+		// source is called only now because the files before may include this one.
 		if s := st.source(filepath.Clean(path), word, true); s != nil {
 			p.readSource(s)
 		}
 	}
 }
 
-// includeDir returns the directory that a word is relative to, "" for an absolute path, and
-// the word without the "~" that stands for it.
+// includeDir returns the directory that a word is relative to ("": the word is an absolute path)
+// and the word without a leading "~".
 func (p *parser) includeDir(word string) (dir, rest string, err error) {
 	if tail, ok := strings.CutPrefix(word, "~"); ok {
 		user, rest := tail, ""
@@ -162,12 +162,12 @@ func (p *parser) includeDir(word string) (dir, rest string, err error) {
 	return filepath.Dir(p.src.Path), word, nil
 }
 
-// source reads a file that is to be included. It returns nil if there is an error, or if a
-// pattern has found a file that belongs to the configuration already.
+// source reads an included file. It returns nil if there is an error, or if the file was found by
+// a pattern and has been read before.
 func (st *stmt) source(path, word string, found bool) *source {
 	p := st.p
 	s := &source{File: File{Name: path, Path: path, At: st.pos}, real: p.env.realPath(path), from: p.src}
-	// If the configuration file was given by a relative name, so are those beside it.
+	// Names of files beside a configuration file with a relative name are relative, too.
 	if rel, err := filepath.Rel(filepath.Dir(p.src.Path), path); err == nil && !filepath.IsAbs(p.src.Name) && filepath.IsLocal(rel) {
 		s.Name = filepath.Join(filepath.Dir(p.src.Name), rel)
 	}
@@ -199,8 +199,8 @@ func (st *stmt) source(path, word string, found bool) *source {
 	return s
 }
 
-// chain shows how a file includes itself: the Include lines from that in the file to the
-// one at the place.
+// chain returns the Include lines that form a loop, from the one in the first file to the one at
+// the place.
 func (p *parser) chain(first *source, at Pos, name string) string {
 	links := []string{at.String()}
 	for s := p.src; s != first; s = s.from {
@@ -210,9 +210,9 @@ func (p *parser) chain(first *source, at Pos, name string) string {
 	return strings.Join(append(links, name), " includes ")
 }
 
-// isHidden reports whether a pattern must not find a file: if a part of its path begins with
-// a dot, or if it is a backup that an editor or --fix-config has left. A pattern finds them
-// if it asks for them by these very characters.
+// isHidden reports whether a pattern must ignore a file: a part of its path begins with a dot, or
+// it is a backup of an editor or of --fix-config. Such files match only if the pattern contains
+// these characters literally.
 func isHidden(path, pattern string) bool {
 	parts := func(s string) []string { return strings.FieldsFunc(s, isSeparator) }
 	names, patterns := parts(path), parts(pattern)
@@ -230,8 +230,7 @@ func isHidden(path, pattern string) bool {
 	return i >= 0 && strings.Trim(name[i+len(".bak"):], ".0123456789") == "" && !strings.Contains(pattern, ".bak")
 }
 
-// escapeGlob makes a pattern that matches a path and nothing else. Windows has no way to do
-// that.
+// escapeGlob makes a pattern that matches only this path. Windows has no escape character.
 func escapeGlob(path string, windows bool) string {
 	if windows {
 		return path
@@ -246,8 +245,7 @@ func escapeGlob(path string, windows bool) string {
 	return b.String()
 }
 
-// warnNotUTF8 tells about the first line in another character set: names of
-// mailboxes are UTF-8.
+// warnNotUTF8 warns of the first line that is not UTF-8, because names of mailboxes are UTF-8.
 func (p *parser) warnNotUTF8(data []byte) {
 	for i, line := range bytes.Split(data, []byte("\n")) {
 		if !utf8.Valid(line) {

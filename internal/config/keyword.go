@@ -8,8 +8,7 @@ import (
 
 // Section describes a kind of section for help texts and completeness tests.
 type Section struct {
-	// Name is the keyword that begins the section, empty for the global part
-	// in front of all sections.
+	// Name is the keyword that begins the section; "": the global part before all sections.
 	Name     string
 	Keywords []Keyword
 }
@@ -17,15 +16,14 @@ type Section struct {
 // Keyword describes a keyword of a section.
 type Keyword struct {
 	Name string
-	// Alias is another spelling that is just as good; may be empty.
+	// Alias is an equivalent spelling; "": none.
 	Alias string
-	// Args sketches what follows the keyword.
+	// Args describes the arguments.
 	Args string
-	// List: any number of arguments may follow, and the keyword may be repeated
-	// to add more.
+	// List: the keyword takes any number of arguments, and may be repeated to add more.
 	List bool
-	// Deprecated: kept working for old files. Use holds what to write instead,
-	// empty if it has no effect any more.
+	// Deprecated: the keyword is accepted only for old files. Use is its replacement; "": it has
+	// no effect any more.
 	Deprecated bool
 	Use        string
 }
@@ -33,8 +31,7 @@ type Keyword struct {
 // keyword is a row of a keyword table.
 type keyword struct {
 	Keyword
-	// rename: nothing but the name has changed; Use is the new one, and its row
-	// applies.
+	// rename: only the name has changed. The row of the keyword Use applies.
 	rename bool
 	apply  func(*stmt, *draft)
 }
@@ -42,11 +39,11 @@ type keyword struct {
 // sectionKind is a row of the table of sections.
 type sectionKind struct {
 	name     string
-	args     string // what follows the name of the object, if anything may
+	args     string // arguments after the name of the object; "": none
 	keywords []keyword
 }
 
-// sectionKinds returns the table of sections; the first row is the global part.
+// sectionKinds returns the table of sections. The first row is the global part.
 var sectionKinds = sync.OnceValue(func() []sectionKind {
 	return []sectionKind{
 		{"", "", slices.Concat(globalKeywords, defaultKeywords)},
@@ -58,8 +55,8 @@ var sectionKinds = sync.OnceValue(func() []sectionKind {
 	}
 })
 
-// Sections lists all sections with all their keywords, the deprecated ones
-// included. The first is the global part.
+// Sections returns all sections with all their keywords, including deprecated ones. The first one
+// is the global part.
 func Sections() []Section {
 	var out []Section
 	for _, k := range sectionKinds() {
@@ -72,7 +69,7 @@ func Sections() []Section {
 	return out
 }
 
-// section returns the kind of section that a keyword begins.
+// sectionNamed returns the kind of section that a keyword begins; nil: none.
 func sectionNamed(word string) *sectionKind {
 	kinds := sectionKinds()
 	for i := range kinds[1:] {
@@ -83,7 +80,7 @@ func sectionNamed(word string) *sectionKind {
 	return nil
 }
 
-// keyword returns the row for a word.
+// keyword returns the row of a keyword; nil: the section does not have it.
 func (k *sectionKind) keyword(word string) *keyword {
 	for i := range k.keywords {
 		kw := &k.keywords[i]
@@ -110,7 +107,7 @@ func (k *sectionKind) names() []string {
 	return append(current, old...)
 }
 
-// sectionsWith names the sections that know a keyword.
+// sectionsWith returns the names of the sections that have a keyword.
 func sectionsWith(word string) []string {
 	var names []string
 	for _, k := range sectionKinds()[1:] {
@@ -134,7 +131,7 @@ var aliases = sync.OnceValue(func() map[string]string {
 	return m
 })
 
-// canonicalKeyword returns the one spelling that positions are kept under.
+// canonicalKeyword returns the spelling of a keyword that is the key of positions.
 func canonicalKeyword(word string) string {
 	word = strings.ToLower(word)
 	if name, ok := aliases()[word]; ok {

@@ -7,39 +7,37 @@ import (
 	"isync/internal/event"
 )
 
-// legacyTLS holds what the keywords of former versions said about TLS. They
-// describe together what TLSType says alone, so that they can be understood
-// only at the end of a section.
+// legacyTLS holds the TLS keywords of former versions. Together they correspond to TLSType, so
+// they are evaluated at the end of a section.
 type legacyTLS struct {
-	// Of several lines the last one counts. nil: there is none.
+	// The last line of each keyword applies. nil: there is none.
 	useIMAPS, requireSSL, requireCRAM *legacyBool
 	imapsHost                         *stmt // Host imaps:...
-	// waiting holds all of these lines.
+	// waiting holds all lines with these keywords.
 	waiting []*stmt
 	// The first keyword of former versions that changed TLSVersions.
 	versions   string
 	versionsAt Pos
-	// refused are the versions that a line of their own has turned off.
+	// refused are the versions that are disabled by a line.
 	refused TLSVersions
 }
 
-// legacyBool is a boolean together with its line.
+// legacyBool is a boolean and its line.
 type legacyBool struct {
 	yes bool
 	st  *stmt
 }
 
-// says reports whether the line is there and says yes.
+// says reports whether the line exists and has the value yes.
 func (b *legacyBool) says() bool { return b != nil && b.yes }
 
-// wait keeps a line for the end of the section.
+// wait defers a line to the end of the section.
 func (l *legacyTLS) wait(st *stmt) {
 	st.later = true
 	l.waiting = append(l.waiting, st)
 }
 
-// setLegacy takes the value of a keyword that is understood at the end of the
-// section.
+// setLegacy stores the value of a keyword that is evaluated at the end of the section.
 func (st *stmt) setLegacy(d *draft, dst **legacyBool) {
 	v, ok := st.bool()
 	if !ok {
@@ -49,8 +47,7 @@ func (st *stmt) setLegacy(d *draft, dst **legacyBool) {
 	d.legacy.wait(st)
 }
 
-// finishLegacy works the old keywords into the account, unless the present ones
-// are there as well.
+// finishLegacy applies the old keywords to the account. They conflict with the current ones.
 func (p *parser) finishLegacy(d *draft) {
 	p.finishLegacyType(d)
 	l := &d.legacy
@@ -72,14 +69,14 @@ func (p *parser) finishLegacy(d *draft) {
 		d.account.AuthMechs = []string{"CRAM-MD5"}
 	}
 	for _, st := range l.waiting {
-		if len(st.old) == 0 { // another line counts
+		if len(st.old) == 0 { // another line of this keyword applies
 			st.remove()
 		}
 		st.finish()
 	}
 }
 
-// finishLegacyType decides about TLSType, and on the lines that take its place.
+// finishLegacyType sets TLSType, and the lines that replace the old keywords.
 func (p *parser) finishLegacyType(d *draft) {
 	l, a := &d.legacy, &d.account
 	given := d.given.Pos("TLSType").IsSet()
@@ -111,9 +108,9 @@ func (p *parser) finishLegacyType(d *draft) {
 	d.given.set("TLSType", at)
 }
 
-// legacyVersions changes TLSVersions by a keyword of former versions, which
-// cannot be mixed with the present one. The lines are applied in their order, like
-// the TLSVersions lines that replace them.
+// legacyVersions changes TLSVersions by a keyword of former versions, which cannot be combined
+// with TLSVersions. The lines are applied in their order, like the TLSVersions lines that replace
+// them.
 func (st *stmt) legacyVersions(d *draft, v TLSVersions) {
 	if d.legacy.versions == "" {
 		d.legacy.versions, d.legacy.versionsAt = st.kw.Name, st.pos
@@ -126,8 +123,8 @@ func (st *stmt) legacyVersions(d *draft, v TLSVersions) {
 	d.account.TLSVersions = v
 }
 
-// applySSLVersions allows the oldest version of the list and all newer ones. Most
-// lists were written before TLS 1.3 existed, and are not meant to forbid it.
+// applySSLVersions allows the oldest version of the list and all newer ones. Most lists are older
+// than TLS 1.3, and do not intend to disable it.
 func (st *stmt) applySSLVersions(d *draft) {
 	var v TLSVersions
 	for _, t := range st.args {
@@ -152,8 +149,8 @@ func (st *stmt) applySSLVersions(d *draft) {
 	st.legacyVersions(d, v.andNewer())
 }
 
-// applyUseTLS allows or forbids one version. If an old version is allowed, the
-// newer ones are allowed, too, unless a line of their own forbids them.
+// applyUseTLS allows or disables one version. If an old version is allowed, the newer ones are
+// allowed, too, unless they are disabled by a line.
 func (st *stmt) applyUseTLS(d *draft, v TLSVersions) {
 	use, ok := st.bool()
 	switch {
@@ -185,14 +182,13 @@ func (st *stmt) applyUseSSL(*draft) {
 type lineFix struct {
 	file       string
 	line       int
-	start, end int // the statement, without the comment that may follow
+	start, end int // the statement, without a comment after it
 	edits      []edit
-	extra      []string // further lines behind it
+	extra      []string // lines to add after it
 	gone       bool     // the statement has no effect
 }
 
-// statement returns the line with the edits, without what is around the
-// statement.
+// statement returns the changed statement without the rest of the line.
 func (f lineFix) statement(line string) string {
 	slices.SortFunc(f.edits, func(a, b edit) int { return a.start - b.start })
 	var b strings.Builder
@@ -205,7 +201,7 @@ func (f lineFix) statement(line string) string {
 	return b.String()
 }
 
-// statements returns what to write instead of the statement.
+// statements returns the lines that replace the statement.
 func (f lineFix) statements(line string) []string {
 	if f.gone {
 		return nil

@@ -5,19 +5,19 @@ import (
 	"strings"
 )
 
-// token is one word of a line.
+// token is a word of a line.
 type token struct {
-	text       string // quotes and escapes removed
-	start, end int    // the bytes of the line it was made of
-	// curly: the word, or the part after its exclamation mark, was in curly
-	// quotes, which were read as straight quotes.
+	text       string // without quotes and escapes
+	start, end int    // byte range in the line
+	// curly: the word, or the part after its exclamation mark, was in curly quotes, which were
+	// read as straight quotes.
 	curly bool
-	// stray: there is a curly quote at the beginning or the end that has no
-	// counterpart. It is part of the word.
+	// stray: the word begins or ends with a curly quote that has no counterpart. The quote is
+	// part of the word.
 	stray bool
 }
 
-// lexError tells why a line could not be cut into words.
+// lexError is the reason why a line could not be split into words.
 type lexError string
 
 const (
@@ -28,13 +28,15 @@ const (
 
 func isSpace(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }
 
-// lexLine cuts a line, without its end, into words. Words are separated by
-// white space; double quotes may open and close anywhere in a word and make
-// white space literal; curly ones do so around a whole word, or around what
-// follows its exclamation mark; a backslash makes the next byte literal
-// everywhere; '#' where a word would start ends the line. On error the words before the
-// offending one are returned, and the offending one as far as it goes is the
-// last; a line with a NUL byte has no words.
+// lexLine splits a line, without its line end, into words.
+//
+// Words are separated by white space. White space between double quotes is part of the word; the
+// quotes may begin and end anywhere in it. Curly quotes are quotes only around a whole word, or
+// around the part after its exclamation mark. A backslash makes the next byte literal everywhere.
+// '#' at the start of a word begins a comment.
+//
+// On an error, the result is the words before it and the beginning of the invalid word. A line
+// with a NUL byte has no words.
 func lexLine(line string) (toks []token, err lexError) {
 	if strings.IndexByte(line, 0) >= 0 {
 		return nil, errNUL
@@ -56,15 +58,14 @@ func lexLine(line string) (toks []token, err lexError) {
 	}
 }
 
-// lexWord reads the word that starts at line[i] and returns the index behind
-// it.
+// lexWord reads the word at line[i] and returns the index after it.
 func lexWord(line string, i int) (t token, next int, err lexError) {
 	t.start = i
 	if end := curlyEnd(line, i); end > 0 {
 		return lexCurly(line, i, end), end, ""
 	}
 	var text strings.Builder
-	quoted, last := false, 0 // last: where an unquoted curly quote ends
+	quoted, last := false, 0 // last: end of an unquoted curly quote
 scan:
 	for ; i < len(line); i++ {
 		c := line[i]
@@ -99,9 +100,9 @@ scan:
 	return t, i, err
 }
 
-// curlyEnd returns the index behind the curly quote that closes the word that
-// begins with one at line[i], perhaps after an exclamation mark, and ends with
-// one; 0 if it is no such word.
+// curlyEnd returns the index after the closing curly quote of a word at line[i] that begins with
+// a curly quote, perhaps after an exclamation mark, and ends with one; 0: the word does not have
+// this form.
 func curlyEnd(line string, i int) int {
 	if line[i] == '!' {
 		i++
@@ -122,8 +123,8 @@ func curlyEnd(line string, i int) int {
 	return 0
 }
 
-// lexCurly reads the word between curly quotes that ends at line[end]. Straight
-// quotes in it are part of the word.
+// lexCurly reads the word between curly quotes that ends at line[end]. Straight quotes in it are
+// part of the word.
 func lexCurly(line string, i, end int) token {
 	t := token{start: i, end: end, curly: true}
 	var text strings.Builder
@@ -142,8 +143,8 @@ func lexCurly(line string, i, end int) token {
 	return t
 }
 
-// curlyAt returns the length of the curly double quote that s begins with, or
-// 0.
+// curlyAt returns the length in bytes of the curly double quote at the start of s; 0: there is
+// none.
 func curlyAt(s string) int {
 	if strings.HasPrefix(s, "\u201c") || strings.HasPrefix(s, "\u201d") {
 		return len("\u201c")
@@ -151,13 +152,12 @@ func curlyAt(s string) int {
 	return 0
 }
 
-// straighten replaces curly double quotes by straight ones.
+// straighten replaces curly double quotes with straight ones.
 func straighten(s string) string {
 	return strings.NewReplacer("\u201c", `"`, "\u201d", `"`).Replace(s)
 }
 
-// straightLine returns the line with straight quotes around the words that have
-// curly ones.
+// straightLine returns the line with straight quotes in place of the curly ones around words.
 func straightLine(line string, toks []token) string {
 	for i := len(toks) - 1; i >= 0; i-- {
 		t := toks[i]
@@ -173,8 +173,7 @@ func straightLine(line string, toks []token) string {
 	return strings.TrimSpace(line)
 }
 
-// quoteArg writes a value as an argument of a configuration line, with quotes
-// where it needs them.
+// quoteArg returns a value as an argument of a configuration line, quoted if necessary.
 func quoteArg(s string) string {
 	if isWord(s, s) {
 		return s
@@ -182,11 +181,11 @@ func quoteArg(s string) string {
 	return quoted(s)
 }
 
-// QuoteArg writes a value as an argument of a configuration line, with quotes where it
-// needs them. A line cannot contain NUL, CR and LF.
+// QuoteArg returns a value as an argument of a configuration line, quoted if necessary. A line
+// cannot contain NUL, CR and LF.
 func QuoteArg(s string) string { return quoteArg(s) }
 
-// JoinArgs writes several values.
+// JoinArgs returns several values as arguments, separated by spaces.
 func JoinArgs(words []string) string {
 	args := make([]string, len(words))
 	for i, w := range words {
@@ -195,7 +194,7 @@ func JoinArgs(words []string) string {
 	return strings.Join(args, " ")
 }
 
-// SplitArgs cuts the arguments of a configuration line into values.
+// SplitArgs splits the arguments of a configuration line into values.
 func SplitArgs(line string) ([]string, error) {
 	if strings.ContainsAny(line, "\r\n") {
 		return nil, errors.New("this is more than one line")
@@ -211,15 +210,14 @@ func SplitArgs(line string) ([]string, error) {
 	return words, nil
 }
 
-// isWord reports whether what is written reads as one word, this one.
+// isWord reports whether a text is parsed as exactly one word, with this value.
 func isWord(written, word string) bool {
 	toks, err := lexLine(written)
 	return err == "" && len(toks) == 1 && toks[0].text == word && !toks[0].stray &&
 		toks[0].start == 0 && toks[0].end == len(written)
 }
 
-// respell returns how to write another word instead of the one that is written,
-// in the same kind of quotes if there are any.
+// respell returns the spelling of another word, with the same kind of quotes as written.
 func respell(written, word, other string) string {
 	if s := strings.Replace(written, word, other, 1); isWord(s, other) {
 		return s
@@ -227,7 +225,7 @@ func respell(written, word, other string) string {
 	return quoteArg(other)
 }
 
-// quoted writes a value between quotes.
+// quoted returns a value in quotes.
 func quoted(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }

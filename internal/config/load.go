@@ -9,15 +9,14 @@ import (
 	"isync/internal/event"
 )
 
-// Options tell Load where to look.
+// Options are the arguments of Load.
 type Options struct {
-	// File is the file named by the user; empty: look in the usual places.
+	// File is the file that the user has named; "": search the usual places.
 	File string
 	Env  Env
 }
 
-// NotFoundError is returned when there is no configuration file in any of the
-// usual places.
+// NotFoundError reports that none of the usual places has a configuration file.
 type NotFoundError struct{ Places []string }
 
 // Error names the places.
@@ -25,7 +24,7 @@ func (e *NotFoundError) Error() string {
 	return fmt.Sprintf("no configuration file found: neither %s nor %s exists", e.Places[0], e.Places[1])
 }
 
-// ReadError is returned when the configuration file cannot be read.
+// ReadError reports that the configuration file cannot be read.
 type ReadError struct{ Err error }
 
 func (e *ReadError) Error() string { return "cannot read configuration file: " + e.Err.Error() }
@@ -33,9 +32,9 @@ func (e *ReadError) Error() string { return "cannot read configuration file: " +
 // Unwrap returns the cause.
 func (e *ReadError) Unwrap() error { return e.Err }
 
-// Load finds the configuration file, reads and parses it. Without a name it is
-// $XDG_CONFIG_HOME/isyncrc, or else ~/.mbsyncrc. Errors in the file come as an
-// ErrorList.
+// Load finds, reads and parses the configuration file. If Options.File is empty, the file is
+// $XDG_CONFIG_HOME/isyncrc, or otherwise ~/.mbsyncrc. The error is a *NotFoundError, a
+// *ReadError, or an ErrorList for errors in the file.
 func Load(o Options) (*Config, []Notice, error) {
 	name, data, notices, err := read(o)
 	if err != nil {
@@ -86,7 +85,7 @@ func read(o Options) (name string, data []byte, notices []Notice, err error) {
 	return "", nil, nil, &NotFoundError{Places: names}
 }
 
-// places returns where a configuration file may be, the preferred place first.
+// places returns the possible configuration files, the preferred one first.
 func places(env Env) ([]string, error) {
 	xdg, err := env.xdgDir("XDG_CONFIG_HOME", ".config")
 	if err != nil {

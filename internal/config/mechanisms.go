@@ -7,15 +7,15 @@ import (
 	"isync/internal/event"
 )
 
-// knownMechanisms are the names that AuthMechs can do something with, as in the
-// table of package auth, which a test compares.
+// knownMechanisms are the supported values of AuthMechs. A test compares them with the table of
+// package auth.
 var knownMechanisms = []string{
 	"EXTERNAL", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1",
 	"OAUTHBEARER", "XOAUTH2", "CRAM-MD5", "PLAIN", "LOGIN",
 }
 
-// foreignMechanisms are correct names of mechanisms that this program does not
-// support. Other programs may use them with the same file.
+// foreignMechanisms are valid names of mechanisms that this program does not support. Other
+// programs may use them in the same file.
 var foreignMechanisms = []string{
 	"9798-M-DSA-SHA1", "9798-M-ECDSA-SHA1", "9798-M-RSA-SHA1-ENC", "9798-U-DSA-SHA1", "9798-U-ECDSA-SHA1", "9798-U-RSA-SHA1-ENC",
 	"ANONYMOUS", "DIGEST-MD5", "EAP-AES128", "EAP-AES128-PLUS", "ECDH-X25519-CHALLENGE", "ECDSA-NIST256P-CHALLENGE",
@@ -24,7 +24,7 @@ var foreignMechanisms = []string{
 	"SCRAM-SHA3-512", "SCRAM-SHA3-512-PLUS", "SECURID", "SKEY", "SPNEGO", "SRP", "SXOVER-PLUS",
 }
 
-// KnownMechanisms returns the names that AuthMechs can do something with.
+// KnownMechanisms returns the supported values of AuthMechs.
 func KnownMechanisms() []string { return slices.Clone(knownMechanisms) }
 
 func (st *stmt) applyAuthMechs(d *draft) {
@@ -44,8 +44,8 @@ func (st *stmt) applyAuthMechs(d *draft) {
 	}
 }
 
-// UnknownMechanism reports whether a word of AuthMechs is unknown to this and other
-// programs, and guesses which mechanism was meant.
+// UnknownMechanism reports whether a word of AuthMechs is not a valid name, and guesses which
+// mechanism was meant.
 func UnknownMechanism(word string) (f event.MechanismUnknown, unknown bool) {
 	mech := strings.ToUpper(word)
 	if mech == "*" || isMechanism(mech) {
@@ -54,7 +54,7 @@ func UnknownMechanism(word string) (f event.MechanismUnknown, unknown bool) {
 	return event.MechanismUnknown{Word: quote(word), Meant: meantMechanisms(mech), Known: KnownMechanisms()}, true
 }
 
-// isMechanism reports whether a name in upper case is spelled right.
+// isMechanism reports whether a name in upper case is valid.
 func isMechanism(name string) bool {
 	return slices.Contains(knownMechanisms, name) || slices.Contains(foreignMechanisms, name)
 }
@@ -62,7 +62,7 @@ func isMechanism(name string) bool {
 // mechanismsHint lists the known names.
 var mechanismsHint = "possible values: " + strings.Join(knownMechanisms, ", ") + ", and * for all that are secure enough"
 
-// meantMechanism returns a question for an error: whether a known mechanism was meant.
+// meantMechanism returns a question for an error message: whether a known mechanism was meant;
 // "": there is no guess.
 func meantMechanism(word string) string {
 	meant := meantMechanisms(word)
@@ -76,10 +76,10 @@ func meantMechanism(word string) string {
 	return text
 }
 
-// meantMechanisms guesses what was meant by an unknown name: several known names
-// that were joined, or one that was misspelled. None if there is no guess.
+// meantMechanisms guesses the meaning of an unknown name: several known names that were joined,
+// or one that was misspelled; nil: there is no guess.
 func meantMechanisms(word string) []string {
-	word = strings.TrimPrefix(word, "AUTH=") // as servers write it
+	word = strings.TrimPrefix(word, "AUTH=") // as in the capabilities of servers
 	parts := strings.FieldsFunc(word, func(r rune) bool { return strings.ContainsRune(" ,;:|/+&", r) })
 	if len(parts) > 1 || len(parts) == 1 && parts[0] != word {
 		for i, p := range parts {
@@ -98,9 +98,8 @@ func meantMechanisms(word string) []string {
 	return nil
 }
 
-// nearestMechanism returns the known mechanism that a name in upper case is most
-// likely a typing error for, or "". Punctuation does not count, and the beginning of
-// a name stands for the name.
+// nearestMechanism returns the known mechanism that is most similar to a name in upper case; "":
+// none. It ignores punctuation, and accepts the beginning of a name.
 func nearestMechanism(word string) string {
 	if isMechanism(word) {
 		return word
@@ -116,7 +115,7 @@ func nearestMechanism(word string) string {
 		}
 	}
 	if len(started) > 0 {
-		return started[0] // the strongest
+		return started[0] // the most secure one
 	}
 	return nearest(word, knownMechanisms)
 }

@@ -8,24 +8,23 @@ import (
 	"isync/internal/mail"
 )
 
-// Config is a configuration that has passed all checks. It is not changed
-// after loading.
+// Config is a valid configuration. It is not modified after loading.
 type Config struct {
-	// File is the file's name as it was given or found, Dir the directory that
-	// holds it, which relative paths were resolved against.
+	// File is the name of the file as it was given or found. Dir is its directory, which relative
+	// paths refer to.
 	File, Dir string
-	// Files are the file and all that it includes, in the order of reading.
+	// Files are the file and all included files, in the order of reading.
 	Files []File
 
 	Global   Global
-	Accounts []*Account // including those that were written into a store
+	Accounts []*Account // including those of Inline accounts
 	Stores   []*Store
 	Channels []*Channel
 	Groups   []*Group
 }
 
-// Account returns the account of that name, or nil. Of several the first
-// counts, here and in the following.
+// Account returns the account with a name; nil: there is none. If several have the name, it is
+// the first one. The same applies to Store, Channel and Group.
 func (c *Config) Account(name string) *Account {
 	for _, a := range c.Accounts {
 		if a.Name == name && !a.Inline {
@@ -35,11 +34,10 @@ func (c *Config) Account(name string) *Account {
 	return nil
 }
 
-// IsShadowed reports whether an account has the name of an earlier one, to which all stores
-// refer. So it is not used.
+// IsShadowed reports whether an account is not used because an earlier account has the same name.
 func (c *Config) IsShadowed(a *Account) bool { return !a.Inline && c.Account(a.Name) != a }
 
-// Passwords returns the first place of a password, or client secret, in each file that holds
+// Passwords returns the first place of a password or client secret in each file that contains
 // one.
 func (c *Config) Passwords() (places []Pos) {
 	for _, a := range c.Accounts {
@@ -51,13 +49,13 @@ func (c *Config) Passwords() (places []Pos) {
 	return places
 }
 
-// Store returns the store of that name, or nil.
+// Store returns the store with a name; nil: there is none.
 func (c *Config) Store(name string) *Store { return find(c.Stores, name) }
 
-// Channel returns the channel of that name, or nil.
+// Channel returns the channel with a name; nil: there is none.
 func (c *Config) Channel(name string) *Channel { return find(c.Channels, name) }
 
-// Group returns the group of that name, or nil.
+// Group returns the group with a name; nil: there is none.
 func (c *Config) Group(name string) *Group { return find(c.Groups, name) }
 
 type named interface{ name() string }
@@ -75,14 +73,13 @@ func (s *Store) name() string   { return s.Name }
 func (c *Channel) name() string { return c.Name }
 func (g *Group) name() string   { return g.Name }
 
-// Given tells where the keywords of an object were given.
+// Given holds the places of the keywords of an object.
 type Given struct {
-	at map[string]Pos // by canonical keyword, lower case
+	at map[string]Pos // by canonicalKeyword
 }
 
-// Pos returns where the keyword, written in any case, was given: its last
-// place, or the one of the deprecated spelling that took its part. It is
-// nowhere if the value is a default.
+// Pos returns the last place of a keyword, in any case, or of a deprecated keyword that replaces
+// it. It is unset if the value is a default.
 func (g Given) Pos(keyword string) Pos { return g.at[canonicalKeyword(keyword)] }
 
 func (g *Given) set(keyword string, pos Pos) {
@@ -92,28 +89,27 @@ func (g *Given) set(keyword string, pos Pos) {
 	g.at[canonicalKeyword(keyword)] = pos
 }
 
-// Global holds the options that stand before all sections, apart from the
-// defaults for channels, which have been worked into the channels.
+// Global holds the global options, except the defaults for channels, which each Channel contains.
 type Global struct {
 	Given
-	// FSync: flush to disk what must survive a crash.
+	// FSync: data that must survive a crash is flushed to disk.
 	FSync bool
 	// FieldDelimiter separates the parts of state file names.
 	FieldDelimiter byte
-	// BufferLimit is how much memory messages in transit may take, in bytes.
+	// BufferLimit is the maximum size in bytes of messages in transit in memory.
 	BufferLimit int64
 	// MetricsFile is the file for metrics; "": none.
 	MetricsFile string
 }
 
-// TLSType tells when a connection is secured.
+// TLSType is the way in which connections are encrypted.
 type TLSType uint8
 
-// The ways to secure a connection.
+// The values of TLSType.
 const (
-	TLSNone     TLSType = iota // not at all
-	TLSStartTLS                // STARTTLS right after connecting
-	TLSIMAPS                   // TLS from the first byte
+	TLSNone     TLSType = iota // unencrypted
+	TLSStartTLS                // STARTTLS after connecting (RFC 9051 §6.2.1)
+	TLSIMAPS                   // implicit TLS (RFC 8314)
 )
 
 var tlsTypeNames = []string{"None", "STARTTLS", "IMAPS"}
@@ -121,33 +117,33 @@ var tlsTypeNames = []string{"None", "STARTTLS", "IMAPS"}
 // String returns the spelling of the configuration file.
 func (t TLSType) String() string { return tlsTypeNames[t] }
 
-// Account tells how to reach an IMAP server and to log in.
+// Account is an IMAP server with the settings for connections and logins.
 type Account struct {
 	Given
-	Name string // for an Inline account that of its store
-	At   Pos    // where the section begins, here and in the following
-	// Inline: the account was written into the IMAPStore of the same name.
+	Name string // for an Inline account the name of its store
+	At   Pos    // beginning of the section, here and below
+	// Inline: the account is part of the IMAPStore of the same name.
 	Inline bool
 
-	// Provider is the name of the mail provider whose preset fills in what is not given;
-	// "": none. Preset holds the keywords that it has filled in.
+	// Provider is the name of the mail provider whose preset sets the missing keywords; "": none.
+	// Preset holds the keywords that it has set.
 	Provider string
 	Preset   []string
 
-	Host    string // may be empty if there is a Tunnel
+	Host    string // may be empty with Tunnel
 	Port    int    // 1..65535
 	Timeout time.Duration
-	Tunnel  string // command to talk to instead of a socket; empty: none
+	Tunnel  string // command that is used instead of a TCP connection; "": none
 
-	// At most one of User and UserCmd is set, and at most one of Pass, PassCmd,
-	// UseKeychain and OAuth. A command that begins with '+' talks on the terminal.
+	// At most one of User and UserCmd is set, and at most one of Pass, PassCmd, UseKeychain and
+	// OAuth. A command that begins with '+' uses the terminal.
 	User, UserCmd string
 	Pass          Secret
 	PassCmd       string
 	UseKeychain   bool
 	OAuth         OAuth
-	// AuthMechs holds the acceptable SASL mechanisms, upper case; "*" stands
-	// for all that are secure enough. Never empty.
+	// AuthMechs are the allowed SASL mechanisms, in upper case; "*": all that are secure enough.
+	// It is never empty.
 	AuthMechs []string
 
 	TLS                TLSType
@@ -156,35 +152,36 @@ type Account struct {
 	// TLSSessionCache: TLS sessions are resumed in later runs.
 	TLSSessionCache bool
 	Certificates    []CertificateFile
-	// LostCertificates are files of certificates that could not be read.
+	// LostCertificates are certificate files that could not be read.
 	LostCertificates []LostCertificate
-	// ClientCertificate and ClientKey are paths; empty if not given.
+	// ClientCertificate and ClientKey are paths; "": none.
 	ClientCertificate, ClientKey string
 	CipherString                 string
 
-	// Connections is how many connections there may be at a time.
+	// Connections is the maximum number of simultaneous connections.
 	Connections int
-	// Retries is how often an operation is tried again after a failure that may pass,
-	// and RetryMax the maximum of the waits before that.
+	// Retries is the number of attempts to repeat an operation after a temporary failure, and
+	// RetryMax the maximum wait before each of them.
 	Retries  int
 	RetryMax time.Duration
-	// WatchMailboxes are names or patterns of the mailboxes that get a connection of their
-	// own if the server cannot report changes of all mailboxes; empty: the INBOX.
+	// WatchMailboxes are names or patterns of mailboxes. Each of these gets its own connection if
+	// the server cannot report changes of all mailboxes; empty: only the INBOX.
 	WatchMailboxes []string
-	// PollInterval is how often mailboxes are polled whose changes are not reported, and
-	// SafetyInterval how often all others are, in case a report was lost. IdleRefresh is
-	// the longest duration of an IDLE command.
+	// PollInterval is the interval at which mailboxes are polled whose changes are not reported.
+	// SafetyInterval is the interval for all others, in case a report was lost. IdleRefresh is
+	// the maximum duration of an IDLE command (RFC 2177).
 	PollInterval, SafetyInterval, IdleRefresh time.Duration
-	// PipelineDepth limits the commands in flight; 0: imapclient.DefaultPipelineDepth.
+	// PipelineDepth is the maximum number of commands in flight; 0:
+	// imapclient.DefaultPipelineDepth.
 	PipelineDepth int
-	// Compress says whether to compress what is transferred; Unset: if the
-	// connection was measured, and is slow.
+	// Compress: connections are compressed (RFC 4978); Unset: only connections that were measured
+	// and found slow.
 	Compress Tristate
-	// DisableExtensions holds capabilities not to use, upper case.
+	// DisableExtensions are capabilities that must not be used, in upper case.
 	DisableExtensions []string
 }
 
-// Label names the account in messages.
+// Label returns the name of the account in messages.
 func (a *Account) Label() string {
 	if a.Inline {
 		return "IMAPStore " + quote(a.Name)
@@ -192,14 +189,14 @@ func (a *Account) Label() string {
 	return "IMAPAccount " + quote(a.Name)
 }
 
-// CertificateFile is a file of further certificates to trust.
+// CertificateFile is a file of additional trusted certificates.
 type CertificateFile struct {
 	Path string
-	Data []byte // its contents, not looked into yet
+	Data []byte // its contents, not parsed yet
 	Pos  Pos
 }
 
-// LostCertificate is a file of certificates that could not be read.
+// LostCertificate is a certificate file that could not be read.
 type LostCertificate struct {
 	Path   string
 	Reason string
@@ -212,23 +209,22 @@ type Store struct {
 	Name string
 	At   Pos
 
-	// Path is put before mailbox names. For a Maildir it is a resolved local
-	// path that may end in a part of a name; for IMAP it is as written.
+	// Path is the prefix of mailbox names. For a MaildirStore it is a resolved local path, whose
+	// last component may be a part of a name. For an IMAPStore it is unchanged.
 	Path string
-	// HasPath tells an empty Path from none.
+	// HasPath distinguishes an empty Path from none.
 	HasPath bool
-	// MaxSize in bytes is the limit above which messages stored here become
-	// placeholders; 0: no limit. A channel's MaxSize has been worked in.
+	// MaxSize is the limit in bytes above which only placeholders of messages are stored here; 0:
+	// no limit. MaxSize of a channel is included.
 	MaxSize int64
-	// MapInbox is the name that the inbox appears under as well; may be empty.
+	// MapInbox is an additional name of the inbox; "": none.
 	MapInbox string
-	// Flatten replaces the "/" in mailbox names; empty: nothing does.
+	// Flatten replaces "/" in mailbox names; "": names are not flattened.
 	Flatten string
-	// Trash is the mailbox that messages are put in before they are expunged;
-	// empty: none.
+	// Trash is the mailbox to which messages are moved before they are expunged; "": none.
 	Trash string
-	// TrashUse, if not empty, says that Trash is not a name, but means the mailbox of an
-	// IMAP server with this special use (SpecialUses).
+	// TrashUse, if not empty, is a special use (SpecialUses). Trash is then the mailbox with this
+	// use on the IMAP server.
 	TrashUse                     string
 	TrashNewOnly, TrashRemoteNew bool
 
@@ -237,7 +233,7 @@ type Store struct {
 	Maildir *MaildirStore
 }
 
-// Label names the store in messages.
+// Label returns the name of the store in messages.
 func (s *Store) Label() string {
 	if s.IMAP != nil {
 		return "IMAPStore " + quote(s.Name)
@@ -245,15 +241,15 @@ func (s *Store) Label() string {
 	return "MaildirStore " + quote(s.Name)
 }
 
-// IMAPStore is what only an IMAPStore has.
+// IMAPStore holds the settings that only an IMAPStore has.
 type IMAPStore struct {
 	Account        *Account
 	UseNamespace   bool
-	PathDelimiter  byte // 0: ask the server
+	PathDelimiter  byte // 0: determined by the server
 	SubscribedOnly bool
 }
 
-// SubFolders is the way sub-folders are laid out on disk.
+// SubFolders is the layout of sub-folders on disk.
 type SubFolders uint8
 
 // The layouts of sub-folders.
@@ -266,7 +262,7 @@ const (
 
 var subFoldersNames = []string{"Verbatim", "Maildir++", "Legacy"}
 
-// String returns the spelling of the configuration file, "" if unset.
+// String returns the spelling in the configuration file; "": unset.
 func (s SubFolders) String() string {
 	if s == SubFoldersUnset {
 		return ""
@@ -274,32 +270,33 @@ func (s SubFolders) String() string {
 	return subFoldersNames[s-1]
 }
 
-// MaildirStore is what only a MaildirStore has.
+// MaildirStore holds the settings that only a MaildirStore has.
 type MaildirStore struct {
-	Inbox         string // resolved path, without a trailing slash
+	Inbox         string // resolved path without a trailing slash
 	InfoDelimiter byte
 	AltMap        bool
 	SubFolders    SubFolders
-	// LocalPoll is how often directories are polled that the operating system cannot watch.
+	// LocalPoll is the interval at which directories are polled that the operating system cannot
+	// watch.
 	LocalPoll time.Duration
 }
 
 // End is one side of a channel.
 type End struct {
 	Store *Store
-	// Box is the mailbox as written, possibly empty. With Patterns it is a
-	// prefix of the mailbox names; without, an empty one stands for the inbox.
+	// Box is the mailbox as written, possibly empty. With Patterns it is a prefix of the mailbox
+	// names. Without Patterns, "" is the inbox.
 	Box string
-	// Use, if not empty, says that Box is not a name, but means the mailbox of an IMAP server
-	// with this special use (SpecialUses).
+	// Use, if not empty, is a special use (SpecialUses). Box is then the mailbox with this use on
+	// the IMAP server.
 	Use string
 	Pos Pos
 }
 
-// String returns the end as it is written.
+// String returns the spelling in the configuration file.
 func (e End) String() string { return ":" + e.Store.Name + ":" + e.Box }
 
-// Tristate is a boolean that may not have been given.
+// Tristate is a boolean that may be unset.
 type Tristate uint8
 
 // The values of a Tristate.
@@ -309,12 +306,11 @@ const (
 	Yes
 )
 
-// StateKind tells how the name of a state file is made.
+// StateKind determines the names of state files.
 type StateKind uint8
 
 const (
-	// StateGlobal: Prefix, followed by a name made of the stores and mailboxes
-	// of both sides.
+	// StateGlobal: Prefix, followed by a name made of the stores and mailboxes of both sides.
 	StateGlobal StateKind = iota
 	// StatePrefix: Prefix, followed by the name of the near mailbox.
 	StatePrefix
@@ -322,15 +318,14 @@ const (
 	StateInBox
 )
 
-// SyncState tells where state files are kept.
+// SyncState is the place of state files.
 type SyncState struct {
 	Kind   StateKind
-	Prefix string // a resolved local path; may end in a part of a name
+	Prefix string // resolved local path, whose last component may be a part of a name
 }
 
-// Channel connects two stores. Precedence between the channel, the global
-// defaults and the built-in ones has been worked out; Pos of a keyword that was
-// given globally is that place.
+// Channel connects two stores. It contains the global and built-in defaults. Pos of a keyword
+// that is set globally is that place.
 type Channel struct {
 	Given
 	Name string
@@ -338,21 +333,21 @@ type Channel struct {
 
 	Far, Near End
 	Patterns  Patterns
-	// Ops is what the file selects; options from the command line go over it
-	// (Ops.Over), and then it needs another Ops.Check.
+	// Ops is the selection of the file. Options of the command line have precedence (Ops.Over);
+	// the result must pass Ops.Check.
 	Ops Ops
-	// MaxMessages limits the messages on ExpireSide; 0: no limit.
+	// MaxMessages limits the number of messages on ExpireSide; 0: no limit.
 	MaxMessages  int
 	ExpireUnread Tristate
 	ExpireSide   Side
-	// Adopt: messages that both sides have are paired if there is no sync state, or it is
-	// older than the mailboxes.
+	// Adopt: messages that both sides have are paired if the sync state is missing or older than
+	// the mailboxes.
 	Adopt bool
 	// MaxDelete limits the deletions that a run propagates to a mailbox.
 	MaxDelete       DeleteLimit
 	CopyArrivalDate bool
 	SyncState       SyncState
-	// Watch: the channel is watched without being named.
+	// Watch: --watch includes the channel by default.
 	Watch bool
 	Hooks Hooks
 }
@@ -370,7 +365,7 @@ type DeleteLimit struct {
 	Percent bool
 }
 
-// End returns the side t of the channel.
+// End returns side t of the channel.
 func (c *Channel) End(t Side) End {
 	if t == Far {
 		return c.Far
@@ -383,29 +378,29 @@ type Group struct {
 	Name    string
 	At      Pos
 	Members []Member
-	// Watch is Unset or No. No: channels that do not set Watch themselves are left out.
+	// Watch is Unset or No. No: channels that do not set Watch themselves are not watched.
 	Watch Tristate
 }
 
 // Member is a reference to a channel.
 type Member struct {
 	ChannelRef
-	// Channel is nil if there is none of that name: a warning when loading, an
-	// error when the group is used.
+	// Channel is nil if no channel has the name: a warning when loading, an error when the group
+	// is used.
 	Channel *Channel
 	Pos     Pos
 }
 
-// ChannelRef is a reference to a channel, possibly with mailboxes that replace
-// those its patterns select.
+// ChannelRef is a reference to a channel, optionally with mailboxes in place of those that its
+// patterns select.
 type ChannelRef struct {
 	Name  string
-	Boxes []string // nil if none are named
+	Boxes []string // nil: none are named
 }
 
-// ParseChannelRef reads "channel[:box[,box]...]". On the command line (argument
-// = true) new lines separate mailboxes too. An empty name of a mailbox is that of
-// the inbox. ok is false if the name of the channel is empty.
+// ParseChannelRef parses "channel[:box[,box]...]". With argument (on the command line), new lines
+// separate mailboxes, too. An empty mailbox name is the inbox. ok is false if the channel name is
+// empty.
 func ParseChannelRef(s string, argument bool) (ref ChannelRef, ok bool) {
 	name, boxes, has := strings.Cut(s, ":")
 	ref.Name = name

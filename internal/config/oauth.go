@@ -8,26 +8,25 @@ import (
 	"strings"
 )
 
-// The keywords that are mentioned in several places.
+// Keywords that are used in several places.
 const (
 	oauthKeyword  = "OAuth"
 	secretKeyword = "OAuthClientSecret"
 )
 
-// oauthCustom is the provider whose addresses are configured.
+// oauthCustom is the provider whose endpoints are configured.
 const (
 	oauthCustom    = "custom"
 	oauthMicrosoft = "microsoft"
 )
 
-// oauthProviders are the values of OAuth, as in the table of package oauth, which a test
-// compares.
+// oauthProviders are the values of OAuth. A test compares them with the table of package oauth.
 var oauthProviders = []string{"google", oauthMicrosoft, "fastmail", "yandex", "mailru", oauthCustom}
 
-// TokenStore is where the tokens of OAuth 2.0 are kept.
+// TokenStore is the place of the tokens of OAuth 2.0.
 type TokenStore uint8
 
-// The places.
+// The values of TokenStore.
 const (
 	TokensInFile TokenStore = iota
 	TokensInKeyring
@@ -36,10 +35,10 @@ const (
 
 var tokenStoreNames = []string{"file", "keyring", "cmd"}
 
-// String returns the spelling of the configuration file.
+// String returns the spelling in the configuration file.
 func (s TokenStore) String() string { return tokenStoreNames[s] }
 
-// OAuth tells how to obtain access tokens of OAuth 2.0.
+// OAuth holds the settings for obtaining access tokens of OAuth 2.0.
 type OAuth struct {
 	// Provider is one of OAuthProviders; "": the account has no OAuth.
 	Provider string
@@ -47,16 +46,15 @@ type OAuth struct {
 	// At most one of these is set.
 	ClientSecret    Secret
 	ClientSecretCmd string
-	// Tenant is that of Microsoft, and Scope replaces that of the provider; "": the usual
-	// one.
+	// Tenant is that of Microsoft. Scope replaces the scope of the provider. "": the default.
 	Tenant, Scope string
-	// The addresses of a custom provider. With Issuer the others are optional.
+	// The endpoints of a custom provider. With Issuer the others are optional.
 	AuthURL, TokenURL, DeviceURL, Issuer string
-	// User is the user whose consent is asked for; "": that of the account.
+	// User is the user who must consent; "": that of the account.
 	User string
-	// Store says where the tokens are: in TokenFile, which is encrypted if TokenKeyCmd is
-	// set; in the keyring; or with the commands TokenLoadCmd and TokenSaveCmd. The lock
-	// of each store is a file beside TokenFile.
+	// Store is the place of the tokens: TokenFile, which is encrypted if TokenKeyCmd is set; the
+	// keyring; or the commands TokenLoadCmd and TokenSaveCmd. In each case, the lock is a file
+	// beside TokenFile.
 	Store                      TokenStore
 	TokenFile, TokenKeyCmd     string
 	TokenLoadCmd, TokenSaveCmd string
@@ -68,7 +66,7 @@ func OAuthProviders() []string { return slices.Clone(oauthProviders) }
 // HasOAuth reports whether the account logs in with tokens of OAuth 2.0.
 func (a *Account) HasOAuth() bool { return a.OAuth.Provider != "" }
 
-// ConsentUser returns the user who has to consent; "": unknown.
+// ConsentUser returns the user who must consent; "": unknown.
 func (a *Account) ConsentUser() string {
 	if a.OAuth.User != "" {
 		return a.OAuth.User
@@ -76,8 +74,8 @@ func (a *Account) ConsentUser() string {
 	return a.User
 }
 
-// SecretInFile returns where the configuration holds a password or a client secret of the
-// account; nowhere if it holds none.
+// SecretInFile returns the place of a password or client secret of the account; it is unset if
+// the configuration contains none.
 func (a *Account) SecretInFile() Pos {
 	switch {
 	case a.Pass.IsSet():
@@ -88,7 +86,7 @@ func (a *Account) SecretInFile() Pos {
 	return Pos{}
 }
 
-// setWord takes an argument that must not be empty.
+// setWord sets an argument that must not be empty.
 func (st *stmt) setWord(dst *string) {
 	if strings.TrimSpace(st.arg()) == "" {
 		st.errorf(st.arg(), "%s: the argument is empty", st.kw.Name)
@@ -115,7 +113,7 @@ func (st *stmt) applyOAuthScope(d *draft) {
 	}
 }
 
-// setEndpoint takes an address that secrets may be sent to.
+// setEndpoint sets a URL that receives secrets.
 func (st *stmt) setEndpoint(dst *string) {
 	u, err := url.Parse(st.arg())
 	switch {
@@ -136,7 +134,8 @@ func isLoopback(host string) bool {
 	return strings.EqualFold(host, "localhost") || err == nil && addr.IsLoopback()
 }
 
-// clientIDHints are three lines about how to get a client ID, and what to do with it.
+// clientIDHints are three lines for each provider: how to obtain a client ID, and how to
+// configure it.
 var clientIDHints = map[string][3]string{
 	"google": {
 		"open https://console.cloud.google.com, create a project, and configure its consent screen (user type External, status In production)",
@@ -170,7 +169,7 @@ var clientIDHints = map[string][3]string{
 	},
 }
 
-// ClientIDHelp returns how to register a client ID with a provider, the value of OAuth.
+// ClientIDHelp explains how to register a client ID with a provider (a value of OAuth).
 func ClientIDHelp(provider string) []string {
 	lines, ok := clientIDHints[provider]
 	if !ok {
@@ -179,16 +178,16 @@ func ClientIDHelp(provider string) []string {
 	return lines[:2] // the third is about the configuration file
 }
 
-// oauthKeywords are those that make no sense without OAuth.
+// oauthKeywords have no effect without OAuth.
 var oauthKeywords = []string{
 	"OAuthClientId", secretKeyword, "OAuthClientSecretCmd", "OAuthTenant", "OAuthScope", "OAuthAuthURL", "OAuthTokenURL", "OAuthDeviceURL",
 	"OAuthIssuer", "OAuthUser", "TokenStore", "TokenFile", "TokenKeyCmd", "TokenLoadCmd", "TokenSaveCmd",
 }
 
-// tokenMechanisms are the mechanisms that take an access token.
+// tokenMechanisms are the mechanisms that use an access token.
 var tokenMechanisms = []string{"OAUTHBEARER", "XOAUTH2"}
 
-// finishOAuth checks the keywords of OAuth, and fills in the name of the token file.
+// finishOAuth checks the keywords of OAuth, and sets the name of the token file.
 func (p *parser) finishOAuth(d *draft) {
 	o := &d.account.OAuth
 	if o.Provider == "" {
@@ -225,7 +224,7 @@ func (p *parser) finishOAuth(d *draft) {
 	p.finishTokenStore(d)
 }
 
-// finishTokenStore checks where the tokens are kept.
+// finishTokenStore checks the keywords for the place of the tokens.
 func (p *parser) finishTokenStore(d *draft) {
 	o := &d.account.OAuth
 	if o.Store != TokensInFile {
@@ -241,8 +240,8 @@ func (p *parser) finishTokenStore(d *draft) {
 	if o.TokenFile != "" || d.name == "" {
 		return
 	}
-	// Where the sync states are: if another directory came to be beside the old one, it would
-	// be unclear which one has them.
+	// The files are in the directory of the sync states. If both the new and the legacy directory
+	// existed, it would be unclear which one contains the states.
 	dir, err := p.env.StateDir()
 	if err != nil {
 		p.errorf(d.pos, "", "%s: cannot find the directory for tokens: %w", d.label(), err)
@@ -251,8 +250,8 @@ func (p *parser) finishTokenStore(d *draft) {
 	o.TokenFile = filepath.Join(dir, "tokens", fileName(d.name))
 }
 
-// fileName makes a file name of the name of an account: what could be special is escaped, also
-// so that it is not the name of a file beside that of another account.
+// fileName makes a file name from the name of an account. It escapes special characters, so that
+// the name also differs from those of files that belong to other accounts.
 func fileName(account string) string {
 	const hex = "0123456789ABCDEF"
 	var b strings.Builder
@@ -286,7 +285,7 @@ func (p *parser) checkTokenFiles() {
 		if !a.HasOAuth() || a.OAuth.Store != TokensInFile || a.OAuth.TokenFile == "" || p.cfg.IsShadowed(a) {
 			continue
 		}
-		// Some file systems do not distinguish the case.
+		// Some file systems are case-insensitive.
 		key := strings.ToLower(a.OAuth.TokenFile)
 		first := users[key]
 		if first == nil {

@@ -2,12 +2,11 @@ package config
 
 import "strings"
 
-// Side is one of the two stores of a channel. The values are those of the
-// journal.
+// Side is one of the two stores of a channel. The values are those of the journal; see
+// docs/format.md.
 type Side uint8
 
-// The sides, and the directions: a direction is named by the side that it
-// changes, so that pulling is what happens to the near side.
+// The sides, which also name directions: Pull changes the near side, Push the far side.
 const (
 	Far  Side = 0
 	Near Side = 1
@@ -30,20 +29,19 @@ func (s Side) Other() Side { return 1 - s }
 // OpSet is a set of operations on one side.
 type OpSet uint16
 
-// The operations. The first five are what Sync selects, each of the others has
-// an option of its own.
+// The operations. The first five are types of Sync; each of the others has its own option.
 const (
 	OpNew         OpSet = 1 << iota // store messages that are new on the other side
-	OpOld                           // store messages that were passed over earlier
-	OpUpgrade                       // replace placeholders by the real messages
+	OpOld                           // store messages that were skipped before
+	OpUpgrade                       // replace placeholders with the full messages
 	OpGone                          // mark messages that are gone from the other side
 	OpFlags                         // apply flag changes made on the other side
 	OpCreate                        // create missing mailboxes
 	OpRemove                        // remove mailboxes removed on the other side
 	OpExpunge                       // remove all messages marked as deleted
-	OpExpungeSolo                   // remove those of them that have no counterpart
+	OpExpungeSolo                   // remove only messages marked as deleted that have no counterpart
 
-	// OpFull is what Sync selects by default.
+	// OpFull is the default of Sync.
 	OpFull = OpNew | OpUpgrade | OpGone | OpFlags
 	// OpSync is everything that Sync can select.
 	OpSync = OpFull | OpOld
@@ -51,10 +49,10 @@ const (
 	opAll = OpSync | OpCreate | OpRemove | OpExpunge | OpExpungeSolo
 )
 
-// Has reports whether all of o are in the set.
+// Has reports whether all operations of o are in the set.
 func (s OpSet) Has(o OpSet) bool { return s&o == o }
 
-// Any reports whether any of o is in the set.
+// Any reports whether any operation of o is in the set.
 func (s OpSet) Any(o OpSet) bool { return s&o != 0 }
 
 // opNames holds the spelling of operation 1<<i at index i.
@@ -71,7 +69,7 @@ func (s OpSet) String() string {
 	return strings.Join(names, " ")
 }
 
-// option returns the name of the option that decides about the operations.
+// option returns the name of the option that selects the operations.
 func (s OpSet) option() string {
 	if s.Any(OpSync) {
 		return "Sync"
@@ -79,24 +77,24 @@ func (s OpSet) option() string {
 	return s.String()
 }
 
-// Ops tells what may be done to each side.
+// Ops selects the operations for each side.
 type Ops struct {
 	// On is indexed by the side that is changed.
 	On [2]OpSet
-	// Given holds the operations that have been decided about, here or by
-	// default, with whatever result. Options decide as a whole: Sync about all
-	// of OpSync, Create about OpCreate on both sides, and so on.
+	// Given holds the operations that are decided, whether they are selected or not. An option
+	// decides about all of its operations: Sync about OpSync, Create about OpCreate on both
+	// sides, and so on.
 	Given OpSet
 }
 
-// DefaultOps returns what happens if nothing is configured: full
-// synchronization, but no mailbox is created or removed and nothing expunged.
+// DefaultOps returns the operations without configuration: full synchronization, but mailboxes
+// are not created or removed, and nothing is expunged.
 func DefaultOps() Ops {
 	return Ops{On: [2]OpSet{OpFull, OpFull}, Given: opAll}
 }
 
-// Over lays o over lower: what o has decided about stands, the rest is taken
-// from lower.
+// Over combines o with lower. The operations in o.Given are those of o, the others those of
+// lower.
 func (o Ops) Over(lower Ops) Ops {
 	for s := range o.On {
 		o.On[s] = o.On[s]&o.Given | lower.On[s]&^o.Given
@@ -105,8 +103,7 @@ func (o Ops) Over(lower Ops) Ops {
 	return o
 }
 
-// Check reports what cannot be done together: Expunge and ExpungeSolo on the
-// same side.
+// Check returns an error if Expunge and ExpungeSolo are selected for the same side.
 func (o Ops) Check() error {
 	for s, ops := range o.On {
 		if ops.Has(OpExpunge | OpExpungeSolo) {
@@ -122,8 +119,7 @@ func (e expungeError) Error() string {
 	return "both Expunge and ExpungeSolo are set for the " + Side(e).String() + " side"
 }
 
-// Sides is a set of sides, or, as pulling is what happens to the near side, of
-// directions.
+// Sides is a set of sides or directions. A direction is named by the side that it changes.
 type Sides uint8
 
 // The sets of sides.
@@ -137,16 +133,16 @@ const (
 // Has reports whether the side is in the set.
 func (s Sides) Has(t Side) bool { return s&(1<<t) != 0 }
 
-// OpsConflict tells how the words of an option do not fit together.
+// OpsConflict is a kind of conflict between the words of an option.
 type OpsConflict uint8
 
 const (
-	// ConflictingOps: None together with something.
+	// ConflictingOps: None is combined with other words.
 	ConflictingOps OpsConflict = iota
-	// InvalidOps: a compound with both a lone direction and a lone type, or
-	// with both directions.
+	// InvalidOps: a compound is combined with both a direction and a type, or with both
+	// directions.
 	InvalidOps
-	// RedundantOps: the same operation is asked for twice.
+	// RedundantOps: an operation is selected twice.
 	RedundantOps
 )
 
@@ -154,12 +150,12 @@ const (
 type OpsError struct {
 	Kind   OpsConflict
 	Option string // Sync, Create, Remove, Expunge or ExpungeSolo
-	// Ref is the reference of the word where the combination went wrong. With is that
-	// of the word that it conflicts with, for ConflictingOps.
+	// Ref is the reference of the word that causes the error. For ConflictingOps, With is that of
+	// the word that it conflicts with.
 	Ref, With int
 }
 
-// Error returns the message without any place.
+// Error returns the message without a place.
 func (e *OpsError) Error() string {
 	switch e.Kind {
 	case ConflictingOps:
@@ -170,16 +166,15 @@ func (e *OpsError) Error() string {
 	return "Redundant " + e.Option + " options"
 }
 
-// OpsBuilder collects words that select operations, from a file or from the
-// command line, and combines them. The zero value is empty. Every word comes
-// with a reference of the caller's own making, which an error returns.
+// OpsBuilder collects words that select operations, from a file or from the command line, and
+// combines them. The zero value is empty. The caller passes a reference with each word, which an
+// OpsError returns.
 type OpsBuilder struct {
 	words []opWord
 }
 
-// opWord is one word. Sync words: a lone direction has only sides, a lone type
-// only ops, a compound both, None neither. Words of other options have their
-// sides, none for None.
+// opWord is one word. For Sync, a direction has only sides, a type only ops, a compound has both,
+// and None has neither. Words of other options have only sides; NoSide is None.
 type opWord struct {
 	option OpSet // OpSync, OpCreate, …
 	sides  Sides
@@ -187,16 +182,15 @@ type opWord struct {
 	ref    int
 }
 
-// Sync adds a word of the Sync option: a lone direction (Pull, Push; ops = 0),
-// a lone type (New, Old, Upgrade, Gone, Flags, or several for Full; dirs =
-// NoSide), a compound like PullNew, or, with neither, None. Directions are
-// named by the side that they change.
+// Sync adds a word of the Sync option: a direction (Pull, Push; ops = 0), a type (New, Old,
+// Upgrade, Gone, Flags, or several of them for Full; dirs = NoSide), a compound such as PullNew,
+// or None (neither). Directions are named by the side that they change.
 func (b *OpsBuilder) Sync(dirs Sides, ops OpSet, ref int) {
 	b.words = append(b.words, opWord{OpSync, dirs, ops & OpSync, ref})
 }
 
-// Box adds a word of the option that is named by one of OpCreate, OpRemove,
-// OpExpunge, OpExpungeSolo: the sides it shall apply to, NoSide for None.
+// Box adds a word of the option OpCreate, OpRemove, OpExpunge or OpExpungeSolo. sides are the
+// sides to which it applies; NoSide: None.
 func (b *OpsBuilder) Box(option OpSet, sides Sides, ref int) {
 	b.words = append(b.words, opWord{option, sides, option, ref})
 }
@@ -204,9 +198,9 @@ func (b *OpsBuilder) Box(option OpSet, sides Sides, ref int) {
 // Empty reports whether no words have been added.
 func (b *OpsBuilder) Empty() bool { return len(b.words) == 0 }
 
-// Build combines the words. An option with an error (there is at most one for
-// each) counts as not given. That one side is not both to be expunged and to be
-// expunged solo is left to Ops.Check, after everything has been laid together.
+// Build combines the words. An option with an error counts as not given; each option has at most
+// one error. Build does not check Expunge against ExpungeSolo: the caller does so with Ops.Check
+// after Over.
 func (b *OpsBuilder) Build() (Ops, []*OpsError) {
 	var ops Ops
 	var errs []*OpsError
@@ -234,7 +228,7 @@ func (b *OpsBuilder) Build() (Ops, []*OpsError) {
 	return ops, errs
 }
 
-// combine works out what the words of one option select on each side.
+// combine returns the operations that the words of one option select on each side.
 func combine(words []opWord) (on [2]OpSet, err *OpsError) {
 	if w := conflict(words); w != nil {
 		return on, &OpsError{Kind: ConflictingOps, Ref: w.ref, With: words[0].ref}
@@ -248,9 +242,9 @@ func combine(words []opWord) (on [2]OpSet, err *OpsError) {
 	for _, w := range words {
 		sides, ops := w.sides, w.ops
 		if sides == NoSide && ops != 0 {
-			sides = BothSides // a lone type: its column
+			sides = BothSides // a type without a direction
 		} else if sides != NoSide && ops == 0 {
-			ops = OpFull // a lone direction: its row
+			ops = OpFull // a direction without a type
 		}
 		if w.option != OpSync {
 			sides = w.sides
@@ -271,8 +265,7 @@ func combine(words []opWord) (on [2]OpSet, err *OpsError) {
 // none reports whether the word is None.
 func (w opWord) none() bool { return w.sides == NoSide && (w.ops == 0 || w.option != OpSync) }
 
-// conflict returns the first word that makes None stand together with
-// something.
+// conflict returns the first word that makes the combination with None invalid.
 func conflict(words []opWord) *opWord {
 	for i := range words {
 		if words[i].none() != words[0].none() {
@@ -291,8 +284,8 @@ func hasCompound(words []opWord) bool {
 	return false
 }
 
-// simpleSync is the product of directions and types; none of a kind means all
-// usual ones of it.
+// simpleSync combines each direction with each type. Without a direction both apply; without a
+// type OpFull applies.
 func simpleSync(words []opWord) (on [2]OpSet) {
 	if words[0].none() {
 		return on
@@ -317,8 +310,8 @@ func simpleSync(words []opWord) (on [2]OpSet) {
 	return on
 }
 
-// invalid returns the last of the lone words if, beside a compound, there are
-// both directions, or both a direction and a type, among them.
+// invalid returns the last word without compound, if a compound is combined with both directions,
+// or with both a direction and a type.
 func invalid(words []opWord) *opWord {
 	if words[0].option != OpSync {
 		return nil

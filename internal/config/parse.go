@@ -9,12 +9,10 @@ import (
 	"isync/internal/event"
 )
 
-// Parse reads a configuration. The name is that of the file, for messages and
-// for relative paths; the file itself is not touched, but the files that it includes
-// are read. The error, if any, is an
-// ErrorList, and there is no Config then; there may be notices all the same.
-// Both are in the order in which the lines are read. The result depends on nothing but the
-// arguments.
+// Parse parses a configuration. name is the name of the file, for messages and relative paths.
+// Parse does not read this file, but reads the files that it includes. On errors, which are an
+// ErrorList, there is no Config, but there may be notices. Both are in the order in which the
+// lines are read. The result depends only on the arguments.
 func Parse(name string, data []byte, env Env) (*Config, []Notice, error) {
 	p := newParser(name, env)
 	return p.parse(data)
@@ -39,28 +37,28 @@ func (p *parser) parse(data []byte) (*Config, []Notice, error) {
 	return p.cfg, p.notices, nil
 }
 
-// parser reads one file, and those that it includes.
+// parser parses a configuration file and the included files.
 type parser struct {
 	env     Env
 	cfg     *Config
 	errs    ErrorList
 	notices []Notice
-	noticed map[string]int // index of the notice of deprecated words and what to write
+	noticed map[string]int // index of the notice, by the deprecated words and the replacement
 	fixes   []lineFix
 
 	sources  []*source // all files so far
-	src      *source   // the one that is being read
+	src      *source   // the file that is being read
 	lines    int       // of all files
 	globals  defaults
-	sec      *draft // the section being read, nil between sections
-	inGlobal bool   // still in front of all sections
-	last     *draft // the section that ended last
+	sec      *draft // the current section; nil: between sections
+	inGlobal bool   // before the first section
+	last     *draft // the previous section
 
 	channels    []channelDraft
 	accountRefs []accountRef
 }
 
-// accountRef is a store that waits for its account.
+// accountRef is a store whose account is looked up later.
 type accountRef struct {
 	pos   Pos
 	name  string
@@ -77,8 +75,8 @@ func (p *parser) warn(pos Pos, f event.Fact) {
 	p.notices = append(p.notices, Notice{Severity: event.Warning, Pos: pos, Fact: f})
 }
 
-// deprecated gives notice of the deprecated words of a line: once for all lines
-// with the same words that become the same.
+// deprecated adds a notice of the deprecated words of a line. Lines with the same words and the
+// same replacement share a notice.
 func (p *parser) deprecated(st *stmt, lines []string) {
 	var words []string
 	for _, w := range st.old {
@@ -131,7 +129,7 @@ func (p *parser) run(data []byte) {
 
 func (p *parser) pos() Pos { return Pos{p.src.Name, p.src.line} }
 
-// readLine takes one line without its end.
+// readLine parses a line without its line end.
 func (p *parser) readLine(line string) {
 	body := strings.TrimLeft(line, " \t\v\f\r")
 	switch {
@@ -150,7 +148,7 @@ func (p *parser) readLine(line string) {
 	p.interpret(st, lexErr)
 }
 
-// interpret finds out what kind of line it is and applies it.
+// interpret determines the kind of a line and applies it.
 func (p *parser) interpret(st *stmt, lexErr lexError) {
 	kind := sectionNamed(st.key.text)
 	if p.sec != nil {
@@ -181,7 +179,7 @@ func (p *parser) interpret(st *stmt, lexErr lexError) {
 	}
 }
 
-// lexFailed reports a line that could not be cut into words.
+// lexFailed reports a line that could not be split into words.
 func (p *parser) lexFailed(st *stmt, lexErr lexError) {
 	if p.sec != nil && st.kw != nil {
 		p.sec.spoil(st.kw)
@@ -194,8 +192,8 @@ func (p *parser) lexFailed(st *stmt, lexErr lexError) {
 	p.errorf(st.pos, word, "%s in %s", lexErr, quote(word))
 }
 
-// secretLike reports whether the arguments could hold a password: also where
-// the keyword is misspelled or stands in the wrong place.
+// secretLike reports whether the arguments could contain a password, also if the keyword is
+// misspelled or in the wrong section.
 func (st *stmt) secretLike() bool {
 	word := strings.ToLower(st.key.text)
 	if word == "passcmd" || word == strings.ToLower(secretKeyword)+"cmd" {
@@ -204,8 +202,8 @@ func (st *stmt) secretLike() bool {
 	return strings.Contains(word, "pass") || strings.Contains(word, "secret") || nearest(word, []string{passKeyword, secretKeyword}) != ""
 }
 
-// shownKey returns the first word of the line as messages may show it. A
-// misplaced quote may have glued a password to it.
+// shownKey returns the first word of the line as messages may show it. With a misplaced quote,
+// the word may contain a password.
 func (st *stmt) shownKey() string {
 	word := st.key.text
 	if st.kw != nil {
@@ -220,8 +218,8 @@ func (st *stmt) shownKey() string {
 	return word
 }
 
-// cutSecret cuts a word behind a keyword in it, whose argument is secret. glued: it contains
-// the keyword.
+// cutSecret removes everything after a keyword whose argument is secret from a word. glued: the
+// word contains the keyword.
 func cutSecret(word, keyword string) (shown string, glued bool) {
 	for i := 0; i+len(keyword) <= len(word); i++ {
 		if strings.EqualFold(word[i:i+len(keyword)], keyword) {
@@ -231,7 +229,7 @@ func cutSecret(word, keyword string) (shown string, glued bool) {
 	return word, false
 }
 
-// warnCurly shows how to write a line that has curly quotes.
+// warnCurly warns of curly quotes and shows the corrected line.
 func (p *parser) warnCurly(st *stmt, header bool) {
 	toks := append([]token{st.key}, st.args...)
 	show := (header || st.kw != nil) && !st.secretLike()
@@ -255,8 +253,8 @@ func (p *parser) warnCurly(st *stmt, header bool) {
 	}
 }
 
-// beginSection starts a section; a section that is not finished ends here, but
-// that is an error because other readers of the file take it differently.
+// beginSection begins a section and ends the previous one. A missing empty line between them is
+// an error, because other programs that read the file interpret it differently.
 func (p *parser) beginSection(st *stmt, kind *sectionKind) {
 	st.kw = nil
 	if p.sec != nil && !p.inGlobal {
@@ -289,7 +287,7 @@ func (p *parser) excess(pos Pos, keyword, word string) {
 		Hint = "an argument that contains spaces needs double quotes around it"
 }
 
-// newDraft returns an empty section of a kind with its defaults.
+// newDraft returns an empty section of a kind, with its defaults.
 func (p *parser) newDraft(kind *sectionKind, pos Pos, name string) *draft {
 	d := &draft{kind: kind, pos: pos, name: name, bad: make(map[string]bool), account: newAccount()}
 	switch kind.name {
@@ -301,8 +299,7 @@ func (p *parser) newDraft(kind *sectionKind, pos Pos, name string) *draft {
 	return d
 }
 
-// endSection finishes the section being read. Empty lines between global
-// options do not end anything.
+// endSection finishes the current section. In the global part, empty lines have no meaning.
 func (p *parser) endSection() {
 	d := p.sec
 	if d == nil || p.inGlobal {
@@ -328,7 +325,7 @@ func (p *parser) endSection() {
 	}
 }
 
-// endGlobal finishes the global part when the first section begins.
+// endGlobal finishes the global part before the first section.
 func (p *parser) endGlobal() {
 	if !p.inGlobal {
 		return
@@ -338,7 +335,7 @@ func (p *parser) endGlobal() {
 	p.finishGlobal(d)
 }
 
-// spoil notes that a keyword was meant.
+// spoil marks a keyword as given but invalid.
 func (d *draft) spoil(kw *keyword) {
 	name := kw.Name
 	if kw.rename {
@@ -347,7 +344,7 @@ func (d *draft) spoil(kw *keyword) {
 	d.bad[canonicalKeyword(name)] = true
 }
 
-// applyKeyword applies a line to the section being read.
+// applyKeyword applies a line to the current section.
 func (p *parser) applyKeyword(st *stmt) {
 	d := p.sec
 	if st.kw.rename {
@@ -380,7 +377,7 @@ func (p *parser) applyKeyword(st *stmt) {
 	}
 }
 
-// stray reports a line that is neither in a section nor begins one.
+// stray reports a line that is outside of sections and does not begin one.
 func (p *parser) stray(st *stmt) {
 	word := st.shownKey()
 	global := sectionKinds()[0].keyword(word) != nil
@@ -400,7 +397,7 @@ func (p *parser) stray(st *stmt) {
 	}
 }
 
-// unknown reports a keyword that the section being read does not have.
+// unknown reports a keyword that the current section does not have.
 func (p *parser) unknown(st *stmt) {
 	word, d := st.shownKey(), p.sec
 	if p.inGlobal {
@@ -432,15 +429,15 @@ func (p *parser) unknown(st *stmt) {
 	p.suggest(e, allNames())
 }
 
-// begin begins the section that a misspelled line was probably meant to begin:
-// the lines below are none the worse for it.
+// begin begins the section for a misspelled keyword, so that the following lines cause no further
+// errors.
 func (p *parser) begin(st *stmt, suggestion string) {
 	if kind := sectionNamed(suggestion); kind != nil {
 		p.beginSection(st, kind)
 	}
 }
 
-// suggest adds the nearest of the candidates to an error, and returns it.
+// suggest adds the most similar candidate to an error, and returns it.
 func (p *parser) suggest(e *Error, candidates []string) string {
 	near := nearest(straighten(e.Word), candidates)
 	if near != "" {
@@ -449,7 +446,7 @@ func (p *parser) suggest(e *Error, candidates []string) string {
 	return near
 }
 
-// allNames returns every keyword there is, those that begin sections first.
+// allNames returns all keywords, first those that begin sections.
 func allNames() []string {
 	var names []string
 	for _, k := range sectionKinds()[1:] {
@@ -461,7 +458,7 @@ func allNames() []string {
 	return names
 }
 
-// resolveAccounts connects the stores to their accounts.
+// resolveAccounts sets the accounts of the stores.
 func (p *parser) resolveAccounts() {
 	var names []string
 	for _, a := range p.cfg.Accounts {

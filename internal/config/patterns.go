@@ -5,22 +5,22 @@ import (
 	"strings"
 )
 
-// Pattern is one word of a Patterns list.
+// Pattern is a word of a Patterns list.
 type Pattern struct {
-	// Text is an IMAP pattern (RFC 9051 §6.3.9): '*' stands for anything, '%'
-	// for anything without a '/'; everything else for itself.
+	// Text is an IMAP pattern (RFC 9051 §6.3.9): '*' matches any text, '%' any text without '/',
+	// and every other character itself.
 	Text string
-	// Exclude: mailboxes that match are left out.
+	// Exclude: mailboxes that match are excluded.
 	Exclude bool
 	// Literal: Text is a name without wildcards.
 	Literal bool
-	// Use, if not empty, says that Text is not a pattern, but means the mailboxes of an IMAP
-	// server with this special use (SpecialUses). It matches nothing until Resolve.
+	// Use, if not empty, is a special use (SpecialUses). The pattern selects the mailboxes with
+	// this use on the IMAP server. It matches nothing before Resolve.
 	Use string
 	Pos Pos
 }
 
-// String returns the pattern as it is written in the file, without quotes.
+// String returns the spelling in the file, without quotes.
 func (p Pattern) String() string {
 	if p.Exclude {
 		return "!" + p.Text
@@ -28,18 +28,17 @@ func (p Pattern) String() string {
 	return p.Text
 }
 
-// Arg returns the pattern as it may stand in the file, in quotes if it needs them.
+// Arg returns the spelling in the file, quoted if necessary.
 func (p Pattern) Arg() string { return quoteArg(p.String()) }
 
-// ParsePattern reads one word; a leading '!' excludes.
+// ParsePattern parses one word. A leading '!' sets Exclude.
 func ParsePattern(word string) Pattern {
 	text, exclude := strings.CutPrefix(word, "!")
 	return Pattern{Text: text, Exclude: exclude}
 }
 
-// Match reports whether the canonical name matches the text of the pattern,
-// Exclude or not. The time it takes is at most proportional to the product of
-// the two lengths.
+// Match reports whether a canonical name matches Text, whatever Exclude is. The time is at most
+// proportional to the product of the two lengths.
 func (p Pattern) Match(box string) bool {
 	switch {
 	case p.Use != "":
@@ -55,8 +54,7 @@ func (ps Patterns) HasUses() bool {
 	return slices.ContainsFunc(ps, func(p Pattern) bool { return p.Use != "" })
 }
 
-// Resolve returns the patterns with those by special use replaced by the names of the
-// mailboxes with it.
+// Resolve returns the patterns with each special use replaced by the names of its mailboxes.
 func (ps Patterns) Resolve(names func(use string) []string) Patterns {
 	var out Patterns
 	for _, p := range ps {
@@ -74,7 +72,7 @@ func (ps Patterns) Resolve(names func(use string) []string) Patterns {
 // Patterns selects mailboxes.
 type Patterns []Pattern
 
-// NewPatterns reads a list of words.
+// NewPatterns parses a list of words.
 func NewPatterns(words ...string) Patterns {
 	var ps Patterns
 	for _, w := range words {
@@ -83,9 +81,8 @@ func NewPatterns(words ...string) Patterns {
 	return ps
 }
 
-// Match reports whether a mailbox is selected: whether the last pattern that
-// matches its name is not an exclusion. The name must be canonical and stripped
-// of the mailbox name that the channel gives for its side.
+// Match reports whether a mailbox is selected: the last pattern that matches its name decides.
+// The name is canonical and without the prefix of the channel's side.
 func (ps Patterns) Match(box string) bool {
 	for i := len(ps) - 1; i >= 0; i-- {
 		if ps[i].Match(box) {
@@ -95,19 +92,17 @@ func (ps Patterns) Match(box string) bool {
 	return false
 }
 
-// Listing is what part of a store has to be listed.
+// Listing tells which parts of a store must be listed.
 type Listing struct {
-	// Inbox: the inbox with its children. Others: everything else. OthersIfAny:
-	// that, too, though the patterns make sense without.
+	// Inbox: the inbox with its children. Others: everything else. OthersIfAny: everything else
+	// as well, but the patterns are valid without it.
 	Inbox, Others, OthersIfAny bool
 }
 
-// Listing tells which parts of a store have to be listed to find all mailboxes
-// that the patterns may select, when prefix is the mailbox name that the
-// channel gives for that side. The inbox is wanted only by patterns that begin
-// with its full name; a mere wildcard finds it only where the store keeps it
-// among the others. If the names are flattened, the inbox has no children: they
-// are among the others.
+// Listing returns the parts of a store that must be listed to find all mailboxes that the
+// patterns may select. prefix is the mailbox name of the channel's side. The inbox is listed only
+// for patterns that begin with its full name. A wildcard matches it only if the store keeps it
+// among the others. If names are flattened, the children of the inbox are among the others.
 func (ps Patterns) Listing(prefix string, flattened bool) (l Listing) {
 	for _, p := range ps {
 		if p.Exclude {
@@ -136,9 +131,8 @@ func (ps Patterns) Listing(prefix string, flattened bool) (l Listing) {
 	return l
 }
 
-// glob matches by following all possibilities at once: live[j] says that the
-// first j bytes of the pattern can match what was read so far. All special
-// characters are ASCII, so it may go byte by byte.
+// glob tracks all possible matches at once: live[j] means that the first j bytes of the pattern
+// match the part of s that was read. All special characters are ASCII, so it can compare bytes.
 func glob(pat, s string) bool {
 	i := strings.IndexAny(pat, "*%")
 	if i < 0 {
@@ -156,7 +150,7 @@ func glob(pat, s string) bool {
 	skipEmpty(pat, live)
 	for i := range len(s) {
 		any := false
-		// From the right, so that each step reads the previous state.
+		// Descending order: each step reads the previous state of lower indexes.
 		for j := len(pat); j >= 0; j-- {
 			stay := j < len(pat) && live[j] && (pat[j] == '*' || pat[j] == '%' && s[i] != '/')
 			step := j > 0 && live[j-1] && pat[j-1] == s[i] && pat[j-1] != '*' && pat[j-1] != '%'
@@ -171,7 +165,7 @@ func glob(pat, s string) bool {
 	return live[len(pat)]
 }
 
-// skipEmpty lets wildcards match nothing.
+// skipEmpty adds the states in which wildcards match the empty text.
 func skipEmpty(pat string, live []bool) {
 	for j := range len(pat) {
 		if live[j] && (pat[j] == '*' || pat[j] == '%') {

@@ -6,7 +6,7 @@ import (
 	"isync/internal/provider"
 )
 
-// The keywords that a preset may fill in.
+// The keywords that a preset may set.
 const (
 	hostKeyword          = "Host"
 	portKeyword          = "Port"
@@ -15,14 +15,14 @@ const (
 	pipelineDepthKeyword = "PipelineDepth"
 )
 
-// The ports that IANA has assigned to IMAP.
+// The ports assigned by IANA to IMAP.
 const (
 	portIMAP  = 143
 	portIMAPS = 993
 )
 
-// applyProvider takes the name of a preset. It is applied at the end of the section,
-// because keywords in the section take precedence, above or below it.
+// applyProvider sets the name of a preset. The preset is applied at the end of the section,
+// because all keywords of the section have precedence.
 func (st *stmt) applyProvider(d *draft) {
 	p, ok := provider.ByName(st.arg())
 	if ok {
@@ -37,8 +37,8 @@ func (st *stmt) applyProvider(d *draft) {
 	}
 }
 
-// applyPreset fills in what the account's provider says and the section does not. With a
-// Tunnel, it is the command that knows the server and the kind of connection.
+// applyPreset sets the values of the account's provider that the section does not set. With a
+// Tunnel, the command determines the server and the kind of connection.
 func (d *draft) applyPreset() {
 	a := &d.account
 	p, ok := provider.ByName(a.Provider)
@@ -58,7 +58,7 @@ func (d *draft) applyPreset() {
 			fill(connectionsKeyword, func() { a.Connections = p.Connections })
 		}
 	}
-	// OAuth needs a client ID, and a password takes precedence.
+	// OAuth needs a client ID. A password has precedence.
 	if p.OAuth != "" && d.has("OAuthClientId") && !d.has(passKeyword) && !d.has("PassCmd") && !a.UseKeychain {
 		fill(oauthKeyword, func() { a.OAuth.Provider = p.OAuth })
 	}
@@ -67,8 +67,8 @@ func (d *draft) applyPreset() {
 	}
 }
 
-// presetPort fills in Port and TLSType. If one of them is given, and the preset's value of
-// the other does not go with it, the usual default applies.
+// presetPort sets Port and TLSType. If the section sets one of them to a value that does not fit
+// the preset, the other gets its usual default.
 func (d *draft) presetPort(p *provider.Provider, fill func(string, func())) {
 	a, typ := &d.account, TLSIMAPS
 	if p.TLS == provider.STARTTLS {

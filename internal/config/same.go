@@ -2,11 +2,10 @@ package config
 
 import "reflect"
 
-// sameMeaning reports whether two configurations differ in nothing but the
-// places of what they say.
+// sameMeaning reports whether two configurations are equal except for positions.
 func sameMeaning(a, b *Config) bool { return sameValue(reflect.ValueOf(a), reflect.ValueOf(b)) }
 
-// sameValue compares values of the same type. There are no cycles in a Config.
+// sameValue compares values of the same type. A Config has no cycles.
 func sameValue(a, b reflect.Value) bool {
 	switch a.Type() {
 	case reflect.TypeFor[Pos](), reflect.TypeFor[Given]():
@@ -35,7 +34,7 @@ func sameValue(a, b reflect.Value) bool {
 			}
 		}
 		return true
-	default: // there are no interfaces, functions or maps
+	default: // a Config has no interfaces, functions or maps
 		return a.Equal(b)
 	}
 }

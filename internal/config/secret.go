@@ -5,25 +5,24 @@ import (
 	"io"
 )
 
-// hidden is what a Secret shows of itself.
+// hidden is the text of a formatted Secret.
 const hidden = "[hidden]"
 
-// Secret is a password. However it is printed, formatted or marshaled, it does
-// not show; only Reveal tells it. The zero value is "none".
+// Secret is a password. Printing, formatting or marshaling it shows a fixed text; only Reveal
+// returns it. The zero value is no password.
 type Secret struct {
-	// A pointer, because fmt does not call the methods of values in unexported
-	// fields, but neither does it follow pointers there.
+	// It is a pointer, because fmt calls no methods of values in unexported fields, and does not
+	// follow pointers in them.
 	s *string
 }
 
 // NewSecret wraps a password.
 func NewSecret(s string) Secret { return Secret{&s} }
 
-// IsSet reports whether there is a password; an empty one counts.
+// IsSet reports whether there is a password. It may be empty.
 func (s Secret) IsSet() bool { return s.s != nil }
 
-// Reveal returns the password itself, "" if there is none. The result must not
-// find its way into any output.
+// Reveal returns the password; "": there is none. The result must not be printed.
 func (s Secret) Reveal() string {
 	if s.s == nil {
 		return ""
@@ -42,7 +41,7 @@ func (s Secret) String() string { return hidden }
 // GoString returns a fixed text.
 func (s Secret) GoString() string { return hidden }
 
-// Format writes a fixed text whatever the verb.
+// Format writes a fixed text for all verbs.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, hidden) }
 
 // MarshalText returns a fixed text.

@@ -7,18 +7,18 @@ import (
 	"isync/internal/event"
 )
 
-// specialPrefix begins a word that selects a mailbox by its special use: Special:Sent.
+// specialPrefix is the prefix of a word that selects a mailbox by its special use, such as
+// Special:Sent.
 const specialPrefix = "Special:"
 
-// specialUses are the uses that there are attributes for (RFC 6154, RFC 8457).
+// specialUses are the uses with an attribute (RFC 6154, RFC 8457).
 var specialUses = []string{"All", "Archive", "Drafts", "Flagged", "Important", "Junk", "Sent", "Trash"}
 
 // SpecialUses returns the words that may follow "Special:".
 func SpecialUses() []string { return slices.Clone(specialUses) }
 
-// parseSpecial reads the name of a mailbox. For a word such as Special:Sent it returns the
-// use, and the word in its usual case. A mailbox that really has such a name is written with
-// another colon, Special::Sent; then it returns that name.
+// parseSpecial parses a mailbox name. For a word such as Special:Sent it returns the use, and the
+// word in its usual case. For Special::Sent it returns the name "Special:Sent".
 func parseSpecial(word string) (use, name string) {
 	if len(word) < len(specialPrefix) || !strings.EqualFold(word[:len(specialPrefix)], specialPrefix) {
 		return "", word
@@ -34,7 +34,7 @@ func parseSpecial(word string) (use, name string) {
 	return specialUses[i], specialPrefix + specialUses[i]
 }
 
-// ParseBox reads the name of a mailbox on the command line: see parseSpecial.
+// ParseBox parses a mailbox name of the command line; see parseSpecial.
 func ParseBox(word string) (use, name string) { return parseSpecial(word) }
 
 // warnUse warns of a name that is probably a misspelled special use.
@@ -51,8 +51,8 @@ func (p *parser) warnUse(pos Pos, word string) {
 // isServer reports whether the mailboxes of a store can have special uses.
 func (s *Store) isServer() bool { return s != nil && s.IMAP != nil }
 
-// resolveUses finds out which words of channels and stores mean special uses. Those of a
-// store in the file system are names of mailboxes, as ever.
+// resolveUses determines which words of channels and stores are special uses. For a MaildirStore
+// they are mailbox names.
 func (p *parser) resolveUses() {
 	for _, s := range p.cfg.Stores {
 		if at := s.Pos("Trash"); s.isServer() && at.IsSet() {

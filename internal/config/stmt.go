@@ -5,15 +5,14 @@ import (
 	"strings"
 )
 
-// draft is the section being read: the object that grows, and what can be
-// decided only at its end.
+// draft is the section being read: the unfinished object, and values that are evaluated at the
+// end of the section.
 type draft struct {
 	kind  *sectionKind
 	pos   Pos
 	name  string
 	given Given
-	// bad holds keywords that were meant but came to nothing, so that their
-	// absence is not complained about as well.
+	// bad holds keywords with invalid arguments. They are not reported as missing, too.
 	bad map[string]bool
 
 	global  Global
@@ -22,38 +21,38 @@ type draft struct {
 	channel Channel
 	group   Group
 
-	// Words whose combination or reference is checked later.
+	// These words are checked later, together with others or as references.
 	accountRef token
 	refs       [2]token // the two ends of a channel, by side
 	ops        OpsBuilder
-	opsAt      []opsPlace // by the references given to ops
-	defaults   defaults   // options of channels, here or globally
+	opsAt      []opsPlace // places of the references in ops
+	defaults   defaults   // options of a channel or of the global part
 	maxSize    int64
 	watch      Tristate // of a channel or group
 	legacy     legacyTLS
 }
 
-// opsPlace is where a word for the OpsBuilder stood.
+// opsPlace is the place of a word for the OpsBuilder.
 type opsPlace struct {
 	pos  Pos
 	word string
 }
 
-// has reports whether a keyword was given, or meant to be given.
+// has reports whether a keyword was given, even with an invalid argument.
 func (d *draft) has(keyword string) bool {
 	return d.given.Pos(keyword).IsSet() || d.bad[canonicalKeyword(keyword)]
 }
 
-// label names the section in messages.
+// label returns the name of the section in messages.
 func (d *draft) label() string { return d.kind.name + " " + quote(d.name) }
 
-// edit replaces a piece of a line.
+// edit is the replacement of a part of a line.
 type edit struct {
 	start, end int
 	text       string
 }
 
-// stmt is a line in the course of being applied.
+// stmt is a line that is being applied.
 type stmt struct {
 	p    *parser
 	pos  Pos
@@ -63,19 +62,18 @@ type stmt struct {
 	args []token // at least one
 
 	failed bool
-	// old holds the deprecated words of the line, as they are written. What the line
-	// should become: it with the edits, and the lines in extra behind it; if gone,
-	// nothing.
+	// old holds the deprecated words of the line as written. The replacement is the line with the
+	// edits, followed by the lines in extra; gone: there is no replacement.
 	old   []string
 	edits []edit
 	extra []string
 	gone  bool
-	told  bool // there is a notice already
-	later bool // decided at the end of the section
+	told  bool // a notice exists already
+	later bool // evaluated at the end of the section
 }
 
-// errorf reports an error about a word of the line and returns it for a hint to
-// be added.
+// errorf reports an error about a word of the line. It returns the error so that the caller can
+// add a hint.
 func (st *stmt) errorf(word, format string, args ...any) *Error {
 	st.failed = true
 	return st.p.errorf(st.pos, word, format, args...)
@@ -84,14 +82,13 @@ func (st *stmt) errorf(word, format string, args ...any) *Error {
 // arg returns the first argument.
 func (st *stmt) arg() string { return st.args[0].text }
 
-// rename notes that the token is a deprecated spelling of another word.
+// rename records that the token is a deprecated spelling of another word.
 func (st *stmt) rename(t token, to string) {
 	st.edits = append(st.edits, edit{t.start, t.end, respell(st.line[t.start:t.end], t.text, to)})
 	st.old = append(st.old, t.text)
 }
 
-// replace notes that the line is an outdated way to write another keyword with
-// other arguments.
+// replace records that the line is a deprecated form of another keyword with other arguments.
 func (st *stmt) replace(keyword, args string) {
 	st.old = append(st.old, st.key.text)
 	st.edits = append(st.edits,
@@ -99,13 +96,13 @@ func (st *stmt) replace(keyword, args string) {
 		edit{st.args[0].start, st.args[len(st.args)-1].end, args})
 }
 
-// remove notes that the line is outdated and has no effect.
+// remove records that the line is deprecated and has no effect.
 func (st *stmt) remove() {
 	st.old = append(st.old, st.key.text)
 	st.gone = true
 }
 
-// finish gives notice of deprecated words.
+// finish adds the notice of the deprecated words.
 func (st *stmt) finish() {
 	if st.failed || len(st.old) == 0 {
 		return
@@ -128,7 +125,7 @@ func (st *stmt) bool() (v, ok bool) {
 	return v, ok
 }
 
-// setBool is for keywords that do nothing but set a boolean.
+// setBool sets a boolean.
 func (st *stmt) setBool(dst *bool) {
 	if v, ok := st.bool(); ok {
 		*dst = v
@@ -161,8 +158,7 @@ func (st *stmt) setInt(dst *int, lo, hi int) {
 	*dst = n
 }
 
-// setChoice is for keywords that take one of a few words; it calls set with the
-// index of the one given.
+// setChoice parses an argument that must be one of choices. It calls set with the index.
 func (st *stmt) setChoice(choices []string, set func(i int)) {
 	if i := indexFold(choices, st.arg()); i >= 0 {
 		set(i)
@@ -171,7 +167,7 @@ func (st *stmt) setChoice(choices []string, set func(i int)) {
 	st.unknownWord(st.arg(), choices)
 }
 
-// unknownWord reports an argument that is none of those known.
+// unknownWord reports an argument that is not one of the known words.
 func (st *stmt) unknownWord(word string, known []string) {
 	e := st.errorf(word, "invalid argument %s for %s", quote(word), st.kw.Name)
 	if near := nearest(word, known); near != "" {
@@ -181,7 +177,7 @@ func (st *stmt) unknownWord(word string, known []string) {
 	}
 }
 
-// path resolves an argument that is a local path.
+// path returns an argument that is a local path, resolved.
 func (st *stmt) path(t token) (string, bool) {
 	path, err := st.p.env.resolve(st.p.cfg.Dir, t.text)
 	if err != nil {
@@ -197,7 +193,7 @@ func (st *stmt) setPath(dst *string) {
 	}
 }
 
-// setDelimiter takes one punctuation character that can be part of a file name.
+// setDelimiter sets a punctuation character that is valid in file names.
 func (st *stmt) setDelimiter(dst *byte) {
 	if !isPunct(st.arg()) || st.arg() == "/" {
 		st.errorf(st.arg(), "invalid delimiter %s for %s", quote(st.arg()), st.kw.Name).

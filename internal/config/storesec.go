@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// storeKeywords are common to all stores.
+// storeKeywords are the keywords of all stores.
 var storeKeywords = []keyword{
 	{Keyword: Keyword{Name: "Path", Args: "path"}, apply: (*stmt).applyPath},
 	{Keyword: Keyword{Name: "MaxSize", Args: "size[k|m][b]"}, apply: func(st *stmt, d *draft) { st.setSize(&d.store.MaxSize) }},
@@ -66,8 +66,8 @@ func (st *stmt) applyPathDelimiter(d *draft) {
 	d.store.IMAP.PathDelimiter = st.arg()[0]
 }
 
-// finishStore checks a store as a whole and adds it to the model. The account
-// of an IMAPStore is looked up later.
+// finishStore checks a complete store and adds it to the model. The account of an IMAPStore is
+// looked up later.
 func (p *parser) finishStore(d *draft) {
 	s := &d.store
 	if s.IMAP != nil {
@@ -86,7 +86,7 @@ func (p *parser) finishStore(d *draft) {
 }
 
 func (p *parser) finishIMAPStore(d *draft) {
-	var inline string // the first keyword of an account
+	var inline string // the first account keyword
 	for _, kw := range accountKeywords {
 		pos := d.given.Pos(kw.Name)
 		if pos.IsSet() && (inline == "" || p.compare(pos, d.given.Pos(inline)) < 0) {
@@ -109,7 +109,7 @@ func (p *parser) finishIMAPStore(d *draft) {
 	}
 }
 
-// defaultInbox is where the inbox is without an Inbox keyword.
+// defaultInbox is the default of Inbox.
 const defaultInbox = "~/Maildir"
 
 func (p *parser) finishMaildirStore(d *draft) {
@@ -131,8 +131,8 @@ func (p *parser) finishMaildirStore(d *draft) {
 	if m.SubFolders == SubFoldersMaildirPP {
 		p.errorf(at, "Path", "%s: a Path is incompatible with SubFolders Maildir++", d.label())
 	}
-	// The inbox itself is allowed, and so is its directory with a dot, which
-	// makes folders that are hidden in there.
+	// Path may be Inbox itself, or Inbox followed by "/.", whose folders are hidden directories
+	// in Inbox.
 	inside, ok := strings.CutPrefix(d.store.Path, m.Inbox+string(filepath.Separator))
 	if ok && m.Inbox != "" && inside != "" && inside != "." {
 		p.errorf(at, d.store.Path, "%s: Path %s is inside Inbox %s", d.label(), quote(d.store.Path), quote(m.Inbox)).

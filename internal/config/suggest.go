@@ -2,20 +2,19 @@ package config
 
 import "strings"
 
-// maxSuggest is the length in bytes above which no suggestions are made; all known words
-// are shorter, and the cost grows with the square.
+// maxSuggest is the maximum length in bytes of a word with suggestions. All known words are
+// shorter, and the cost is quadratic in the length.
 const maxSuggest = 64
 
-// nearest returns the candidate that word is most likely a typing error for, or "".
+// nearest returns the most similar candidate; "": none is similar enough.
 func nearest(word string, candidates []string) string {
-	// One slip per three letters is a typing error; more is another word.
+	// One error per three letters is a typing error.
 	return Nearest(word, candidates, max(1, len(word)/3))
 }
 
-// Nearest returns the candidate that becomes word with the fewest typing errors, "" if
-// all of them take more than most. A typing error is a byte too much, too few or wrong,
-// or two neighbours that are swapped. Case does not matter. Of equally near ones the
-// first wins.
+// Nearest returns the candidate that differs from word by the fewest typing errors, ignoring
+// case; "": each has more than most. A typing error is an additional, missing or wrong byte, or
+// two swapped neighbours. The first one of equal candidates wins.
 func Nearest(word string, candidates []string, most int) (best string) {
 	if word == "" || len(word) > maxSuggest {
 		return ""
@@ -32,8 +31,8 @@ func Nearest(word string, candidates []string, most int) (best string) {
 	return best
 }
 
-// editDistance counts the insertions, deletions, replacements and swaps of
-// neighbours that turn a into b (optimal string alignment), in bytes.
+// editDistance returns the number of insertions, deletions, replacements and swaps of neighbours
+// that change a to b (optimal string alignment), in bytes.
 func editDistance(a, b string) int {
 	prev2 := make([]int, len(b)+1)
 	prev := make([]int, len(b)+1)

@@ -7,7 +7,7 @@ import (
 	"runtime"
 )
 
-// SystemEnv returns the real world.
+// SystemEnv returns the environment of this process.
 func SystemEnv() Env {
 	return Env{
 		Getenv:   os.Getenv,

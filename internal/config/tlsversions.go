@@ -12,13 +12,13 @@ const (
 	TLS12
 	TLS13
 
-	// DefaultTLSVersions are those still considered secure.
+	// DefaultTLSVersions are the versions that are considered secure.
 	DefaultTLSVersions = TLS12 | TLS13
 )
 
 var tlsVersionNames = [...]string{"1.0", "1.1", "1.2", "1.3"}
 
-// Has reports whether all of o are in the set.
+// Has reports whether all versions of o are in the set.
 func (v TLSVersions) Has(o TLSVersions) bool { return v&o == o }
 
 // String lists the versions, separated by spaces.
@@ -32,9 +32,8 @@ func (v TLSVersions) String() string {
 	return strings.Join(names, " ")
 }
 
-// Range returns the lowest and the highest version in the numbers of the
-// protocol (TLS 1.0 is 0x0301), and whether all versions between are in the set
-// as well. Both are 0 for the empty set.
+// Range returns the lowest and the highest version as protocol numbers (TLS 1.0 is 0x0301), and
+// whether the set contains all versions between them. Both are 0 for the empty set.
 func (v TLSVersions) Range() (lo, hi uint16, whole bool) {
 	for i := range tlsVersionNames {
 		if v&(1<<i) == 0 {
@@ -61,14 +60,13 @@ func tlsVersion(number string) TLSVersions {
 	return 0
 }
 
-// andNewer returns the oldest version of the set and all that are newer.
+// andNewer returns the oldest version of the set and all newer ones.
 func (v TLSVersions) andNewer() TLSVersions {
 	all := TLSVersions(1<<len(tlsVersionNames) - 1)
 	return all &^ (v&-v - 1)
 }
 
-// changesFrom returns the arguments of TLSVersions that turn the set base into
-// v.
+// changesFrom returns the arguments of TLSVersions that change the set base to v.
 func (v TLSVersions) changesFrom(base TLSVersions) []string {
 	var args []string
 	for i, n := range tlsVersionNames {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// parseBool reads yes/true/on/1 and no/false/off/0 in any case.
+// parseBool parses yes/true/on/1 and no/false/off/0 in any case.
 func parseBool(s string) (v, ok bool) {
 	switch strings.ToLower(s) {
 	case "yes", "true", "on", "1":
@@ -17,8 +17,8 @@ func parseBool(s string) (v, ok bool) {
 	return false, false
 }
 
-// parseSize reads a number of bytes: an integer, an optional k or m (KiB, MiB)
-// and an optional b, in any case.
+// parseSize parses a size in bytes: an integer, optionally followed by k or m (KiB, MiB) and b,
+// in any case.
 func parseSize(s string) (int64, bool) {
 	digits := 0
 	for digits < len(s) && '0' <= s[digits] && s[digits] <= '9' {
@@ -41,7 +41,7 @@ func parseSize(s string) (int64, bool) {
 	return n * unit, true
 }
 
-// parseInt reads a decimal integer without sign within lo..hi.
+// parseInt parses a decimal integer without sign in the range lo..hi.
 func parseInt(s string, lo, hi int) (int, bool) {
 	n, err := strconv.ParseUint(s, 10, 31)
 	if err != nil || int(n) < lo || int(n) > hi {
@@ -55,8 +55,8 @@ func isPunct(s string) bool {
 	return len(s) == 1 && strings.IndexByte("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~", s[0]) >= 0
 }
 
-// isAtom reports whether s could be the name of a SASL mechanism or an IMAP
-// capability: visible ASCII without the characters that IMAP reserves.
+// isAtom reports whether s may be the name of a SASL mechanism or an IMAP capability: visible
+// ASCII without the special characters of IMAP.
 func isAtom(s string) bool {
 	if s == "" || len(s) > 64 {
 		return false
