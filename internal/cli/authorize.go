@@ -16,7 +16,7 @@ import (
 	"isync/internal/ui"
 )
 
-// runAuth carries out --auth, --auth-list or --auth-forget.
+// runAuth runs --auth, --auth-list or --auth-forget.
 func (r *run) runAuth(ctx context.Context) int {
 	if r.c.authList {
 		return r.authList(ctx)
@@ -49,8 +49,8 @@ func (r *run) runAuth(ctx context.Context) int {
 	return exitOK
 }
 
-// oauthAccount returns the account with OAuth of a name, which may also be that of a store.
-// It reports an error if there is none.
+// oauthAccount returns the OAuth account with a name, or that of the store with this name. If
+// there is none, it reports an error.
 func (r *run) oauthAccount(name string) *config.Account {
 	var found *config.Account
 	var known []string
@@ -81,11 +81,11 @@ func (r *run) oauthAccount(name string) *config.Account {
 	return found
 }
 
-// authorize asks the user for consent, saves the token, and tries to log in to the server.
+// authorize asks the user for consent, saves the token, and tests a login to the server.
 func (r *run) authorize(ctx context.Context, a *config.Account, mode oauth.Mode) error {
 	w := r.workshop()
 	keep := w.tokenStore(a)
-	// What makes it impossible to save the token is better known before the user is asked.
+	// A token store that cannot be written must be detected before the user logs in.
 	if err := keep.save(ctx, nil); err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (r *run) authorize(ctx context.Context, a *config.Account, mode oauth.Mode)
 	return nil
 }
 
-// serverText names the server of an account for the user.
+// serverText returns the name of the server of an account for messages.
 func serverText(a *config.Account) string {
 	if a.Tunnel != "" {
 		return "the server"
@@ -112,7 +112,7 @@ func serverText(a *config.Account) string {
 	return net.JoinHostPort(strings.Trim(a.Host, "[]"), strconv.Itoa(a.Port))
 }
 
-// dialog returns how the user is talked to.
+// dialog returns the functions for messages to the user during consent.
 func (r *run) dialog(mode oauth.Mode) oauth.Dialog {
 	lines := func(lines []string) {
 		for _, l := range lines {
@@ -145,8 +145,8 @@ func (r *run) dialog(mode oauth.Mode) oauth.Dialog {
 	return d
 }
 
-// tryLogin logs in to the server of an account, and out again. From then on, the workshop
-// remembers nothing: the user may still decide not to set up the account.
+// tryLogin logs in to the server of an account, and logs out. Afterwards w writes nothing to the
+// cache, because the user may still decide not to set up the account.
 func (w *workshop) tryLogin(ctx context.Context, a *config.Account) error {
 	w.readOnly = true
 	s := &config.Store{Name: a.Name, At: a.At, IMAP: &config.IMAPStore{Account: a}}
@@ -183,7 +183,7 @@ func (r *run) forgetToken(ctx context.Context, a *config.Account) error {
 	defer release()
 	g, err := keep.store.Load(ctx)
 	nothing := err == nil && g == nil
-	// Also then: a process that was killed may have left one that it was about to save.
+	// Also if there was no token: a killed process may have left an unsaved one.
 	if _, inFile := keep.store.(*oauth.FileStore); inFile || !nothing {
 		if err := keep.store.Delete(ctx); err != nil {
 			return err

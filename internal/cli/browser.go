@@ -14,14 +14,14 @@ import (
 	"isync/internal/config"
 )
 
-// errNoDisplay says that there is nothing to show a browser on.
+// errNoDisplay reports that no browser can be shown.
 var errNoDisplay = errors.New("there is no display")
 
-// browserFails is how long to wait for the command that opens a browser. It returns at once,
-// or is the browser itself.
+// browserFails is the time within which a failure of the command that opens a browser is
+// detected. The command ends at once, unless it is the browser itself.
 const browserFails = 2 * time.Second
 
-// openBrowser shows an address in the browser of the user.
+// openBrowser shows a URL in the browser of the user.
 func openBrowser(ctx context.Context, env config.Env, address string) error {
 	var words []string
 	switch runtime.GOOS {
@@ -35,7 +35,7 @@ func openBrowser(ctx context.Context, env config.Env, address string) error {
 		}
 		words = []string{"xdg-open"}
 	}
-	// It must outlive the login, so it does not end with ctx.
+	// The browser must outlive the login, so ctx does not apply to it.
 	cmd := exec.Command(words[0], append(words[1:], address)...) //nolint:gosec // the address is an argument, and no shell is involved
 	if err := cmd.Start(); err != nil {
 		return err
@@ -54,8 +54,8 @@ func openBrowser(ctx context.Context, env config.Env, address string) error {
 	}
 }
 
-// tunnelCommand returns the command by which the browser of another computer reaches a port
-// of this one. "" if this is most likely the computer of the user.
+// tunnelCommand returns the command that makes a local port reachable for a browser on another
+// computer; "": this is probably the computer of the user.
 func tunnelCommand(env config.Env, port int) string {
 	if env.Getenv == nil {
 		return ""

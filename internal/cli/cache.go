@@ -10,9 +10,8 @@ import (
 	"isync/internal/store/imap"
 )
 
-// remember lets an IMAP store, or the sessions of an account, remember the listings
-// of mailboxes, and what servers tell. Where there is no directory for that it does
-// without.
+// remember configures the cache of listings and server data for an IMAP store or the sessions of
+// an account. Without a cache directory there is no cache.
 func (w *workshop) remember(s *config.Store, o *imap.Options) {
 	o.Now = w.env.Now
 	o.Debug = func(text string) { w.debugf(event.DebugDriver, "%s: %s", s.Name, text) }
@@ -25,7 +24,7 @@ func (w *workshop) remember(s *config.Store, o *imap.Options) {
 	o.Listings = w.cacheAt(dir)
 }
 
-// cacheAt returns the cache in a directory, which is always the same.
+// cacheAt returns the cache in a directory. All calls return the same one.
 func (w *workshop) cacheAt(dir string) *memo.Dir {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -35,7 +34,7 @@ func (w *workshop) cacheAt(dir string) *memo.Dir {
 	return w.listings
 }
 
-// cache returns the cache; nil: there is no directory for it.
+// cache returns the cache; nil: there is no cache directory.
 func (w *workshop) cache() *memo.Dir {
 	dir, err := w.env.Config.CacheDir()
 	if err != nil {
@@ -44,7 +43,7 @@ func (w *workshop) cache() *memo.Dir {
 	return w.cacheAt(dir)
 }
 
-// sessionStore keeps the tickets of TLS sessions in the cache.
+// sessionStore saves the tickets of TLS sessions in the cache.
 type sessionStore struct {
 	*memo.Dir
 	readOnly bool
@@ -58,14 +57,14 @@ func (s sessionStore) SaveSessions(id string, data []byte) error {
 	return s.Dir.SaveSessions(id, data)
 }
 
-// serverKey returns what tells the server of an account, and the way to log in there,
-// from all others: what it offers may depend on any of that.
+// serverKey identifies the server of an account and the login method. The capabilities may depend
+// on all of these.
 func serverKey(a *config.Account) string {
 	return fmt.Sprintf("%q %d %q %q %q %d %q %q %q",
 		a.Host, a.Port, a.Tunnel, a.User, a.UserCmd, a.TLS, a.ClientCertificate, a.AuthMechs, a.DisableExtensions)
 }
 
-// accountID returns what tells an account from all others.
+// accountID identifies an account.
 func (w *workshop) accountID(a *config.Account) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		creds := w.loginOf(a).creds
@@ -73,7 +72,7 @@ func (w *workshop) accountID(a *config.Account) func(context.Context) (string, e
 		if a.Tunnel != "" {
 			server = "tunnel " + a.Tunnel
 			if a.User == "" && a.UserCmd == "" {
-				// The command knows who it is.
+				// Only the command of the tunnel knows the user.
 				return fmt.Sprintf("%q", server), nil
 			}
 		}

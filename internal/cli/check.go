@@ -17,7 +17,7 @@ import (
 	"isync/internal/ui"
 )
 
-// check explains the configuration and looks for problems.
+// check explains the configuration and reports problems.
 func (r *run) check(ctx context.Context) int {
 	o := check.Options{
 		Config: r.cfg, All: r.c.all || len(r.c.names) == 0,
@@ -51,7 +51,7 @@ func (r *run) check(ctx context.Context) int {
 	return exitOK
 }
 
-// selectChecked finds out which channels and stores the command line names.
+// selectChecked determines the channels and stores that the command line names.
 func (r *run) selectChecked(o *check.Options) bool {
 	c := *r.c
 	if o.All {
@@ -74,13 +74,13 @@ func (r *run) selectChecked(o *check.Options) bool {
 	return len(problems) == 0
 }
 
-// checkText returns the text of a fact for the report.
+// checkText returns the text of a fact in the report.
 func (r *run) checkText(f event.Fact, about event.Pair) check.Problem {
 	text, hint := ui.Text(r.withCommands(f, about))
 	return check.Problem{Text: text, Hint: hint, Code: f.Code()}
 }
 
-// checkProblems makes text of an error for the report, with the place in it.
+// checkProblems returns the text of an error in the report, with its place.
 func (r *run) checkProblems(err error) []check.Problem {
 	var out []check.Problem
 	for _, p := range r.explain(err) {
@@ -108,7 +108,7 @@ func (w *workshop) probe(ctx context.Context, s *config.Store) (srv check.Server
 		return fail(err)
 	}
 	if o.TLS != nil {
-		// What was shown is known also if it is not good enough.
+		// A certificate that is refused is reported, too.
 		o.TLS = o.TLS.Clone()
 		verify := o.TLS.VerifyConnection
 		o.TLS.VerifyConnection = func(cs tls.ConnectionState) error {
@@ -129,7 +129,7 @@ func (w *workshop) probe(ctx context.Context, s *config.Store) (srv check.Server
 		return fail(err)
 	}
 	defer func() { _ = client.Logout(context.WithoutCancel(ctx)) }()
-	if len(client.Caps()) == 0 { // as after a greeting that logs in
+	if len(client.Caps()) == 0 { // as after PREAUTH
 		if err := client.Capability(ctx); err != nil {
 			return fail(err)
 		}
@@ -142,7 +142,7 @@ func (w *workshop) probe(ctx context.Context, s *config.Store) (srv check.Server
 	return srv
 }
 
-// enter makes a connection to the server of a store, and logs in.
+// enter connects to the server of a store and logs in.
 func (w *workshop) enter(ctx context.Context, s *config.Store, o imapclient.Options) (*imapclient.Client, error) {
 	client, err := imapclient.Dial(ctx, o)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package cli is the command line of mbsync: it parses the options, makes the stores
-// and channels of a run, finds out what errors are about, and chooses the exit code.
+// Package cli is the command line of mbsync: it parses the options, makes the stores and channels
+// of a run, diagnoses errors, and determines the exit code.
 package cli
 
 import (
@@ -28,15 +28,15 @@ import (
 const (
 	exitOK      = 0
 	exitFailure = 1
-	// With --ext-exit these are added.
+	// These are added with --ext-exit.
 	exitFarChanged  = 32
 	exitNearChanged = 64
 	// exitSignal is added to the number of the signal that ended the run.
 	exitSignal = 128
 )
 
-// Main runs the program with the words of the command line, the name of the
-// program first, and returns the exit code.
+// Main runs the program and returns the exit code. args are the words of the command line,
+// beginning with the name of the program.
 func Main(env Env, args []string) int {
 	c, err := scan(args[min(1, len(args)):])
 	if err != nil {
@@ -79,10 +79,11 @@ func Main(env Env, args []string) int {
 	return r.mainJSON(o)
 }
 
-// outputPatience is how long a watcher waits at its end until its output is read.
+// outputPatience is how long a watcher that ends waits until its output is read.
 const outputPatience = 300 * time.Millisecond
 
-// mainJSON is main with --json: JSON objects go to the output, and text to the error stream.
+// mainJSON is main with --json: JSON objects are written to the output, and text to the error
+// stream.
 func (r *run) mainJSON(o ui.Options) int {
 	if r.env.KeepPipe != nil {
 		r.env.KeepPipe()
@@ -116,7 +117,7 @@ func (r *run) mainJSON(o ui.Options) int {
 	return code
 }
 
-// level is how much is to be told.
+// level returns the level of output.
 func (c *commandLine) level() ui.Level {
 	switch {
 	case c.quiet > 1:
@@ -129,26 +130,26 @@ func (c *commandLine) level() ui.Level {
 	return ui.Normal
 }
 
-// run is one run of the program.
+// run is a run of the program.
 type run struct {
 	env Env
 	c   *commandLine
-	cfg *config.Config // nil: not loaded yet
+	cfg *config.Config // nil: not loaded
 	reporter
 	// printer is the sink that writes to the terminal.
 	printer *ui.Printer
-	json    *ui.JSON     // nil: no output for programs
-	metrics *ui.Metrics  // nil: nobody wants them
-	hooks   *hook.Hooks  // nil: there are none
-	tokens  tokenSources // of all runs
-	ended   atomic.Int32 // the signal that ended it
-	runs    atomic.Int32 // of the watcher, so far
-	// refusals are the refused passwords of a watcher; nil: there is none.
+	json    *ui.JSON     // nil: no --json
+	metrics *ui.Metrics  // nil: no MetricsFile
+	hooks   *hook.Hooks  // nil: no hooks
+	tokens  tokenSources // shared by all runs
+	ended   atomic.Int32 // the signal that ended the run
+	runs    atomic.Int32 // number of runs of the watcher
+	// refusals are the refused passwords of a watcher; nil: there is no watcher.
 	refusals *auth.Ledger
-	watched  int // channels that the watcher has reported to watch
+	watched  int // number of channels in the last WatchBegun
 }
 
-// main does what the command line says, and returns the exit code.
+// main runs the command and returns the exit code.
 func (r *run) main() int {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -174,10 +175,10 @@ func (r *run) main() int {
 	return code
 }
 
-// do carries out a command that needs the configuration. told: a summary was reported.
+// do runs a command that needs the configuration. told: a summary was reported.
 func (r *run) do(ctx context.Context) (code int, told bool) {
 	if !r.c.authorizes() && !r.c.listStores && !r.c.check && !r.c.listFailed && !r.c.watch && !r.c.status && len(r.c.edits) == 0 && !r.c.all && len(r.c.names)+len(r.c.allow.words)+len(r.c.restore.words) == 0 {
-		// Not a matter of the configuration, which may not even be there yet.
+		// This check comes before loading, because there may be no configuration yet.
 		r.tell(event.Error, config.Pos{}, event.NoChannelNamed{})
 		return exitFailure, false
 	}
@@ -205,7 +206,7 @@ func (r *run) do(ctx context.Context) (code int, told bool) {
 	return r.channels(ctx)
 }
 
-// begin reports that a command begins.
+// begin reports the beginning of a command.
 func (r *run) begin(c event.Command, sel []channel.Selection) { r.beginRun(0, c, sel) }
 
 // beginRun is begin for one of several runs.
@@ -222,7 +223,7 @@ func (r *run) beginRun(id int, c event.Command, sel []channel.Selection) {
 	r.events.Take(e)
 }
 
-// unlessSignalled returns the code, or that of the signal that ended the run.
+// unlessSignalled returns code, or the exit code of the signal that ended the run.
 func (r *run) unlessSignalled(code int) int {
 	if sig := r.ended.Load(); sig != 0 && !r.c.watch {
 		return exitSignal + int(sig)
@@ -230,8 +231,8 @@ func (r *run) unlessSignalled(code int) int {
 	return code
 }
 
-// watch ends the run when a signal comes, and the process when there is another
-// one. The caller must call stop.
+// watch ends the run on the first signal, and the process on the second. The caller must call
+// stop.
 func (r *run) watch(cancel context.CancelFunc) (stop func()) {
 	if r.env.Signals == nil {
 		return func() {}
@@ -254,13 +255,13 @@ func (r *run) watch(cancel context.CancelFunc) (stop func()) {
 					r.json.Hurry()
 				}
 				if r.c.setup {
-					continue // it says itself what it has written
+					continue // it reports its own results
 				}
 				if r.c.watch {
-					continue // it is how a watcher is ended
+					continue // the usual way to end a watcher
 				}
-				// Aside, since a terminal that was stopped takes nothing, and
-				// the second signal must get through all the same.
+				// A separate goroutine: writing to a stopped terminal blocks, and must not delay
+				// the second signal.
 				told := event.Message{Severity: event.Warning, Fact: event.Interrupted{Signal: sig.String()}}
 				if r.json != nil {
 					r.json.Take(told)
@@ -304,8 +305,8 @@ func (r *run) load() bool {
 	return true
 }
 
-// notices prints the notices about the configuration, those of deprecated words only
-// if outdated is true. It returns the number of such words.
+// notices prints the notices about the configuration. Those about deprecated words are printed
+// only if outdated is set. It returns the number of such words.
 func (r *run) notices(notices []config.Notice, outdated bool) (words int) {
 	for _, n := range notices {
 		words += n.Outdated
@@ -316,7 +317,7 @@ func (r *run) notices(notices []config.Notice, outdated bool) (words int) {
 	return words
 }
 
-// workshop returns what makes stores.
+// workshop returns the workshop of the configuration.
 func (r *run) workshop() *workshop {
 	w := &workshop{
 		env: r.env, fs: r.fs(), cfg: r.cfg, controls: r.c.controls, reporter: r.reporter,
@@ -372,7 +373,8 @@ func (r *run) channels(ctx context.Context) (code int, told bool) {
 	defer runner.Close()
 	sum := runner.Run(ctx, sel)
 	if r.json != nil {
-		// Servers may say something, and hooks may fail, and the summary is the last object.
+		// Closing may cause messages of servers and failures of hooks. The summary must be the
+		// last object.
 		runner.Close()
 		stopHooks()
 	}
@@ -386,7 +388,7 @@ func (r *run) channels(ctx context.Context) (code int, told bool) {
 	return code, true
 }
 
-// summaryOf returns the event for the summary of a run with this exit code.
+// summaryOf returns the summary event of a run.
 func summaryOf(sum channel.Summary, exit int) event.Summary {
 	return event.Summary{
 		Boxes: sum.Boxes, Channels: sum.Channels, Counts: sum.Counts, Bytes: sum.Bytes,
@@ -414,14 +416,14 @@ func (r *run) channelOptions() channel.Options {
 	if o.Controls == nil {
 		o.Retries = retriesOf
 	} else {
-		// Steps are counted: they have to come in the same order each time.
+		// Steps are counted, so their order must be deterministic.
 		o.Parallel = 1
 	}
 	return o
 }
 
-// retriesOf returns how the store of a section is tried again. This is only for servers:
-// most failures of the local file system are not temporary.
+// retriesOf returns the retry settings for a store. Only IMAP stores are retried: most failures
+// of the local file system are permanent.
 func retriesOf(s *config.Store) channel.Retries {
 	if s.IMAP == nil {
 		return channel.Retries{}
@@ -430,7 +432,7 @@ func retriesOf(s *config.Store) channel.Retries {
 	return channel.Retries{Of: a, Count: a.Retries, Max: a.RetryMax}
 }
 
-// exitCode tells how a run has come out.
+// exitCode returns the exit code for the result of a run.
 func (r *run) exitCode(sum channel.Summary) int {
 	code := exitOK
 	if sum.Failed {

@@ -8,11 +8,11 @@ import (
 	"isync/internal/transport"
 )
 
-// maxTold is the maximum number of alerts and messages that are shown for a store in a
-// run.
+// maxTold is the maximum number of alerts and messages of a server that are shown for a store in
+// a run.
 const maxTold = 100
 
-// client tells how to connect to the server of a store.
+// client returns the options for connections to the server of a store.
 func (w *workshop) client(s *config.Store) (imapclient.Options, error) {
 	a := s.IMAP.Account
 	told := new(runCounter)

@@ -13,26 +13,25 @@ import (
 	"isync/internal/setup"
 )
 
-// What --complete may list, one per line. Shells depend on these words and on
-// the form of the output, so they do not change.
+// The lists of --complete, one item per line. Shell completions depend on these words and on the
+// output format, so they must not change.
 const (
 	completeChannels = "channels" // names of channels
 	completeGroups   = "groups"   // names of groups
 	completeStores   = "stores"   // names of stores
-	// completeWord is followed by the words of a command line, without the name
-	// of the program. It lists what the last of them, which may be empty, can be
-	// completed to, each with a tab and an explanation behind it if there is
-	// one. If a file name is wanted, there is only the line
-	// completeFiles, and a tab and what of the word stands before the name.
+	// completeWord is followed by the words of a command line, without the name of the program.
+	// It lists the completions of the last word, which may be empty; each may be followed by a
+	// tab and an explanation. If a file name is wanted, the only line is completeFiles, a tab,
+	// and the part of the word before the name.
 	completeWord  = "word"
 	completeFiles = ":files"
 )
 
-// completion is a word that a shell may offer.
+// completion is a word that a shell can offer.
 type completion struct{ word, help string }
 
-// complete lists what a shell can offer. Whatever is wrong with the command line
-// or the configuration file, nothing is said: this runs while the user is typing.
+// complete lists completions. It reports no errors in the command line or in the configuration
+// file, because it runs while the user is typing.
 func complete(env Env, c *commandLine) int {
 	kinds := []string{completeChannels, completeGroups, completeStores, completeWord}
 	if !slices.Contains(kinds, c.complete) {
@@ -61,7 +60,7 @@ func complete(env Env, c *commandLine) int {
 
 func printCompletion(out io.Writer, w completion) {
 	if !utf8.ValidString(w.word) || strings.ContainsFunc(w.word, func(r rune) bool { return !unicode.IsPrint(r) && r != ' ' }) {
-		return // cannot be told in this form, or could be a command to the terminal
+		return // it has no such form, or may be a command for the terminal
 	}
 	line := w.word
 	if w.help != "" {
@@ -70,7 +69,7 @@ func printCompletion(out io.Writer, w completion) {
 	fmt.Fprintln(out, line)
 }
 
-// quietly loads the configuration; nil if that is not possible.
+// quietly loads the configuration without messages; nil: that failed.
 func (c *commandLine) quietly(env Env) *config.Config {
 	if c.hasConfig && c.config == "" {
 		return nil
@@ -82,7 +81,7 @@ func (c *commandLine) quietly(env Env) *config.Config {
 	return cfg
 }
 
-// namesOf lists the names of one kind of object, each once.
+// namesOf lists the distinct names of one kind of object.
 func namesOf(cfg *config.Config, kind string) []string {
 	var names []string
 	add := func(name string) {
@@ -107,16 +106,16 @@ func namesOf(cfg *config.Config, kind string) []string {
 	return names
 }
 
-// unfinished is a command line that is being written.
+// unfinished is an incomplete command line.
 type unfinished struct {
 	commandLine
-	// ended: there was a "--".
+	// ended: it contains "--".
 	ended bool
-	// lacks is the option whose argument comes next, nil if none does.
+	// lacks is the option whose argument follows; nil: none.
 	lacks *option
 }
 
-// scanLeniently understands what can be understood.
+// scanLeniently parses words and ignores errors.
 func scanLeniently(words []string) *unfinished {
 	u := &unfinished{}
 	for len(words) > 0 {
@@ -146,7 +145,7 @@ func scanLeniently(words []string) *unfinished {
 	return u
 }
 
-// completeLine lists what the last word can become, given those before it.
+// completeLine lists the completions of the last word.
 func completeLine(env Env, words []string) []completion {
 	if len(words) == 0 {
 		words = []string{""}
@@ -168,15 +167,14 @@ func completeLine(env Env, words []string) []completion {
 	return completeName(env, u, word)
 }
 
-// completePairs lists what an argument that names a channel, a group or a mailbox can
-// become.
+// completePairs lists the completions of an argument that names a channel, a group or a mailbox.
 func completePairs(env Env, u *unfinished, word string) []completion {
-	var selected unfinished // it may be selected already
+	var selected unfinished // words that are already selected may be named again
 	selected.config, selected.hasConfig = u.config, u.hasConfig
 	return completeName(env, &selected, word)
 }
 
-// completeAnswers lists the questions of --setup, and the answers if there are few.
+// completeAnswers lists the questions of --setup, and their answers if there are few.
 func completeAnswers(_ Env, _ *unfinished, word string) (out []completion) {
 	for _, q := range setup.Questions() {
 		words := []string{q.Name + "="}
@@ -197,7 +195,7 @@ func completeAnswers(_ Env, _ *unfinished, word string) (out []completion) {
 	return out
 }
 
-// completeName lists names that a word can become.
+// completeName lists the names that complete a word.
 func completeName(env Env, u *unfinished, word string) (out []completion) {
 	cfg := u.quietly(env)
 	if cfg == nil {
@@ -221,15 +219,14 @@ func completeName(env Env, u *unfinished, word string) (out []completion) {
 		add(completeStores, "store")
 	case strings.Contains(word, ":"):
 		return completeBoxes(env, cfg, word)
-	default: // groups hide channels
+	default: // a group hides a channel of the same name
 		add(completeGroups, "group")
 		add(completeChannels, "channel")
 	}
 	return out
 }
 
-// completeOption lists the options that a word that begins with a dash can
-// become.
+// completeOption lists the options that complete a word that begins with a dash.
 func completeOption(env Env, u *unfinished, word string) (out []completion) {
 	if spelling, arg, ok := strings.Cut(word, "="); ok && strings.HasPrefix(word, "--") {
 		head := word[:len(word)-len(arg)]
@@ -271,7 +268,7 @@ func completeOption(env Env, u *unfinished, word string) (out []completion) {
 	return out
 }
 
-// explain tells in one line what an option with a variant does; v may be nil.
+// explain describes an option with a variant in one line; v may be nil.
 func (o *option) explain(v *variant) string {
 	help := strings.ReplaceAll(o.help, "\n", " ")
 	switch {
@@ -283,12 +280,12 @@ func (o *option) explain(v *variant) string {
 	return help + ", " + v.help
 }
 
-// completeBundle lists what a word of short options can become: itself, if it
-// means something, and what one more letter makes of it.
+// completeBundle lists the completions of a word of short options: the word itself if it is
+// valid, and the word with one more letter.
 func completeBundle(word string) (out []completion) {
-	var o *option // the last one
+	var o *option // the last option
 	var v *variant
-	n, at := 0, 0 // of its variants, and where they begin
+	n, at := 0, 0 // number of its variants, and their start
 	for i := 1; i < len(word); i++ {
 		if o != nil && (n == 0 || o.many) {
 			if w := o.bound(word[i]); w != nil {

@@ -14,12 +14,12 @@ import (
 	"isync/internal/ui"
 )
 
-// completeWait is how long a shell waits for the names of mailboxes at most. What is
-// not known by then is not offered.
+// completeWait is the maximum time in which mailbox names are searched. Names that are found
+// later are not offered.
 const completeWait = 500 * time.Millisecond
 
-// completeBoxes lists what a word "channel:mailbox,mailbox" can become, from what is
-// in the file system: no server is asked, and nothing is written.
+// completeBoxes lists the completions of a word "channel:mailbox,mailbox". It reads only the file
+// system: it connects to no server, and writes nothing.
 func completeBoxes(env Env, cfg *config.Config, word string) (out []completion) {
 	name, boxes, _ := strings.Cut(word, ":")
 	ch := cfg.Channel(name)
@@ -30,7 +30,7 @@ func completeBoxes(env Env, cfg *config.Config, word string) (out []completion) 
 	head, begin := name+":"+boxes[:last], boxes[last:]
 	named := strings.Split(boxes[:last], ",")
 	for _, box := range knownBoxes(env, cfg, ch) {
-		// What separates names cannot be part of one.
+		// A name cannot contain separators.
 		if strings.HasPrefix(box, begin) && !slices.Contains(named, box) && !strings.ContainsAny(box, ",\n") {
 			out = append(out, completion{word: head + box})
 		}
@@ -38,7 +38,8 @@ func completeBoxes(env Env, cfg *config.Config, word string) (out []completion) 
 	return out
 }
 
-// knownBoxes returns the names of a channel's pairs that are known without a server.
+// knownBoxes returns the names of a channel's pairs that are known without connecting to a
+// server.
 func knownBoxes(env Env, cfg *config.Config, ch *config.Channel) []string {
 	return soon(env, cfg, func(ctx context.Context, r *run) (names []string) {
 		_ = r.withStores(ch, func(stores [2]store.Store) {
@@ -48,8 +49,8 @@ func knownBoxes(env Env, cfg *config.Config, ch *config.Channel) []string {
 	})
 }
 
-// completeMessages completes a word that names a message that could not be copied: with
-// skip, one that can be skipped, or else one that is skipped.
+// completeMessages completes a word that names a message that could not be copied. With skip, it
+// lists messages that can be skipped, otherwise those that are skipped.
 func completeMessages(env Env, u *unfinished, word string, skip bool) (out []completion) {
 	cfg := u.quietly(env)
 	if cfg == nil {
@@ -76,9 +77,9 @@ func completeMessages(env Env, u *unfinished, word string, skip bool) (out []com
 	return out
 }
 
-// soon returns the result of find, or nil if find takes long: the user must not have to
-// wait for a file system that does not respond. The process ends soon after that. The run
-// that find gets prints nothing.
+// soon returns the result of find, or nil if find takes longer than completeWait: the file system
+// may not respond. The goroutine of find then ends with the process. The run that find receives
+// prints nothing.
 func soon[T any](env Env, cfg *config.Config, find func(ctx context.Context, r *run) []T) []T {
 	found := make(chan []T, 1)
 	ctx, cancel := context.WithTimeout(context.Background(), completeWait)

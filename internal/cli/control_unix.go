@@ -15,5 +15,5 @@ func systemControl() (<-chan os.Signal, func()) {
 	return c, func() { signal.Stop(c) }
 }
 
-// isReload reports whether a signal asks to read the configuration again.
+// isReload reports whether a signal requests to reload the configuration.
 func isReload(sig os.Signal) bool { return sig == syscall.SIGHUP }

@@ -9,21 +9,20 @@ import (
 	"isync/internal/engine"
 )
 
-// controls are what tests may ask for with -T. They are not for users, but
-// stable.
+// controls are the arguments of -T, for tests only. Their meaning is stable.
 type controls struct {
-	noDelay    bool // z: no artificial delays
-	keep       bool // j: leave state and journal as they are before the commit
-	logImplied bool // J: journal also what the commit implies
-	exitAfter  int  // s<N>: end after the N-th step; 0: do not
-	asyncFar   bool // a: the far store completes later
-	asyncBoth  bool // A: both do
-	noUIDs     bool // u: Maildir stores do not report UIDs
-	noExpunge  bool // x: everything but the final expunge
+	noDelay    bool // z: no deliberate delays
+	keep       bool // j: keep state and journal unchanged before the commit
+	logImplied bool // J: also journal the changes implied by the commit
+	exitAfter  int  // s<N>: exit after step N; 0: never
+	asyncFar   bool // a: operations of the far store complete asynchronously
+	asyncBoth  bool // A: those of both stores
+	noUIDs     bool // u: Maildir stores do not report the UIDs of new messages
+	noExpunge  bool // x: omit only the final expunge
 	given      bool
 }
 
-// scanControls reads the letters after -T.
+// scanControls parses the letters after -T.
 func (c *commandLine) scanControls(rest string) error {
 	t := &c.controls
 	t.given = true
@@ -62,11 +61,10 @@ func (c *commandLine) scanControls(rest string) error {
 	return nil
 }
 
-// exitSteps is the exit code of a run that ended at the step of -Ts.
+// exitSteps is the exit code of a run that -Ts has ended.
 const exitSteps = 100
 
-// engineControls returns what the engine has to do with the controls; nil if it
-// has nothing to. The steps are reported to out.
+// engineControls returns the controls for the engine; nil: none apply. Steps are reported to out.
 func (t *controls) engineControls(debug bool, out io.Writer, exit func(int)) *engine.Controls {
 	if !t.keep && t.exitAfter == 0 && !t.asyncFar && !t.asyncBoth && !t.noExpunge {
 		return nil

@@ -11,7 +11,7 @@ import (
 	"isync/internal/vfs"
 )
 
-// fs returns the file system, shown at work if that is wanted.
+// fs returns the file system. With debug output, its operations are traced.
 func (r *run) fs() vfs.FS {
 	if !r.debugs(event.DebugMaildir) {
 		return r.env.FS
@@ -19,8 +19,7 @@ func (r *run) fs() vfs.FS {
 	return tracedFS{r.env.FS, &r.reporter}
 }
 
-// tracedFS shows the operations that change something, and those that open
-// files.
+// tracedFS traces the operations that change something or open files.
 type tracedFS struct {
 	vfs.FS
 	p *reporter
@@ -31,7 +30,7 @@ func (t tracedFS) trace(err error, format string, args ...any) error {
 	if err != nil {
 		why := err
 		if pe, ok := errors.AsType[*fs.PathError](err); ok {
-			why = pe.Err // the path is there already
+			why = pe.Err // the path is printed already
 		} else if le, ok := errors.AsType[*os.LinkError](err); ok {
 			why = le.Err
 		}

@@ -7,10 +7,10 @@ import (
 	"isync/internal/imapclient"
 )
 
-// maxTraceLine is where lines are cut in a trace without payloads, in bytes.
+// maxTraceLine is the maximum length in bytes of a traced line without payloads.
 const maxTraceLine = 200
 
-// traceNet makes the connections of a store show what goes over them.
+// traceNet traces the connections of a store.
 func (w *workshop) traceNet(name string, h *imapclient.Hooks) {
 	if !w.debugs(event.DebugNet) {
 		return

@@ -10,7 +10,7 @@ import (
 	"isync/internal/ui"
 )
 
-// traceStore makes a store show what it is asked for, if that is wanted.
+// traceStore traces the calls of a store if debug output is enabled.
 func traceStore(st store.Store, p *reporter) store.Store {
 	if !p.debugs(event.DebugDriver) {
 		return st
@@ -18,7 +18,7 @@ func traceStore(st store.Store, p *reporter) store.Store {
 	return tracedStore{st, p}
 }
 
-// tracedStore shows the calls of a store.
+// tracedStore traces the calls of a store.
 type tracedStore struct {
 	store.Store
 	p *reporter
@@ -27,7 +27,7 @@ type tracedStore struct {
 // Unwrap implements store.Wrapper.
 func (t tracedStore) Unwrap() any { return t.Store }
 
-// trace shows a call and how it came out.
+// trace prints a call and its result.
 func (t tracedStore) trace(err error, format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	if err != nil {
@@ -36,7 +36,7 @@ func (t tracedStore) trace(err error, format string, args ...any) {
 	t.p.debugf(event.DebugDriver, "%s: %s", t.Name(), text)
 }
 
-// item shows something about a single message.
+// item prints a line about a single message.
 func (t tracedStore) item(err error, format string, args ...any) {
 	if err != nil {
 		format += ": %v"
@@ -93,7 +93,7 @@ func (t tracedStore) Close() error {
 	return err
 }
 
-// tracedBox shows the calls of a mailbox.
+// tracedBox traces the calls of a mailbox.
 type tracedBox struct {
 	store.Mailbox
 	tracedStore tracedStore
@@ -168,7 +168,7 @@ func (b tracedBox) Close(ctx context.Context) error {
 	return err
 }
 
-// tracedTrasher is a tracedBox that can trash.
+// tracedTrasher is a tracedBox that implements trashing.
 type tracedTrasher struct {
 	tracedBox
 	trasher store.Trasher

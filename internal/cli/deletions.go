@@ -11,16 +11,16 @@ import (
 	"isync/internal/syncstate"
 )
 
-// pairScope says which pairs of mailboxes an option applies to.
+// pairScope is the set of mailbox pairs that an option applies to.
 type pairScope struct {
-	all   bool     // those that are selected
-	words []string // channels and groups, and mailboxes of channels
+	all   bool     // all selected pairs
+	words []string // channels, groups, and mailboxes of channels
 }
 
 func (s *pairScope) given() bool { return s.all || len(s.words) > 0 }
 
-// deletions applies --allow-deletions and --restore-deleted to the selection. What their
-// arguments name is selected as well.
+// deletions applies --allow-deletions and --restore-deleted to the selection. It also selects the
+// mailboxes that their arguments name.
 func (s *selector) deletions(c *commandLine) {
 	scope, what := c.allow, plan.Allowed
 	if c.restore.given() {
@@ -54,7 +54,7 @@ func (s *selector) deletions(c *commandLine) {
 	}
 }
 
-// also selects those mailboxes of a channel that are not selected by name already.
+// also selects the mailboxes of a channel that are not yet selected by name.
 func (s *selector) also(ch *config.Channel, boxes []string) {
 	var left []string
 	for _, b := range boxes {
@@ -67,8 +67,8 @@ func (s *selector) also(ch *config.Channel, boxes []string) {
 	}
 }
 
-// aboutDeletions returns what the user may do about deletions that were not propagated,
-// with the commands.
+// aboutDeletions returns the options of the user for deletions that were not propagated, with the
+// commands.
 func (r *run) aboutDeletions(e *engine.TooManyDeletionsError) event.TooManyDeletions {
 	arg := pairArg(e.Pair)
 	return event.TooManyDeletions{
@@ -76,7 +76,7 @@ func (r *run) aboutDeletions(e *engine.TooManyDeletionsError) event.TooManyDelet
 	}
 }
 
-// aboutHeldBoxes returns what the user may do about mailboxes that are not removed.
+// aboutHeldBoxes returns the options of the user for mailboxes that are not removed.
 func (r *run) aboutHeldBoxes(e *channel.GoneError) event.TooManyDeletions {
 	return event.TooManyDeletions{
 		Side: syncstate.Side(e.Side.Other()), Boxes: true,

@@ -15,39 +15,39 @@ import (
 	"isync/internal/vfs"
 )
 
-// Env is the world that a run sees. Tests make one of their own.
+// Env is the environment of a run. Tests use their own.
 type Env struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
-	// Columns and Rows return the size of the terminal that Stdout is; 0: it is none.
+	// Columns and Rows return the size of the terminal Stdout; 0: Stdout is not a terminal.
 	Columns, Rows func() int
-	// Terminal opens the terminal for the questions of --setup; the caller closes it. nil:
-	// there is none.
+	// Terminal opens the terminal for the questions of --setup. The caller closes it. nil: there
+	// is none.
 	Terminal func() (*os.File, error)
-	// Discovery says whom --setup asks for the server of a mail address.
+	// Discovery determines how --setup finds the server of a mail address.
 	Discovery discover.Options
-	// Config is what the configuration depends on.
+	// Config is the environment of the configuration.
 	Config config.Env
-	// FS is the file system that Maildirs and sync states live in.
+	// FS is the file system of Maildirs and sync states.
 	FS vfs.FS
-	// Now tells the time.
+	// Now returns the current time.
 	Now func() time.Time
-	// Random yields random bytes.
+	// Random returns random bytes.
 	Random io.Reader
-	// Signals starts to deliver the signals that shall end the program, until
-	// stop is called. nil: there are none.
+	// Signals returns the signals that end the program, until stop is called; nil: there are
+	// none.
 	Signals func() (signals <-chan os.Signal, stop func())
-	// Control starts to deliver the signals that control a watcher, until stop is called:
-	// one for which isReload is true, or any other to synchronize now. nil: there are none.
+	// Control returns the signals that control a watcher, until stop is called: reload if
+	// isReload is true for it, otherwise synchronize now. nil: there are none.
 	Control func() (signals <-chan os.Signal, stop func())
 	// Exit ends the process at once.
 	Exit func(code int)
-	// KeepPipe makes writes to a pipe that nobody reads fail, instead of ending the
-	// process. nil: they always do.
+	// KeepPipe makes writes to a closed pipe fail instead of ending the process; nil: they always
+	// fail.
 	KeepPipe func()
 }
 
-// OSEnv returns the real world.
+// OSEnv returns the environment of this process.
 func OSEnv() Env {
 	return Env{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
@@ -61,15 +61,15 @@ func OSEnv() Env {
 		Control:  systemControl,
 		Exit:     os.Exit,
 		KeepPipe: func() {
-			// Not signal.Ignore: commands that are started would inherit that.
+			// signal.Ignore would be inherited by commands that this process starts.
 			signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 		},
 	}
 }
 
 func stdoutColumns() int {
-	// A terminal that does not know how to go back to the start of a line is
-	// treated like a file, and so is one whose user wants plain text (no-color.org).
+	// A terminal that cannot return to the start of a line is treated like a file. The same
+	// applies if the user wants plain text (no-color.org).
 	if os.Getenv("TERM") == "dumb" || os.Getenv("NO_COLOR") != "" {
 		return 0
 	}

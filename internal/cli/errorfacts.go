@@ -25,7 +25,7 @@ import (
 	"isync/internal/uidmap"
 )
 
-// fact returns what the error is about; nil if nothing is known besides its text.
+// fact returns the fact that describes the error; nil: there is none besides its text.
 func (d *diagnosis) fact() event.Fact {
 	for _, about := range []func(*diagnosis) event.Fact{
 		(*diagnosis).aboutSync, (*diagnosis).aboutNames, (*diagnosis).aboutUIDMaps, (*diagnosis).aboutFiles, (*diagnosis).aboutLogin, (*diagnosis).aboutTLS, (*diagnosis).aboutNetwork, (*diagnosis).aboutConfig,
@@ -39,7 +39,7 @@ func (d *diagnosis) fact() event.Fact {
 
 func (d *diagnosis) is(target error) bool { return errors.Is(d.err, target) }
 
-// aboutSync recognizes errors of pairs of mailboxes.
+// aboutSync diagnoses errors of mailbox pairs.
 func (d *diagnosis) aboutSync() event.Fact {
 	if _, ok := errors.AsType[*imap.OthersMarkedError](d.err); ok {
 		return event.DeletedByOthers{}
@@ -67,7 +67,7 @@ func (d *diagnosis) aboutSync() event.Fact {
 	return nil
 }
 
-// aboutUIDMaps recognizes errors of databases of UIDs.
+// aboutUIDMaps diagnoses errors of UID databases.
 func (d *diagnosis) aboutUIDMaps() event.Fact {
 	if e, ok := errors.AsType[*maildir.ForkedError](d.err); ok {
 		return event.UIDsForked{Other: e.Other}
@@ -85,7 +85,7 @@ func (d *diagnosis) aboutUIDMaps() event.Fact {
 	return nil
 }
 
-// aboutFiles recognizes errors of the file system.
+// aboutFiles diagnoses errors of the file system.
 func (d *diagnosis) aboutFiles() event.Fact {
 	var errno syscall.Errno
 	if !errors.As(d.err, &errno) {
@@ -111,7 +111,7 @@ func (d *diagnosis) aboutFiles() event.Fact {
 	return nil
 }
 
-// aboutLogin recognizes errors of user names, passwords, and ways to log in.
+// aboutLogin diagnoses errors of user names, passwords and login methods.
 func (d *diagnosis) aboutLogin() event.Fact {
 	if e, ok := errors.AsType[*auth.SelectError](d.err); ok {
 		return d.aboutMechanisms(e)
@@ -150,7 +150,7 @@ func (d *diagnosis) aboutLogin() event.Fact {
 	return d.aboutLoginAnswer()
 }
 
-// aboutLoginAnswer recognizes answers to a login that do not refuse the secret.
+// aboutLoginAnswer diagnoses responses to a login other than refused credentials.
 func (d *diagnosis) aboutLoginAnswer() event.Fact {
 	e, ok := errors.AsType[*imapclient.ResponseError](d.err)
 	if !ok || e.Command != "LOGIN" && !strings.HasPrefix(e.Command, "AUTHENTICATE") {
@@ -167,7 +167,7 @@ func (d *diagnosis) aboutLoginAnswer() event.Fact {
 	return event.LoginUnavailable{}
 }
 
-// aboutMechanisms returns the reason why AuthMechs allows no way to log in.
+// aboutMechanisms returns the reason why AuthMechs allows no login method.
 func (d *diagnosis) aboutMechanisms(e *auth.SelectError) event.Fact {
 	f := e.Fact
 	if d.account != nil {
@@ -181,7 +181,7 @@ func (d *diagnosis) aboutMechanisms(e *auth.SelectError) event.Fact {
 	return f
 }
 
-// credentials names the keywords that user name and password come from.
+// credentials returns the keywords of the user name and password.
 func (d *diagnosis) credentials() []event.Keyword {
 	var found []event.Keyword
 	for _, k := range []string{"User", "UserCmd", "Pass", "PassCmd", "UseKeychain", "OAuth"} {
@@ -221,7 +221,7 @@ const (
 // alertProtocolVersion is the TLS alert protocol_version (RFC 8446 §6.2).
 const alertProtocolVersion tls.AlertError = 70
 
-// aboutTLS recognizes errors of encryption and certificates.
+// aboutTLS diagnoses errors of encryption and certificates.
 func (d *diagnosis) aboutTLS() event.Fact {
 	if e, ok := errors.AsType[*transport.CipherError](d.err); ok {
 		return aboutCiphers(e)
@@ -250,7 +250,7 @@ func (d *diagnosis) aboutTLS() event.Fact {
 	return nil
 }
 
-// aboutCertificate recognizes certificates that were refused.
+// aboutCertificate diagnoses refused certificates.
 func (d *diagnosis) aboutCertificate() event.Fact {
 	trust := d.trust()
 	if e, ok := errors.AsType[x509.HostnameError](d.err); ok {
@@ -279,8 +279,7 @@ func (d *diagnosis) aboutCertificate() event.Fact {
 	return nil
 }
 
-// trust returns how to trust the certificate of the server although it cannot be
-// verified.
+// trust returns how the user can trust the unverified certificate of the server.
 func (d *diagnosis) trust() event.Trust {
 	var t event.Trust
 	if d.account.Tunnel == "" {
@@ -301,7 +300,7 @@ func (d *diagnosis) getCert() string {
 	return "mbsync --get-cert " + target + " > FILE"
 }
 
-// aboutNetwork recognizes errors of connections.
+// aboutNetwork diagnoses connection errors.
 func (d *diagnosis) aboutNetwork() event.Fact {
 	if d.account == nil {
 		return nil
@@ -327,7 +326,7 @@ func (d *diagnosis) aboutNetwork() event.Fact {
 	return d.aboutLostConnection()
 }
 
-// aboutLostConnection recognizes at which stage a connection was lost.
+// aboutLostConnection determines the stage at which a connection was lost.
 func (d *diagnosis) aboutLostConnection() event.Fact {
 	conn, _ := errors.AsType[*imapclient.ConnectionError](d.err)
 	greeting := conn != nil && conn.Waiting == imapclient.ForGreeting
@@ -353,7 +352,7 @@ func (d *diagnosis) aboutLostConnection() event.Fact {
 	return nil
 }
 
-// aboutProtocol recognizes servers that do not speak IMAP.
+// aboutProtocol diagnoses servers that do not speak IMAP.
 func (d *diagnosis) aboutProtocol(e *imapclient.ProtocolError) event.Fact {
 	if e.Protocol == "" && e.Line == "" && d.account.TLS != config.TLSIMAPS {
 		return event.NotIMAP{Port: d.account.Port}
@@ -361,13 +360,13 @@ func (d *diagnosis) aboutProtocol(e *imapclient.ProtocolError) event.Fact {
 	return event.NotIMAP{PortKeyword: d.keyword("Port")}
 }
 
-// timedOut tells whether something took too long.
+// timedOut reports whether an error is a timeout.
 func timedOut(err error) bool {
 	ne, ok := errors.AsType[net.Error](err)
 	return ok && ne.Timeout()
 }
 
-// aboutConfig recognizes errors of the configuration file.
+// aboutConfig diagnoses errors of the configuration file.
 func (d *diagnosis) aboutConfig() event.Fact {
 	if _, ok := errors.AsType[*config.NotFoundError](d.err); ok {
 		return event.NoConfigFile{}

@@ -15,12 +15,11 @@ import (
 	"isync/internal/ui"
 )
 
-// joinType is the type of what errors.Join returns.
+// joinType is the type of errors.Join's result.
 var joinType = reflect.TypeOf(errors.Join(fs.ErrInvalid))
 
-// explain makes text of an error: usually one problem, several if several
-// things went wrong, none if it only says that the run was told to stop, which
-// the user knows.
+// explain returns the problems that an error describes: usually one, several if the error joins
+// others, and none if it only reports that the run was interrupted, which the user knows.
 func (r *run) explain(err error) []ui.Problem {
 	if r.ended.Load() != 0 && errors.Is(err, context.Canceled) {
 		return nil
@@ -33,7 +32,7 @@ func (r *run) explain(err error) []ui.Problem {
 		}
 		return out
 	}
-	// What failed on both sides, say, is two problems.
+	// Joined errors, such as failures of both sides, are separate problems.
 	if joined, ok := err.(interface{ Unwrap() []error }); ok && reflect.TypeOf(err) == joinType {
 		var out []ui.Problem
 		for _, e := range joined.Unwrap() {
@@ -70,7 +69,7 @@ func (r *run) explain(err error) []ui.Problem {
 	return []ui.Problem{p}
 }
 
-// accountError says which account an error is about.
+// accountError adds the account to an error.
 type accountError struct {
 	account *config.Account
 	err     error
@@ -81,12 +80,12 @@ func (e *accountError) Error() string { return e.account.Label() + ": " + e.err.
 // Unwrap returns the error.
 func (e *accountError) Unwrap() error { return e.err }
 
-// diagnosis finds out what an error is about, by its type.
+// diagnosis determines the cause of an error by its type.
 type diagnosis struct {
 	err     error
 	store   *config.Store   // nil: unknown
 	account *config.Account // nil: none
-	// configFile is the argument of -c, "" if there is none.
+	// configFile is the argument of -c; "": none.
 	configFile string
 }
 
@@ -114,7 +113,7 @@ func (r *run) diagnose(err error) *diagnosis {
 	return d
 }
 
-// place returns where in the configuration the error comes from, if it does.
+// place returns the place of the error in the configuration, if any.
 func (d *diagnosis) place() config.Pos {
 	if e, ok := errors.AsType[*placedError](d.err); ok {
 		return e.pos
@@ -128,8 +127,7 @@ func (d *diagnosis) place() config.Pos {
 	return config.Pos{}
 }
 
-// scope returns whether the error concerns a store, a mailbox or neither, if nothing
-// more is known.
+// scope returns the general fact for a store or a mailbox, if the error has no more specific one.
 func (d *diagnosis) scope() event.Fact {
 	if _, ok := errors.AsType[*store.StoreError](d.err); ok {
 		return event.StoreFailed{}
@@ -140,7 +138,7 @@ func (d *diagnosis) scope() event.Fact {
 	return event.Failed{}
 }
 
-// keyword names a keyword of the account, with its place if it is given.
+// keyword returns a keyword of the account, with its place if it is set.
 func (d *diagnosis) keyword(keyword string) event.Keyword {
 	if pos := d.account.Pos(keyword); pos.IsSet() {
 		return event.Keyword{Name: keyword, Place: placeOf(pos)}
@@ -148,12 +146,12 @@ func (d *diagnosis) keyword(keyword string) event.Keyword {
 	return event.Keyword{Name: keyword, Section: d.account.Label(), Place: placeOf(d.account.At)}
 }
 
-// path returns the file that the error is about, "" if there is none.
+// path returns the file that the error is about; "": none.
 func (d *diagnosis) path() string {
 	if e, ok := errors.AsType[*fs.PathError](d.err); ok {
 		return e.Path
 	}
-	if e, ok := errors.AsType[*os.LinkError](d.err); ok { // of a rename
+	if e, ok := errors.AsType[*os.LinkError](d.err); ok { // from rename
 		return e.New
 	}
 	return ""

@@ -7,8 +7,8 @@ import (
 	"isync/internal/ui"
 )
 
-// warnExposed warns of files of the configuration that hold a password and that somebody
-// but their owner can read. With --check the report says so.
+// warnExposed warns of configuration files that contain a password and that users other than the
+// owner can read. With --check, the report contains this.
 func (r *run) warnExposed() {
 	if r.c.check || r.c.level() < ui.Normal || r.env.Config.Windows {
 		return
@@ -22,6 +22,6 @@ func (r *run) warnExposed() {
 	}
 }
 
-// isExposed reports whether the group, or anybody, can read a file. A pipe, such as
-// that of a command that decrypts the file, is not a file.
+// isExposed reports whether the group or all users can read a file. A pipe, such as that of a
+// decrypting command, is never exposed.
 func isExposed(fi fs.FileInfo) bool { return fi.Mode().IsRegular() && fi.Mode().Perm()&0o044 != 0 }

@@ -15,8 +15,8 @@ import (
 	"isync/internal/vfs"
 )
 
-// fixCommand is the command line that shows the configuration file without
-// deprecated words.
+// fixCommand returns the command line that prints the configuration file without deprecated
+// words.
 func (r *run) fixCommand() string {
 	command := "mbsync --check --fix-config"
 	if r.c.hasConfig {
@@ -25,8 +25,8 @@ func (r *run) fixCommand() string {
 	return command
 }
 
-// fixConfig replaces the deprecated words of the configuration file: in what is
-// printed, or in the file.
+// fixConfig replaces the deprecated words of the configuration file, in the file or in the
+// printed copy.
 func (r *run) fixConfig() int {
 	f, notices, err := config.LoadFixed(config.Options{File: r.c.config, Env: r.env.Config})
 	r.notices(notices, false)
@@ -43,8 +43,8 @@ func (r *run) fixConfig() int {
 	return r.printFixed(f)
 }
 
-// printFixed prints the new file. It is complete, passwords included, because the
-// user stores the output as a file.
+// printFixed prints the new file. It includes passwords, because the user stores the output as a
+// file.
 func (r *run) printFixed(f *config.Fixed) int {
 	for _, a := range f.Config.Accounts {
 		if pos := a.SecretInFile(); pos.IsSet() && pos.File == f.Config.File {
@@ -70,8 +70,8 @@ func (r *run) printFixed(f *config.Fixed) int {
 	return exitOK
 }
 
-// writeFixed replaces the file, and those that it includes. If that fails for one of them,
-// the rest is left as it is: each file may have new and old words.
+// writeFixed replaces the configuration files. After a failure it leaves the remaining files
+// unchanged, because each file may have deprecated words or not.
 func (r *run) writeFixed(f *config.Fixed) int {
 	changed := false
 	for _, file := range f.Files {
@@ -88,12 +88,12 @@ func (r *run) writeFixed(f *config.Fixed) int {
 	return exitOK
 }
 
-// writeFile replaces one of the files. It reports an error if that fails.
+// writeFile replaces one of the files. It reports an error, and returns whether it succeeded.
 func (r *run) writeFile(f config.FixedFile) bool {
 	file := f.Name
 	real, err := filepath.EvalSymlinks(f.Path)
 	if err == nil && real != f.Path {
-		file = real // so that one sees where it is
+		file = real // messages show the real path
 	}
 	var backup string
 	if err == nil {
@@ -114,11 +114,10 @@ func (r *run) writeFile(f config.FixedFile) bool {
 
 var errChanged = errors.New("another program has changed the file in the meantime")
 
-// replaceFile replaces the contents of a file, which must still be the old ones.
-// It keeps them in the backup, whose name it returns: the name of the file with .bak
-// behind it, and a number if that exists. When the function returns, all is durable.
-// A power cut before that leaves the old file or the new one. If there is an error and
-// no name of a backup, the file is unchanged and there is no backup.
+// replaceFile replaces the contents of a file, if they are still the old ones. It first makes a
+// backup, whose name is the name of the file with .bak, and a number if that exists. On return
+// everything is durable. A power cut before that leaves the old or the new contents. If it
+// returns an error and no backup, the file is unchanged and there is no backup.
 func replaceFile(fsys vfs.FS, name string, old, contents []byte) (backup string, err error) {
 	fi, err := fsys.Stat(name)
 	if err != nil {
@@ -153,7 +152,7 @@ func replaceFile(fsys vfs.FS, name string, old, contents []byte) (backup string,
 	return backup, nil
 }
 
-// makeBackup writes a file that is not there yet, durably, and returns its name.
+// makeBackup writes a new file, durably, and returns its name.
 func makeBackup(fsys vfs.FS, name string, old []byte, like fs.FileInfo) (string, error) {
 	const most = 1000
 	for n := range most {
@@ -166,7 +165,7 @@ func makeBackup(fsys vfs.FS, name string, old []byte, like fs.FileInfo) (string,
 			continue
 		}
 		if err == nil {
-			// The backup has the time of the old file.
+			// The backup gets the modification time of the old file.
 			_ = fsys.Chtimes(backup, like.ModTime(), like.ModTime())
 			if err = fsys.SyncDir(filepath.Dir(name)); err != nil {
 				_ = fsys.Remove(backup)
@@ -177,8 +176,8 @@ func makeBackup(fsys vfs.FS, name string, old []byte, like fs.FileInfo) (string,
 	return "", fmt.Errorf("there are %d backups of the file already", most)
 }
 
-// writeLike writes a new file with the mode and the owner of another one, as far
-// as they can be given, and flushes it. The directory is not flushed.
+// writeLike writes a new file with the mode and owner of another one, as far as possible, and
+// flushes it. It does not flush the directory.
 func writeLike(fsys vfs.FS, name string, data []byte, other string, like fs.FileInfo) error {
 	f, err := vfs.CreateLike(fsys, name, other, os.O_WRONLY|os.O_EXCL)
 	if err != nil {

@@ -21,18 +21,16 @@ import (
 	"isync/internal/transport"
 )
 
-// certTimeout is how long a server may be silent while its certificate is
-// fetched: the default of Timeout.
+// certTimeout is the timeout for fetching a certificate, the default of Timeout.
 const certTimeout = 20 * time.Second
 
-// certTarget is a server whose certificate is to be fetched, and the ways to
-// ask for it, which are tried in this order.
+// certTarget is a server whose certificate is to be fetched. The ways are tried in their order.
 type certTarget struct {
 	host string
 	ways []certWay
 }
 
-// certWay is one way to ask.
+// certWay is a way to connect.
 type certWay struct {
 	port     int
 	security imapclient.Security
@@ -46,8 +44,8 @@ func (y certWay) String() string {
 	return fmt.Sprintf("port %d %s", y.port, how)
 }
 
-// parseCertTarget reads the argument of --get-cert:
-// [imap://|imaps://]HOST[:PORT]. An IPv6 address before a port is in brackets.
+// parseCertTarget parses the argument of --get-cert: [imap://|imaps://]HOST[:PORT]. An IPv6
+// address before a port is in brackets.
 func parseCertTarget(arg string) (certTarget, error) {
 	bad := func(why string) (certTarget, error) {
 		return certTarget{}, usagef("option '--get-cert': %s: '%s'; write [imap://|imaps://]HOST[:PORT]", why, arg)
@@ -90,7 +88,7 @@ func parseCertTarget(arg string) (certTarget, error) {
 	return t, nil
 }
 
-// splitTarget separates a host and a port, which is 0 if there is none.
+// splitTarget splits a host and a port; port 0: none is given.
 func splitTarget(s string) (host string, port int, err error) {
 	if _, err := netip.ParseAddr(s); err == nil {
 		return s, 0, nil
@@ -111,9 +109,8 @@ func splitTarget(s string) (host string, port int, err error) {
 	return host, port, nil
 }
 
-// getCert prints the certificates that a server presents: in PEM on standard
-// output, in words on standard error. It sends nothing but what it takes to
-// begin TLS.
+// getCert prints the certificates of a server: in PEM on standard output, described on standard
+// error. It does not log in.
 func (r *run) getCert(ctx context.Context) int {
 	t, err := parseCertTarget(r.c.getCert)
 	if err != nil {
@@ -131,7 +128,7 @@ func (r *run) getCert(ctx context.Context) int {
 		}
 		failed = append(failed, fmt.Errorf("no certificate from %s, %s: %w", t.host, way, err))
 		if _, ok := errors.AsType[*net.DNSError](err); ok {
-			break // another port would not help
+			break // another port would fail, too
 		}
 	}
 	for _, err := range failed {
@@ -145,21 +142,20 @@ func (r *run) getCert(ctx context.Context) int {
 	return exitFailure
 }
 
-// errNoCert is what a server without a certificate leads to.
+// errNoCert is the error for a server without a certificate.
 var errNoCert = errors.New("the server presents no certificate")
 
-// fetchCerts connects to a server, trusting whatever certificate it has, and
-// says goodbye.
+// fetchCerts connects to a server, accepts any certificate, and logs out.
 func fetchCerts(ctx context.Context, host string, way certWay) (tls.ConnectionState, error) {
 	var cs tls.ConnectionState
 	c, err := imapclient.Dial(ctx, imapclient.Options{
 		Host: host, Port: way.port, Timeout: certTimeout, Security: way.security,
 		TLS: &tls.Config{
 			ServerName: host,
-			// Whatever it speaks is good enough to look at it.
+			// Any version is sufficient to show the certificate.
 			MinVersion:   tls.VersionTLS10, //nolint:gosec // see above
 			CipherSuites: allSuites(),
-			// Whether to trust it is the question that is being asked.
+			// The user wants to see certificates that cannot be verified.
 			InsecureSkipVerify: true, //nolint:gosec // see above
 			VerifyConnection: func(state tls.ConnectionState) error {
 				cs = state
@@ -171,7 +167,7 @@ func fetchCerts(ctx context.Context, host string, way certWay) (tls.ConnectionSt
 		_ = c.Logout(ctx)
 	}
 	if len(cs.PeerCertificates) > 0 {
-		return cs, nil // what else went wrong does not matter
+		return cs, nil // the certificates are known; other errors do not matter
 	}
 	if err == nil {
 		err = errNoCert
@@ -179,7 +175,7 @@ func fetchCerts(ctx context.Context, host string, way certWay) (tls.ConnectionSt
 	return cs, err
 }
 
-// allSuites returns the cipher suites that there are, old ones included.
+// allSuites returns all cipher suites, including insecure ones.
 func allSuites() []uint16 {
 	var ids []uint16
 	for _, list := range [][]*tls.CipherSuite{tls.CipherSuites(), tls.InsecureCipherSuites()} {
@@ -190,7 +186,7 @@ func allSuites() []uint16 {
 	return ids
 }
 
-// showCerts prints what a server has presented.
+// showCerts prints the certificates of a server.
 func (r *run) showCerts(t certTarget, way certWay, cs tls.ConnectionState) int {
 	var words, file bytes.Buffer
 	fmt.Fprintf(&words, "%s, %s (%s)\n", t.host, way, tls.VersionName(cs.Version))
@@ -202,7 +198,7 @@ func (r *run) showCerts(t certTarget, way certWay, cs tls.ConnectionState) int {
 		fmt.Fprintf(&words, "\n%d: %s\n", i+1, what)
 		describeCert(&words, cert, r.env.Now())
 		fmt.Fprintf(&file, "# %s\n# SHA-256 %s\n", printable(cert.Subject.String()), fingerprint(cert))
-		_ = pem.Encode(&file, &pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}) // a buffer takes everything
+		_ = pem.Encode(&file, &pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}) // a buffer returns no errors
 	}
 	fmt.Fprintf(&words, "\n%s\n", systemVerdict(t.host, cs))
 	_, _ = r.env.Stderr.Write(words.Bytes())
@@ -213,7 +209,7 @@ func (r *run) showCerts(t certTarget, way certWay, cs tls.ConnectionState) int {
 	return exitOK
 }
 
-// describeCert tells what is in a certificate.
+// describeCert describes a certificate.
 func describeCert(w *bytes.Buffer, cert *x509.Certificate, now time.Time) {
 	line := func(name, value string) { fmt.Fprintf(w, "   %-12s %s\n", name, printable(value)) }
 	line("subject", cert.Subject.String())
@@ -240,14 +236,13 @@ func describeCert(w *bytes.Buffer, cert *x509.Certificate, now time.Time) {
 	line("SHA-256", fingerprint(cert))
 }
 
-// fingerprint returns the SHA-256 sum of a certificate as other programs show
-// it.
+// fingerprint returns the SHA-256 fingerprint of a certificate in the usual notation.
 func fingerprint(cert *x509.Certificate) string {
 	sum := sha256.Sum256(cert.Raw)
 	return strings.ReplaceAll(fmt.Sprintf("% X", sum[:]), " ", ":")
 }
 
-// printable replaces what could upset a terminal, or end a comment.
+// printable replaces characters that could control a terminal or end a comment.
 func printable(s string) string {
 	return strings.Map(func(c rune) rune {
 		if !strconv.IsPrint(c) {
@@ -257,7 +252,7 @@ func printable(s string) string {
 	}, s)
 }
 
-// systemVerdict tells what the system's authorities have to say.
+// systemVerdict describes whether the system's authorities trust the certificate.
 func systemVerdict(host string, cs tls.ConnectionState) string {
 	cfg, err := transport.TLSOptions{ServerName: host, SystemCerts: true}.Config()
 	if err == nil {

@@ -12,8 +12,8 @@ import (
 	"isync/internal/syncstate"
 )
 
-// aboutGone returns what the user may do about mailboxes that one side has lost, with
-// the commands.
+// aboutGone returns the options of the user for mailboxes that are gone from one side, with the
+// commands.
 func (r *run) aboutGone(e *channel.GoneError) event.MailboxGone {
 	first := &e.Boxes[0]
 	side := e.Channel.End(e.Side).Store
@@ -49,7 +49,7 @@ func keywordOf(s config.Side) string {
 	return "Near"
 }
 
-// command returns a command line of this program, with the same configuration.
+// command returns a command line of this program with the same configuration.
 func (r *run) command(args ...string) string { return commandLineFor(r.c.config, args...) }
 
 // commandLineFor returns a command line of this program. configFile is the argument of -c;
@@ -65,7 +65,7 @@ func commandLineFor(configFile string, args ...string) string {
 	return strings.Join(words, " ")
 }
 
-// withCommands adds the commands to facts whose hints name one.
+// withCommands sets the commands of facts whose hints contain one.
 func (r *run) withCommands(f event.Fact, p event.Pair) event.Fact {
 	switch f := f.(type) {
 	case event.MailAdopted:
@@ -81,7 +81,8 @@ func (r *run) withCommands(f event.Fact, p event.Pair) event.Fact {
 	return f
 }
 
-// pairArg names a pair on the command line; the whole channel if it cannot be named.
+// pairArg returns the name of a pair on the command line, or that of its channel if the pair
+// cannot be named.
 func pairArg(p event.Pair) string {
 	if p.Name == "" || strings.ContainsAny(p.Name, ",\n") {
 		return p.Channel
@@ -89,7 +90,7 @@ func pairArg(p event.Pair) string {
 	return p.Channel + ":" + p.Name
 }
 
-// aboutRenamed tells how to rename the other mailbox, too.
+// aboutRenamed returns how to rename the other mailbox, too.
 func (r *run) aboutRenamed(e *channel.GoneError, b *channel.GoneBox) []event.GoneStep {
 	o := e.Side.Other()
 	old := b.Pair.Box
@@ -136,14 +137,13 @@ func (r *run) renameCounterpart(e *channel.GoneError, b *channel.GoneBox, n *cha
 	return step
 }
 
-// aboutTakingBack tells how to undo a renaming.
+// aboutTakingBack returns how to undo a renaming.
 func (r *run) aboutTakingBack(e *channel.GoneError, b *channel.GoneBox, n *channel.Rename, known bool) []event.GoneStep {
 	if known && n.Dirs[e.Side] != "" {
 		return []event.GoneStep{event.UndoRenaming{Commands: r.moveBox(n.Dirs[e.Side], b.Dirs[e.Side], false)}}
 	}
 	if known && e.Channel.SyncState.Kind == config.StateInBox {
-		// The state has moved with the near mailbox, so that it seems to be the far one
-		// that has another name now.
+		// The state was moved with the near mailbox, so the far mailbox seems to be renamed.
 		return []event.GoneStep{event.RenameFar{
 			Old: n.Pair.Box[config.Near], New: b.Pair.Box[config.Near],
 			Renaming: event.Renaming{From: n.Box, To: b.Pair.Box[config.Far], Store: e.Channel.Far.Store.Label()},
@@ -152,17 +152,17 @@ func (r *run) aboutTakingBack(e *channel.GoneError, b *channel.GoneBox, n *chann
 	return nil
 }
 
-// configArg writes a word as it may stand in the configuration file.
+// configArg returns a word as an argument of the configuration file.
 func configArg(word string) string { return config.Pattern{Text: word}.Arg() }
 
-// boxFiles are what makes a mailbox in the file system, with our files.
+// boxFiles are the parts of a Maildir mailbox, including the files of this program.
 var boxFiles = []string{
 	"cur", "new", "tmp", ".uidvalidity", ".isyncuidmap.names", ".isyncuidmap.bolt", ".isyncuidmap.db",
 	".mbsyncstate", ".mbsyncstate" + engine.JournalSuffix, ".mbsyncstate" + engine.NewSuffix, ".mbsyncstate" + engine.NotesSuffix,
 }
 
-// moveBox returns the commands that rename the directory of a mailbox. Mailboxes below
-// it stay where they are.
+// moveBox returns the commands that rename the directory of a mailbox. Mailboxes below it are not
+// moved.
 func (r *run) moveBox(from, to string, below bool) []string {
 	there := func(path string) bool {
 		_, err := r.fs().Stat(path)
@@ -185,8 +185,8 @@ func (r *run) moveBox(from, to string, below bool) []string {
 	return []string{"mkdir -p " + shellQuote(to), strings.Join(words, " ")}
 }
 
-// moveState returns the commands that rename the files of a sync state which are not in
-// the directory of the mailbox.
+// moveState returns the commands that rename the files of a sync state outside the directory of
+// the mailbox.
 func moveState(b *channel.GoneBox, n *channel.Rename) (cmds []string) {
 	for _, file := range b.State {
 		to := n.StatePath + strings.TrimPrefix(file, b.StatePath)
@@ -197,12 +197,12 @@ func moveState(b *channel.GoneBox, n *channel.Rename) (cmds []string) {
 	return cmds
 }
 
-// aboutRestoring tells how to make the mailbox anew from the other one.
+// aboutRestoring returns how to create the mailbox again from the other one.
 func (r *run) aboutRestoring(e *channel.GoneError, b *channel.GoneBox) event.GoneStep {
 	if arg := pairArg(b.Pair); arg != e.Channel.Name || len(e.Channel.Patterns) == 0 {
 		return event.CreateAgain{Side: syncstate.Side(e.Side), Messages: b.Messages, Commands: []string{r.command("--restore-deleted", arg)}}
 	}
-	// The option would apply to all mailboxes of the channel.
+	// --restore-deleted would apply to all mailboxes of the channel.
 	words := []string{"rm", "-f"}
 	for _, file := range b.State {
 		words = append(words, shellQuote(file))
@@ -221,7 +221,7 @@ func (r *run) aboutRestoring(e *channel.GoneError, b *channel.GoneBox) event.Gon
 	}
 }
 
-// aboutRemoving tells how to remove the other mailbox as well, which has to be empty.
+// aboutRemoving returns how to remove the other mailbox, too. It must be empty.
 func (r *run) aboutRemoving(e *channel.GoneError, b *channel.GoneBox) event.GoneStep {
 	o := e.Side.Other()
 	step := event.RemoveCounterpart{Box: b.Pair.Box[o], Side: syncstate.Side(o), Messages: b.Messages}

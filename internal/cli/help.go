@@ -5,20 +5,20 @@ import (
 	"strings"
 )
 
-// Spelling is one way to write an option, alone or with a variant.
+// Spelling is a form of an option, with or without a variant.
 type Spelling struct {
-	// Short and Long are with their dashes; "" if there is no such form.
+	// Short and Long include the dashes; "": there is no such form.
 	Short, Long string
-	// Arg names the argument; "": there is none.
+	// Arg is the name of the argument; "": none.
 	Arg string
-	// Deprecated: accepted with a notice.
+	// Deprecated: the form is accepted with a notice.
 	Deprecated bool
-	// Internal: for tests and shells, not for users.
+	// Internal: the form is for tests and shells, not for users.
 	Internal bool
 }
 
-// Spellings lists all ways to write an option, for the manual page, for
-// completions, and for whoever checks them.
+// Spellings returns all forms of all options, for the manual page, for completions, and for
+// tests.
 func Spellings() []Spelling {
 	var out []Spelling
 	for i := range options {
@@ -46,7 +46,7 @@ func Spellings() []Spelling {
 	return out
 }
 
-// forms returns the short and the long form of an option as --help shows them.
+// forms returns the short and the long form of an option in --help.
 func (o *option) forms() (short, long string) {
 	letters := o.letters()
 	var names string
@@ -91,7 +91,7 @@ func (o *option) forms() (short, long string) {
 }
 
 const (
-	// helpShort and helpLong are the columns where long forms and texts begin.
+	// helpShort and helpLong are the columns of long forms and texts.
 	helpShort = 15
 	helpLong  = 36
 )

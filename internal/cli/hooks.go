@@ -10,11 +10,11 @@ import (
 	"isync/internal/ui"
 )
 
-// hookPatience is how long hooks may continue after a signal. Then they get SIGTERM.
+// hookPatience is how long hooks may run after a signal. Then they get SIGTERM.
 const hookPatience = 500 * time.Millisecond
 
-// startHooks makes the hooks of the channels receive events. The caller must call stop. It
-// waits for the commands, which are ended hookPatience after the end of ctx.
+// startHooks makes the hooks of the channels receive events. The caller must call stop, which
+// waits for the commands. They are ended hookPatience after the end of ctx.
 func (r *run) startHooks(ctx context.Context, sel []channel.Selection) (stop func()) {
 	if r.c.dryRun {
 		return func() {}
@@ -30,7 +30,8 @@ func (r *run) startHooks(ctx context.Context, sel []channel.Selection) (stop fun
 		return func() {}
 	}
 	r.events, r.hooks = event.Join(before, h), h
-	// It begins with the signal, not when the runs have ended: both together must be short.
+	// The time begins with the signal, not with the end of the runs, so that the process ends
+	// soon.
 	ending := context.AfterFunc(ctx, func() { time.AfterFunc(hookPatience, h.End) })
 	return func() {
 		r.events, r.hooks = before, nil

@@ -10,7 +10,7 @@ import (
 	"isync/internal/event"
 )
 
-// aboutKeychain returns what is wrong with the keyring of the system.
+// aboutKeychain diagnoses errors of the system's keyring.
 func aboutKeychain(e *auth.KeychainError) event.Fact {
 	switch {
 	case e.Host == "":
@@ -23,8 +23,8 @@ func aboutKeychain(e *auth.KeychainError) event.Fact {
 	return event.KeychainUnusable{}
 }
 
-// storeCommand returns a command that puts a password, which it asks for, into
-// the keyring of an operating system.
+// storeCommand returns a command that asks for a password and stores it in the keyring of an
+// operating system.
 func storeCommand(goos, host, user string) string {
 	switch goos {
 	case "darwin":
@@ -35,7 +35,7 @@ func storeCommand(goos, host, user string) string {
 	return fmt.Sprintf("secret-tool store --label=%s service %s username %s", shellQuote("mbsync "+host), shellQuote(host), shellQuote(user))
 }
 
-// shellQuote quotes a word for the shell if that is necessary.
+// shellQuote quotes a word for the shell if necessary.
 func shellQuote(word string) string {
 	if word != "" && !strings.ContainsFunc(word, func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("@%+=:,./-_", r))

@@ -32,8 +32,8 @@ func (r *run) list(ctx context.Context, sel []channel.Selection, o channel.Optio
 	return code
 }
 
-// pairLine names a pair of mailboxes by what the channel calls them: once, or
-// for both sides if that can differ.
+// pairLine returns the name of a pair within its channel: one name, or those of both sides if
+// they can differ.
 func pairLine(c *config.Channel, p event.Pair) string {
 	if len(c.Patterns) > 0 && c.Far.Box == "" && c.Near.Box == "" {
 		return p.Name

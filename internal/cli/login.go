@@ -11,7 +11,7 @@ import (
 	"isync/internal/imapclient"
 )
 
-// accountLogin is how to log in to an account of the configuration.
+// accountLogin is the login to an account.
 type accountLogin struct {
 	account *config.Account
 	creds   *auth.Credentials
@@ -37,7 +37,7 @@ func (w *workshop) loginOf(a *config.Account) *accountLogin {
 	return l
 }
 
-// newLogin returns a login of an account. w.mu must be held.
+// newLogin returns a login to an account. The caller holds w.mu.
 func (w *workshop) newLogin(a *config.Account, ledger *auth.Ledger, warn func(event.Fact)) *accountLogin {
 	l := &accountLogin{account: a, creds: auth.NewCredentials(w.source(a)), useIPv4: w.useIPv4}
 	l.auth = auth.NewAuthenticator(auth.Account{
@@ -48,8 +48,7 @@ func (w *workshop) newLogin(a *config.Account, ledger *auth.Ledger, warn func(ev
 	return l
 }
 
-// source returns where the user name and password of an account come from. w.mu must be
-// held.
+// source returns the source of the user name and password of an account. The caller holds w.mu.
 func (w *workshop) source(a *config.Account) auth.Source {
 	src := auth.Source{
 		Account: a.Label(), Question: a.Name,
@@ -81,7 +80,7 @@ func (w *workshop) source(a *config.Account) auth.Source {
 	return src
 }
 
-// login returns what logs in to the server of a store.
+// login returns the function that logs in to the server of a store.
 func (w *workshop) login(s *config.Store) func(context.Context, *imapclient.Client) error {
 	return func(ctx context.Context, c *imapclient.Client) error {
 		err := w.loginOf(s.IMAP.Account).login(ctx, c)
@@ -90,10 +89,10 @@ func (w *workshop) login(s *config.Store) func(context.Context, *imapclient.Clie
 	}
 }
 
-// watchLogin returns the login of the connections that watch the account of a store. They are
-// made between runs, too, so each obtains the password anew: it may be a token that has
-// expired meanwhile. A password that was refused in a run, or by one of them, is not sent
-// again soon. Warnings are shown for the logins of the runs only.
+// watchLogin returns the login for the connections that watch the account of a store. They are
+// also made between runs, so each of them obtains the password again: an access token may have
+// expired. A password that was refused in a run or by one of these connections is not sent again
+// soon. Warnings are shown only for logins of runs.
 func (w *workshop) watchLogin(s *config.Store) func(context.Context, *imapclient.Client) error {
 	return func(ctx context.Context, c *imapclient.Client) error {
 		w.mu.Lock()
@@ -107,7 +106,7 @@ func (w *workshop) watchLogin(s *config.Store) func(context.Context, *imapclient
 	}
 }
 
-// login logs in. Errors name the line of the configuration that they are about.
+// login logs in. Its errors contain the place of the configuration.
 func (l *accountLogin) login(ctx context.Context, c *imapclient.Client) error {
 	err := l.auth.LogIn(ctx, c)
 	if l.account.HasOAuth() && isNotConnected(err) && c.IPv6() && l.useIPv4(l.account) {
@@ -122,7 +121,7 @@ func (l *accountLogin) login(ctx context.Context, c *imapclient.Client) error {
 	return err
 }
 
-// serverName names the server of an account for the ledger.
+// serverName identifies the server of an account in the ledger.
 func serverName(a *config.Account) string {
 	if a.Tunnel != "" {
 		return a.Tunnel
@@ -130,7 +129,7 @@ func serverName(a *config.Account) string {
 	return a.Host + ":" + strconv.Itoa(a.Port)
 }
 
-// mechsPos is where the mechanisms come from.
+// mechsPos returns the place of the mechanisms in the configuration.
 func (l *accountLogin) mechsPos() config.Pos {
 	if pos := l.account.Pos("AuthMechs"); pos.IsSet() {
 		return pos

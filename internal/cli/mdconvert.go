@@ -15,8 +15,8 @@ import (
 	"isync/internal/ui"
 )
 
-// convertOption is a row of the table of options of mdconvert, which works for
-// --help, and for the test of the manual page, too.
+// convertOption is a row of the table of mdconvert's options. --help and the test of the manual
+// page use it, too.
 type convertOption struct {
 	letter byte
 	name   string
@@ -24,7 +24,7 @@ type convertOption struct {
 	set    func(c *convertLine)
 }
 
-// convertLine is what the command line of mdconvert says.
+// convertLine is a parsed command line of mdconvert.
 type convertLine struct {
 	alt, help, version bool
 	boxes              []string
@@ -37,8 +37,7 @@ var convertOptions = []convertOption{
 	{'v', "version", "show the version", func(c *convertLine) { c.version = true }},
 }
 
-// scanConvert reads the command line of mdconvert. Options come first, one per
-// word.
+// scanConvert parses the command line of mdconvert. Options come first, one per word.
 func scanConvert(args []string) (*convertLine, error) {
 	c := &convertLine{}
 	for i, arg := range args {
@@ -84,8 +83,8 @@ See mdconvert(1) for details.
 	return b.String()
 }
 
-// MainConvert runs mdconvert with the words of its command line, the name of the
-// program first, and returns the exit code.
+// MainConvert runs mdconvert and returns the exit code. args are the words of the command line,
+// beginning with the name of the program.
 func MainConvert(env Env, args []string) int {
 	r := &run{env: env}
 	r.printer = ui.New(ui.Options{Program: "mdconvert", Out: env.Stdout, Err: env.Stderr, Now: env.Now, Explain: r.explain})
@@ -129,7 +128,7 @@ func MainConvert(env Env, args []string) int {
 	return code
 }
 
-// convertError is the reason, as a fact, why a mailbox was not converted.
+// convertError is the reason why a mailbox was not converted, as a fact.
 type convertError struct{ fact event.Fact }
 
 func (e *convertError) Error() string {

@@ -16,10 +16,10 @@ import (
 	"isync/internal/vfs"
 )
 
-// metricsEvery is how often a watcher writes the file of MetricsFile.
+// metricsEvery is the interval at which a watcher writes the file of MetricsFile.
 const metricsEvery = time.Minute
 
-// countMetrics makes the run count metrics, if MetricsFile is set.
+// countMetrics counts metrics if MetricsFile is set.
 func (r *run) countMetrics() {
 	if r.cfg.Global.MetricsFile == "" || r.c.dryRun || r.c.list {
 		return
@@ -53,8 +53,8 @@ func (r *run) saveMetrics(cfg *config.Config) {
 	r.tell(event.Warning, cfg.Global.Pos("MetricsFile"), f)
 }
 
-// writeMetrics adds the counts to the file. Other processes may do so at the same time, so
-// it takes a lock, whose file is in the directory of the states.
+// writeMetrics adds the counts to the file. Other processes may do so at the same time, so it
+// takes a lock. The lock file is in the directory of the sync states.
 func (r *run) writeMetrics(cfg *config.Config, path string) error {
 	unlock, err := r.lockMetrics(path)
 	if err != nil {
@@ -79,15 +79,15 @@ func (r *run) writeMetrics(cfg *config.Config, path string) error {
 	return r.metrics.Update(old, keep, func(text []byte) error { return vfs.Replace(r.env.FS, path, text, 0o644) })
 }
 
-// metricsPatience is how long a run waits for the lock, which is taken for moments only. A
-// watcher must end soon after a signal, and tries again after a minute.
+// metricsPatience is how long a run waits for the lock, which is held only briefly. A watcher
+// waits less: it must end soon after a signal, and tries again after a minute.
 const (
 	metricsPatience      = 10 * time.Second
 	metricsPatienceWatch = 300 * time.Millisecond
 )
 
-// lockMetrics takes the lock of the file. If that is not possible, counts may get lost. It
-// fails if another process has the lock, and does not release it.
+// lockMetrics takes the lock of the file. It fails if another process keeps the lock. If there
+// can be no lock, it succeeds without one, and counts may get lost.
 func (r *run) lockMetrics(path string) (unlock func(), err error) {
 	none := func() {}
 	dir, err := r.env.Config.StateDir()
@@ -117,12 +117,12 @@ func (r *run) lockMetrics(path string) (unlock func(), err error) {
 	return func() { _ = lock.Close() }, nil
 }
 
-// lockedError says that another process has locked a file.
+// lockedError reports that another process has locked a file.
 type lockedError struct{ path string }
 
 func (e *lockedError) Error() string { return "another process has locked " + e.path }
 
-// readShort reads a file of the size that is to be expected.
+// readShort reads a file, at most 4 MiB of it.
 func readShort(fsys vfs.FS, path string) ([]byte, error) {
 	f, err := fsys.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
@@ -133,7 +133,7 @@ func readShort(fsys vfs.FS, path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, most))
 }
 
-// saveMetricsOften writes the file every minute until ctx ends, and then once more.
+// saveMetricsOften writes the file every metricsEvery until ctx ends, and then once more.
 func (r *run) saveMetricsOften(ctx context.Context, cfg *config.Config) {
 	tick := time.NewTicker(metricsEvery)
 	defer tick.Stop()

@@ -12,7 +12,7 @@ import (
 	"isync/internal/store"
 )
 
-// aboutNames recognizes errors of mailboxes whose names cannot be used.
+// aboutNames diagnoses errors of mailboxes whose names cannot be used.
 func (d *diagnosis) aboutNames() event.Fact {
 	if e, ok := errors.AsType[*channel.NameError](d.err); ok {
 		return aboutChannelName(e)
@@ -62,7 +62,7 @@ func removal(path string) string {
 	return strings.Join(words, " ")
 }
 
-// aboutPatterns describes names in Patterns that match no mailbox.
+// aboutPatterns describes Patterns that match no mailbox.
 func (d *diagnosis) aboutPatterns(e *channel.PatternError) event.Fact {
 	far, near := e.Channel.Far.Store, e.Channel.Near.Store
 	f := event.PatternsMatchNothing{Line: e.Line, Sure: e.Sure, List: commandLineFor(d.configFile, "-ls", far.Name, near.Name)}
@@ -74,7 +74,7 @@ func (d *diagnosis) aboutPatterns(e *channel.PatternError) event.Fact {
 	return f
 }
 
-// aboutChannelName tells of mailboxes that a channel cannot name.
+// aboutChannelName describes mailboxes that have no name in a channel.
 func aboutChannelName(e *channel.NameError) event.Fact {
 	var exclude event.Exclude
 	if e.Channel != nil && e.Name != "" {

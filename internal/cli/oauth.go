@@ -16,15 +16,14 @@ import (
 	"isync/internal/oauth"
 )
 
-// tokenSources obtain the access tokens of accounts with OAuth. They are kept as long as
-// the program runs, also if the configuration is read again: one of them may have a token
-// that could not be saved.
+// tokenSources obtain the access tokens of OAuth accounts. They exist until the program ends,
+// also after a reload, because a source may have a token that could not be saved yet.
 type tokenSources struct {
 	mu  sync.Mutex
 	all map[string]*oauth.Source
 }
 
-// source returns the source of an account.
+// source returns the token source of an account.
 func (t *tokenSources) source(w *workshop, a *config.Account) *oauth.Source {
 	key := fmt.Sprintf("%q %+v %q %q", a.Name, a.OAuth, a.OAuth.ClientSecret.Reveal(), a.User)
 	t.mu.Lock()
@@ -55,13 +54,13 @@ func (t *tokenSources) flush() {
 	}
 }
 
-// tokenKeeper is where the token of an account is kept.
+// tokenKeeper is the token store of an account.
 type tokenKeeper struct {
 	store oauth.Store
 	lock  *oauth.Lock
 }
 
-// save saves a token, with the lock.
+// save saves a token while it holds the lock.
 func (k tokenKeeper) save(ctx context.Context, g *oauth.Grant) error {
 	release, err := k.lock.Acquire(ctx)
 	if err != nil {
@@ -79,11 +78,11 @@ func (k tokenKeeper) save(ctx context.Context, g *oauth.Grant) error {
 	return room.Save(context.WithoutCancel(ctx), g)
 }
 
-// tokenStore returns where the token of an account is kept.
+// tokenStore returns the token store of an account.
 func (w *workshop) tokenStore(a *config.Account) tokenKeeper {
 	o := &a.OAuth
 	path := o.TokenFile
-	// A symbolic link stays one: what it points to is replaced.
+	// The target of a symbolic link is replaced, not the link.
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
 	}
@@ -104,7 +103,8 @@ func (w *workshop) tokenStore(a *config.Account) tokenKeeper {
 	return k
 }
 
-// passphrase is the one of a token file. Its command is run once, since it may ask the user.
+// passphrase is the passphrase of a token file. Its command is run only once, because it may ask
+// the user.
 type passphrase struct {
 	terminal *auth.Terminal
 	command  string
@@ -132,7 +132,7 @@ func (p *passphrase) forget() {
 	p.known = ""
 }
 
-// oauthClient returns the client of the provider of an account.
+// oauthClient returns the OAuth client for the provider of an account.
 func (w *workshop) oauthClient(a *config.Account) *oauth.Client {
 	o := a.OAuth
 	c := &oauth.Client{
@@ -148,25 +148,25 @@ func (w *workshop) oauthClient(a *config.Account) *oauth.Client {
 	return c
 }
 
-// authCommand returns the command by which the user logs in to an account.
+// authCommand returns the command line with which the user logs in to an account.
 func authCommand(configFile string, a *config.Account) string {
 	return commandLineFor(configFile, "--auth", a.Name)
 }
 
 func (w *workshop) authCommand(a *config.Account) string { return authCommand(w.configFile, a) }
 
-// notConnected matches what Exchange says if the token is good, but the mailbox cannot be
-// used.
+// notConnected matches the response of Exchange if the token is valid, but the mailbox cannot be
+// accessed.
 var notConnected = regexp.MustCompile(`(?i)authenticated but not connected`)
 
-// isNotConnected reports whether an error is that answer.
+// isNotConnected reports whether an error is this response.
 func isNotConnected(err error) bool {
 	e, ok := errors.AsType[*imapclient.ResponseError](err)
 	return ok && notConnected.MatchString(e.Text)
 }
 
-// useIPv4 makes further connections to an account use IPv4. It returns false if they do
-// already.
+// useIPv4 makes further connections to an account use only IPv4. It returns false if they did so
+// before.
 func (w *workshop) useIPv4(a *config.Account) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -184,7 +184,7 @@ func (w *workshop) usesIPv4(a *config.Account) bool {
 	return w.ipv4[a]
 }
 
-// aboutTokens recognizes errors of tokens of OAuth 2.0.
+// aboutTokens diagnoses errors of OAuth 2.0 tokens.
 func (d *diagnosis) aboutTokens() event.Fact {
 	if !d.account.HasOAuth() {
 		return nil
@@ -231,7 +231,7 @@ func (d *diagnosis) aboutTokens() event.Fact {
 	return nil
 }
 
-// commandKeyword returns the keyword of a command of the account.
+// commandKeyword returns the keyword of the account that sets a command.
 func commandKeyword(a *config.Account, command string) string {
 	o := &a.OAuth
 	for keyword, value := range map[string]string{

@@ -5,66 +5,63 @@ import (
 	"isync/internal/event"
 )
 
-// option is a row of the table of options. Everything that is known about the
-// command line is in the table: what is scanned, what --help shows, and what
-// the manual page is checked against.
+// option is a row of the table of options. The table is the only source for scanning, for --help,
+// and for the test of the manual page.
 type option struct {
-	// letter and name are the short and the long form; 0 and "" if there is
-	// none.
+	// letter and name are the short and the long form; 0 and "": there is none.
 	letter byte
 	name   string
-	// arg names the argument in texts; "": there is none.
+	// arg is the name of the argument in texts; "": none.
 	arg string
-	// optional names an argument that may follow "=", and need not; "": there is none.
+	// optional is the name of an optional argument after "="; "": none.
 	optional string
-	// help is what --help says.
+	// help is the text in --help.
 	help string
-	// section is the heading in --help that begins before this row.
+	// section is the heading in --help before this row; "": none.
 	section string
 
-	// variants bind to the option: as a letter right behind its own, or behind
-	// a dash at the end of its name.
+	// variants are suffixes of the option: a letter after its letter, or a word after its name
+	// and a dash.
 	variants []variant
 	// many: several letters of variants may follow.
 	many bool
-	// strict: nothing else may follow in the same word.
+	// strict: the rest of the word must be empty.
 	strict bool
-	// value is what set gets if no variant follows.
+	// value is the argument of set if no variant follows.
 	value int
 	set   func(c *commandLine, value, ref int)
 	// setArg is called instead of set if there is an argument.
 	setArg func(c *commandLine, arg string)
-	// rest takes everything that follows the letter, up to the end of the word.
+	// rest parses everything after the letter, up to the end of the word.
 	rest func(c *commandLine, rest string) error
-	// hidden: not in --help.
+	// hidden: the option is not in --help.
 	hidden bool
-	// internal: for other programs, not for users; in no documentation for them.
+	// internal: the option is for other programs, and is not documented for users.
 	internal bool
 	// wantsFile: the argument is the name of a file.
 	wantsFile bool
-	// complete, if not nil, lists what the argument can become.
+	// complete, if not nil, lists completions of the argument.
 	complete func(env Env, u *unfinished, word string) []completion
-	// use is the current spelling of a deprecated option, without dashes; for
-	// variants as well.
+	// useLetter and use are the current spelling of a deprecated option, without dashes. They
+	// apply to its variants, too.
 	useLetter byte
 	useName   string
 }
 
-// variant is something that binds to an option.
+// variant is a suffix of an option.
 type variant struct {
 	letter byte
 	name   string
 	// negates: the long form is "no-" and the name of the option.
 	negates bool
-	// help tells what it is: behind the help of the option, or alone where the
-	// option takes many.
+	// help describes the variant: after the help of the option, or alone if the option has many.
 	help      string
 	value     int
 	useLetter byte
 	useName   string
 }
 
-// sideVariants are what may follow Create and the like.
+// sideVariants are the variants of Create and similar options.
 var sideVariants = []variant{
 	{letter: 'f', name: "far", help: "on the far side only", value: int(config.FarSide)},
 	{letter: 'n', name: "near", help: "on the near side only", value: int(config.NearSide)},
@@ -73,7 +70,7 @@ var sideVariants = []variant{
 	{letter: 's', name: "slave", value: int(config.NearSide), useLetter: 'n', useName: "near"},
 }
 
-// typeVariants are what may follow a direction.
+// typeVariants are the variants of a direction.
 var typeVariants = []variant{
 	{letter: 'n', name: "new", help: "new messages", value: int(config.OpNew)},
 	{letter: 'o', name: "old", help: "older messages that earlier runs did not copy", value: int(config.OpOld)},
@@ -97,20 +94,20 @@ var debugVariants = []variant{
 	{letter: 's', name: "sync", help: "the decision about each message, and its reason", value: int(event.DebugSync)},
 }
 
-// setOp adds a word of Sync that is a lone type.
+// setOp adds a type of Sync without a direction.
 func setOp(c *commandLine, value, ref int) { c.ops.Sync(config.NoSide, config.OpSet(value), ref) }
 
-// setDirection returns what adds a direction, alone or with a type.
+// setDirection returns a function that adds a direction, alone or with a type.
 func setDirection(dir config.Side) func(*commandLine, int, int) {
 	return func(c *commandLine, value, ref int) { c.ops.Sync(1<<dir, config.OpSet(value), ref) }
 }
 
-// setBox returns what adds a word of Create and the like.
+// setBox returns a function that adds a word of Create or a similar option.
 func setBox(op config.OpSet) func(*commandLine, int, int) {
 	return func(c *commandLine, value, ref int) { c.ops.Box(op, config.Sides(value), ref) }
 }
 
-// options is the table.
+// options is the table of options.
 var options = []option{
 	{
 		section: "Selecting configuration and mailboxes",

@@ -52,7 +52,7 @@ func (r *run) listFailed(ctx context.Context) int {
 	return code
 }
 
-// tellPending tells what can be done about pending messages.
+// tellPending reports what the user can do about pending messages.
 func (r *run) tellPending(list []event.PendingMessage) {
 	var counts [2]int
 	var first [2]string
@@ -74,7 +74,7 @@ func (r *run) tellPending(list []event.PendingMessage) {
 	}
 }
 
-// onBothSides reports whether another message in the list differs from m in its side only.
+// onBothSides reports whether the list has another message that differs from m only in its side.
 func onBothSides(list []event.PendingMessage, m *event.PendingMessage) bool {
 	for i := range list {
 		if o := &list[i]; o.Pair == m.Pair && o.UID == m.UID && o.Side != m.Side {
@@ -84,7 +84,7 @@ func onBothSides(list []event.PendingMessage, m *event.PendingMessage) bool {
 	return false
 }
 
-// noted returns what is noted about pairs of a channel.
+// noted returns the notes of the pairs of a channel.
 func (r *run) noted(ctx context.Context, ch *config.Channel, boxes []string) (noted []channel.Noted, err error) {
 	oerr := r.withStores(ch, func(stores [2]store.Store) {
 		noted, err = channel.NewPreviewer(ch, stores, r.cfg.Global).Noted(ctx, r.fs(), boxes)
@@ -92,7 +92,8 @@ func (r *run) noted(ctx context.Context, ch *config.Channel, boxes []string) (no
 	return noted, errors.Join(oerr, err)
 }
 
-// withStores makes the stores of a channel for f. They do not connect by themselves.
+// withStores makes the stores of a channel and calls f with them. This does not connect to
+// servers.
 func (r *run) withStores(ch *config.Channel, f func(stores [2]store.Store)) error {
 	w := r.workshop()
 	var stores [2]store.Store
@@ -113,7 +114,7 @@ func (r *run) withStores(ch *config.Channel, f func(stores [2]store.Store)) erro
 	return nil
 }
 
-// pendingMessages returns the messages of a pair, those that are tried again first.
+// pendingMessages returns the messages of a pair. Those that will be tried again come first.
 func pendingMessages(n channel.Noted) (out []event.PendingMessage) {
 	add := func(list []syncstate.Held, skipped bool) {
 		for i := range list {
@@ -130,7 +131,8 @@ func pendingMessages(n channel.Noted) (out []event.PendingMessage) {
 	return out
 }
 
-// messageWord names a message on the command line, with its side if withSide is set.
+// messageWord returns the name of a message on the command line, with its side if withSide is
+// set.
 func messageWord(p event.Pair, side syncstate.Side, u mail.UID, withSide bool) string {
 	word := p.Channel
 	if p.Name != "" {
@@ -142,8 +144,8 @@ func messageWord(p event.Pair, side syncstate.Side, u mail.UID, withSide bool) s
 	return fmt.Sprintf("%s:%d", word, u)
 }
 
-// adviseOnMessage adds fact and hint to the problem of a message that could not be copied.
-// If a file is the reason, the fact and the hint about the file come first.
+// adviseOnMessage adds a fact and a hint to the problem of a message that could not be copied. If
+// a file is the cause, the fact and hint about the file come first.
 func (r *run) adviseOnMessage(p *ui.Problem, e *engine.MessageError, d *diagnosis) {
 	skip := event.MessageNotCopied{Skip: r.command("--skip-failed", messageWord(e.Pair, e.Side, e.UID, true))}
 	_, p.Hint = ui.Text(skip)
@@ -154,15 +156,15 @@ func (r *run) adviseOnMessage(p *ui.Problem, e *engine.MessageError, d *diagnosi
 	}
 }
 
-// messageRef is a word of the command line that names a message.
+// messageRef is a parsed word that names a message.
 type messageRef struct {
 	channel *config.Channel
-	boxes   []string // nil: the channel is one pair
+	boxes   []string // nil: the channel has only one pair
 	sides   []syncstate.Side
 	uid     mail.UID
 }
 
-// message reads a word "channel[:mailbox][:side]:UID".
+// message parses a word "channel[:mailbox][:side]:UID".
 func (r *run) message(word string) (ref messageRef, problem event.Fact) {
 	name, rest, _ := strings.Cut(word, ":")
 	if ref.channel = r.cfg.Channel(name); ref.channel == nil {
@@ -201,7 +203,7 @@ func (r *run) message(word string) (ref messageRef, problem event.Fact) {
 	return ref, nil
 }
 
-// editFailed gives up the messages that the command line names, or has them tried again.
+// editFailed skips the messages that the command line names, or schedules them for the next run.
 func (r *run) editFailed(ctx context.Context) int {
 	code := exitOK
 	for _, edit := range r.c.edits {
@@ -221,7 +223,7 @@ func (r *run) editFailed(ctx context.Context) int {
 	return code
 }
 
-// editMessage skips one message, or has it tried again. It reports whether that was done.
+// editMessage skips a message, or schedules it for the next run. It reports whether it succeeded.
 func (r *run) editMessage(ctx context.Context, ref messageRef, skip bool) bool {
 	list, err := r.noted(ctx, ref.channel, ref.boxes)
 	if err != nil {
@@ -258,8 +260,8 @@ func (r *run) editMessage(ctx context.Context, ref messageRef, skip bool) bool {
 	return false
 }
 
-// sideOf returns the side of the message that is meant, or a problem. A message that is
-// already as it should be is meant if there is no other one.
+// sideOf returns the side of the message, or a problem. If both sides have the UID, it is the
+// message that is not yet in the requested state.
 func (r *run) sideOf(pair event.Pair, ref messageRef, n *syncstate.Notes, skip bool) (side syncstate.Side, problem event.Fact) {
 	var todo, done []syncstate.Side
 	for _, t := range ref.sides {

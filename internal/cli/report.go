@@ -7,14 +7,14 @@ import (
 	"isync/internal/event"
 )
 
-// reporter reports what happens to a sink of events.
+// reporter reports to a sink of events.
 type reporter struct {
 	events event.Sink
-	// topics is the set of topics for which debug output is wanted.
+	// topics are the topics of enabled debug output.
 	topics event.Topics
 }
 
-// tell reports a fact about a line of the configuration; pos may be the zero value.
+// tell reports a fact about a line of the configuration; pos may be zero.
 func (r *reporter) tell(severity event.Severity, pos config.Pos, f event.Fact) {
 	r.events.Take(event.Message{Severity: severity, Place: placeOf(pos), Fact: f})
 }
@@ -32,7 +32,7 @@ func (r *reporter) tellOfSection(severity event.Severity, pos config.Pos, sectio
 // fail reports an error.
 func (r *reporter) fail(err error) { r.events.Take(event.Message{Severity: event.Error, Err: err}) }
 
-// debugs reports whether debug output about one of the topics is wanted.
+// debugs reports whether debug output of one of the topics is enabled.
 func (r *reporter) debugs(topics event.Topics) bool { return r.topics&topics != 0 }
 
 // debugf reports a line of debug output.
@@ -45,7 +45,7 @@ func (r *reporter) debugf(topic event.Topics, format string, args ...any) {
 // println reports a line of regular output.
 func (r *reporter) println(line string) { r.events.Take(event.Output{Line: line}) }
 
-// placeOf turns a position in the configuration into a place in a message.
+// placeOf converts a position in the configuration to the place of a message.
 func placeOf(pos config.Pos) event.Place {
 	if !pos.IsSet() {
 		return event.Place{}

@@ -9,16 +9,15 @@ import (
 	"isync/internal/event"
 )
 
-// commandLine is what a command line says.
+// commandLine is a parsed command line.
 type commandLine struct {
 	config    string
 	hasConfig bool
-	// getCert is the server whose certificates are to be shown.
+	// getCert is the server of --get-cert.
 	getCert    string
 	hasGetCert bool
 
-	// auth is the account to log in to at its provider, and authForget the one whose token
-	// is to be removed.
+	// auth is the account of --auth, and authForget that of --auth-forget.
 	auth, authForget       string
 	hasAuth, hasAuthForget bool
 	authList               bool
@@ -31,46 +30,45 @@ type commandLine struct {
 	listFailed             bool
 	watch, status          bool
 	setup, offline         bool
-	answers                []string // to the questions of --setup
+	answers                []string // answers to questions of --setup
 	edits                  []failedEdit
 	adopt                  string
 	hasAdopt               bool
 	quiet                  int
 	verbose, help, version bool
 	debug                  event.Topics
-	// json: the output is for programs; jsonDetail is the argument, "" or "messages".
+	// json: the output is JSON. jsonDetail is its argument, "" or "messages".
 	json       bool
 	jsonDetail string
 	controls   controls
 
-	// complete is what to list for a shell, if completes is set; see complete.go.
+	// complete is the argument of --complete, if completes is set; see complete.go.
 	complete  string
 	completes bool
 
-	// allow and restore say which deletions are carried out, however many there are,
-	// and which are undone.
+	// allow and restore are the arguments of --allow-deletions and --restore-deleted.
 	allow, restore pairScope
 
-	// ops are the words that override operations; their references are indices
-	// into spelled, which has all options as they were written.
+	// ops are the words that override operations. Their references are indices into spelled,
+	// which has all options as written.
 	ops     config.OpsBuilder
 	spelled []string
 
-	names   []string                 // of channels, groups, or stores
-	notices []event.OptionDeprecated // each once
+	names   []string                 // of channels, groups or stores
+	notices []event.OptionDeprecated // one for each deprecated option
 }
 
-// failedEdit says what is to become of a message that could not be copied.
+// failedEdit is a request to skip a message that could not be copied, or to try it again.
 type failedEdit struct {
-	word string // names it
-	skip bool   // else it is tried again
+	word string // name of the message
+	skip bool   // false: try again
 }
 
 // usageError is an error in the command line.
 type usageError struct {
 	text   string
-	joined string // a word that stands behind -c without a blank
-	// lacks is the option whose argument is missing, nil if that is not the error.
+	joined string // a word joined with -c
+	// lacks is the option whose argument is missing; nil: this is another error.
 	lacks *option
 }
 
@@ -78,7 +76,7 @@ func (e *usageError) Error() string { return e.text }
 
 func usagef(format string, args ...any) error { return &usageError{text: fmt.Sprintf(format, args...)} }
 
-// lacksArgument says that an option stands without its argument.
+// lacksArgument returns the error of an option without its argument.
 func lacksArgument(o *option, spelling string) error {
 	arg := o.arg
 	if arg == "" {
@@ -87,13 +85,11 @@ func lacksArgument(o *option, spelling string) error {
 	return &usageError{text: fmt.Sprintf("option '%s' needs an argument: %s", spelling, arg), lacks: o}
 }
 
-// scan reads the words after the name of the program. Options and names may
-// stand in any order; "--" ends the options. Where help or the version is asked
-// for, nothing that follows matters.
+// scan parses the words after the name of the program. Options and names may be in any order;
+// "--" ends the options. After the option for help or the version, everything is ignored.
 func scan(words []string) (*commandLine, error) {
 	c := &commandLine{}
-	// What comes behind --complete is not meant for us, but for a run that is
-	// still being written.
+	// The words after --complete are the unfinished command line of the user.
 	for len(words) > 0 && !c.help && !c.version && !c.completes {
 		word := words[0]
 		words = words[1:]
@@ -129,7 +125,7 @@ func scan(words []string) (*commandLine, error) {
 	return c, nil
 }
 
-// conflict returns what is wrong with the combination of options.
+// conflict returns an error if options cannot be combined.
 func (c *commandLine) conflict() error {
 	switch {
 	case c.write && !c.fixConfig:
@@ -176,10 +172,10 @@ func (c *commandLine) conflict() error {
 	return nil
 }
 
-// authorizes reports whether the command is one about tokens of OAuth 2.0.
+// authorizes reports whether the command is about tokens of OAuth 2.0.
 func (c *commandLine) authorizes() bool { return c.hasAuth || c.authList || c.hasAuthForget }
 
-// authConflict returns what is wrong with the options of commands about tokens.
+// authConflict returns an error if the options of a token command cannot be combined.
 func (c *commandLine) authConflict() error {
 	commands := 0
 	for _, given := range []bool{
@@ -205,13 +201,13 @@ func (c *commandLine) authConflict() error {
 	return nil
 }
 
-// ref makes a reference to a spelling.
+// ref returns a reference to a spelling.
 func (c *commandLine) ref(spelling string) int {
 	c.spelled = append(c.spelled, spelling)
 	return len(c.spelled) - 1
 }
 
-// deprecated notes that there is a newer spelling.
+// deprecated records a notice about a deprecated spelling.
 func (c *commandLine) deprecated(spelling, use string) {
 	n := event.OptionDeprecated{Option: spelling, Use: use}
 	if !slices.Contains(c.notices, n) {
@@ -219,7 +215,7 @@ func (c *commandLine) deprecated(spelling, use string) {
 	}
 }
 
-// scanLong reads an option that begins with two dashes, and its argument.
+// scanLong parses a long option and its argument. It returns the remaining words.
 func (c *commandLine) scanLong(word string, words []string) ([]string, error) {
 	spelling, arg, hasArg := strings.Cut(word, "=")
 	o, v, ok := findLong(spelling[2:])
@@ -263,8 +259,7 @@ func (c *commandLine) scanLong(word string, words []string) ([]string, error) {
 	return words, nil
 }
 
-// findLong finds the option of a long name, without its dashes, and the
-// variant that it stands for, if any.
+// findLong returns the option and variant of a long name without dashes.
 func findLong(name string) (*option, *variant, bool) {
 	for i := range options {
 		o := &options[i]
@@ -283,8 +278,8 @@ func findLong(name string) (*option, *variant, bool) {
 	return nil, nil, false
 }
 
-// variantName returns the long name of an option with a variant, without
-// dashes; "" if there is none.
+// variantName returns the long name of an option with a variant, without dashes; "": there is
+// none.
 func (o *option) variantName(v *variant) string {
 	switch {
 	case v.negates:
@@ -295,11 +290,11 @@ func (o *option) variantName(v *variant) string {
 	return o.name + "-" + v.name
 }
 
-// maxTypingErrors is how many typing errors a suggestion for an option, a channel or a
-// group may need.
+// maxTypingErrors is the maximum number of typing errors in a suggestion for an option, a channel
+// or a group.
 const maxTypingErrors = 2
 
-// unknownLong suggests what might have been meant.
+// unknownLong returns the error of an unknown long option, with a suggestion.
 func unknownLong(spelling string) error {
 	var known []string
 	for _, s := range Spellings() {
@@ -313,8 +308,8 @@ func unknownLong(spelling string) error {
 	return usagef("unknown option '%s'", spelling)
 }
 
-// scanShort reads a word of short options, and the arguments of those that
-// take one: they are the words that follow.
+// scanShort parses a word of short options. Their arguments are the following words. It returns
+// the remaining words.
 func (c *commandLine) scanShort(word string, words []string) ([]string, error) {
 	for i := 1; i < len(word) && !c.help && !c.version; {
 		o := findShort(word[i])
@@ -364,7 +359,7 @@ func (c *commandLine) scanShort(word string, words []string) ([]string, error) {
 	return words, nil
 }
 
-// findShort returns the option of a letter, or nil.
+// findShort returns the option of a letter; nil: none.
 func findShort(letter byte) *option {
 	for i := range options {
 		if letter != 0 && options[i].letter == letter {
@@ -374,7 +369,7 @@ func findShort(letter byte) *option {
 	return nil
 }
 
-// letters lists what may follow the letter of an option.
+// letters returns the letters that may follow the letter of an option.
 func (o *option) letters() string {
 	var b strings.Builder
 	for i := range o.variants {
@@ -385,7 +380,7 @@ func (o *option) letters() string {
 	return b.String()
 }
 
-// bound returns the variant of a letter, or nil.
+// bound returns the variant of a letter; nil: none.
 func (o *option) bound(letter byte) *variant {
 	for i := range o.variants {
 		if v := &o.variants[i]; v.letter == letter && letter != 0 {
@@ -395,7 +390,7 @@ func (o *option) bound(letter byte) *variant {
 	return nil
 }
 
-// unknownShort tells about the letter at index i, which may be part of a longer
+// unknownShort returns the error for the letter at index i, which may be a part of a multi-byte
 // character.
 func unknownShort(word string, i int) error {
 	letter := word[i:]

@@ -6,8 +6,8 @@ import (
 	"isync/internal/event"
 )
 
-// selectChannels returns the channels that the command line is about, each with
-// what may be done, or everything that is wrong with that.
+// selectChannels returns the channels that the command line names, with their operations, or all
+// errors.
 func selectChannels(cfg *config.Config, c *commandLine) ([]channel.Selection, []event.Message) {
 	var s selector
 	s.cfg = cfg
@@ -40,9 +40,9 @@ func (s *selector) problem(pos config.Pos, f event.Fact) {
 	s.problems = append(s.problems, event.Message{Severity: event.Error, Place: placeOf(pos), Fact: f})
 }
 
-// named adds what a word of the command line names.
+// named adds the channels that a word of the command line names.
 func (s *selector) named(word string) {
-	// Groups hide channels of the same name.
+	// A group hides a channel of the same name.
 	if g := s.cfg.Group(word); g != nil {
 		for _, m := range g.Members {
 			if m.Channel == nil {
@@ -69,7 +69,7 @@ func (s *selector) named(word string) {
 	}
 }
 
-// unknown describes an unknown name, with known names to choose from.
+// unknown returns a fact about an unknown name, with some known names.
 func (s *selector) unknown(name string) event.ChannelUnknown {
 	var names []string
 	for _, g := range s.cfg.Groups {
@@ -86,7 +86,7 @@ func (s *selector) unknown(name string) event.ChannelUnknown {
 	return event.ChannelUnknown{Name: name, File: s.cfg.File, Meant: best, Known: names}
 }
 
-// add adds a channel, unless what is asked for is selected already.
+// add adds a channel or some of its mailboxes, unless they are selected already.
 func (s *selector) add(ch *config.Channel, boxes []string, pos config.Pos) {
 	if boxes != nil && len(ch.Patterns) == 0 {
 		s.problem(pos, event.NoPatterns{Channel: ch.Name, At: placeOf(ch.At)})
@@ -121,7 +121,7 @@ func usesOf(words []string) (boxes, uses []string) {
 	return boxes, uses
 }
 
-// override works the operations of the command line into the selection.
+// override applies the operations of the command line to the selection.
 func (s *selector) override(c *commandLine) {
 	over, errs := c.ops.Build()
 	for _, e := range errs {

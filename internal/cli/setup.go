@@ -11,7 +11,7 @@ import (
 	"isync/internal/setup"
 )
 
-// setupAccount asks what it takes to set up an account, and writes its configuration.
+// setupAccount runs the dialogue of --setup and writes the configuration of an account.
 func (r *run) setupAccount(ctx context.Context) int {
 	w := &setupWorld{run: r}
 	answers := make(setup.Answers)
@@ -29,23 +29,23 @@ func (r *run) setupAccount(ctx context.Context) int {
 	return w.outcome(ctx, err)
 }
 
-// setupWorld is what the dialogue of --setup works on.
+// setupWorld is the environment of the dialogue of --setup.
 type setupWorld struct {
 	*run
 	target setupTarget
 	// tty is nil if there is no terminal.
 	tty     *os.File
 	console *console
-	// password is the file that is written for the password; "": none.
+	// password is the file that was written for the password; "": none.
 	password string
 	written  bool
-	// consent is the account whose token was saved; nil: none was.
+	// consent is the account whose token was saved; nil: none.
 	consent *config.Account
-	// madeDirs are the directories that were made for it, the innermost first.
+	// madeDirs are the directories that were created for the token, the innermost first.
 	madeDirs []string
 }
 
-// begin looks at the configuration file, and opens the terminal.
+// begin reads the configuration file and opens the terminal.
 func (w *setupWorld) begin() bool {
 	if !w.lookAtFile() {
 		return false
@@ -67,7 +67,7 @@ func (w *setupWorld) end(ctx context.Context) {
 	}
 }
 
-// outcome reports how the dialogue has ended, and returns the exit code.
+// outcome reports the result of the dialogue and returns the exit code.
 func (w *setupWorld) outcome(ctx context.Context, err error) int {
 	if err == nil {
 		return exitOK
@@ -78,7 +78,7 @@ func (w *setupWorld) outcome(ctx context.Context, err error) int {
 	case errors.Is(err, errInterrupted):
 		code = exitSignal + 2
 	case ctx.Err() != nil, errors.Is(err, setup.ErrDeclined), errors.Is(err, errNothingEntered):
-	case errors.Is(err, errRunFailed), errors.Is(err, errReported): // that is known
+	case errors.Is(err, errRunFailed), errors.Is(err, errReported): // already reported
 	default:
 		fact = w.setupFact(err)
 		if fact == nil {
@@ -94,7 +94,7 @@ func (w *setupWorld) outcome(ctx context.Context, err error) int {
 	return code
 }
 
-// setupFact returns what an error of the dialogue is about; nil if it is none of its own.
+// setupFact returns the fact for an error of the dialogue; nil: there is none.
 func (w *setupWorld) setupFact(err error) event.Fact {
 	if e, ok := errors.AsType[*setup.NoAnswerError](err); ok {
 		return event.SetupNeedsAnswer{What: e.What, Question: e.Question.Name, Values: e.Question.Values}
@@ -139,8 +139,8 @@ func (w *setupWorld) Command(args string) string {
 	return "mbsync " + args
 }
 
-// errRunFailed says that the first run has failed, which it has reported itself, and
-// errReported that an error was reported already.
+// errRunFailed is the error of the first run, which has reported its own errors. errReported is
+// an error that was reported already.
 var (
 	errRunFailed = errors.New("the first run has failed")
 	errReported  = errors.New("reported")

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// mailRoots are the directories that mail is usually in. The first one that exists is taken.
+// mailRoots are the usual directories of mail. The first existing one is used.
 var mailRoots = []string{"~/Mail", "~/.mail", "~/mail"}
 
 // Directory implements setup.World.
@@ -24,7 +24,7 @@ func (w *setupWorld) Directory(name string) string {
 		used, err := w.CheckDirectory(dir)
 		return err == nil && !used
 	}
-	// Beside the usual place, where a store in the file may have all that is below it.
+	// A store in the file may already use everything below the usual directory.
 	for _, format := range []string{root + "/%s", root + "-%s", "~/.mail/%s", "~/.mail-%s"} {
 		if dir := fmt.Sprintf(format, name); free(dir) {
 			return dir
@@ -48,7 +48,7 @@ func (w *setupWorld) CheckDirectory(text string) (used bool, err error) {
 		return false, errors.New("this is not the name of a directory")
 	}
 	if !filepath.IsAbs(text) && !strings.HasPrefix(text, "~") {
-		// It would be below the directory of the configuration file.
+		// A relative path would be relative to the directory of the configuration file.
 		return false, errors.New("write an absolute path, or one that begins with ~/")
 	}
 	dir, err := w.resolve(text)
@@ -71,8 +71,8 @@ func (w *setupWorld) CheckDirectory(text string) (used bool, err error) {
 	return len(names) > 0, err
 }
 
-// overlap returns an error if a store of the file has a directory, or what is in it. Then mail
-// of one account would be copied to the other.
+// overlap returns an error if a store of the file uses a directory, or one below or above it.
+// Otherwise the mail of one account would be copied to the other.
 func (w *setupWorld) overlap(dir string) error {
 	dir = realPath(dir)
 	slash := string(filepath.Separator)
@@ -83,7 +83,7 @@ func (w *setupWorld) overlap(dir string) error {
 		inbox := realPath(s.Maildir.Inbox)
 		taken := dir == inbox || strings.HasPrefix(dir, inbox+slash) || strings.HasPrefix(inbox, dir+slash)
 		if s.HasPath {
-			// It may end in a part of a name.
+			// Path may end in a part of a name.
 			parent, part := filepath.Split(s.Path)
 			path := realPath(filepath.Clean(parent)) + slash + part
 			taken = taken || strings.HasPrefix(dir+slash, path) || strings.HasPrefix(path, dir+slash)
@@ -95,7 +95,7 @@ func (w *setupWorld) overlap(dir string) error {
 	return nil
 }
 
-// realPath follows the links of the part of a path that exists.
+// realPath resolves the symbolic links in the existing part of a path.
 func realPath(path string) string {
 	path = filepath.Clean(path)
 	rest := ""

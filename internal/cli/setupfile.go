@@ -18,17 +18,17 @@ import (
 	"isync/internal/vfs"
 )
 
-// setupTarget is the configuration file that an account is added to.
+// setupTarget is the configuration file to which an account is added.
 type setupTarget struct {
-	// name is as it is shown; path is where it really is.
+	// name is the path in messages; path is the real path.
 	name, path string
 	exists     bool
 	old        []byte
-	// cfg is what the file means so far; empty if there is none.
+	// cfg is the current configuration; it is empty if there is no file.
 	cfg *config.Config
 }
 
-// setupWriteError says that the configuration could not be written.
+// setupWriteError reports that the configuration could not be written.
 type setupWriteError struct{ Err error }
 
 func (e *setupWriteError) Error() string {
@@ -38,7 +38,7 @@ func (e *setupWriteError) Error() string {
 // Unwrap returns the cause.
 func (e *setupWriteError) Unwrap() error { return e.Err }
 
-// lookAtFile finds the configuration file. One with errors is refused.
+// lookAtFile finds and parses the configuration file. It rejects a file with errors.
 func (w *setupWorld) lookAtFile() bool {
 	name, old, err := config.Find(config.Options{File: w.c.config, Env: w.env.Config})
 	none, missing := errors.AsType[*config.NotFoundError](err)
@@ -72,7 +72,7 @@ func (w *setupWorld) File() (name string, exists bool) {
 	return w.shorten(w.target.name), w.target.exists
 }
 
-// shorten writes a path for the user, with a tilde for the home directory.
+// shorten returns a path for messages, with a tilde for the home directory.
 func (w *setupWorld) shorten(path string) string {
 	if home, err := w.resolve("~"); err == nil {
 		if rest, ok := strings.CutPrefix(path, home+string(filepath.Separator)); ok {
@@ -120,8 +120,8 @@ func (w *setupWorld) CheckName(name string) error {
 	return nil
 }
 
-// hasState reports whether there is a sync state of a store of this name, where the file says
-// that sync states are.
+// hasState reports whether the directory of sync states of the configuration has a state of a
+// store with this name.
 func (w *setupWorld) hasState(store string) bool {
 	const probe = "IMAPStore far\nHost h\n\nMaildirStore near\nPath ~/near/\nInbox ~/near\n\nChannel far-near\nFar :far:\nNear :near:\n"
 	cfg, _, err := config.Parse(w.target.name, w.withText(strings.NewReplacer("far", store, "near", store+"-probe").Replace(probe)), w.env.Config)
@@ -141,10 +141,10 @@ func (w *setupWorld) hasState(store string) bool {
 	return slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, mark) })
 }
 
-// newContents returns the file with the account at its end.
+// newContents returns the file with the account appended.
 func (w *setupWorld) newContents(p *setup.Plan) []byte { return w.withText(p.Text()) }
 
-// withText returns the file with a text at its end.
+// withText returns the file with a text appended.
 func (w *setupWorld) withText(text string) []byte {
 	out := bytes.Clone(w.target.old)
 	if bytes.Contains(out, []byte("\r\n")) {
@@ -175,7 +175,7 @@ func (w *setupWorld) Complete(p *setup.Plan) error {
 		return err
 	}
 	want, got := alone.Channel(p.Name), added.Channel(p.Name)
-	// Defaults in the file may change the meaning of the channel.
+	// Global defaults in the file may change the channel.
 	if got.Ops != want.Ops || got.MaxMessages != want.MaxMessages || got.MaxMessages > 0 && got.ExpireSide != want.ExpireSide {
 		p.Explicit = true
 		if added, _, err = config.Parse(w.target.name, w.newContents(p), w.env.Config); err != nil {
@@ -198,7 +198,7 @@ func (w *setupWorld) Write(p *setup.Plan) (backup string, err error) {
 	case err != nil:
 	case w.target.exists:
 		backup, err = replaceFile(w.env.FS, w.target.path, w.target.old, w.newContents(p))
-		if err != nil && backup != "" { // it is there, but may not survive a power cut
+		if err != nil && backup != "" { // the backup exists, but may not survive a power cut
 			w.written = true
 		}
 	default:
@@ -214,8 +214,8 @@ func (w *setupWorld) Write(p *setup.Plan) (backup string, err error) {
 	return backup, nil
 }
 
-// createConfig writes a configuration file that must not exist yet, with mode 600 whatever
-// the umask is. A power cut leaves no file, an empty one, or all of it.
+// createConfig writes a configuration file that must not exist, with mode 600 independently of
+// the umask. After a power cut the file is missing, empty or complete.
 func createConfig(fsys vfs.FS, name string, data []byte) error {
 	if err := vfs.MkdirAll(fsys, filepath.Dir(name), 0o700, true); err != nil {
 		return err

@@ -17,7 +17,7 @@ import (
 	"isync/internal/vfs"
 )
 
-// keepError says that a place for the password cannot be used.
+// keepError reports that the password cannot be stored in the chosen place.
 type keepError struct {
 	place setup.Keeper
 	err   error
@@ -28,7 +28,7 @@ func (e *keepError) Error() string { return e.err.Error() }
 // Unwrap returns the cause.
 func (e *keepError) Unwrap() error { return e.err }
 
-// keepFact returns what an error of a place for the password, or of systemd, is about.
+// keepFact returns the fact for an error of a password store or of systemd.
 func (w *setupWorld) keepFact(err error) event.Fact {
 	if e, ok := errors.AsType[*keepError](err); ok {
 		return event.SecretNotKept{Place: string(e.place), Err: e.err}
@@ -53,7 +53,7 @@ func (w *setupWorld) Keepers() (list []setup.Keeper) {
 	return append(list, setup.ByCommand, setup.Nowhere)
 }
 
-// passStore returns the directory of the password manager pass, "" if it is not in use.
+// passStore returns the directory of the password manager pass; "": it is not in use.
 func (w *setupWorld) passStore() string {
 	if _, err := exec.LookPath("pass"); err != nil {
 		return ""
@@ -111,7 +111,7 @@ func (w *setupWorld) reserveFile(name string) (command string, err error) {
 	return "cat " + w.shellPath(w.password), nil
 }
 
-// shellPath writes a path for a shell, with a tilde for the home directory.
+// shellPath returns a path for a shell, with a tilde for the home directory.
 func (w *setupWorld) shellPath(path string) string {
 	if rest, ok := strings.CutPrefix(w.shorten(path), "~/"); ok {
 		return "~/" + shellQuote(rest)
@@ -174,7 +174,7 @@ func writeSecret(fsys vfs.FS, name, password string) error {
 	return fsys.SyncDir(dir)
 }
 
-// shell runs a command with an input. Its output is part of the error if it fails.
+// shell runs a command with an input. If it fails, the error contains its output.
 func shell(ctx context.Context, command, input string) error {
 	cmd := exec.CommandContext(ctx, "sh", "-c", command)
 	cmd.Stdin = strings.NewReader(input)
@@ -201,7 +201,7 @@ func (w *setupWorld) CheckCertificate(file string) error {
 	return err
 }
 
-// unitError says that a unit could not be enabled.
+// unitError reports that a unit could not be enabled.
 type unitError struct {
 	command string
 	err     error
@@ -212,7 +212,7 @@ func (e *unitError) Error() string { return e.err.Error() }
 // Unwrap returns the cause.
 func (e *unitError) Unwrap() error { return e.err }
 
-// unitLimit is how long systemctl may take.
+// unitLimit is the timeout of systemctl.
 const unitLimit = 20 * time.Second
 
 // watchUnit is the unit of mbsync --watch.
@@ -226,14 +226,14 @@ func (w *setupWorld) Reload() string {
 	return "systemctl --user reload " + watchUnit
 }
 
-// systemctl asks the systemd of the user.
+// systemctl runs systemctl --user and reports whether it succeeded.
 func systemctl(args ...string) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), unitLimit)
 	defer cancel()
 	return exec.CommandContext(ctx, "systemctl", append([]string{"--user"}, args...)...).Run() == nil
 }
 
-// Services implements setup.World. The units use the usual configuration file.
+// Services implements setup.World. The units use the default configuration file.
 func (w *setupWorld) Services() (units []string) {
 	if w.c.hasConfig {
 		return nil

@@ -20,8 +20,8 @@ func (w *setupWorld) Find(ctx context.Context, a discover.Address) (discover.Res
 	return discover.Find(ctx, a, o)
 }
 
-// trial returns the configuration that is tried: that of the account alone, with the password,
-// or the client secret, in memory.
+// trial returns a configuration for the test: only the account, with the password or the client
+// secret in memory.
 func (w *setupWorld) trial(p *setup.Plan, secret string) (*config.Config, error) {
 	trial := *p
 	trial.Directory, trial.Patterns, trial.Deletions = "~/Mail", []string{"*"}, setup.KeepAll
@@ -38,8 +38,8 @@ func (w *setupWorld) trial(p *setup.Plan, secret string) (*config.Config, error)
 	return cfg, nil
 }
 
-// Try implements setup.World: it logs in like a run, and lists the mailboxes. It changes and
-// remembers nothing.
+// Try implements setup.World. It logs in like a run and lists the mailboxes. It changes nothing,
+// and writes nothing to the cache.
 func (w *setupWorld) Try(ctx context.Context, p *setup.Plan, secret string) ([]setup.Mailbox, error) {
 	cfg, err := w.trial(p, secret)
 	if err != nil {
@@ -64,7 +64,7 @@ func (w *setupWorld) Try(ctx context.Context, p *setup.Plan, secret string) ([]s
 	return boxes, nil
 }
 
-// virtualBoxes returns the names of the mailboxes that show messages of others.
+// virtualBoxes returns the names of the mailboxes that show messages of other mailboxes.
 func (w *workshop) virtualBoxes(ctx context.Context, s *config.Store) (map[string]bool, error) {
 	o, err := w.client(s)
 	if err != nil {

@@ -42,7 +42,7 @@ func (w *setupWorld) Authorize(ctx context.Context, p *setup.Plan, secret string
 	return nil
 }
 
-// forgetConsent removes a token whose account was not written.
+// forgetConsent removes the token of an account that was not written to the configuration.
 func (w *setupWorld) forgetConsent(ctx context.Context) {
 	if w.consent == nil {
 		return
@@ -56,11 +56,11 @@ func (w *setupWorld) forgetConsent(ctx context.Context) {
 	release()
 	_ = w.env.FS.Remove(w.consent.OAuth.TokenFile + ".lock")
 	for _, dir := range w.madeDirs {
-		_ = w.env.FS.Remove(dir) // if it is empty
+		_ = w.env.FS.Remove(dir) // succeeds only if it is empty
 	}
 }
 
-// missingDirs returns a directory and those above it, as far as they do not exist.
+// missingDirs returns dir and its parents, as far as they do not exist.
 func (w *setupWorld) missingDirs(dir string) (missing []string) {
 	for {
 		if _, err := w.env.FS.Stat(dir); err == nil || filepath.Dir(dir) == dir {
@@ -71,7 +71,7 @@ func (w *setupWorld) missingDirs(dir string) (missing []string) {
 	}
 }
 
-// hasToken reports whether there is a token of an account of this name.
+// hasToken reports whether an account with this name has a token.
 func (w *setupWorld) hasToken(name string) bool {
 	cfg, _, err := config.Parse(w.target.name, []byte("IMAPAccount "+config.QuoteArg(name)+"\nHost h\nOAuth google\nOAuthClientId x\n"), w.env.Config)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"isync/internal/vfs"
 )
 
-// workshop makes stores of sections of the configuration.
+// workshop makes the stores of sections of the configuration.
 type workshop struct {
 	env      Env
 	fs       vfs.FS
@@ -25,40 +25,40 @@ type workshop struct {
 	controls controls
 	reporter
 	terminal *auth.Terminal
-	readOnly bool // nothing is remembered of servers
-	// configFile is the argument of -c, "" if there is none.
+	readOnly bool // the cache is not written
+	// configFile is the argument of -c; "": none.
 	configFile string
-	checks     bool // for --check, which tells itself what is to be warned of
+	checks     bool // for --check, which reports warnings itself
 
-	// refusals is the ledger of all runs of a watcher, and of the connections that watch; nil:
-	// each run has its own.
+	// refusals is the ledger shared by all runs of a watcher and by the connections that watch;
+	// nil: each run has its own ledger.
 	refusals *auth.Ledger
 
 	mu sync.Mutex
 	// current is the state of the current run.
 	current *runNotes
-	// prompts keep the answers of the user for each account.
+	// prompts keep the user's answers for each account.
 	prompts map[*config.Account]*prompts
 	// tokens obtain the access tokens of the accounts with OAuth.
 	tokens *tokenSources
-	// ipv4 has the accounts whose server is connected to over IPv4 only.
+	// ipv4 has the accounts that use only IPv4.
 	ipv4 map[*config.Account]bool
-	// warned has the places that a warning was about.
+	// warned has the places of reported warnings.
 	warned map[config.Pos]bool
-	// listings are shared by all stores.
+	// listings is the cache, shared by all stores.
 	listings *memo.Dir
 
-	// accountsMu is held while one of the accounts is being made.
+	// accountsMu is held while the sessions of an account are being made.
 	accountsMu sync.Mutex
-	// accounts have the sessions of accounts, for all their stores.
+	// accounts has the sessions of each account, shared by its stores.
 	accounts map[*config.Account]*imap.Sessions
 }
 
-// runNotes is the state of one run. Nothing of it may outlive the run.
+// runNotes is the state of one run. It must not be used after the run.
 type runNotes struct {
 	// logins are shared by the stores of an account.
 	logins map[*config.Account]*accountLogin
-	// ledger keeps refused passwords from being sent again.
+	// ledger prevents refused passwords from being sent again.
 	ledger *auth.Ledger
 }
 
@@ -76,7 +76,7 @@ type runCounter struct {
 	n   int
 }
 
-// add adds 1 and returns the sum in this run.
+// add adds 1 and returns the count of this run.
 func (c *runCounter) add(run *runNotes) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -87,8 +87,7 @@ func (c *runCounter) add(run *runNotes) int {
 	return c.n
 }
 
-// beginRun begins another run: logins that have failed are tried again, and passwords
-// are obtained again.
+// beginRun begins the next run: failed logins are tried again, and passwords are obtained again.
 func (w *workshop) beginRun() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -100,7 +99,7 @@ func (w *workshop) beginRun() {
 	w.current = &runNotes{logins: make(map[*config.Account]*accountLogin), ledger: ledger}
 }
 
-// open makes the store of a section. It does not connect yet.
+// open makes the store of a section. It does not connect to a server.
 func (w *workshop) open(s *config.Store) (store.Store, error) {
 	build := w.imap
 	if s.Maildir != nil {
@@ -173,7 +172,7 @@ func (w *workshop) imap(s *config.Store) (store.Store, error) {
 	return imap.New(o), nil
 }
 
-// accountPlace returns the same text for sections that mean the same account.
+// accountPlace identifies the server and user that a section configures.
 func accountPlace(a *config.Account) string {
 	return strings.Join([]string{"imap", a.Tunnel, strings.ToLower(a.Host), fmt.Sprint(a.Port), a.User, a.UserCmd}, "\x00")
 }
@@ -211,12 +210,12 @@ func (w *workshop) tellOf(s *config.Store, severity event.Severity) func(event.F
 	}
 }
 
-// listRequest asks for all mailboxes of a store.
+// listRequest returns the request for all mailboxes of a store.
 func listRequest(s *config.Store) store.ListRequest {
 	m := s.Maildir
 	return store.ListRequest{
 		Inbox: true,
-		// There is nothing else in a Maildir store without a Path.
+		// A Maildir store without a Path has no other mailboxes.
 		Others: m == nil || s.HasPath || m.SubFolders == config.SubFoldersMaildirPP,
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"isync/internal/auth"
 )
 
-// askTerminal asks a question on the terminal that the program was started from,
-// wherever its standard streams go.
+// askTerminal asks a question on the controlling terminal, even if the standard streams are
+// redirected.
 func askTerminal(ctx context.Context, question string, echo bool) (string, error) {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
@@ -31,11 +31,11 @@ func askTerminal(ctx context.Context, question string, echo bool) (string, error
 	return answer, err
 }
 
-// errInterrupted says that Ctrl-C was the answer.
+// errInterrupted is the error if the user types Ctrl-C.
 var errInterrupted = errors.New("interrupted")
 
-// interrupt does to the program what Ctrl-C does to it elsewhere, and waits a
-// moment for that to get through.
+// interrupt sends SIGINT to this process, as Ctrl-C usually does, and waits up to a second for
+// the end of ctx.
 func interrupt(ctx context.Context) {
 	self, err := os.FindProcess(os.Getpid())
 	if err != nil || self.Signal(os.Interrupt) != nil {
@@ -47,8 +47,8 @@ func interrupt(ctx context.Context) {
 	}
 }
 
-// keyboard is what is typed, which notes Ctrl-C: while an answer is being typed
-// it is a character like any other.
+// keyboard reads typed input and detects Ctrl-C, which is an ordinary character while an answer
+// is typed.
 type keyboard struct {
 	*os.File
 	interrupted bool
@@ -60,14 +60,13 @@ func (k *keyboard) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// askOn asks on a terminal, which can be one of a test. What is typed shows only
-// with echo.
+// askOn asks on tty, which may be the terminal of a test. echo: the typed text is shown.
 func askOn(ctx context.Context, tty *os.File, question string, echo bool) (answer string, err error) {
 	return newConsole(tty).ask(ctx, question, echo)
 }
 
-// console is a terminal on which several questions are asked. What is typed ahead is the
-// answer to the next one.
+// console is a terminal for several questions. Input that was typed ahead answers the next
+// question.
 type console struct {
 	tty   *os.File
 	typed *keyboard
@@ -79,9 +78,9 @@ func newConsole(tty *os.File) *console {
 	return &console{tty, typed, term.NewTerminal(typed, "")}
 }
 
-// ask asks a question. Between questions, the terminal is in the state in which it was found.
+// ask asks a question. Between questions, the terminal has its original state.
 func (c *console) ask(ctx context.Context, question string, echo bool) (answer string, err error) {
-	// Not Fd, which would make it impossible to stop reading.
+	// Fd would make the file blocking, so that reading could not be stopped.
 	raw, err := c.tty.SyscallConn()
 	if err != nil {
 		return "", err
@@ -127,10 +126,10 @@ func (c *console) ask(ctx context.Context, question string, echo bool) (answer s
 	return answer, err
 }
 
-// errNothingEntered says that Ctrl-D was the answer.
+// errNothingEntered is the error if the user types Ctrl-D.
 var errNothingEntered = errors.New("nothing was entered")
 
-// hasTerminal reports whether a question can be asked.
+// hasTerminal reports whether there is a controlling terminal.
 func hasTerminal() bool {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {

@@ -48,7 +48,7 @@ func (w *workshop) tlsConfig(a *config.Account) (*tls.Config, error) {
 		}
 	}
 	for _, f := range a.Certificates {
-		// Each by itself first, so that an error can name the file.
+		// Each file is checked separately, so that an error can name it.
 		if _, err := (transport.TLSOptions{PEM: append(slices.Clip(f.Data), '\n')}).Config(); err != nil {
 			return nil, &placedError{f.Pos, fmt.Errorf("CertificateFile '%s': %w", f.Path, err)}
 		}
@@ -71,8 +71,7 @@ func (w *workshop) tlsConfig(a *config.Account) (*tls.Config, error) {
 	return cfg, nil
 }
 
-// ciphers returns what CipherString allows, which is of no effect from TLS 1.3
-// on.
+// ciphers returns the cipher suites of CipherString. They have no effect from TLS 1.3 on.
 func (w *workshop) ciphers(a *config.Account, lo, hi uint16) ([]uint16, error) {
 	list, err := transport.ParseCiphers(a.CipherString)
 	if err != nil {
@@ -87,8 +86,7 @@ func (w *workshop) ciphers(a *config.Account, lo, hi uint16) ([]uint16, error) {
 	return list.Suites, nil
 }
 
-// warnOnce warns about a place in the configuration, but not again for another
-// store of the same account.
+// warnOnce warns about a place in the configuration, but only once for all stores of an account.
 func (w *workshop) warnOnce(pos config.Pos, a *config.Account, f event.Fact) {
 	w.mu.Lock()
 	seen := w.warned[pos]
@@ -106,13 +104,13 @@ func (w *workshop) warnOnce(pos config.Pos, a *config.Account, f event.Fact) {
 func aboutCiphers(e *transport.CipherError) event.Fact {
 	f := event.CipherUnknown{Word: e.Word}
 	f.Names, f.Groups = transport.CipherNames()
-	// Names of ciphers are long.
+	// Names of ciphers are long, so more typing errors are accepted.
 	f.Meant = config.Nearest(e.Word, slices.Concat(f.Groups, f.Names), max(2, len(e.Word)/4-1))
 	return f
 }
 
-// keyPair reads the client certificate of an account and its private key, which
-// may be in the same file.
+// keyPair reads the client certificate of an account and its private key. Both may be in one
+// file.
 func (w *workshop) keyPair(a *config.Account) (tls.Certificate, error) {
 	at := a.Pos("ClientCertificate")
 	fail := func(pos config.Pos, keyword string, err error) (tls.Certificate, error) {

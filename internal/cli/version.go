@@ -8,26 +8,25 @@ import (
 	"strings"
 )
 
-// number is the version of the program: of this release, or of the next one. Programs
-// compare it with that of the C program, so it has digits and dots only.
+// number is the version of the program: of this release, or of the next one. Programs compare it
+// with the version of the C program, so it consists only of digits and dots.
 //
 //go:embed VERSION
 var number string
 
-// commit names what the program was built from, as git describes it. It is set when
-// the program is built for others.
+// commit is the commit that the program was built from, in the format of git describe. Release
+// builds set it.
 var commit string
 
 // Version returns the version of the program, such as "1.6.0".
 func Version() string { return strings.TrimSpace(number) }
 
-// versionText is what --version prints. The first line is for programs, which take its
-// second word.
+// versionText is the output of --version. Programs read the second word of the first line.
 func versionText(program string) string {
 	return fmt.Sprintf("%s %s\ncommit %s, %s, %s/%s\n", program, Version(), builtFrom(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
-// builtFrom names the commit, with what is known without a repository.
+// builtFrom returns the commit, or the build information of Go.
 func builtFrom() string {
 	if commit != "" {
 		return commit

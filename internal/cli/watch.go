@@ -17,12 +17,12 @@ import (
 	"isync/internal/watch"
 )
 
-// localSafety is how often all mailboxes of a channel without a server are polled.
+// localSafety is the interval at which all mailboxes of a channel without a server are polled.
 const localSafety = 15 * time.Minute
 
-// refusedFor is how long a refused password is not sent again. Runs and connections that
-// watch wait a little longer than that after a refusal. Then one of them sends it, and the
-// others get its answer.
+// refusedFor is how long a refused password is not sent again. Runs and watching connections wait
+// slightly longer after a refusal. Then one of them sends the password, and the others use the
+// result.
 const refusedFor = 14 * time.Minute
 
 // watchChannels synchronizes channels until a signal ends the program.
@@ -55,7 +55,7 @@ func (r *run) watchChannels(ctx context.Context) int {
 		if r.hooks == nil {
 			stopHooks = r.startHooks(ctx, sel)
 		} else {
-			r.hooks.Replace(hooksOf(sel)) // a command may be running
+			r.hooks.Replace(hooksOf(sel)) // their commands may still be running
 		}
 	}
 }
@@ -66,8 +66,8 @@ type reloaded struct {
 	sel []channel.Selection
 }
 
-// watchUntil watches until ctx ends, or until the configuration is reloaded. Then it returns
-// the new configuration.
+// watchUntil watches until ctx ends or the configuration is reloaded. In the latter case it
+// returns the new configuration.
 func (r *run) watchUntil(ctx context.Context, sel []channel.Selection, files *watchFiles, control <-chan os.Signal) *reloaded {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -122,12 +122,12 @@ func (r *run) watchUntil(ctx context.Context, sel []channel.Selection, files *wa
 	w.Run(ctx)
 	cancel()
 	wg.Wait()
-	for range network { // until it is closed
+	for range network { // ends when the channel is closed
 	}
 	return next
 }
 
-// watchRun reports a run of the watcher.
+// watchRun reports the events of a run of the watcher.
 func (r *run) watchRun(sel []channel.Selection) (ended func(channel.Summary)) {
 	id := int(r.runs.Add(1))
 	r.beginRun(id, event.CommandWatch, sel)
@@ -138,8 +138,8 @@ func (r *run) watchRun(sel []channel.Selection) (ended func(channel.Summary)) {
 	}
 }
 
-// reload reads the configuration again. If the configuration cannot be used, reload reports
-// why, and returns nil.
+// reload reads the configuration again. If it cannot be used, reload reports the reason and
+// returns nil.
 func (r *run) reload() *reloaded {
 	r.systemd(daemon.SdNotifyReloading)
 	cfg, notices, err := config.Load(config.Options{File: r.c.config, Env: r.env.Config})
@@ -160,7 +160,7 @@ func (r *run) reload() *reloaded {
 	return &reloaded{cfg, sel}
 }
 
-// systemd sends the state to systemd, if it has started this process.
+// systemd sends the state to systemd if systemd has started this process.
 func (r *run) systemd(state string) {
 	if r.env.Config.Getenv == nil || r.env.Config.Getenv("NOTIFY_SOCKET") == "" {
 		return
@@ -170,8 +170,8 @@ func (r *run) systemd(state string) {
 	}
 }
 
-// selectWatched returns the channels to be watched: the named ones, or without names all but
-// those with Watch no. It returns false if it has reported a problem.
+// selectWatched returns the channels to be watched: the named ones, or without names all channels
+// except those with Watch no. It returns false after it has reported a problem.
 func (r *run) selectWatched(cfg *config.Config) ([]channel.Selection, bool) {
 	c := *r.c
 	c.all = c.all || len(c.names) == 0
@@ -199,7 +199,7 @@ func (r *run) selectWatched(cfg *config.Config) ([]channel.Selection, bool) {
 	return sel, true
 }
 
-// leftOut returns the channels that are not watched unless they are named.
+// leftOut returns the channels that are watched only if they are named.
 func leftOut(cfg *config.Config) map[*config.Channel]bool {
 	out := make(map[*config.Channel]bool)
 	for _, g := range cfg.Groups {
@@ -235,8 +235,8 @@ func (r *run) watchGroups(sel []channel.Selection) []watch.Group {
 	return groups
 }
 
-// independent divides channels into sets, in order. Channels of different sets share no
-// store and no account.
+// independent divides channels into sets, in order. Channels of different sets have no store and
+// no account in common.
 func independent(sel []channel.Selection) [][]channel.Selection {
 	var sets [][]channel.Selection
 	owner := make(map[any]int) // a store or account: index of its set
@@ -273,7 +273,7 @@ func independent(sel []channel.Selection) [][]channel.Selection {
 	return out
 }
 
-// partsOf returns what a channel may share with others.
+// partsOf returns the parts of a channel that other channels may share.
 func partsOf(c *config.Channel) []any {
 	var parts []any
 	for _, s := range []*config.Store{c.Far.Store, c.Near.Store} {

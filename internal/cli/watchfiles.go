@@ -20,13 +20,14 @@ import (
 	"isync/internal/watch"
 )
 
-// watchFiles are the lock of the watcher of a configuration file, and its status file.
+// watchFiles are the lock and the status file of a watcher. There is one for each configuration
+// file.
 type watchFiles struct {
 	fs   vfs.FS
 	path string // of the status file
 	lock vfs.File
 
-	latest chan watch.Status // to be written
+	latest chan watch.Status // holds a status that is not yet written
 	saving sync.WaitGroup
 }
 
@@ -37,10 +38,11 @@ type statusFile struct {
 	watch.Status
 }
 
-// lockPatience is how long a watcher waits for its lock. --status takes the lock for a moment.
+// lockPatience is how long a watcher waits for its lock, because --status also takes the lock
+// briefly.
 const lockPatience = time.Second
 
-// watchPath returns the path of the files of a watcher, without the suffix.
+// watchPath returns the path of a watcher's files without the suffix.
 func (r *run) watchPath() (string, error) {
 	dir, err := r.env.Config.StateDir()
 	if err != nil {
@@ -50,8 +52,8 @@ func (r *run) watchPath() (string, error) {
 	return filepath.Join(dir, "watch-"+hex.EncodeToString(sum[:8])), nil
 }
 
-// configPath identifies the configuration file, whatever path it was given by. A symbolic link
-// is a file of its own: some systems let it point to another file with each change.
+// configPath returns the absolute path of the configuration file. Symbolic links to the file are
+// not resolved, because some systems change their target with each change of the file.
 func (r *run) configPath() string {
 	dir := r.cfg.Dir
 	if resolved, err := filepath.EvalSymlinks(dir); err == nil {
@@ -60,11 +62,11 @@ func (r *run) configPath() string {
 	return filepath.Join(dir, filepath.Base(r.cfg.File))
 }
 
-// lockWatch makes this process the watcher of the configuration file. It reports an error
-// if that fails.
+// lockWatch takes the lock of the configuration file's watcher. It reports an error if that
+// fails.
 func (r *run) lockWatch() (*watchFiles, bool) {
 	f, err := r.openWatch()
-	// --status takes the lock for a moment to find out whether another process has it.
+	// --status takes the lock briefly to find out whether another process holds it.
 	for begin := time.Now(); errors.Is(err, vfs.ErrLocked) && time.Since(begin) < lockPatience; f, err = r.openWatch() {
 		time.Sleep(lockPatience / 20)
 	}
@@ -100,19 +102,19 @@ func (r *run) openWatch() (*watchFiles, error) {
 	return &watchFiles{fs: r.env.FS, path: path + ".json", lock: lock, latest: make(chan watch.Status, 1)}, nil
 }
 
-// save makes write write the status. It does not wait for the disk.
+// save passes the status to write. It does not wait for the disk.
 func (f *watchFiles) save(st watch.Status) {
 	for {
 		select {
 		case f.latest <- st:
 			return
-		case <-f.latest: // an older one
+		case <-f.latest: // discard an older status
 		}
 	}
 }
 
-// write writes the latest status until close is called. If that fails, the file remains
-// outdated, as its time shows.
+// write writes the latest status until close is called. After a failure the file is outdated, as
+// its time shows.
 func (f *watchFiles) write(config string) {
 	for st := range f.latest {
 		data, err := json.MarshalIndent(statusFile{Pid: os.Getpid(), Config: config, Status: st}, "", "\t")
@@ -122,7 +124,7 @@ func (f *watchFiles) write(config string) {
 	}
 }
 
-// close removes the status file, and releases the lock. The file of the lock stays, since
+// close removes the status file and releases the lock. It does not remove the lock file, because
 // another process may have opened it.
 func (f *watchFiles) close() {
 	close(f.latest)
@@ -151,7 +153,7 @@ func (r *run) readStatus() (statusFile, error) {
 	return st, json.Unmarshal(data, &st)
 }
 
-// isWatched reports whether a process has the lock of the configuration file's watcher.
+// isWatched reports whether a process holds the lock of the configuration file's watcher.
 func (r *run) isWatched() (bool, error) {
 	path, err := r.watchPath()
 	if err != nil {
@@ -336,7 +338,7 @@ func ago(t, now time.Time) string {
 	return t.Local().Format("2006-01-02 15:04")
 }
 
-// lasting describes how long something is so.
+// lasting formats the time since a state began.
 func lasting(since, now time.Time) string {
 	return max(now.Sub(since), 0).Truncate(time.Second).String()
 }

@@ -16,13 +16,13 @@ import (
 	"isync/internal/vfs"
 )
 
-// turnPatience is how long a watcher waits for its turn. The other one may be suspended.
+// turnPatience is how long a watcher waits for its turn. The other process may be suspended.
 const turnPatience = 30 * time.Second
 
-// takeTurns waits until no other watcher synchronizes the same stores; see storesID. The locks
-// of the pairs do not prevent that if the other one has another SyncState. Both would copy the
-// same new message, then the copy of the other one, and so on. If they take turns, the second
-// one finds the message on both sides, and pairs it.
+// takeTurns waits until no other watcher synchronizes the same stores; see storesID. The locks of
+// the pairs do not prevent this if the other watcher has another SyncState. Both watchers would
+// copy a new message, then each would copy the copy of the other, and so on. If they take turns,
+// the second watcher finds the message on both sides and pairs it.
 func (r *run) takeTurns(ctx context.Context, sel []channel.Selection) (release func()) {
 	var locks []vfs.File
 	release = func() {
@@ -39,12 +39,12 @@ func (r *run) takeTurns(ctx context.Context, sel []channel.Selection) (release f
 		sum := sha256.Sum256([]byte(storesID(s.Channel)))
 		names = append(names, "stores-"+hex.EncodeToString(sum[:8])+".lock")
 	}
-	slices.Sort(names) // all processes take them in the same order
+	slices.Sort(names) // all processes take the locks in the same order
 	limit := time.Now().Add(turnPatience)
 	for _, name := range slices.Compact(names) {
 		lock, err := r.env.FS.OpenFile(filepath.Join(dir, name), os.O_RDWR|os.O_CREATE, 0o600)
 		if err != nil {
-			continue // the files of the watcher are there, too, so this is rare
+			continue // rare, because the files of the watcher are in this directory, too
 		}
 		locks = append(locks, lock)
 		const often = 20 * time.Millisecond
@@ -59,8 +59,8 @@ func (r *run) takeTurns(ctx context.Context, sel []channel.Selection) (release f
 	return release
 }
 
-// storesID identifies the stores of a channel in the same way for each configuration file. Hosts
-// do not count, since one may have several names.
+// storesID identifies the stores of a channel independently of the configuration file. It ignores
+// hosts, because a host may have several names.
 func storesID(c *config.Channel) string {
 	var ids []string
 	for _, s := range []*config.Store{c.Far.Store, c.Near.Store} {
