@@ -119,8 +119,8 @@ func New(o Options) *Hooks {
 	return h
 }
 
-// Replace replaces the commands of all channels. Those that are running go on, and what a
-// channel waits to be told is told to its new commands.
+// Replace replaces the commands of all channels. Running commands continue. Input that was collected for a
+// channel goes to its new commands.
 func (h *Hooks) Replace(commands map[string]Commands) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -228,7 +228,7 @@ func (b *batch) addBox(k kind, box string) {
 	}
 }
 
-// takeEnd passes what was collected for a pair on to its channel.
+// takeEnd passes the collected input of a pair to its channel.
 func (h *Hooks) takeEnd(p event.Pair) {
 	key := pairKey{p.Channel, p.Box}
 	b := h.pairs[key]

@@ -38,7 +38,7 @@ func (g *group) tellState(s *watchedStore, now time.Time) {
 	}
 }
 
-// takeReport deals with a report of a store.
+// takeReport handles a report of a store.
 func (g *group) takeReport(r reported, now time.Time) {
 	s := r.store
 	if st := r.report.State; st != nil {
@@ -66,10 +66,9 @@ func (s *watchedStore) isLocal() bool {
 	return local
 }
 
-// note notes a report about the mailbox of side t. mark is the mark that it has now; "":
-// unknown. If the last run has left it like that, there is nothing to do, and earlier
-// reports, which were about changes that led to it, are withdrawn. A report during a run is
-// compared with what the run will leave.
+// note notes a report about the mailbox of side t. mark is its current mark; "": unknown. If it had the same
+// mark at the end of the last run, there is nothing to do, and earlier reports are withdrawn, since they were
+// about changes before that. A report during a run is compared with the mark at the end of the run.
 func (p *watchedPair) note(s *watchedStore, t int, mark string, now time.Time) {
 	if s.isLocal() {
 		p.reportedLocally(now)
@@ -222,12 +221,12 @@ func (g *group) retryNow(s *watchedStore, now time.Time) {
 	}
 }
 
-// ended deals with the end of a run.
+// ended handles the end of a run.
 func (g *group) ended(ctx context.Context, found *outcome, now time.Time) {
 	run := g.current
 	g.current, g.lastRun = nil, now
 	g.tried = true
-	// The stores whose mailboxes may be others now; true if they were listed.
+	// The stores whose mailboxes may have changed; true: they were listed.
 	listed := make(map[*watchedStore]bool)
 	for _, c := range g.channels {
 		whole, begun := run.whole[c.name]
@@ -275,7 +274,7 @@ func (g *group) noteOwn(found *outcome, now time.Time) {
 	}
 }
 
-// endWhole deals with the end of a run of a whole channel.
+// endWhole handles the end of a run of a whole channel.
 func (g *group) endWhole(c *watchedChannel, found *outcome, now time.Time) {
 	err := found.failed[c.name]
 	if found.begun[c.name] {
@@ -305,8 +304,8 @@ func (c *watchedChannel) hasFailed(found *outcome) bool {
 	return false
 }
 
-// replacePairs replaces the pairs of a channel by those of a run.
-// What was reported about a new one may have come too late for the run.
+// replacePairs replaces the pairs of a channel by those of a run. Reports about a new pair may have come
+// too late for the run.
 func (g *group) replacePairs(c *watchedChannel, found *outcome, now time.Time) {
 	pairs := make(map[string]*watchedPair)
 	for _, p := range found.order {
@@ -346,7 +345,7 @@ func (s *watchedStore) interval() time.Duration {
 	return s.times.Safety
 }
 
-// endPairs deals with the results of the pairs that were part of a run.
+// endPairs handles the results of the pairs of a run.
 func (g *group) endPairs(c *watchedChannel, found *outcome, now time.Time) {
 	results := make(map[string]*result)
 	for p, r := range found.pairs {

@@ -193,7 +193,7 @@ func (w *Watcher) step(ctx context.Context, now time.Time) (next time.Time) {
 	return next
 }
 
-// handle deals with a value of the queue.
+// handle handles a value of the queue.
 func (w *Watcher) handle(ctx context.Context, item any, now time.Time) {
 	switch item := item.(type) {
 	case everythingNow:

@@ -14,15 +14,14 @@ import (
 	"isync/internal/store/imap/session"
 )
 
-// Options describe how an account is watched.
+// Options describe the watch of an account.
 type Options struct {
 	// Pool has the other connections of the account.
 	Pool *session.Pool
 	// Login logs in on a new connection, with a secret obtained anew. nil: the login of the
 	// pool.
 	Login func(ctx context.Context, c *imapclient.Client) error
-	// IdleRefresh is how long an IDLE lasts before it is ended and begun again; 0:
-	// DefaultIdleRefresh.
+	// IdleRefresh is the time after which an IDLE is ended and sent again; 0: DefaultIdleRefresh.
 	IdleRefresh time.Duration
 	// Debug, if not nil, is called with lines of debug output.
 	Debug func(text string)
@@ -51,8 +50,8 @@ type State struct {
 	Next      time.Time
 }
 
-// A Listener learns of changes. Unless documented otherwise, its methods are called on one
-// goroutine. They must not block. Names are those on the server.
+// A Listener receives changes. Unless documented otherwise, its methods are called on one goroutine. They
+// must not block. Names are those on the server.
 type Listener interface {
 	// Connected is called before anything else, and again when the names may have
 	// changed.
@@ -63,8 +62,8 @@ type Listener interface {
 	// Subscriptions reports whether Boxes is to be called when mailboxes are subscribed
 	// or unsubscribed, too. It is called on any goroutine.
 	Subscriptions() bool
-	// Changed: a mailbox may have changed. st has what is known of its status now. Boxes: there may be other mailboxes. All: each
-	// of them may have changed.
+	// Changed: a mailbox may have changed. st has the known items of its current status. Boxes: there
+	// may be other mailboxes. All: each mailbox may have changed.
 	Changed(name string, st *imapwire.BoxStatus)
 	Boxes()
 	All()
@@ -81,7 +80,7 @@ type Account struct {
 	life chan struct{} // holds a token while members join or leave
 	stop func()        // ends the goroutines and waits for them; nil: there are none
 
-	// probe receives a value to test the sessions of the pool.
+	// probe receives a value when the sessions of the pool are to be tested.
 	probe chan struct{}
 
 	// reporting is held while a listener is called.
@@ -131,7 +130,7 @@ type Member struct {
 	changed               map[string]bool
 	boxes, all            bool
 	connected, stateIsNew bool
-	// left: nothing is reported any more. It is guarded by account.reporting.
+	// left: the member has left, and nothing is reported any more. Guarded by account.reporting.
 	left bool
 }
 
@@ -144,7 +143,7 @@ func (a *Account) Join(l Listener) *Member {
 	a.members = append(a.members, m)
 	if a.stop != nil {
 		m.stateIsNew = true
-		// It may have missed any change.
+		// The listener may have missed any change.
 		m.connected, m.all = a.names != nil, a.names != nil
 	}
 	a.mu.Unlock()
@@ -289,7 +288,7 @@ func (m *Member) report() {
 	for i, name := range changed {
 		m.listener.Changed(name, &known[i])
 	}
-	// Whoever waits for a connection then knows already what is to be done.
+	// The changes come first: a listener that waits for the connection then knows what to do.
 	if stateIsNew {
 		m.listener.State(state)
 	}
@@ -362,7 +361,7 @@ func (a *Account) missed() {
 	a.tell(reportEach)
 }
 
-// learn notes what the server has told about names.
+// learn notes the names that the server has reported.
 func (a *Account) learn(n *Names) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -378,7 +377,7 @@ func (a *Account) preferred(n *Names) []string {
 	a.mu.Unlock()
 	var out []string
 	for _, m := range members {
-		// It may not have been told yet.
+		// The listener may not know the names yet.
 		m.tellNames(n)
 		out = append(out, m.listener.Preferred()...)
 	}
@@ -393,7 +392,7 @@ func (a *Account) preferred(n *Names) []string {
 	})
 }
 
-// tellNames tells the listener about names, if that is still to be done.
+// tellNames passes the names to the listener, if it does not know them yet.
 func (m *Member) tellNames(n *Names) {
 	a := m.account
 	a.reporting.Lock()

@@ -27,8 +27,8 @@ const (
 	farewellLimit = 500 * time.Millisecond
 )
 
-// pollAgain is how long to wait before it is tried again whether a server that could not
-// be watched can be.
+// pollAgain is the time after which mbsync tries again to watch a server that could not be
+// watched.
 const pollAgain = time.Hour
 
 // The reasons for a mode that is not the best one.
@@ -86,7 +86,7 @@ func newLine(a *Account, index int) *line {
 	}
 }
 
-// ending is why a connection is not used any more.
+// ending is the reason why a connection is not used any more.
 type ending struct {
 	err error
 	// atOnce: the next one may be made without a delay. untested: even if this one was not
@@ -229,8 +229,7 @@ func askNames(ctx context.Context, c *imapclient.Client) (*Names, error) {
 	return n, nil
 }
 
-// refused reports whether a command was refused, or its answer cannot be read, as opposed
-// to everything that ends the connection.
+// refused reports whether a command was refused, or its answer is invalid, and the connection still works.
 func refused(err error) bool {
 	_, no := errors.AsType[*imapclient.ResponseError](err)
 	_, garbled := errors.AsType[*imapclient.AnswerError](err)

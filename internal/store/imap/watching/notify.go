@@ -54,7 +54,7 @@ func (l *line) notify(ctx context.Context, c *imapclient.Client) (e ending, why 
 	return l.listen(ctx, c), nil
 }
 
-// askNotify sends NOTIFY, and before that whatever makes the most of it.
+// askNotify sends NOTIFY, after the commands that make its reports more useful.
 func (l *line) askNotify(ctx context.Context, c *imapclient.Client) error {
 	ctx, cancel := within(ctx, answerLimit)
 	defer cancel()
@@ -157,8 +157,8 @@ func (l *line) beginListing() {
 	l.asked, l.reported, l.a.expected = time.Now(), false, make(map[string]time.Time)
 }
 
-// abandonListing ends an incomplete answer to NOTIFY; a.mu must be held. What it has shown to
-// be changed is reported, since the next answer does not show it again.
+// abandonListing ends an incomplete answer to NOTIFY; a.mu must be held. It reports the changes in the
+// answer so far, because the next answer does not contain them again.
 func (l *line) abandonListing() {
 	a := l.a
 	listed := l.listing

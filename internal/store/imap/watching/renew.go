@@ -7,23 +7,22 @@ import (
 	"isync/internal/imapclient"
 )
 
-// Dovecot 2.3 and 2.4 learn of changes by watching a log file: for NOTIFY that of the list
-// index, for IDLE that of the mailbox. When a log is long and old enough, Dovecot replaces the
-// file, but still watches the old one. The log of the list index is replaced after some 180 to
-// 360 changes. From then on, Dovecot notices changes only every 30 seconds, until the client
-// sends the command again. So NOTIFY and IDLE are sent again after changes. NOTIFY is ended
-// first: two in a row without NONE watch the same file, and the end of the first one ends the
-// watching of both.
+// Dovecot 2.3 and 2.4 notice changes by watching a log file: for NOTIFY the log of the list index, for IDLE
+// the log of the mailbox. When a log is long and old enough, Dovecot replaces the file, but still watches the
+// old one. The log of the list index is replaced after some 180 to 360 changes. From then on, Dovecot notices
+// changes only every 30 seconds, until the client sends the command again. So NOTIFY and IDLE are sent again
+// after changes. NOTIFY NONE comes first: two NOTIFY in a row watch the same file, and the end of the first
+// one ends the watching of both.
 const (
-	// renewAfter is how long a NOTIFY or an IDLE is used if it has reported something. With
-	// NOTIFY, renewEach is added for each mailbox beyond renewBoxes, since the answer has the
-	// status of all mailboxes.
+	// renewAfter is the time for which a NOTIFY or an IDLE is used if it has reported something. With
+	// NOTIFY, renewEach is added for each mailbox above renewBoxes, since the answer has the status of
+	// all mailboxes.
 	renewAfter = time.Minute
 	renewEach  = 100 * time.Millisecond
 	renewBoxes = 600
-	// reportLimit is how long after a change of our own the server must have reported it.
-	// Otherwise NOTIFY is renewed, if it is at least as old as renewLate. That doubles as long
-	// as it is of no use, up to maxLate times.
+	// reportLimit is the time within which the server must report a change by mbsync. Otherwise NOTIFY
+	// is sent again, if it is at least as old as renewLate. That time doubles each time it does not help,
+	// up to maxLate times.
 	reportLimit = 3 * time.Second
 	renewLate   = 10 * time.Second
 	maxLate     = 6
