@@ -13,28 +13,27 @@ import (
 	"isync/internal/mail"
 )
 
-// smallMessage is how large a message may be to be rendered before its command
-// is begun, so that an error of its source costs nothing.
+// smallMessage is the size up to which a message is completed in memory before its command is sent, in
+// bytes. So an error of its source has no effect on the connection.
 const smallMessage = 64 << 10
 
 // AppendMessage is a message to be stored.
 type AppendMessage struct {
 	Flags mail.Flags
 	Date  time.Time // zero: left to the server
-	// Size is exactly how many bytes Body writes.
+	// Size is the exact number of bytes that Body writes.
 	Size int64
 	Body io.WriterTo
 }
 
-// Appended tells what became of messages.
+// Appended is the result of an APPEND.
 type Appended struct {
 	UIDValidity uint32 // 0 if the server does not tell (no UIDPLUS)
-	// UIDs are those of the stored messages, in their order; empty if the
-	// server does not tell.
+	// UIDs are the UIDs of the stored messages, in order; empty: the server does not report them.
 	UIDs imapwire.UIDList
 }
 
-// UID returns that of the only message that was stored, or 0.
+// UID returns the UID of the only stored message, or 0.
 func (a *Appended) UID() mail.UID {
 	if a.UIDs.Len() != 1 {
 		return 0
@@ -42,8 +41,7 @@ func (a *Appended) UID() mail.UID {
 	return a.UIDs[0].First
 }
 
-// Each returns the UIDs of all messages that were stored, one by one; nil if the
-// server does not tell.
+// Each returns the UIDs of all stored messages, one by one; nil: the server does not report them.
 func (a *Appended) Each() []mail.UID {
 	if len(a.UIDs) == 0 {
 		return nil
@@ -61,16 +59,14 @@ func (c *Client) Append(ctx context.Context, box string, msgs ...AppendMessage) 
 	return p.Wait(ctx)
 }
 
-// StartAppend starts an APPEND; more than one message need MULTIAPPEND (RFC
-// 3502) and are stored all or none. After ENABLE UTF8=ACCEPT those with UTF-8 in
-// their headers are sent in the form for that (RFC 6855 §4). All bodies have been consumed when it
-// returns, unless the server refused the command before.
+// StartAppend starts an APPEND. More than one message requires MULTIAPPEND (RFC 3502): the server stores all
+// of them or none. After ENABLE UTF8=ACCEPT, messages with UTF-8 in their headers are sent in the form of RFC
+// 6855 §4. When StartAppend returns, it has read all bodies, unless the server has refused the command.
 //
-// If a body fails or has not the size it should have, the error is a
-// *BodyError. If nothing of the command had been sent by then, as is always so
-// with a single message of up to 64 KiB, the connection goes on; else it had to
-// be closed, so that the server does not store half a message, and BodyError
-// wraps a *ConnectionError too.
+// If a body fails, or does not have the announced size, the error is a *BodyError. If nothing of the command
+// was sent before, as with a single message of up to 64 KiB, the connection still works. Otherwise the
+// connection was closed, so that the server does not store half a message, and the BodyError also wraps a
+// *ConnectionError.
 func (c *Client) StartAppend(ctx context.Context, box string, msgs ...AppendMessage) (*Pending[Appended], error) {
 	if len(msgs) == 0 {
 		return nil, fmt.Errorf("APPEND: %w", errNoMessages)
@@ -114,7 +110,7 @@ func render(m AppendMessage) (io.WriterTo, error) {
 	return buf, err
 }
 
-// limited refuses what is too much.
+// limited fails if too much is written.
 type limited struct {
 	w    io.Writer
 	left int64
@@ -128,5 +124,5 @@ func (l *limited) Write(p []byte) (int, error) {
 	return l.w.Write(p)
 }
 
-// errNoMessages is why an APPEND of nothing fails.
+// errNoMessages is the error of an APPEND without messages.
 var errNoMessages = errors.New("nothing to append")

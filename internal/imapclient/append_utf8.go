@@ -5,11 +5,11 @@ import (
 	"unicode/utf8"
 )
 
-// maxPeek is how much of a message is looked at for the end of its header.
+// maxPeek is the number of bytes of a message in which the end of its header is searched.
 const maxPeek = 64 << 10
 
-// utf8Form stands before the literal of a message whose header is
-// in UTF-8, up to the literal; a parenthesis closes it (RFC 6855 §4).
+// utf8Form precedes the literal of a message with a header in UTF-8. A parenthesis follows the literal (RFC
+// 6855 §4).
 const utf8Form = "UTF8 (~"
 
 // A messageWriter sends a message as a literal. It begins the literal as soon as enough

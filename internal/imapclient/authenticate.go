@@ -16,15 +16,14 @@ import (
 
 var _ auth.Conn = (*Client)(nil)
 
-// maxInitialResponse is the longest initial response that is sent within the
-// command, so that the line stays below what servers refuse.
+// maxInitialResponse is the maximum length of an initial response in the command, so that servers do not
+// refuse the line.
 const maxInitialResponse = 7000
 
-// Authenticate logs in with a SASL mechanism. The initial response is sent with
-// the command if the server has SASL-IR (RFC 4959). Afterwards the capabilities
-// are known. If the mechanism itself fails, its error is returned and the
-// connection goes on. A mechanism that is an auth.Prover may also fail after the
-// server has let us in; then the connection must not be used for anything.
+// Authenticate logs in with a SASL mechanism. If the server supports SASL-IR (RFC 4959), the initial response
+// is sent with the command. Afterwards, the capabilities are known. If the mechanism itself fails, its error is
+// returned, and the connection still works. A mechanism that is an auth.Prover may also fail after the server has
+// accepted the login. Then the connection must not be used.
 func (c *Client) Authenticate(ctx context.Context, mech sasl.Client) error {
 	name, ir, err := mech.Start()
 	if err != nil {
@@ -48,7 +47,7 @@ func (c *Client) Authenticate(ctx context.Context, mech sasl.Client) error {
 	return c.loggedIn(ctx, lists)
 }
 
-// authCommand is the command, with a space behind it.
+// authCommand is the command with a space after it.
 const authCommand = "AUTHENTICATE "
 
 func (c *Client) authenticate(ctx context.Context, mech sasl.Client, name string, ir []byte) error {
@@ -95,10 +94,9 @@ func (c *Client) authenticate(ctx context.Context, mech sasl.Client, name string
 	}
 }
 
-// authenticateOptimistically authenticates with a command that needs no further line
-// from the client, so that other commands may be sent behind it at once. Some servers
-// send a challenge nonetheless, to explain a refusal. They read the next command as the
-// response to it, so the login fails, as it should.
+// authenticateOptimistically authenticates with a command that needs no further line from the client, so that
+// other commands may be sent right after it. Some servers send a challenge nevertheless, to explain a refusal.
+// They read the next command as the response to it, so the login fails, as it should.
 func (c *Client) authenticateOptimistically(ctx context.Context, mech sasl.Client, cmd *command, text *imapwire.Command) error {
 	if err := c.start(ctx, cmd, text); err != nil {
 		c.mask.challenges.Store(false)
@@ -108,7 +106,7 @@ func (c *Client) authenticateOptimistically(ctx context.Context, mech sasl.Clien
 	for {
 		select {
 		case challenge := <-cmd.cont:
-			// The mechanism learns the reason, if it is one.
+			// The mechanism gets the reason of the refusal.
 			_, _ = respond(mech, new([]byte), challenge)
 		case <-cmd.done:
 			select {
@@ -128,8 +126,8 @@ func oneStep(name string) bool {
 	return slices.Contains([]string{sasl.Plain, sasl.External, sasl.OAuthBearer, "XOAUTH2"}, name)
 }
 
-// respond answers a challenge. An initial response that is still to be sent
-// answers the first one, which is empty.
+// respond answers a challenge. If the initial response was not sent yet, it answers the first challenge, which
+// is empty.
 func respond(mech sasl.Client, ir *[]byte, challenge string) ([]byte, error) {
 	if *ir != nil {
 		reply := *ir
@@ -143,7 +141,7 @@ func respond(mech sasl.Client, ir *[]byte, challenge string) ([]byte, error) {
 	return mech.Next(dec)
 }
 
-// cancelAuth makes the server give up the authentication.
+// cancelAuth cancels the authentication.
 func (c *Client) cancelAuth(ctx context.Context, cmd *command, cause error) error {
 	if err := c.authLine(ctx, "*"); err != nil {
 		return err

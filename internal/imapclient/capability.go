@@ -20,7 +20,7 @@ var rev2 = []string{
 	"STATUS=SIZE", "UIDPLUS", "UNSELECT",
 }
 
-// newCaps makes a set of what a server lists.
+// newCaps makes a set from the capabilities that a server lists.
 func newCaps(list []string, disabled Caps) Caps {
 	c := make(Caps, len(list))
 	for _, name := range list {
@@ -37,14 +37,14 @@ func newCaps(list []string, disabled Caps) Caps {
 		c["ENABLE"] = struct{}{}
 	}
 	maps.DeleteFunc(c, func(name string, _ struct{}) bool {
-		// "COMPRESS" is short for all ways to.
+		// "COMPRESS" disables all compression methods.
 		kind, _, _ := strings.Cut(name, "=")
 		return disabled.Has(name) || kind == "COMPRESS" && disabled.Has(kind)
 	})
 	return c
 }
 
-// Has reports whether a capability, to be given in upper case, is in the set.
+// Has reports whether a capability is in the set. name must be in upper case.
 func (c Caps) Has(name string) bool {
 	_, ok := c[name]
 	return ok

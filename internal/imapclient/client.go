@@ -14,8 +14,8 @@ import (
 	"isync/internal/transport"
 )
 
-// A Client is one connection to a server. It is safe for concurrent use. Close
-// or Logout must be called in the end, also after an error.
+// A Client is a connection to a server. It is safe for concurrent use. Close or Logout must be called at the end,
+// also after an error.
 type Client struct {
 	opts Options
 	ipv6 bool
@@ -51,12 +51,12 @@ type Client struct {
 	cur    incoming
 }
 
-// Dial connects to a server: TCP, TLS as Security says, and the greeting. It
-// does not log in, but see Preauth.
+// Dial connects to a server: TCP, TLS according to Options.Security, and the greeting. It does not log in, but see
+// Preauth.
 func Dial(ctx context.Context, opts Options) (*Client, error) {
 	c, err := dialOnce(ctx, opts)
 	if _, again := errors.AsType[*transport.ResumptionError](err); again && ctx.Err() == nil {
-		// The server may not cope with the session of an earlier connection.
+		// The server may not support resuming the TLS session of an earlier connection.
 		return dialOnce(ctx, opts)
 	}
 	return c, err
@@ -87,7 +87,7 @@ func dialOnce(ctx context.Context, opts Options) (*Client, error) {
 	}
 	c.dec = imapwire.NewDecoder(&meteredReader{c.stream, c})
 	if _, tunnel := conn.(interface{ Wait() }); !tunnel {
-		// The shell of a tunnel may say anything at first.
+		// The shell of a tunnel may print anything first.
 		c.dec = imapwire.NewDecoder(&greetingReader{r: &meteredReader{c.stream, c}})
 	}
 	if opts.Hooks.Trace != nil {
@@ -172,9 +172,8 @@ func newClient(conn net.Conn, opts Options) *Client {
 	return c
 }
 
-// Close closes the connection at once and waits until its goroutines have
-// ended, and the command of a tunnel, too, which may take a few seconds. It may
-// be called more than once.
+// Close closes the connection at once. It waits until its goroutines have ended, and the command of a tunnel, which
+// may take a few seconds. It may be called more than once.
 func (c *Client) Close() error {
 	c.fail(transport.ErrClosed)
 	<-c.readerDone
@@ -186,7 +185,7 @@ func (c *Client) Close() error {
 // Done is closed when the connection is lost or closed.
 func (c *Client) Done() <-chan struct{} { return c.dead }
 
-// Err returns why the connection is lost, nil if it is not.
+// Err returns the reason why the connection is lost; nil: it is not lost.
 func (c *Client) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -197,7 +196,7 @@ func (c *Client) Err() error {
 // it is the time at which the connection was made.
 func (c *Client) Heard() time.Time { return c.link.Heard() }
 
-// Busy reports whether any command is under way.
+// Busy reports whether a command is in progress.
 func (c *Client) Busy() bool { return len(*c.queue.Load()) > 0 }
 
 // fail ends the connection because of err. Only the first call counts.

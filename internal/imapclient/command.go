@@ -12,7 +12,7 @@ import (
 	"isync/internal/imapwire"
 )
 
-// A command is one that is to be sent, or waits for its completion.
+// A command is to be sent, or waits for its completion.
 type command struct {
 	tag      string
 	verb     string // for messages
@@ -20,8 +20,8 @@ type command struct {
 	selects  bool      // it is a SELECT or EXAMINE
 	sent     time.Time // when it was about to be
 
-	// data is offered untagged data, on the reader goroutine, and tells whether
-	// it took it. head: no older command is under way.
+	// data is called with untagged data, on the reader goroutine. It reports whether the data belongs
+	// to the command. head: no older command is in progress.
 	data func(r *imapwire.Response, head bool) bool
 	// answers are the kinds of responses that the command needs. An invalid response
 	// of such a kind makes it fail, with garbled.
@@ -31,11 +31,10 @@ type command struct {
 	fetch *fetch
 	// completed is called with the tagged OK, on the reader goroutine.
 	completed func(r *imapwire.Response) error
-	// check is called on the reader goroutine when the command is completed, with its
-	// error, nil for a tagged OK, and the number of other commands under way. Its error
-	// ends the connection.
+	// check is called on the reader goroutine when the command is completed, with its error (nil for a
+	// tagged OK) and the number of other commands in progress. Its error ends the connection.
 	check func(err error, others int) error
-	// ended is called last, whatever the outcome, on the reader goroutine.
+	// ended is called last, on the reader goroutine, also after an error.
 	ended func()
 
 	taken tally // responses that data took
@@ -56,7 +55,7 @@ type command struct {
 	err  error
 }
 
-// Pending is a command under way with its result to come.
+// Pending is a command in progress with its later result.
 type Pending[T any] struct {
 	c     *Client
 	cmd   *command
@@ -70,7 +69,7 @@ func (p *Pending[T]) Wait(ctx context.Context) (T, error) {
 	return *p.value, err
 }
 
-// Done is closed when Wait would not have to wait.
+// Done is closed when Wait returns at once.
 func (p *Pending[T]) Done() <-chan struct{} { return p.cmd.done }
 
 // begin starts a command.
@@ -122,8 +121,7 @@ func (c *Client) acquire(ctx context.Context, sem chan<- struct{}, cmd *command)
 	}
 }
 
-// start sends a command. When it returns an error, the command's functions
-// will not be called any more.
+// start sends a command. After it has returned an error, the functions of the command are not called any more.
 func (c *Client) start(ctx context.Context, cmd *command, text *imapwire.Command) error {
 	cmd.verb = text.Verb()
 	if err := text.Err(); err != nil {
@@ -157,8 +155,8 @@ func (c *Client) startAlone(ctx context.Context, cmd *command, text *imapwire.Co
 	return c.sendAlone(ctx, cmd, text)
 }
 
-// sendAlone waits until nothing is under way, and sends a command; it has a slot
-// and the right to send.
+// sendAlone waits until no command is in progress, and sends a command. The caller has a slot and the right to
+// send.
 func (c *Client) sendAlone(ctx context.Context, cmd *command, text *imapwire.Command) (release func(), err error) {
 	for _, earlier := range *c.queue.Load() {
 		select {
@@ -176,12 +174,11 @@ func (c *Client) sendAlone(ctx context.Context, cmd *command, text *imapwire.Com
 	return func() { <-c.sending }, nil
 }
 
-// errBusy is why tryStartAlone has not.
+// errBusy is the error of tryStartAlone if other commands are in progress.
 var errBusy = errors.New("other commands are under way")
 
-// tryStartAlone is startAlone, unless that might wait for what itself waits for
-// something still to be sent: a command that is being sent, or one whose sink has
-// not got everything.
+// tryStartAlone is startAlone, but fails with errBusy if a command is being sent, or a FETCH is in progress: these
+// may wait for something that is still to be sent.
 func (c *Client) tryStartAlone(ctx context.Context, cmd *command, text *imapwire.Command) (release func(), err error) {
 	cmd.verb = text.Verb()
 	select {
@@ -203,8 +200,7 @@ func (c *Client) tryStartAlone(ctx context.Context, cmd *command, text *imapwire
 	return c.sendAlone(ctx, cmd, text)
 }
 
-// enqueue makes the reader know a command. Once queued, it gets completed
-// whatever happens.
+// enqueue adds a command to the queue of the reader. From then on, it is completed in any case.
 func (c *Client) enqueue(cmd *command) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -223,8 +219,7 @@ func (c *Client) enqueue(cmd *command) error {
 	return nil
 }
 
-// onlyReads has the commands that change nothing in any mailbox, nor which mailboxes there
-// are. FETCH never sets \Seen here.
+// onlyReads has the commands that neither change a mailbox, nor create or remove one. FETCH never sets \Seen here.
 var onlyReads = map[string]bool{
 	"AUTHENTICATE": true, "CAPABILITY": true, "CHECK": true, "COMPRESS": true, "ENABLE": true, "EXAMINE": true,
 	"ID": true, "IDLE": true, "LIST": true, "LOGIN": true, "LOGOUT": true, "LSUB": true, "NAMESPACE": true, "NOOP": true,
@@ -232,11 +227,10 @@ var onlyReads = map[string]bool{
 	"UNSELECT": true,
 }
 
-// Free returns how many further commands can be sent without waiting for an answer.
+// Free returns the number of commands that can be sent without waiting for an answer.
 func (c *Client) Free() int { return cap(c.slots) - len(c.slots) }
 
-// send queues and writes a command. The caller holds a slot, which it loses,
-// and the right to send.
+// send queues and writes a command. The caller has the right to send, and a slot, which passes to the command.
 func (c *Client) send(ctx context.Context, cmd *command, text *imapwire.Command) error {
 	hasLiteral := func(p imapwire.Part) bool { return p.Literal != nil }
 	if slices.ContainsFunc(text.Parts(), hasLiteral) {
@@ -255,12 +249,12 @@ func (c *Client) send(ctx context.Context, cmd *command, text *imapwire.Command)
 	}
 	select {
 	case <-cmd.done:
-		// Refused before it was sent completely, or the connection is lost;
-		// either way cmd.err tells why.
+		// The command was refused before it was sent completely, or the connection is lost. cmd.err is
+		// the reason.
 		return nil
 	default:
 	}
-	// Something of it may be on its way: there is no going back.
+	// A part of it may be sent already, so it cannot be withdrawn.
 	if b, ok := errors.AsType[*BodyError](err); ok {
 		b.Conn = &ConnectionError{Host: c.opts.Host, Waiting: Waiting(cmd.verb), Err: errHalfSent}
 		c.fail(b.Conn)
@@ -272,5 +266,5 @@ func (c *Client) send(ctx context.Context, cmd *command, text *imapwire.Command)
 	return cmd.err
 }
 
-// errHalfSent is why a connection was given up.
+// errHalfSent is the reason why a connection was closed.
 var errHalfSent = errors.New("a message could not be sent completely")

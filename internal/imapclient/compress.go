@@ -19,10 +19,10 @@ type Compression uint8
 const (
 	// CompressNever: compression is never turned on.
 	CompressNever Compression = iota
-	// CompressSlow does if the line was measured, and is slower than a server can compress:
-	// see CompressIfSlow.
+	// CompressSlow: compression is turned on if the line was measured, and is slower than a server can
+	// compress: see CompressIfSlow.
 	CompressSlow
-	// CompressAlways does whenever the server offers it.
+	// CompressAlways: compression is turned on if the server offers it.
 	CompressAlways
 )
 
@@ -33,8 +33,7 @@ type compression struct {
 	deciding atomic.Bool // CompressIfSlow is running
 }
 
-// Compress turns on COMPRESS=DEFLATE (RFC 4978), once everything under way is
-// completed.
+// Compress turns on COMPRESS=DEFLATE (RFC 4978) when all commands in progress are completed.
 func (c *Client) Compress(ctx context.Context) error { return c.compress(ctx, c.startAlone) }
 
 // compress turns on compression by a command that start sends.
@@ -47,9 +46,8 @@ func (c *Client) compress(ctx context.Context, start func(context.Context, *comm
 		if err != nil {
 			return c.lost("COMPRESS", err)
 		}
-		// Some of the compressed stream may be in the decoder's buffer already.
-		// zlib-based servers end what they send with partial flushes, after
-		// which a reader must not wait for more.
+		// The decoder's buffer may contain the beginning of the compressed stream. Servers that use zlib
+		// end their data with partial flushes, after which a reader must not wait for more.
 		rest := bytes.NewReader(bytes.Clone(c.dec.Buffered()))
 		r := flate.NewReaderOpts(io.MultiReader(rest, c.stream), flate.WithPartialBlock())
 		c.replace(struct {
@@ -67,10 +65,9 @@ func (c *Client) compress(ctx context.Context, start func(context.Context, *comm
 	return c.wait(ctx, cmd)
 }
 
-// CompressIfSlow turns on compression if the line is known to be slow: it was measured in this
-// connection or another one (Options.Line). It is called before much is sent or received, and
-// between the commands of a large transfer, so that it can be turned on as soon as the line was measured.
-// That takes a round trip, as soon as the connection has nothing to send or fetch.
+// CompressIfSlow turns on compression if the line is known to be slow: it was measured in this connection or
+// another one (Options.Line). It is called before large transfers, and between their commands, so that compression
+// is turned on as soon as the line was measured. That takes a round trip while no other command is in progress.
 func (c *Client) CompressIfSlow(ctx context.Context) error {
 	if !c.mayCompress() {
 		return nil
@@ -101,9 +98,8 @@ func (c *Client) mayCompress() bool {
 	return c.opts.Compression == CompressSlow && !c.deflate.on.Load() && !c.deflate.refused.Load() && c.Caps().Has("COMPRESS=DEFLATE")
 }
 
-// Unmeasured returns how many bytes of messages should be fetched before CompressIfSlow is
-// called again, because it is not known yet whether the line is slow; 0: it is known, or of no
-// interest.
+// Unmeasured returns the number of bytes of messages to fetch before CompressIfSlow is called again, because it is
+// not known yet whether the line is slow; 0: it is known, or does not matter.
 func (c *Client) Unmeasured() int64 {
 	if !c.mayCompress() {
 		return 0

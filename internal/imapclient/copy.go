@@ -7,8 +7,8 @@ import (
 	"isync/internal/mail"
 )
 
-// Copied tells which messages have become which. It is empty if the server does
-// not tell (no UIDPLUS).
+// Copied maps the UIDs of messages to those of their copies. It is empty if the server does not report them (no
+// UIDPLUS).
 type Copied struct {
 	UIDValidity uint32
 	// Src and Dst correspond one by one.
@@ -72,7 +72,7 @@ func (c *Client) copyOrMove(ctx context.Context, verb string, uids mail.UIDSet, 
 	}
 	cmd := &command{
 		reports: goneKinds, // of MOVE
-		// MOVE tells it before the messages vanish.
+		// MOVE reports it before the messages are expunged.
 		data: func(r *imapwire.Response, head bool) bool {
 			return head && r.Kind == imapwire.KindStatus && note(r)
 		},

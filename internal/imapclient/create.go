@@ -6,8 +6,7 @@ import (
 	"isync/internal/imapwire"
 )
 
-// Create creates a mailbox. If it exists already, servers say NO, perhaps with
-// imapwire.CodeAlreadyExists.
+// Create creates a mailbox. If it exists already, servers answer NO, perhaps with imapwire.CodeAlreadyExists.
 func (c *Client) Create(ctx context.Context, box string) error {
 	return c.simple(ctx, c.names.add(imapwire.NewCommand("CREATE"), box))
 }

@@ -7,8 +7,8 @@ import (
 	"isync/internal/imapwire"
 )
 
-// Enable turns on extensions (RFC 5161) and tells which of them the server
-// confirmed. It may only be called before a mailbox is selected.
+// Enable turns on extensions (RFC 5161), and returns those that the server has confirmed. It may only be called
+// before a mailbox is selected.
 func (c *Client) Enable(ctx context.Context, names ...string) (Caps, error) {
 	p, err := c.StartEnable(ctx, names...)
 	if err != nil {
@@ -45,18 +45,18 @@ func (c *Client) startEnable(ctx context.Context, compare func(got Caps) (wrong 
 	return begin(ctx, c, cmd, imapwire.NewCommand("ENABLE").Raw(strings.Join(names, " ")), &got)
 }
 
-// Enabled returns what the server has confirmed to be enabled.
+// Enabled returns the extensions that the server has confirmed.
 func (c *Client) Enabled() Caps {
 	c.hs.mu.Lock()
 	defer c.hs.mu.Unlock()
 	return c.hs.enabled
 }
 
-// acceptsUTF8 reports whether UTF8=ACCEPT is among what was enabled.
+// acceptsUTF8 reports whether UTF8=ACCEPT is among the enabled extensions.
 func acceptsUTF8(got Caps) bool { return got.Has("UTF8=ACCEPT") || got.Has("UTF8=ONLY") }
 
-// enableUTF8 starts to enable UTF8=ACCEPT, which servers with UTF8=ONLY insist
-// on; it returns nil if there is no need.
+// enableUTF8 starts to enable UTF8=ACCEPT, which servers with UTF8=ONLY require. It returns nil if that is not
+// needed.
 func (c *Client) enableUTF8(ctx context.Context) (*Pending[Caps], error) {
 	caps := c.Caps()
 	if !caps.Has("ENABLE") || c.hs.disabled.Has("UTF8=ACCEPT") || !caps.Has("UTF8=ACCEPT") && !caps.Has("UTF8=ONLY") {

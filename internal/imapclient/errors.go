@@ -10,7 +10,7 @@ import (
 	"isync/internal/imapwire"
 )
 
-// ResponseError is a command's NO or BAD.
+// ResponseError says that the server has answered a command with NO or BAD.
 type ResponseError struct {
 	// Command is the command's verb, such as "UID FETCH".
 	Command string
@@ -44,7 +44,7 @@ func (e *ResponseError) Answer() auth.Answer {
 	return auth.Answer{Status: status, Code: e.Code.Name, Text: e.Text}
 }
 
-// ByeError says that the server ended the connection, and why.
+// ByeError says that the server has ended the connection with BYE.
 type ByeError struct {
 	Code imapwire.Code
 	Text string
@@ -82,7 +82,7 @@ var ErrNoStartTLS = errors.New("STARTTLS is required but the server does not off
 
 // ConnectionError says that the connection is lost.
 type ConnectionError struct {
-	// Host is what Options called the server.
+	// Host is Options.Host.
 	Host string
 	// Waiting is what the client waited for: ForGreeting, ForTLS, or the name of a
 	// command, such as "UID FETCH"; "": nothing.
@@ -118,12 +118,12 @@ func (e *ConnectionError) Malformed() bool {
 	return !verified && e.certificate() != ""
 }
 
-// certificate tells why the server's certificate was refused, "" if it was not.
+// certificate returns the reason why the server's certificate was refused; "": it was not.
 func (e *ConnectionError) certificate() string {
 	if cert, ok := errors.AsType[*tls.CertificateVerificationError](e.Err); ok {
 		return cert.Err.Error()
 	}
-	// For these crypto/tls has no types.
+	// crypto/tls has no types for these errors.
 	text := e.Err.Error()
 	if why, ok := strings.CutPrefix(text, "tls: failed to parse certificate from server: "); ok {
 		return why
@@ -136,13 +136,11 @@ func (e *ConnectionError) certificate() string {
 	return ""
 }
 
-// BodyError wraps an error of the source of a message that was being appended.
-// Unless it also wraps a *ConnectionError nothing was sent, and the connection
-// goes on.
+// BodyError wraps an error of the source of a message that was being appended. Unless it also wraps a
+// *ConnectionError, nothing was sent, and the connection still works.
 type BodyError struct {
 	Err error
-	// Conn is set if the connection had to be given up, because the message
-	// was already half sent.
+	// Conn is set if the connection was closed because a part of the message was sent already.
 	Conn *ConnectionError
 }
 
@@ -163,8 +161,7 @@ func HasCode(err error, name string) bool {
 	return ok && r.Code.Name == name
 }
 
-// An AnswerError says that a command was answered, but that the answer, or a
-// part of it, cannot be read.
+// An AnswerError says that the answer to a command, or a part of it, is invalid.
 type AnswerError struct {
 	Command string
 	Err     error

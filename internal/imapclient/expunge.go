@@ -12,8 +12,7 @@ func (c *Client) Expunge(ctx context.Context) error {
 	return c.expunge(ctx, imapwire.NewCommand("EXPUNGE"))
 }
 
-// ExpungeUIDs removes those of the messages that are marked as deleted (UID
-// EXPUNGE, RFC 4315).
+// ExpungeUIDs removes the messages among uids that are marked as deleted (UID EXPUNGE, RFC 4315).
 func (c *Client) ExpungeUIDs(ctx context.Context, uids mail.UIDSet) error {
 	return c.expunge(ctx, imapwire.NewCommand("UID EXPUNGE").Set(uids))
 }

@@ -12,13 +12,13 @@ import (
 	"isync/internal/mail"
 )
 
-// Bounds on what is set aside for responses that come in pieces.
+// Limits of the data that is kept for messages that arrive in several responses.
 const (
 	maxHeldBodies = 16
 	maxHeld       = 10_000
 )
 
-// BodyKind says which part of messages to fetch.
+// BodyKind is the part of messages to fetch.
 type BodyKind uint8
 
 // The parts of a message. All leave \Seen alone.
@@ -29,40 +29,36 @@ const (
 	FieldsBody          // BODY.PEEK[HEADER.FIELDS (…)]
 )
 
-// FetchRequest says what to fetch of which messages.
+// FetchRequest describes a FETCH.
 type FetchRequest struct {
 	UIDs mail.UIDSet
-	// Last asks for the last message of the mailbox only, "*", if it is one of
-	// UIDs.
+	// Last requests only the last message of the mailbox, "*", if it is in UIDs.
 	Last bool
 	// Items to fetch besides the UID: ItemFlags, ItemDate, ItemSize,
 	// ItemModSeq.
 	Items imapwire.Items
 	Body  BodyKind
-	// Upto, with FullBody and unless 0, limits the body to so many bytes. A server may send
-	// more nevertheless.
+	// Upto, with FullBody and unless 0, limits the body to this number of bytes. A server may send more
+	// nevertheless.
 	Upto uint32
 	// Fields are the names of the header fields for FieldsBody.
 	Fields []string
 	// ChangedSince, unless 0, leaves out messages that have not changed since
 	// (CONDSTORE).
 	ChangedSince mail.ModSeq
-	// Vanished, with ChangedSince, also asks for the UIDs among UIDs that were
-	// expunged since (QRESYNC must be enabled) and is given them, on the reader
-	// goroutine.
+	// Vanished, with ChangedSince, also requests the UIDs that were expunged since. QRESYNC must be
+	// enabled. Vanished is called with them on the reader goroutine.
 	Vanished func(mail.UIDSet)
 	// Done, if not nil, is called on the reader goroutine when the command has ended,
 	// before any later response is handled. err is the error that Wait returns.
 	Done func(err error)
 }
 
-// Message is a message in the course of being fetched. It is valid only until
-// the sink returns.
+// Message is a message that is being fetched. It is valid only until the sink returns.
 type Message struct {
 	imapwire.Fetch
-	// Body yields the part that was asked for, BodySize bytes of it. Usually it
-	// is an io.WriterTo too, so that io.Copy needs no buffer. nil if the server
-	// sent none.
+	// Body contains the requested part, which has BodySize bytes; nil: the server has sent none.
+	// Usually it is also an io.WriterTo, so that io.Copy needs no buffer.
 	Body     io.Reader
 	BodySize int64
 }
@@ -80,19 +76,15 @@ func (c *Client) Fetch(ctx context.Context, req FetchRequest, sink func(*Message
 // StartFetch starts a UID FETCH. The sink is called on the reader goroutine for
 // each message, while its body arrives.
 //
-// Only messages of req.UIDs are delivered, in the order in which the server
-// sends them. Message.Has tells what the server sent: usually all that was
-// asked for. If the items of a message come in several responses, or the body
-// before the rest, they are put together first (a large body goes to a spool
-// file). What is still incomplete at the end is delivered as it is, so the sink
-// must look at Has, and at Body: nil means that the server has no body for that
-// message, though it knows it.
+// Only messages of req.UIDs are delivered, in the order of the server. Message.Has are the items that the server
+// has sent, usually all requested ones. If the items of a message arrive in several responses, or the body arrives
+// first, they are collected (a large body in a spool file). Incomplete messages are delivered at the end. So the
+// sink must check Has and Body: if Body is nil, the message exists, but the server has sent no body.
 //
-// A request without a body may deliver a message again when its flags change
-// meanwhile; what comes later is newer. A body is delivered once.
+// If the flags of a message change meanwhile, a request without a body may deliver the message again. The later data
+// is newer. A body is delivered once.
 //
-// An error of the sink is what Wait returns; the messages that still come are
-// skipped.
+// Wait returns an error of the sink. Later messages are skipped then.
 func (c *Client) StartFetch(ctx context.Context, req FetchRequest, sink func(*Message) error) (*Pending[struct{}], error) {
 	f := &fetch{req: req, sink: sink, want: req.Items&^imapwire.ItemNilBody | imapwire.ItemUID}
 	f.want &^= imapwire.ItemBody
@@ -104,7 +96,7 @@ func (c *Client) StartFetch(ctx context.Context, req FetchRequest, sink func(*Me
 		cmd.ended = func() { req.Done(cmd.err) }
 	}
 	if req.ChangedSince > 0 {
-		// What is missing of the answer counts as unchanged.
+		// Messages that are missing in the answer count as unchanged.
 		cmd.answers = []imapwire.Kind{imapwire.KindFetch, imapwire.KindVanished}
 	}
 	if req.Vanished != nil {
@@ -119,7 +111,7 @@ func (c *Client) StartFetch(ctx context.Context, req FetchRequest, sink func(*Me
 	return begin(ctx, c, cmd, f.command(), new(struct{}))
 }
 
-// command is the request in IMAP's words.
+// command returns the IMAP command for the request.
 func (f *fetch) command() *imapwire.Command {
 	items := []string{"UID"}
 	for _, it := range []struct {
@@ -165,7 +157,7 @@ func (f *fetch) command() *imapwire.Command {
 	return text
 }
 
-// A fetch is a FETCH command under way. It belongs to the reader goroutine.
+// A fetch is a FETCH in progress. Only the reader goroutine uses it.
 type fetch struct {
 	req  FetchRequest
 	sink func(*Message) error
@@ -177,21 +169,21 @@ type fetch struct {
 	bodies mail.UIDSet
 	taken  tally // responses
 	begun  bool  // something has been delivered
-	// held are messages that are not complete. order has them in the order in
-	// which they began to come, and some that are released already.
+	// held are incomplete messages. order has them in the order of their first responses, and some that
+	// are released already.
 	held       map[mail.UID]*partial
 	order      []*partial
 	heldBodies int
 }
 
-// A partial is what has come of a message so far.
+// A partial is a message of which some items have arrived.
 type partial struct {
 	imapwire.Fetch
 	body     *spool
 	released bool
 }
 
-// incoming is what the FETCH response that is being read has brought so far.
+// incoming is the FETCH response that is being read.
 type incoming struct {
 	delivered bool     // it is dealt with
 	body      *spool   // set aside
@@ -199,7 +191,7 @@ type incoming struct {
 	sink      *fetch   // whose sink was called with the body
 }
 
-// drop forgets a body that nobody wants.
+// drop drops the body.
 func (in *incoming) drop() {
 	in.body.close()
 	*in = incoming{}
@@ -293,8 +285,8 @@ func (c *Client) fetched(r *imapwire.Response) {
 	}
 }
 
-// recipient returns the command that a response belongs to: the oldest of those
-// that need nothing more of that message, else the oldest that asked for it.
+// recipient returns the command that a response belongs to: the oldest command for which the response completes the
+// message, otherwise the oldest command that requested it.
 func (c *Client) recipient(queue []*command, m *imapwire.Fetch, body *spool) *fetch {
 	var first *fetch
 	for _, cmd := range queue {
@@ -312,7 +304,7 @@ func (c *Client) recipient(queue []*command, m *imapwire.Fetch, body *spool) *fe
 	return first
 }
 
-// take deals with a response about one of the messages asked for.
+// take handles a response about a requested message.
 func (f *fetch) take(m *imapwire.Fetch, body *spool) {
 	if f.err != nil {
 		body.close()
@@ -346,7 +338,7 @@ func (f *fetch) take(m *imapwire.Fetch, body *spool) {
 	}
 }
 
-// hold begins to put a message together.
+// hold begins to collect the items of a message.
 func (f *fetch) hold(uid mail.UID) *partial {
 	if f.held == nil {
 		f.held = make(map[mail.UID]*partial)
@@ -360,7 +352,7 @@ func (f *fetch) hold(uid mail.UID) *partial {
 	return p
 }
 
-// merged adds what is new about a message to what is known.
+// merged adds the items of m to those of old.
 func merged(old, m imapwire.Fetch) imapwire.Fetch {
 	if m.Has&imapwire.ItemFlags == 0 {
 		m.Flags = old.Flags
@@ -378,7 +370,7 @@ func merged(old, m imapwire.Fetch) imapwire.Fetch {
 	return m
 }
 
-// deliver hands a message to the sink.
+// deliver passes a message to the sink.
 func (f *fetch) deliver(m *imapwire.Fetch, body io.Reader, size int64) {
 	f.begun = true
 	f.msg = Message{Fetch: *m, Body: body, BodySize: size}
@@ -405,7 +397,7 @@ func (f *fetch) deliverSpool(m *imapwire.Fetch, body *spool) {
 	f.deliver(m, r, body.size)
 }
 
-// remove forgets a held message, but for its body.
+// remove removes a held message, but keeps its body.
 func (f *fetch) remove(p *partial) {
 	delete(f.held, p.UID)
 	p.released = true
@@ -414,7 +406,7 @@ func (f *fetch) remove(p *partial) {
 	}
 }
 
-// release delivers a held message as it is.
+// release delivers a held message with its current items.
 func (f *fetch) release(p *partial) {
 	f.remove(p)
 	if f.err != nil {
@@ -432,15 +424,14 @@ func (f *fetch) releaseOldest() {
 	}
 }
 
-// complete delivers all that is still held, when the server says that this was
-// all.
+// complete delivers all held messages, when the server has completed the command.
 func (f *fetch) complete() {
 	for len(f.order) > 0 {
 		f.releaseOldest()
 	}
 }
 
-// drop forgets all that is still held.
+// drop drops all held messages.
 func (f *fetch) drop() {
 	for _, p := range f.held {
 		p.body.close()

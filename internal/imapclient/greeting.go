@@ -51,7 +51,7 @@ var otherGreetings = []struct {
 	{"VNC", regexp.MustCompile(`^RFB [0-9]`)},
 }
 
-// maxFirstLine bounds how much of the first line is looked at.
+// maxFirstLine is the number of bytes of the first line that are examined.
 const maxFirstLine = 200
 
 // greetingReader checks the first data from a server, so that other protocols are

@@ -6,9 +6,8 @@ import (
 	"isync/internal/imapwire"
 )
 
-// ID tells the server who we are and asks the same (RFC 2971). fields are names
-// and values by turns, at least one pair: some servers refuse less. The answer
-// has the same form.
+// ID sends the identification of the client, and returns that of the server (RFC 2971). fields are names and values
+// in turn. There must be at least one pair, because some servers refuse less. The result has the same form.
 func (c *Client) ID(ctx context.Context, fields ...string) ([]string, error) {
 	p, err := c.StartID(ctx, fields...)
 	if err != nil {
@@ -41,7 +40,7 @@ func (c *Client) StartID(ctx context.Context, fields ...string) (*Pending[[]stri
 	return begin(ctx, c, cmd, text, &answer)
 }
 
-// introduce starts an ID, if there is need.
+// introduce starts an ID, if it is needed.
 func (c *Client) introduce(ctx context.Context) error {
 	if len(c.opts.ID) == 0 || !c.Caps().Has("ID") {
 		return nil

@@ -6,9 +6,8 @@ import (
 	"isync/internal/imapwire"
 )
 
-// Idle is an IDLE command under way (RFC 2177). The server reports changes of the
-// selected mailbox at once, through the hooks. Nothing else can be sent until End
-// returns. It is not safe for concurrent use.
+// Idle is an IDLE command in progress (RFC 2177). The server reports changes of the selected mailbox at once, through
+// the hooks. No other command can be sent until End returns. It is not safe for concurrent use.
 type Idle struct {
 	c       *Client
 	cmd     *command

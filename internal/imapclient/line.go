@@ -7,27 +7,26 @@ import (
 	"time"
 )
 
-// A line is slow if it brings less than slowRate bytes per second, which a server can
-// deflate. It is measured while messages are fetched or stored, by the time for which the client
-// waits for it: a slow disk does not count, nor does the server's time before an answer
-// begins. The beginning does not count either, because a connection gets faster at first, and the
-// system takes what is sent into a buffer.
+// A line is slow if it transfers less than slowRate bytes per second, which is what a server can compress. It is
+// measured while messages are fetched or stored, by the time for which the client waits for it. So a slow disk, and the
+// time before an answer begins, do not count. The beginning does not count either, because a connection gets faster at
+// first, and the system buffers data to be sent.
 const (
 	slowRate = 4 << 20
-	// sampleBytes and sampleTime are how much is measured; one of them suffices.
+	// sampleBytes and sampleTime are the amount of data and the time to measure. One of them
+	// suffices.
 	sampleBytes = 4 << 20
 	sampleTime  = 2 * time.Second
 	// skippedBytes are not measured when receiving. When sending, nothing is measured before a
 	// write has taken blockedTime.
 	skippedBytes = 256 << 10
 	blockedTime  = 5 * time.Millisecond
-	// longestGap is how long a line may bring nothing. If it takes longer, the server is
-	// what is waited for.
+	// longestGap is the longest pause that counts as time of the line. In a longer pause, the client
+	// waits for the server.
 	longestGap = 250 * time.Millisecond
 )
 
-// A Line keeps from one connection to the next which network paths are slow. It must be safe
-// for concurrent use.
+// A Line stores which network paths are slow, for later connections. It must be safe for concurrent use.
 type Line interface {
 	// Slow reports whether a path is slow, if that is known.
 	Slow(path string) (slow, known bool)
@@ -70,7 +69,7 @@ func (m *meter) sent(n int, waited time.Duration) (rate float64, enough bool) {
 	return m.add(n, waited)
 }
 
-// add adds to what was measured; m.mu must be held.
+// add adds a measurement; m.mu must be held.
 func (m *meter) add(n int, waited time.Duration) (rate float64, enough bool) {
 	m.bytes += int64(n)
 	m.waited += waited
@@ -80,20 +79,20 @@ func (m *meter) add(n int, waited time.Duration) (rate float64, enough bool) {
 	return float64(m.bytes) / max(m.waited, time.Microsecond).Seconds(), true
 }
 
-// missing returns how many bytes have to be received until enough was measured.
+// missing returns the number of bytes to receive until enough was measured.
 func (m *meter) missing() int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	missing := max(0, sampleBytes-m.bytes)
 	if m.waited > 0 {
-		// What has been measured tells how much comes in the rest of the time.
+		// Estimate from the rate so far how much arrives in the remaining time.
 		rest := float64(m.bytes) / m.waited.Seconds() * (sampleTime - m.waited).Seconds()
 		missing = int64(min(float64(missing), max(0, rest)))
 	}
 	return missing + max(0, skippedBytes-m.skipped)
 }
 
-// speed is what a connection finds out about its line.
+// speed is the measurement of a connection's line.
 type speed struct {
 	path     string
 	keeper   Line
@@ -130,7 +129,7 @@ func (s *speed) received(n int, waited time.Duration) {
 	}
 }
 
-// recall asks the keeper whether the line is slow; s.mu must be held.
+// recall uses the stored measurement of the line; s.mu must be held.
 func (s *speed) recall() {
 	if !s.known && s.keeper != nil {
 		s.slow, s.known = s.keeper.Slow(s.path)
@@ -147,8 +146,8 @@ func (s *speed) sent(n int, waited time.Duration) {
 	}
 }
 
-// pathOf returns a text that tells the network path of a connection from others of the same
-// server: the address of this machine. "": there is none.
+// pathOf returns a text that identifies the network path of a connection to a server: the address of this machine. "":
+// unknown.
 func pathOf(conn net.Conn) string {
 	if addr, ok := conn.LocalAddr().(*net.TCPAddr); ok {
 		return addr.IP.String()

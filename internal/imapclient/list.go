@@ -9,11 +9,11 @@ import (
 	"isync/internal/imapwire"
 )
 
-// maxListBytes bounds what is kept of the answer to one LIST. While a list grows, and
-// until the garbage is collected, it takes up to three times that.
+// maxListBytes is the maximum size of the answer to a LIST in memory. While a list grows, it takes up to three times
+// that, until garbage is collected.
 const maxListBytes = 16 << 20
 
-// What is kept takes, besides the text.
+// The memory in addition to the text.
 const (
 	entryBytes = 100 // for a mailbox
 	attrBytes  = 24  // for an attribute
@@ -23,8 +23,7 @@ const (
 type ListRequest struct {
 	// Ref is the reference name, usually "".
 	Ref string
-	// Patterns are mailbox names with "*" and "%". More than one need
-	// LIST-EXTENDED.
+	// Patterns are mailbox names with "*" and "%". More than one requires LIST-EXTENDED.
 	Patterns []string
 	// Subscribed limits the list to subscribed mailboxes: LIST (SUBSCRIBED)
 	// where the server has LIST-EXTENDED, else LSUB.
@@ -92,7 +91,7 @@ func (c *Client) ListText(req ListRequest) string {
 	return text.Line()
 }
 
-// listCommand makes the command, and tells which responses answer it.
+// listCommand returns the command and the kind of its responses.
 func (c *Client) listCommand(req ListRequest) (*imapwire.Command, imapwire.Kind, error) {
 	verb, kind := "LIST", imapwire.KindList
 	sel := req.Select
@@ -196,8 +195,7 @@ func (l *listing) addStatus(box *imapwire.BoxStatus) bool {
 	return true
 }
 
-// completed makes names of what was listed, now that it is known how the server
-// writes them.
+// completed decodes the listed names, since it is known now how the server encodes them.
 func (l *listing) completed(*imapwire.Response) error {
 	var raw []*ListEntry
 	plain := !l.c.names.utf8.Load()

@@ -6,8 +6,8 @@ import (
 	"isync/internal/imapwire"
 )
 
-// Login logs in with LOGIN. Whether that is allowed, by LOGINDISABLED for one,
-// is the caller's business. Afterwards the capabilities are known.
+// Login logs in with LOGIN. The caller must check whether that is allowed (LOGINDISABLED). Afterwards, the
+// capabilities are known.
 func (c *Client) Login(ctx context.Context, user, password string) error {
 	c.mask.add(password)
 	lists := c.hs.loginBegins()

@@ -9,12 +9,11 @@ import (
 	"isync/internal/transport"
 )
 
-// logoutGrace is how long Logout waits for the server.
+// logoutGrace is the time for which Logout waits for the server.
 const logoutGrace = 3 * time.Second
 
-// Logout says goodbye to the server, waiting a few seconds at most for its
-// answer, and closes the connection. Its error is that of the goodbye, which
-// is of no consequence.
+// Logout sends LOGOUT, waits a few seconds at most for the answer, and closes the connection. Its error is that of the
+// LOGOUT, and can be ignored.
 func (c *Client) Logout(ctx context.Context) error {
 	defer func() { _ = c.Close() }()
 	ctx, cancel := context.WithTimeout(ctx, logoutGrace)
@@ -26,11 +25,9 @@ func (c *Client) Logout(ctx context.Context) error {
 	return err
 }
 
-// Leave says goodbye without waiting for the answer, which no one needs once
-// everything else has been answered: it sends LOGOUT, ends TLS as it should be
-// ended, and closes the connection. If commands are under way, or the server is
-// behind a command of the user's, which may want to see the end of the
-// conversation, it is Logout.
+// Leave sends LOGOUT, ends TLS properly, and closes the connection without waiting for the answer. Nobody needs that
+// answer if all commands are completed. If commands are in progress, or the connection is a tunnel, whose command may
+// need the end of the conversation, Leave is Logout.
 func (c *Client) Leave(ctx context.Context) error {
 	if c.Busy() || c.opts.Dial != nil {
 		return c.Logout(ctx)

@@ -10,9 +10,8 @@ import (
 	"isync/internal/mail"
 )
 
-// nameCoding converts mailbox names. They are UTF-8 with the server's own hierarchy delimiter everywhere
-// in this package; they are encoded as modified UTF-7 (or not, after ENABLE
-// UTF8=ACCEPT) on the way.
+// nameCoding converts mailbox names. Everywhere in this package, they are UTF-8 with the server's own hierarchy
+// delimiter. On the wire, they are modified UTF-7, or UTF-8 after ENABLE UTF8=ACCEPT.
 type nameCoding struct {
 	utf8       atomic.Bool // UTF8=ACCEPT is on
 	ampersands *Ampersands
@@ -32,19 +31,17 @@ func (n *nameCoding) decode(raw string) (string, error) {
 	return imapwire.DecodeUTF7(raw)
 }
 
-// Ampersands is what is known of a server's way to write names after ENABLE
-// UTF8=ACCEPT, which RFC 6855 leaves open: some servers still write "&-" for an
-// ampersand, as in modified UTF-7, or all of a name in that; others write all
-// names as they are. Connections to one server share it.
+// Ampersands says how a server encodes names after ENABLE UTF8=ACCEPT, which RFC 6855 does not specify. Some servers
+// still write "&-" for an ampersand, as in modified UTF-7, or use modified UTF-7 for the whole name. Others write plain
+// UTF-8. The connections to a server share it.
 //
-// It also keeps raw names, which are not in modified UTF-7 although they should be,
-// such as "A&B" or names with 8-bit characters. They are sent back unchanged.
+// It also stores raw names, which are not in modified UTF-7 although they should be, such as "A&B" or names with 8-bit
+// characters. They are sent back unchanged.
 type Ampersands struct {
 	style atomic.Int32 // 0: unknown, 1: escaped, -1: as they are
 
 	mu sync.Mutex
-	// names are those that were listed with anything but plain ASCII: whether
-	// they are raw.
+	// names are the listed names with special characters. The value says whether the name is raw.
 	names map[string]bool
 }
 
@@ -56,7 +53,7 @@ func (a *Ampersands) Forget() {
 	a.names = nil
 }
 
-// maxSpecialNames bounds the number of these names.
+// maxSpecialNames is the maximum number of these names.
 const maxSpecialNames = 1 << 18
 
 // noteName notes a name that was listed. It reports whether the mailbox can be reached
@@ -81,7 +78,7 @@ func (a *Ampersands) noteName(name string, raw bool) bool {
 	return true
 }
 
-// isRaw reports whether a name is to be sent as it is.
+// isRaw reports whether a name is sent unchanged.
 func (a *Ampersands) isRaw(name string) bool {
 	if !special(name) {
 		return false
@@ -127,8 +124,7 @@ func (a *Ampersands) learn(raw string) {
 	}
 }
 
-// unescapeUTF8 returns the name behind one that is escaped, or the name itself
-// if it is not.
+// unescapeUTF8 returns the decoded name if raw is escaped, and otherwise raw.
 func unescapeUTF8(raw string) string {
 	if !strings.Contains(raw, "&") {
 		return raw
@@ -136,7 +132,7 @@ func unescapeUTF8(raw string) string {
 	if name, err := imapwire.DecodeUTF7(raw); err == nil {
 		return name
 	}
-	// With letters that are no ASCII there can be "&-" only.
+	// A name with non-ASCII letters can only contain "&-".
 	if strings.Count(raw, "&") == strings.Count(raw, "&-") {
 		return strings.ReplaceAll(raw, "&-", "&")
 	}
@@ -151,7 +147,7 @@ func (n *nameCoding) add(text *imapwire.Command, name string) *imapwire.Command 
 	return text.Mailbox(n.escape(name), n.utf8.Load())
 }
 
-// escape writes ampersands as the server does, after ENABLE UTF8=ACCEPT.
+// escape encodes ampersands like the server, after ENABLE UTF8=ACCEPT.
 func (n *nameCoding) escape(name string) string {
 	if n.utf8.Load() && n.ampersands.escaped() {
 		return strings.ReplaceAll(name, "&", "&-")
@@ -159,8 +155,7 @@ func (n *nameCoding) escape(name string) string {
 	return name
 }
 
-// boxKey returns what is the same for all raw names of one mailbox: that of the
-// inbox is case-insensitive.
+// boxKey returns the same text for all raw names of a mailbox: the name of the inbox is case-insensitive.
 func boxKey(raw string) string {
 	if strings.EqualFold(raw, mail.Inbox) {
 		return mail.Inbox

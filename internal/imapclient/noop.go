@@ -6,7 +6,7 @@ import (
 	"isync/internal/imapwire"
 )
 
-// Noop does nothing but give the server an opportunity to say something.
+// Noop sends NOOP, so that the server can report changes.
 func (c *Client) Noop(ctx context.Context) error {
 	return c.simple(ctx, imapwire.NewCommand("NOOP"))
 }

@@ -24,7 +24,7 @@ func (c *Client) read() {
 		if err == nil {
 			err = c.dispatch(&r)
 		} else if c.cur.sink != nil {
-			// The sink failed because its body broke off.
+			// The sink failed because its body was incomplete.
 			c.cur.sink.err = nil
 		}
 		if err != nil {
@@ -43,7 +43,7 @@ func (c *Client) end(err error) {
 		waiting = Waiting(queue[0].verb)
 	}
 	if c.bye != nil {
-		// Whatever came after it is of no interest.
+		// The BYE is the reason. Later errors follow from it.
 		err = c.bye
 	}
 	c.fail(c.lost(waiting, transport.NameEnd(err)))
@@ -59,7 +59,7 @@ func (c *Client) end(err error) {
 	}
 }
 
-// finish gives a command, which is not in the queue any more, its outcome.
+// finish completes a command that is not in the queue any more.
 func (c *Client) finish(cmd *command, err error) {
 	cmd.err = err
 	if cmd.fetch != nil {
@@ -77,7 +77,7 @@ func (c *Client) finish(cmd *command, err error) {
 	<-c.slots
 }
 
-// dispatch gives a response to whom it concerns. Its error ends the connection.
+// dispatch passes a response to the commands and hooks concerned. Its error ends the connection.
 func (c *Client) dispatch(r *imapwire.Response) error {
 	switch r.Kind {
 	case imapwire.KindFetch:
@@ -105,8 +105,7 @@ func (c *Client) dispatch(r *imapwire.Response) error {
 	return nil
 }
 
-// unknown tells of a response that is skipped. Its first word may be a part of a
-// secret.
+// unknown reports a skipped response. Its first word may be a part of a secret.
 func (c *Client) unknown(what string, err error) {
 	if c.opts.Hooks.Unknown == nil {
 		return
@@ -154,16 +153,14 @@ func (c *Client) took(t *tally, usual uint64) {
 	}
 }
 
-// How many responses a command may take, besides those about messages that there are.
-// A LIST has many.
+// The maximum numbers of responses for a command, in addition to those about existing messages. A LIST has many.
 const (
 	maxTaken   = 100_000
 	maxFetched = 1000
 )
 
-// aboutSelected returns the commands that a response about the selected mailbox may be an
-// answer to. Those behind a SELECT are about its mailbox. Until the server has answered the
-// SELECT, a response may still be about the mailbox before.
+// aboutSelected returns the commands that a response about the selected mailbox may answer. Commands after a SELECT are
+// about its mailbox. Until the server has answered the SELECT, a response may still be about the previous mailbox.
 func (c *Client) aboutSelected() []*command {
 	queue := *c.queue.Load()
 	for i, cmd := range queue {
@@ -184,7 +181,7 @@ func (c *Client) concerned(kind imapwire.Kind) []*command {
 	return *c.queue.Load()
 }
 
-// offer gives untagged data to the first command that wants it.
+// offer passes untagged data to the first command that it belongs to.
 func (c *Client) offer(r *imapwire.Response) bool {
 	for i, cmd := range c.concerned(r.Kind) {
 		if cmd.data != nil && cmd.data(r, i == 0) {
@@ -220,7 +217,7 @@ func (c *Client) untaggedStatus(r *imapwire.Response) error {
 	return nil
 }
 
-// statusCode heeds the codes that matter wherever they come.
+// statusCode handles the codes that are valid in any response.
 func (c *Client) statusCode(r *imapwire.Response) {
 	switch r.Code.Name {
 	case imapwire.CodeAlert:
@@ -253,14 +250,14 @@ func (c *Client) greeted(cmd *command, r *imapwire.Response) error {
 	return nil
 }
 
-// refusal makes an error of a NO or BAD.
+// refusal makes an error from a NO or BAD.
 func (c *Client) refusal(cmd *command, r *imapwire.Response) *ResponseError {
 	code := r.Code
 	code.Args = c.mask.shown(code.Args)
 	return &ResponseError{Command: cmd.verb, Status: r.Status, Code: code, Text: c.mask.shown(r.Text)}
 }
 
-// farewell makes an error of a BYE.
+// farewell makes an error from a BYE.
 func (c *Client) farewell(r *imapwire.Response) *ByeError {
 	code := r.Code
 	code.Args = c.mask.shown(code.Args)
@@ -329,8 +326,7 @@ func (c *Client) tagged(r *imapwire.Response) error {
 // continuation wakes the command that is being sent.
 func (c *Client) continuation(r *imapwire.Response) {
 	queue := *c.queue.Load()
-	// Only the youngest can be waiting: nothing is sent behind it, except behind
-	// a login.
+	// Only the last command can be waiting: nothing is sent after it, except after a login.
 	if n := len(queue); n > 0 {
 		waiting := queue[n-1]
 		if queue[0].last {

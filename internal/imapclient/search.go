@@ -18,8 +18,7 @@ func (c *Client) Search(ctx context.Context, criteria string) (mail.UIDSet, erro
 	return p.Wait(ctx)
 }
 
-// How many ranges of UIDs the answer to a SEARCH may have: maxFound, and someFound more
-// than there are messages.
+// The maximum number of ranges of UIDs in the answer to a SEARCH: maxFound, and the number of messages plus someFound.
 const (
 	maxFound  = 1 << 22
 	someFound = 10_000
@@ -28,9 +27,8 @@ const (
 // errFoundTooMany says that the answer to a SEARCH is invalid.
 var errFoundTooMany = errors.New("it lists more messages than the mailbox has")
 
-// StartSearch starts a UID SEARCH. The criteria are sent as they are: strings
-// in them must be quoted (imapwire.AppendQuoted) and ASCII. Where the server
-// has ESEARCH the answer comes as ranges (RFC 4731).
+// StartSearch starts a UID SEARCH. The criteria are sent unchanged: strings in them must be quoted
+// (imapwire.AppendQuoted) and ASCII. If the server supports ESEARCH, the answer consists of ranges (RFC 4731).
 func (c *Client) StartSearch(ctx context.Context, criteria string) (*Pending[mail.UIDSet], error) {
 	var found mail.UIDSet
 	exists := c.messages.n.Load()

@@ -15,8 +15,8 @@ type SelectOptions struct {
 	ReadOnly bool
 	// CondStore asks for mod-sequences (RFC 7162 §3.1.8).
 	CondStore bool
-	// QResync, with UIDValidity not 0, asks for what has changed since (RFC
-	// 7162 §3.2.5). QRESYNC must be enabled.
+	// QResync, if its UIDValidity is not 0, requests the changes since (RFC 7162 §3.2.5). QRESYNC must
+	// be enabled.
 	QResync QResync
 	// Done, if not nil, is called on the reader goroutine when the command has ended,
 	// before any later response is handled. err is the error that Wait returns.
@@ -26,25 +26,25 @@ type SelectOptions struct {
 // lastUID is mail.MaxUID.
 const lastUID = "4294967295"
 
-// QResync is what is known of a mailbox, and who is told what is new.
+// QResync is the known state of a mailbox, and the functions that receive the changes.
 type QResync struct {
 	UIDValidity uint32
 	ModSeq      mail.ModSeq
-	// Known limits the answer to these UIDs; empty: no limit. A range that ends
-	// in mail.MaxUID ends there, rather than at the last message there is.
+	// Known limits the answer to these UIDs; empty: no limit. A range that ends with mail.MaxUID ends
+	// there, and not at the last message.
 	Known mail.UIDSet
 	// Vanished and Changed are called on the reader goroutine, while the
 	// mailbox is being selected. Changed must not keep f.
 	Vanished func(uids mail.UIDSet)
 	Changed  func(f *imapwire.Fetch)
-	// Unreadable is called for an answer to either that cannot be read.
+	// Unreadable is called for an invalid response about changes.
 	Unreadable func()
-	// Closed is called when the server has closed the mailbox that was selected before:
-	// what was reported until then is about that one.
+	// Closed is called when the server has closed the mailbox that was selected before: the changes until
+	// then are about that mailbox.
 	Closed func()
 }
 
-// Selected is what the server tells of a mailbox that it has selected.
+// Selected is the data that the server sends about a selected mailbox.
 type Selected struct {
 	ReadOnly bool
 	Exists   uint32
@@ -59,7 +59,7 @@ type Selected struct {
 	MailboxID     string // RFC 8474; "": not reported
 	// Flags are those of the FLAGS response.
 	Flags imapwire.FlagSet
-	// Permanent are those of PERMANENTFLAGS, if HasPermanent.
+	// Permanent are the flags of PERMANENTFLAGS, if HasPermanent is set.
 	Permanent    imapwire.FlagSet
 	HasPermanent bool
 }
@@ -86,9 +86,8 @@ func (c *Client) Select(ctx context.Context, box string, opts SelectOptions) (Se
 	return p.Wait(ctx)
 }
 
-// StartSelect starts a SELECT or EXAMINE. Commands behind it are about its mailbox. They
-// are refused if it fails; but some servers leave the mailbox selected that was, so what
-// they answer then must not be used.
+// StartSelect starts a SELECT or EXAMINE. Commands after it are about its mailbox. If it fails, they are refused. But
+// some servers keep the previous mailbox selected then, so answers after a failed SELECT must not be used.
 func (c *Client) StartSelect(ctx context.Context, box string, opts SelectOptions) (*Pending[Selected], error) {
 	verb := "SELECT"
 	if opts.ReadOnly {
@@ -100,8 +99,8 @@ func (c *Client) StartSelect(ctx context.Context, box string, opts SelectOptions
 	case q.UIDValidity != 0:
 		param := "(QRESYNC (" + strconv.FormatUint(uint64(q.UIDValidity), 10) + " " + strconv.FormatUint(uint64(max(q.ModSeq, 1)), 10)
 		if !q.Known.Empty() {
-			// "*" is the last message there is, and those after it that have
-			// vanished would not be told; here it is not even allowed.
+			// "*" means the last existing message, so expunged messages after it would not be reported. It is
+			// not even allowed here.
 			param += " " + strings.ReplaceAll(q.Known.String(), "*", lastUID)
 		}
 		text.Raw(param + "))")
@@ -125,8 +124,7 @@ type selecting struct {
 
 func (s *selecting) data(r *imapwire.Response, head bool) bool {
 	if !head {
-		// The server is still busy with earlier commands; this is about the
-		// mailbox before.
+		// The server is still answering earlier commands: this is about the previous mailbox.
 		return false
 	}
 	switch r.Kind {
@@ -149,7 +147,7 @@ func (s *selecting) data(r *imapwire.Response, head bool) bool {
 	case imapwire.KindUnknown:
 		return s.garbled(r.Meant)
 	case imapwire.KindStatus:
-		// RFC 4315 §4 has UIDNOTSTICKY come with a NO.
+		// According to RFC 4315 §4, UIDNOTSTICKY is sent with a NO.
 		ok := r.Status == imapwire.StatusOK || r.Status == imapwire.StatusNo && r.Code.Name == imapwire.CodeUIDNotSticky
 		return ok && s.code(&r.Code)
 	default:
@@ -158,7 +156,7 @@ func (s *selecting) data(r *imapwire.Response, head bool) bool {
 	return true
 }
 
-// garbled handles a response that cannot be read.
+// garbled handles an invalid response.
 func (s *selecting) garbled(meant imapwire.Kind) bool {
 	switch meant {
 	case imapwire.KindExists, imapwire.KindExpunge:
@@ -193,7 +191,7 @@ func (s *selecting) code(code *imapwire.Code) bool {
 	case imapwire.CodePermanentFlags:
 		s.result.Permanent, s.result.HasPermanent = code.Flags, true
 	case imapwire.CodeClosed:
-		// What follows is about the new mailbox (RFC 7162 §3.2.11).
+		// Later data is about the new mailbox (RFC 7162 §3.2.11).
 		s.result.Exists, s.result.HasExists = 0, false
 		if s.q.Closed != nil {
 			s.q.Closed()

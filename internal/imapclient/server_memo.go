@@ -6,9 +6,8 @@ import (
 	"isync/internal/imapwire"
 )
 
-// ServerMemo is what a server has announced on one connection. With it, later
-// connections need not wait for these answers: see Options.Memo. It contains nothing
-// secret.
+// ServerMemo has the announcements of a server on a connection. With it, later connections need not wait for these
+// answers: see Options.Memo. It contains no secrets.
 type ServerMemo struct {
 	// Offered and Caps are the capabilities before and after the login, as
 	// Caps.String returns them.
@@ -22,9 +21,9 @@ type ServerMemo struct {
 	Namespace *imapwire.Namespace
 }
 
-// Memo returns what the server has announced. It is nil if later connections cannot use
-// it: if the login has not succeeded, if the announcements differ each time, or if the
-// server discards input behind a login. It must be called after Setup.
+// Memo returns the announcements of the server. It is nil if later connections cannot use them: the login has not
+// succeeded, the announcements differ each time, or the server discards input after a login. It must be called after
+// Setup.
 func (c *Client) Memo() *ServerMemo {
 	h := c.hs
 	h.mu.Lock()

@@ -29,8 +29,8 @@ func (c *Client) Setup(ctx context.Context) error {
 		return err
 	}
 	if c.opts.Namespace && c.Caps().Has("NAMESPACE") {
-		// The server answers in order, so names in the answer are read as the one
-		// to ENABLE has it.
+		// The server answers in order, so the answer to ENABLE determines how names in this answer are
+		// decoded.
 		p, err := c.startNamespace(ctx)
 		if err != nil {
 			return err
@@ -38,7 +38,7 @@ func (c *Client) Setup(ctx context.Context) error {
 		c.hs.namespace.Store(p)
 	}
 	if utf8 != nil && !c.Optimistic() {
-		// How names are to be written depends on it.
+		// The encoding of names depends on it.
 		if _, err := utf8.Wait(ctx); tolerate(err) != nil {
 			return err
 		}
@@ -62,7 +62,7 @@ func (c *Client) setupOptimistically(ctx context.Context) error {
 	return c.verifyCaps(ctx, memo.Caps)
 }
 
-// tolerate takes a refusal for an answer.
+// tolerate returns nil for a refusal, and otherwise err.
 func tolerate(err error) error {
 	if _, ok := errors.AsType[*ResponseError](err); ok {
 		return nil

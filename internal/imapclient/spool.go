@@ -8,11 +8,10 @@ import (
 	"os"
 )
 
-// spoolMemory is how much of a body that is set aside stays in memory.
+// spoolMemory is the number of bytes of a kept body that stay in memory.
 const spoolMemory = 64 << 10
 
-// A spool is a body that is set aside. Its methods may be called on nil, which
-// is no body.
+// A spool is a body that is kept for later. nil means no body; all methods may be called on it.
 type spool struct {
 	open func() (SpoolFile, error)
 	size int64
@@ -28,7 +27,7 @@ func newSpool(open func() (SpoolFile, error)) *spool {
 	return &spool{open: open}
 }
 
-// tempFile returns a file that is gone when it is closed, or the program ends.
+// tempFile returns a file that is removed when it is closed, or when the program ends.
 func tempFile() (SpoolFile, error) {
 	f, err := os.CreateTemp("", "mbsync-")
 	if err != nil {
@@ -37,7 +36,7 @@ func tempFile() (SpoolFile, error) {
 	if os.Remove(f.Name()) == nil {
 		return f, nil
 	}
-	// Not on systems where open files cannot be removed.
+	// Some systems cannot remove open files.
 	return removing{f}, nil
 }
 
@@ -47,7 +46,7 @@ func (f removing) Close() error {
 	return errors.Join(f.File.Close(), os.Remove(f.Name()))
 }
 
-// fill takes the whole body in. An error is told by reader.
+// fill reads the whole body. reader returns an error of it.
 func (s *spool) fill(r io.Reader) {
 	s.size, s.err = io.Copy(&s.mem, io.LimitReader(r, spoolMemory))
 	if s.err != nil || s.size < spoolMemory {

@@ -18,8 +18,7 @@ func (c *Client) startTLS(ctx context.Context) error {
 		return c.lost("", ErrNoStartTLS)
 	}
 	cmd := &command{completed: func(*imapwire.Response) error {
-		// What came in plain text behind the OK would count as if it had been
-		// encrypted; nobody honest sends anything.
+		// Data in plain text after the OK would be treated as encrypted. Only an attacker sends such data.
 		if n := len(c.dec.Buffered()); n > 0 {
 			return c.lost("STARTTLS", fmt.Errorf("the server sent %d bytes of plain text after its response, which may be an attack", n))
 		}
@@ -29,7 +28,7 @@ func (c *Client) startTLS(ctx context.Context) error {
 		}
 		c.replace(t, &meteredWriter{t, c})
 		c.secured(t)
-		// Forget what was said before.
+		// Drop everything that was announced before.
 		c.hs.forget()
 		return nil
 	}}

@@ -18,7 +18,7 @@ const (
 	SetFlags
 )
 
-// StoreRequest says which flags of which messages to change.
+// StoreRequest describes a change of flags.
 type StoreRequest struct {
 	UIDs  mail.UIDSet
 	Mode  StoreMode
@@ -28,7 +28,7 @@ type StoreRequest struct {
 	UnchangedSince mail.ModSeq
 }
 
-// Stored is the outcome of a STORE.
+// Stored is the result of a STORE.
 type Stored struct {
 	// Modified are the messages left alone because of UnchangedSince.
 	Modified mail.UIDSet
@@ -43,8 +43,7 @@ func (c *Client) Store(ctx context.Context, req StoreRequest) (Stored, error) {
 	return p.Wait(ctx)
 }
 
-// StartStore starts a silent UID STORE. What the server tells about the
-// messages all the same goes to Hooks.Fetch.
+// StartStore starts a silent UID STORE. If the server reports flags nevertheless, Hooks.Fetch is called with them.
 func (c *Client) StartStore(ctx context.Context, req StoreRequest) (*Pending[Stored], error) {
 	text := imapwire.NewCommand("UID STORE").Set(req.UIDs)
 	if req.UnchangedSince > 0 {

@@ -21,8 +21,7 @@ type SurpriseError struct {
 
 func (e *SurpriseError) Error() string { return "sent too much ahead: " + e.What }
 
-// ErrNotLoggedIn is how a connection is lost on which a login has failed behind
-// which commands were sent.
+// ErrNotLoggedIn is the error of a connection on which commands were sent after a login that failed.
 var ErrNotLoggedIn = errors.New("the login has failed")
 
 // otherReasons are codes of a BYE that is about the user, or the server.

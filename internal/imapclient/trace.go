@@ -12,7 +12,7 @@ import (
 	"isync/internal/imapwire"
 )
 
-// mask is shown instead of secrets.
+// mask replaces secrets.
 const mask = "****"
 
 // A masker removes secrets from traces and errors.
@@ -25,7 +25,7 @@ type masker struct {
 
 // add masks s from now on, both as it is and in its quoted form.
 func (m *masker) add(s string) {
-	// Masking every "a" would only make noise, and tell the password.
+	// Masking every "a" would make traces unreadable, and reveal the password.
 	if len(s) < 3 {
 		return
 	}
@@ -38,8 +38,8 @@ func (m *masker) add(s string) {
 	}
 }
 
-// shown makes a text of the server fit to be shown: secrets, which it might
-// echo, are masked, and nothing in it can upset a terminal.
+// shown prepares a text of the server for output: it masks secrets, which the server might repeat, and removes control
+// characters.
 func (m *masker) shown(s string) string {
 	m.mu.Lock()
 	for _, secret := range m.secrets {
@@ -61,8 +61,8 @@ func (m *masker) partOfSecret(word string) bool {
 	return len(word) > 2 && slices.ContainsFunc(m.secrets, func(s string) bool { return strings.Contains(s, word) })
 }
 
-// secretIn returns the part of a response that must not be shown: what follows
-// the last NUL (PLAIN), the token (OAUTHBEARER, XOAUTH2), else all of it.
+// secretIn returns the secret part of a response: the text after the last NUL (PLAIN), the token (OAUTHBEARER, XOAUTH2),
+// and otherwise all of it.
 func secretIn(reply []byte) string {
 	s := string(reply)
 	if _, token, ok := strings.Cut(s, "Bearer "); ok {

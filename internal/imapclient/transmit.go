@@ -17,14 +17,14 @@ type sender struct {
 	ctx  context.Context //nolint:containedctx // lives for one call
 	c    *Client
 	held []byte
-	// left is how many bytes the current literal may still have.
+	// left is the number of bytes that are missing in the current literal.
 	left int64
 }
 
-// errLiteralLength says that a literal had not the length it promised.
+// errLiteralLength says that a literal does not have the announced length.
 var errLiteralLength = errors.New("message does not have the announced size")
 
-// Write takes bytes of a literal.
+// Write writes bytes of a literal.
 func (s *sender) Write(p []byte) (int, error) {
 	if int64(len(p)) > s.left {
 		return 0, errLiteralLength

@@ -21,7 +21,7 @@ func (c *Client) Exists() uint32 { return c.messages.n.Load() }
 // messages was invalid.
 func (c *Client) Counted() bool { return !c.messages.unknown.Load() }
 
-// unsolicited deals with data that no command asked for.
+// unsolicited handles unsolicited data.
 func (c *Client) unsolicited(r *imapwire.Response) {
 	h := &c.opts.Hooks
 	switch r.Kind {
@@ -81,14 +81,14 @@ func (c *Client) reported(kind imapwire.Kind) {
 func (c *Client) shrink(n uint64) {
 	have := c.messages.n.Load()
 	if n > uint64(have) {
-		// There were not so many.
+		// There were fewer messages, so the number is not reliable.
 		c.messages.unknown.Store(true)
 		return
 	}
 	c.messages.n.Store(have - uint32(n))
 }
 
-// count notes how many messages there are.
+// count notes the number of messages.
 func (c *Client) count(n uint32) {
 	c.messages.n.Store(n)
 	c.messages.unknown.Store(false)

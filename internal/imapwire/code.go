@@ -6,16 +6,14 @@ import (
 	"isync/internal/mail"
 )
 
-// A Code is the response code of a status response (RFC 9051 §7.1), what
-// stands between brackets.
+// A Code is the response code of a status response (RFC 9051 §7.1): the text between brackets.
 type Code struct {
-	// Name is the code's atom in upper case; "" means that there was none.
+	// Name is the atom of the code in upper case; "": there was no code.
 	Name string
-	// Args is what follows the name, as it came.
+	// Args is the text after the name, unchanged.
 	Args string
-	// Num is the number of UIDNEXT, UIDVALIDITY, UNSEEN and HIGHESTMODSEQ, and
-	// the UIDVALIDITY of APPENDUID and COPYUID. 0 stands for one that could
-	// not be read.
+	// Num is the number of UIDNEXT, UIDVALIDITY, UNSEEN and HIGHESTMODSEQ, and the UIDVALIDITY of
+	// APPENDUID and COPYUID; 0: the number is invalid.
 	Num uint64
 	// Flags is the set of PERMANENTFLAGS.
 	Flags FlagSet
@@ -29,7 +27,7 @@ type Code struct {
 	UIDs mail.UIDSet
 }
 
-// The codes that mean something to this program, by their Name.
+// The codes that this program uses, by their Name.
 const (
 	CodeAlert          = "ALERT"
 	CodeAlreadyExists  = "ALREADYEXISTS"
@@ -57,9 +55,8 @@ const (
 	CodeCompressionOn  = "COMPRESSIONACTIVE"
 )
 
-// ParseText splits the text of a status response, "[CODE args] text", into its
-// code and the text for humans. A code that makes no sense is kept as its Name
-// and Args alone; it is never an error.
+// ParseText splits the text of a status response, "[CODE args] text", into its code and the text for people. For an
+// unknown or invalid code, only Name and Args are set. It is never an error.
 func ParseText(s string) (Code, string) {
 	s = strings.TrimLeft(s, " ")
 	if s == "" || s[0] != '[' {
@@ -83,9 +80,8 @@ func ParseText(s string) (Code, string) {
 	return code, text
 }
 
-// codeEnd returns the index of the bracket that ends a code's arguments, -1 if
-// there is none. A bracket in a quoted string is not it, and neither is one in
-// a flag of PERMANENTFLAGS.
+// codeEnd returns the index of the bracket that ends the arguments of a code; -1: there is none. It skips brackets in
+// quoted strings, and in flags of PERMANENTFLAGS.
 func codeEnd(name, args string) int {
 	if name == CodePermanentFlags && strings.HasPrefix(args, "(") {
 		if i := strings.IndexByte(args, ')'); i >= 0 {
@@ -106,7 +102,7 @@ func codeEnd(name, args string) int {
 			return i
 		}
 	}
-	// Perhaps the quotes made no sense.
+	// The quotes may be unbalanced.
 	return strings.IndexByte(args, ']')
 }
 
@@ -140,7 +136,7 @@ func (c *Code) parseArgs() {
 	}
 }
 
-// fixed tells whether a list names particular UIDs, which "*" does not.
+// fixed reports whether a list has only particular UIDs, and no "*".
 func fixed(l UIDList) bool {
 	for _, r := range l {
 		if r.Last == mail.MaxUID {

@@ -19,9 +19,8 @@ var (
 	errRawLine = errors.New("a line break cannot be sent in an argument")
 )
 
-// A Command is a request without its tag: text with literals in between. Each
-// method that adds an argument puts a space before it. The first error sticks
-// and is told by Err.
+// A Command is a request without its tag: text and literals. Each method that adds an argument adds a space before it.
+// Err returns the first error.
 type Command struct {
 	verb  string
 	buf   []byte
@@ -40,13 +39,12 @@ type Part struct {
 	Literal *LiteralArg
 }
 
-// LiteralArg is a literal of a command. Its announcement is up to the sender,
-// who knows which kinds of literals the server takes.
+// LiteralArg is a literal of a command. The sender adds its announcement, because it knows which kinds of literals the
+// server supports.
 type LiteralArg struct {
 	Size   int64
 	Secret bool
-	// Message: it is one that is being stored, which some servers want to be
-	// announced in a way that depends on what is in it (RFC 6855 §4).
+	// Message: it is a message to be stored. Its announcement may depend on its contents (RFC 6855 §4).
 	Message bool
 	// Body writes exactly Size bytes. It is called once.
 	Body io.WriterTo
@@ -57,10 +55,10 @@ func NewCommand(verb string) *Command {
 	return &Command{verb: verb, buf: append(make([]byte, 0, 128), verb...)}
 }
 
-// Verb returns what NewCommand got.
+// Verb returns the argument of NewCommand.
 func (c *Command) Verb() string { return c.verb }
 
-// Err returns the first error that the arguments met.
+// Err returns the first error of the arguments.
 func (c *Command) Err() error { return c.err }
 
 func (c *Command) fail(err error) {
@@ -69,8 +67,7 @@ func (c *Command) fail(err error) {
 	}
 }
 
-// Raw adds s as it is; the caller answers for its syntax. Line breaks are
-// refused.
+// Raw adds s unchanged. The caller is responsible for its syntax. Line breaks are an error.
 func (c *Command) Raw(s string) *Command {
 	for i := range len(s) {
 		if b := s[i]; b == '\r' || b == '\n' || b == 0 {
@@ -125,7 +122,7 @@ func (c *Command) Mailbox(name string, utf8 bool) *Command {
 // String adds a string: quoted if possible, else as a literal.
 func (c *Command) String(s string) *Command { return c.str(s, false, false) }
 
-// Secret adds a string that traces must not show.
+// Secret adds a string that must not appear in traces.
 func (c *Command) Secret(s string) *Command { return c.str(s, true, false) }
 
 func (c *Command) str(s string, secret, eightBit bool) *Command {
@@ -154,7 +151,7 @@ func (c *Command) str(s string, secret, eightBit bool) *Command {
 	return c
 }
 
-// SecretRaw adds s as it is; traces must not show it.
+// SecretRaw adds s unchanged. It must not appear in traces.
 func (c *Command) SecretRaw(s string) *Command {
 	c.buf = append(c.buf, ' ')
 	c.cut(false)
@@ -171,7 +168,7 @@ func (c *Command) Literal(size int64, body io.WriterTo) *Command {
 	return c
 }
 
-// Message is Literal for a message that is to be stored.
+// Message is Literal for a message to be stored.
 func (c *Command) Message(size int64, body io.WriterTo) *Command {
 	c.buf = append(c.buf, ' ')
 	c.literal(&LiteralArg{Size: size, Body: body, Message: true})
@@ -183,7 +180,7 @@ func (c *Command) literal(l *LiteralArg) {
 	c.parts = append(c.parts, Part{Literal: l})
 }
 
-// cut makes a part of the text since the last one.
+// cut makes a part from the text since the last part.
 func (c *Command) cut(secret bool) {
 	if c.begin < len(c.buf) {
 		// The buffer may move when it grows, but what was written stays valid.

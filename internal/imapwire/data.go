@@ -6,22 +6,21 @@ import (
 	"isync/internal/mail"
 )
 
-// maxItems bounds lists that are kept, such as capabilities or the attributes
-// of a mailbox.
+// maxItems is the maximum length of lists, such as capabilities or the attributes of a mailbox.
 const maxItems = 1000
 
 // List is a LIST or LSUB response (RFC 9051 §7.3.1).
 type List struct {
-	// Attrs are the attributes as they came: `\HasNoChildren`.
+	// Attrs are the attributes, such as `\HasNoChildren`.
 	Attrs []string
 	// Delim separates levels of the hierarchy. It is "" for NIL, and may be
 	// longer than one character with some servers.
 	Delim string
-	// Name is as it came: modified UTF-7 unless UTF8=ACCEPT is on.
+	// Name is the name as it was received: modified UTF-7 unless UTF8=ACCEPT is on.
 	Name string
 }
 
-// HasAttr tells whether the mailbox has an attribute, in any case.
+// HasAttr reports whether the mailbox has an attribute. It ignores case.
 func (l *List) HasAttr(attr string) bool {
 	want := upper([]byte(attr))
 	for _, a := range l.Attrs {
@@ -35,7 +34,7 @@ func (l *List) HasAttr(attr string) bool {
 // BoxItems is a set of STATUS items.
 type BoxItems uint8
 
-// The STATUS items that are understood; others are skipped.
+// The supported STATUS items. Others are skipped.
 const (
 	BoxMessages BoxItems = 1 << iota
 	BoxUIDNext
@@ -104,8 +103,7 @@ func (d *Decoder) list(r *Response) error {
 	return nil
 }
 
-// words reads a parenthesized list of atoms; others in it are skipped. NIL is
-// an empty list.
+// words reads a parenthesized list of atoms. Other elements are skipped. NIL is an empty list.
 func (d *Decoder) words() (list []string, err error) {
 	open, err := d.accept('(')
 	if err != nil {
@@ -231,7 +229,7 @@ func boxItemOf(name []byte) BoxItems {
 	return 0
 }
 
-// set notes a value. One that is too large counts as missing.
+// set sets a value. A value that is too large counts as missing.
 func (b *BoxStatus) set(item BoxItems, n uint64) {
 	if n > math.MaxUint32 && item&(BoxHighestModSeq|BoxSize) == 0 {
 		return
@@ -306,7 +304,7 @@ func (d *Decoder) search(r *Response) error {
 				return err
 			}
 		default:
-			// Whatever else it is, it may have been the number of a message.
+			// Any other word may be an invalid number of a message.
 			w, err := d.word(clsAtomEnd)
 			if err != nil {
 				return err

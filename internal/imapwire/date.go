@@ -7,9 +7,8 @@ import (
 
 const months = "JanFebMarAprMayJunJulAugSepOctNovDec"
 
-// AppendDate appends t as an IMAP date-time (RFC 9051 §9) in t's time zone,
-// with its quotes: "17-Jul-1996 02:44:25 -0700". Seconds are the finest it can
-// tell; years outside 1..9999 become the nearest of these.
+// AppendDate appends t as an IMAP date-time (RFC 9051 §9) in the time zone of t, with quotes: "17-Jul-1996 02:44:25
+// -0700". It has a resolution of seconds. Years outside 1..9999 become the nearest of these.
 func AppendDate(b []byte, t time.Time) []byte {
 	if y := t.Year(); y < 1 || y > 9999 {
 		t = clampDate(t)

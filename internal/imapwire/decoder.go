@@ -6,26 +6,24 @@ import (
 	"io"
 )
 
-// Bounds on what a server may send. See the package comment.
+// Limits of the data that a server may send. See the package comment.
 const (
-	// MaxLine is the most bytes that one response may have outside literals.
-	// It has to hold the answer to a SEARCH of a huge mailbox: four million
-	// UIDs of seven digits.
+	// MaxLine is the maximum length of a response without literals, in bytes. It suffices for the answer
+	// to a SEARCH of a huge mailbox: four million UIDs of seven digits.
 	MaxLine = 32 << 20
-	// MaxString is the most bytes of one string that is kept, such as a
-	// mailbox name. A response with a longer one is skipped.
+	// MaxString is the maximum length of a string that is kept, such as a mailbox name, in bytes. A
+	// response with a longer one is skipped.
 	MaxString = 16 << 10
-	// MaxText is the most bytes of a status response that are kept; what
-	// follows them is dropped.
+	// MaxText is the maximum length of the text of a status response, in bytes. The rest is dropped.
 	MaxText = 1 << 20
 )
 
 const (
 	bufferSize = 64 << 10
-	// lookback is how many bytes before the read position survive a refill, so
-	// that the end of a line can be examined for a literal's announcement.
+	// lookback is the number of bytes before the read position that are kept when the buffer is filled, so
+	// that the end of a line can be examined for the announcement of a literal.
 	lookback = 32
-	// maxTrace is the most bytes of one response that are shown to a trace.
+	// maxTrace is the maximum length of a response in a trace, in bytes.
 	maxTrace = 4 << 10
 )
 
@@ -33,7 +31,7 @@ const (
 // MaxLine bytes.
 var ErrLineTooLong = errors.New("server sent an endless line")
 
-// A SyntaxError tells why a response was not understood.
+// A SyntaxError is the reason why a response was not understood.
 type SyntaxError string
 
 func (e SyntaxError) Error() string { return string(e) }
@@ -57,15 +55,15 @@ const (
 	errCodeSyntax SyntaxError = "malformed response code"
 )
 
-// A Decoder reads responses from a stream. It is for one goroutine.
+// A Decoder reads responses from a stream. Only one goroutine may use it.
 type Decoder struct {
 	r        io.Reader
 	buf      []byte // 64 KiB, behind lookback bytes of what came before them
 	pos, end int    // unread bytes: buf[pos:end]
 	err      error  // sticky
 
-	// seg is where the current stretch of the line begins: after the previous
-	// line end or literal, or as far back as the buffer reaches.
+	// seg is the beginning of the current segment of the line: after the previous line end or literal, or
+	// the beginning of the buffer.
 	seg  int
 	line int // bytes of the current response before lineStart
 	// lineStart is the index of the first byte that line does not count.
@@ -89,8 +87,7 @@ func NewDecoder(r io.Reader) *Decoder {
 	return d
 }
 
-// Reset makes the decoder read from r, forgetting bytes that it holds and any
-// error. It may be called between responses.
+// Reset makes the decoder read from r. It drops buffered bytes and errors. It may be called between responses.
 func (d *Decoder) Reset(r io.Reader) {
 	d.r, d.err = r, nil
 	d.pos, d.end = lookback, lookback
@@ -103,15 +100,14 @@ func (d *Decoder) Reset(r io.Reader) {
 // They are valid until the next Read.
 func (d *Decoder) Buffered() []byte { return d.buf[d.pos:d.end] }
 
-// SetTrace makes the decoder show every response to f, without its line end
-// and with only the sizes of literals. The line is valid until f returns. nil
-// turns that off. It may be called between responses.
+// SetTrace makes the decoder call f with every response, without its line end, and with the sizes of literals instead of
+// their contents. The line is valid until f returns. nil turns tracing off. SetTrace may be called between responses.
 func (d *Decoder) SetTrace(f func(line []byte)) {
 	d.trace = f
 	d.traceBuf, d.traceAt, d.traceCut = d.traceBuf[:0], d.pos, 0
 }
 
-// fill reads more of the stream. All bytes in the buffer must be used up.
+// fill reads more of the stream. All bytes in the buffer must be consumed.
 func (d *Decoder) fill() error {
 	if d.err != nil {
 		return d.err
@@ -131,7 +127,7 @@ func (d *Decoder) fill() error {
 	for range 100 {
 		n, err := d.r.Read(d.buf[lookback:])
 		if n > 0 {
-			// An error that came along will come again.
+			// An error together with data will be returned again.
 			d.end += n
 			return nil
 		}
@@ -154,7 +150,7 @@ func (d *Decoder) account() error {
 	return d.err
 }
 
-// peek returns the next byte without using it up.
+// peek returns the next byte without consuming it.
 func (d *Decoder) peek() (byte, error) {
 	if d.pos == d.end {
 		if err := d.fill(); err != nil {
@@ -164,13 +160,13 @@ func (d *Decoder) peek() (byte, error) {
 	return d.buf[d.pos], nil
 }
 
-// beginResponse starts to count and trace anew.
+// beginResponse resets the counter and the trace.
 func (d *Decoder) beginResponse() {
 	d.seg, d.line, d.lineStart = d.pos, 0, d.pos
 	d.traceBuf, d.traceAt, d.traceCut = d.traceBuf[:0], d.pos, 0
 }
 
-// finish uses up the rest of a response and its line end, literals included.
+// finish consumes the rest of a response, including literals and its line end.
 func (d *Decoder) finish() error {
 	if err := d.lit.drain(); err != nil {
 		return err
@@ -202,7 +198,7 @@ func (d *Decoder) finish() error {
 	}
 }
 
-// finishText is finish for a line that cannot hold literals.
+// finishText is finish for a line that cannot contain literals.
 func (d *Decoder) finishText() error {
 	for {
 		i := bytes.IndexByte(d.buf[d.pos:d.end], '\n')
@@ -219,7 +215,7 @@ func (d *Decoder) finishText() error {
 	}
 }
 
-// announced tells whether a line that ends in b announces a literal.
+// announced reports whether a line that ends with b announces a literal.
 func announced(b []byte) (n int64, ok bool, err error) {
 	b = bytes.TrimSuffix(b, []byte{'\r'})
 	if len(b) < 3 || b[len(b)-1] != '}' {
@@ -237,7 +233,7 @@ func announced(b []byte) (n int64, ok bool, err error) {
 		return 0, false, nil
 	}
 	if i < 0 && last >= 20 {
-		// Digits as far back as we can see: no size that anyone could mean.
+		// All kept bytes are digits: no literal has such a size.
 		return 0, false, errLiteral
 	}
 	if i < 0 || b[i] != '{' {
@@ -264,7 +260,7 @@ func (d *Decoder) traceText(to int) {
 	d.traceBuf = append(d.traceBuf, b...)
 }
 
-// emitTrace shows the response that ends before index nl.
+// emitTrace traces the response that ends before index nl.
 func (d *Decoder) emitTrace(nl int) {
 	if d.trace == nil {
 		return

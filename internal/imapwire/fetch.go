@@ -9,7 +9,7 @@ import (
 // Items is a set of FETCH items.
 type Items uint8
 
-// The items that are understood; others are skipped.
+// The supported items. Others are skipped.
 const (
 	ItemUID Items = 1 << iota
 	ItemFlags
@@ -22,7 +22,7 @@ const (
 	ItemNilBody
 )
 
-// Fetch is what a FETCH response tells of a message.
+// Fetch is the data of a FETCH response about a message.
 type Fetch struct {
 	Seq    uint32
 	Has    Items // which of the following the response had
@@ -134,7 +134,7 @@ func (d *Decoder) fetchItem(f *Fetch, body BodyFunc) error {
 	return d.skipItem()
 }
 
-// skipItem uses up what follows the name of an item.
+// skipItem consumes the value after the name of an item.
 func (d *Decoder) skipItem() error {
 	if c, err := d.peek(); err != nil {
 		return err
@@ -149,8 +149,7 @@ func (d *Decoder) skipItem() error {
 	return d.skipValue()
 }
 
-// itemNumber reads the value of an item that should be a number; ok is false
-// if it is something else, or larger than any number may be.
+// itemNumber reads the value of an item that should be a number. ok is false if it is something else, or too large.
 func (d *Decoder) itemNumber() (n uint64, ok bool, err error) {
 	if err := d.spaces(); err != nil {
 		return 0, false, err
@@ -209,7 +208,7 @@ func (d *Decoder) dateItem(f *Fetch) error {
 	if err != nil || isNil {
 		return err
 	}
-	// A date that makes no sense is the same as none.
+	// An invalid date counts as missing.
 	if t, err := parseDate(s); err == nil {
 		f.Date = t
 		f.Has |= ItemDate
@@ -217,8 +216,8 @@ func (d *Decoder) dateItem(f *Fetch) error {
 	return nil
 }
 
-// bodyItem reads what follows the word BODY or BINARY: a section and its
-// content, or the structure of the message, which is skipped.
+// bodyItem reads the value after the word BODY or BINARY: a section and its content, or the structure of the message,
+// which is skipped.
 func (d *Decoder) bodyItem(f *Fetch, body BodyFunc) error {
 	c, err := d.peek()
 	if err != nil {
@@ -255,7 +254,7 @@ func (d *Decoder) section() (s Section, err error) {
 		return s, err
 	}
 	for {
-		// A length may follow, as in the request.
+		// Some servers repeat the length of the request.
 		c, err := d.peek()
 		if err != nil {
 			return s, err
@@ -270,7 +269,7 @@ func (d *Decoder) section() (s Section, err error) {
 	}
 }
 
-// sectionSpec reads what stands between the brackets, and the closing one.
+// sectionSpec reads the text between the brackets, and the closing bracket.
 func (d *Decoder) sectionSpec() (SectionKind, error) {
 	const longest = len("HEADER.FIELDS.NOT")
 	var name [longest + 1]byte
@@ -316,7 +315,7 @@ func sectionOf(name []byte) SectionKind {
 	return SectionOther
 }
 
-// bodyValue hands the content of a section to body.
+// bodyValue passes the content of a section to body.
 func (d *Decoder) bodyValue(f *Fetch, s Section, body BodyFunc) error {
 	if err := d.spaces(); err != nil {
 		return err
@@ -335,7 +334,7 @@ func (d *Decoder) bodyValue(f *Fetch, s Section, body BodyFunc) error {
 			return err
 		}
 	case '"':
-		// Short bodies may come as quoted strings.
+		// A short body may be a quoted string.
 		b, err := d.quoted()
 		if err != nil {
 			return err

@@ -21,8 +21,7 @@ func AppendFlags(b []byte, f mail.Flags) []byte {
 	return append(b, ')')
 }
 
-// flagOf returns the flag of the given IMAP name in any case, 0 if there is
-// none.
+// flagOf returns the flag with an IMAP name, ignoring case; 0: there is none.
 func flagOf(b []byte) mail.Flags {
 	switch len(b) {
 	case 5:
@@ -52,12 +51,11 @@ func flagOf(b []byte) mail.Flags {
 	return 0
 }
 
-// FlagSet is what a FLAGS response or a PERMANENTFLAGS code announces.
+// FlagSet are the flags in a FLAGS response or a PERMANENTFLAGS code.
 type FlagSet struct {
 	// Flags are those that can be synchronized.
 	Flags mail.Flags
-	// Any tells that there was "\*": further keywords can be made by using
-	// them. Flags does not take account of it.
+	// Any: there was "\*", so new keywords can be used. Flags does not include them.
 	Any bool
 }
 
@@ -91,7 +89,7 @@ func (d *Decoder) flags() (set FlagSet, err error) {
 		}
 		switch d.buf[d.pos] {
 		case '(', '"', '{':
-			// Nothing that could be a flag.
+			// It cannot be a flag.
 			err = d.skipValue()
 		default:
 			var w []byte

@@ -26,8 +26,7 @@ var class = func() (t [256]uint8) {
 	return t
 }()
 
-// word returns the bytes up to the next one of class end, at least one. They
-// are valid until the next call.
+// word returns the bytes before the next byte of class end, at least one. They are valid until the next call.
 func (d *Decoder) word(end uint8) ([]byte, error) {
 	if d.pos == d.end {
 		if err := d.fill(); err != nil {
@@ -44,7 +43,7 @@ func (d *Decoder) word(end uint8) ([]byte, error) {
 			return b[:i], nil
 		}
 	}
-	// It straddles the end of the buffer.
+	// It continues after the end of the buffer.
 	d.scratch = d.scratch[:0]
 	for {
 		c, err := d.peek()
@@ -96,7 +95,7 @@ func (d *Decoder) number32() (uint32, error) {
 	return uint32(n), err
 }
 
-// space uses up one or more spaces.
+// space consumes one or more spaces.
 func (d *Decoder) space() error {
 	c, err := d.peek()
 	if err != nil {
@@ -108,7 +107,7 @@ func (d *Decoder) space() error {
 	return d.spaces()
 }
 
-// spaces uses up any spaces.
+// spaces consumes any number of spaces.
 func (d *Decoder) spaces() error {
 	for {
 		c, err := d.peek()
@@ -119,7 +118,7 @@ func (d *Decoder) spaces() error {
 	}
 }
 
-// accept uses up the byte c if it is next.
+// accept consumes the byte c if it is next.
 func (d *Decoder) accept(c byte) (bool, error) {
 	got, err := d.peek()
 	if err != nil || got != c {
@@ -129,7 +128,7 @@ func (d *Decoder) accept(c byte) (bool, error) {
 	return true, nil
 }
 
-// open uses up spaces and an opening parenthesis.
+// open consumes spaces and an opening parenthesis.
 func (d *Decoder) open() error {
 	if err := d.spaces(); err != nil {
 		return err
@@ -141,8 +140,8 @@ func (d *Decoder) open() error {
 	return err
 }
 
-// more uses up spaces and tells whether a list goes on; a closing parenthesis
-// is used up. A line that ends within the list ends the list too.
+// more consumes spaces, and reports whether a list continues. It consumes a closing parenthesis. The end of the line ends
+// the list, too.
 func (d *Decoder) more() (bool, error) {
 	if err := d.spaces(); err != nil {
 		return false, err
@@ -157,7 +156,7 @@ func (d *Decoder) more() (bool, error) {
 	return true, nil
 }
 
-// atEOL uses up spaces and tells whether the response ends here.
+// atEOL consumes spaces, and reports whether the response ends here.
 func (d *Decoder) atEOL() (bool, error) {
 	if err := d.spaces(); err != nil {
 		return false, err
@@ -212,9 +211,8 @@ func (d *Decoder) quoted() ([]byte, error) {
 	}
 }
 
-// str reads a string: quoted, a literal, or, as servers do, a bare word up to a
-// byte of class end. isNil tells that it was the bare word NIL. The string is
-// valid until the next call.
+// str reads a string: quoted, a literal or, as some servers send it, a plain word before a byte of class end. isNil: it was
+// the word NIL. The string is valid until the next call.
 func (d *Decoder) str(end uint8) (s []byte, isNil bool, err error) {
 	c, err := d.peek()
 	if err != nil {
@@ -255,8 +253,7 @@ func (d *Decoder) literalString() ([]byte, error) {
 	return d.scratch, nil
 }
 
-// skipValue uses up one value of any kind: an atom, a string of any length, a
-// literal, or a parenthesized list of values of any depth.
+// skipValue consumes a value of any kind: an atom, a string of any length, a literal, or a parenthesized list of any depth.
 func (d *Decoder) skipValue() error {
 	depth := 0
 	for {
@@ -291,7 +288,7 @@ func (d *Decoder) skipValue() error {
 				return err
 			}
 		case '~':
-			// A literal8 (RFC 3516), or a word that begins so.
+			// A literal8 (RFC 3516), or a word with the same first character.
 			d.pos++
 			if c, err = d.peek(); err != nil {
 				return err
@@ -364,7 +361,7 @@ func (d *Decoder) skipLiteral() error {
 	return d.lit.drain()
 }
 
-// isWord tells whether b is word, which must be in upper case, in any case.
+// isWord reports whether b is word, ignoring case. word must be in upper case.
 func isWord(b []byte, word string) bool {
 	if len(b) != len(word) {
 		return false

@@ -6,15 +6,13 @@ import (
 	"strconv"
 )
 
-// errLiteralOver is what a Literal yields that is kept for too long.
+// errLiteralOver is the error of a Literal that is used for too long.
 var errLiteralOver = errors.New("imapwire: literal read after its end of life")
 
-// A Literal is a string in the course of arriving. It yields exactly Size
-// bytes and then io.EOF; if the stream breaks off before, an error that is not
-// io.EOF. What is not read of it is skipped.
+// A Literal is a string that is being received. It has exactly Size bytes, and then returns io.EOF. If the stream ends
+// earlier, it returns another error. The part that is not read is skipped.
 //
-// It also is an io.WriterTo that hands out the decoder's buffer without
-// copying.
+// It is also an io.WriterTo that writes the decoder's buffer without copying it.
 type Literal struct {
 	d    *Decoder
 	size int64
@@ -23,7 +21,7 @@ type Literal struct {
 	live bool
 }
 
-// Size returns how many bytes the whole literal has.
+// Size returns the size of the whole literal in bytes.
 func (l *Literal) Size() int64 { return l.size }
 
 // Read implements io.Reader.
@@ -111,7 +109,7 @@ func (l *Literal) use(n int) {
 	d := l.d
 	d.pos += n
 	l.n -= int64(n)
-	// Literals count neither for the line nor for the trace.
+	// Literals are not a part of the line or of the trace.
 	d.seg, d.lineStart, d.traceAt = d.pos, d.pos, d.pos
 }
 
@@ -124,7 +122,7 @@ func (l *Literal) refill() error {
 	return nil
 }
 
-// drain skips what is left of the literal and ends its life.
+// drain skips the rest of the literal, and makes it unusable.
 func (l *Literal) drain() error {
 	l.live = false
 	l.mem = nil
@@ -138,7 +136,7 @@ func (l *Literal) drain() error {
 	return nil
 }
 
-// noEOF turns an end of the stream where none may be into an error.
+// noEOF converts io.EOF within a response to another error.
 func noEOF(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF
@@ -150,7 +148,7 @@ func noEOF(err error) error {
 func (d *Decoder) beginLiteral(n int64) {
 	if d.trace != nil {
 		d.traceText(d.pos)
-		// Show "{42}" and go on in the same line.
+		// Trace "{42}", and continue in the same line.
 		for k := len(d.traceBuf); k > 0 && (d.traceBuf[k-1] == '\n' || d.traceBuf[k-1] == '\r'); k-- {
 			d.traceBuf = d.traceBuf[:k-1]
 		}
@@ -160,8 +158,8 @@ func (d *Decoder) beginLiteral(n int64) {
 	d.lit.size, d.lit.n, d.lit.mem = n, n, nil
 }
 
-// literalHeader reads "{n}" CRLF, or "{n+}" CRLF, and begins that literal. A header that cannot be read is fatal only if the line ends as if
-// it announced a literal, which finish finds out.
+// literalHeader reads "{n}" CRLF, or "{n+}" CRLF, and begins that literal. An invalid header is fatal only if the line ends
+// like an announcement of a literal; finish checks that.
 func (d *Decoder) literalHeader() error {
 	d.pos++ // the opening brace
 	n, err := d.number()

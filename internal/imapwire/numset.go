@@ -7,12 +7,11 @@ import (
 	"isync/internal/mail"
 )
 
-// UIDList is a list of UIDs in the order in which a server gave them, as
-// ranges. Ranges with exchanged ends have been put right (RFC 9051 §9,
-// seq-range: "the order of the values does not matter").
+// UIDList is a list of UIDs as ranges, in the order of the server. The ends of each range are in ascending order; a server
+// may send them in any order (RFC 9051 §9, seq-range).
 type UIDList []mail.UIDRange
 
-// Len returns how many UIDs the list has.
+// Len returns the number of UIDs.
 func (l UIDList) Len() uint64 {
 	var n uint64
 	for _, r := range l {
@@ -33,8 +32,7 @@ func (l UIDList) Set() mail.UIDSet {
 	return c.take()
 }
 
-// ParseUIDList reads a sequence-set of UIDs, such as "1:3,7". "*" is taken as
-// mail.MaxUID. UIDs of 0 are left out.
+// ParseUIDList parses a sequence-set of UIDs, such as "1:3,7". "*" becomes mail.MaxUID. UIDs of 0 are left out.
 func ParseUIDList(s string) (UIDList, error) {
 	var l UIDList
 	num := func() (mail.UID, bool) {
@@ -82,15 +80,14 @@ func ParseUIDList(s string) (UIDList, error) {
 	}
 }
 
-// ParseUIDSet is ParseUIDList for callers that do not care for the order.
+// ParseUIDSet is ParseUIDList for callers that do not need the order.
 func ParseUIDSet(s string) (mail.UIDSet, error) {
 	l, err := ParseUIDList(s)
 	return l.Set(), err
 }
 
-// uidCollector gathers UIDs that arrive in any order. Ascending ones, the
-// normal case, cost next to nothing; others are put aside and merged in now and
-// then, so that no order makes it slow.
+// uidCollector collects UIDs in any order. Ascending UIDs, the usual case, are fast. Others are collected separately and
+// merged from time to time, so that no order is slow.
 type uidCollector struct {
 	set   mail.UIDSet
 	aside []mail.UIDRange
@@ -142,7 +139,7 @@ func (c *uidCollector) take() mail.UIDSet {
 	return s
 }
 
-// uidSet reads a sequence-set into d.uids.
+// uidSet parses a sequence-set into d.uids.
 func (d *Decoder) uidSet() error {
 	for {
 		first, err := d.seqNumber()

@@ -8,13 +8,13 @@ import (
 	"isync/internal/mail"
 )
 
-// Kind tells what a response is.
+// Kind is the kind of a response.
 type Kind uint8
 
-// The kinds of responses. Fields of Response that are not named do not apply.
+// The kinds of responses. Only the named fields of Response are set.
 const (
-	// KindUnknown: not understood and skipped. Text is its first word, Err says
-	// what was wrong. Meant is the kind of the response, if it can be detected.
+	// KindUnknown: the response was skipped. Text is its first word, and Err the reason. Meant is the kind
+	// of the response, if it can be detected.
 	KindUnknown Kind = iota
 	// KindContinuation: "+". Text.
 	KindContinuation
@@ -77,8 +77,8 @@ func (s Status) String() string {
 	return "?"
 }
 
-// A Response is one response of a server. Read overwrites it; slices, strings
-// and sets in it are made anew each time and may be kept.
+// A Response is a response of a server. Read overwrites it. Its slices, strings and sets are new each time, and may be
+// kept.
 type Response struct {
 	Kind   Kind
 	Status Status
@@ -102,13 +102,13 @@ type Response struct {
 	ModSeq  mail.ModSeq
 	// Namespace is nil unless Kind is KindNamespace.
 	Namespace *Namespace
-	// ID holds names and values by turns.
+	// ID has names and values in turn.
 	ID    []string
 	Meant Kind
 	Err   error
 }
 
-// reset forgets the previous response, cheaply if that was a FETCH.
+// reset drops the previous response. This is fast if it was a FETCH.
 func (r *Response) reset() {
 	if r.Kind == KindFetch {
 		r.Fetch = Fetch{}
@@ -118,19 +118,15 @@ func (r *Response) reset() {
 	*r = Response{}
 }
 
-// A BodyFunc receives a body section in the course of a FETCH response, as
-// soon as it begins to arrive. f holds the items that came before; those that
-// follow in the response are not known yet, and this may include the UID. The
-// body must be read before the function returns and not be kept; what it
-// leaves unread is skipped.
+// A BodyFunc receives a body section of a FETCH response as soon as it begins to arrive. f has the items before it. Later
+// items of the response, perhaps including the UID, are not known yet. The function must not keep the body. The part of the
+// body that it does not read is skipped.
 type BodyFunc func(f *Fetch, s Section, body *Literal)
 
-// Read reads the next response into r. Bodies in FETCH responses are handed to
-// body, or skipped if that is nil.
+// Read reads the next response into r. It passes bodies in FETCH responses to body, or skips them if body is nil.
 //
-// Its error is io.EOF if the stream ended between responses, and anything else
-// if it ended or failed within one or cannot be made sense of any more; from
-// then on it always fails.
+// It returns io.EOF if the stream ends between responses, and another error if the stream ends or fails within a response,
+// or cannot be parsed any more. From then on, it always fails.
 func (d *Decoder) Read(r *Response, body BodyFunc) error {
 	r.reset()
 	d.beginResponse()
@@ -145,7 +141,7 @@ func (d *Decoder) Read(r *Response, body BodyFunc) error {
 		if c != '\r' && c != '\n' {
 			break
 		}
-		// Empty lines are nothing.
+		// Skip empty lines.
 		d.pos++
 		d.beginResponse()
 	}
@@ -297,7 +293,7 @@ func (d *Decoder) numbered(r *Response, body BodyFunc) error {
 		}
 	}
 	if bad != nil {
-		// Of what is it the number?
+		// Detect what the number belongs to.
 		if err := d.skipWord(); ioError(err) != nil {
 			return err
 		}
@@ -354,8 +350,7 @@ func (d *Decoder) status(r *Response, st Status) error {
 	return nil
 }
 
-// text returns the rest of the line without its line end, which stays unread,
-// and without leading spaces. At most MaxText bytes of it are kept.
+// text returns the rest of the line without leading spaces, at most MaxText bytes of it. It does not read the line end.
 func (d *Decoder) text() (string, error) {
 	if err := d.spaces(); err != nil {
 		return "", err
@@ -385,7 +380,7 @@ func (d *Decoder) text() (string, error) {
 	return s, nil
 }
 
-// printable returns the beginning of a word for a message.
+// printable returns the beginning of a word for an error message.
 func printable(word []byte) string {
 	const most = 40
 	b := word[:min(len(word), most)]

@@ -62,9 +62,8 @@ func EncodeUTF7(name string) (string, error) {
 	return string(b), nil
 }
 
-// DecodeUTF7 returns the mailbox name whose modified UTF-7 is raw. A raw name
-// that is not exactly what EncodeUTF7 makes of the result, and thus could not
-// be sent back to the server, is refused with ErrName.
+// DecodeUTF7 returns the mailbox name whose modified UTF-7 is raw. If EncodeUTF7 of the result is not the same as raw, the
+// name could not be sent back to the server, and the error is ErrName.
 func DecodeUTF7(raw string) (string, error) {
 	special := false
 	for i := range len(raw) {
