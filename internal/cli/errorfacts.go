@@ -195,7 +195,7 @@ func (d *diagnosis) credentials() []event.Keyword {
 	return found
 }
 
-// aboutRefused describes a refused login.
+// aboutRefused diagnoses a refused login.
 func (d *diagnosis) aboutRefused(e *auth.RefusedError) event.Fact {
 	m := e.Mechanism
 	f := event.LoginRefused{

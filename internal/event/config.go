@@ -79,8 +79,7 @@ type PasswordExposed struct {
 // Code implements Fact.
 func (PasswordExposed) Code() Code { return "password-exposed" }
 
-// PathWithoutSlash: Path has no slash at its end, so that its last part is the beginning
-// of names.
+// PathWithoutSlash: Path has no slash at its end, so that its last part is a prefix of names.
 type PathWithoutSlash struct {
 	Path      string
 	Directory bool // there is a directory of that name
@@ -89,13 +88,13 @@ type PathWithoutSlash struct {
 // Code implements Fact.
 func (PathWithoutSlash) Code() Code { return "path-without-slash" }
 
-// CipherStringIgnored: the ciphers of the only TLS version allowed cannot be chosen.
+// CipherStringIgnored: the ciphers of the only allowed TLS version are not configurable.
 type CipherStringIgnored struct{}
 
 // Code implements Fact.
 func (CipherStringIgnored) Code() Code { return "cipher-string-ignored" }
 
-// CipherIgnored: a cipher of TLS 1.3 cannot be chosen.
+// CipherIgnored: a cipher of TLS 1.3 is not configurable.
 type CipherIgnored struct{ Cipher string }
 
 // Code implements Fact.
@@ -120,8 +119,8 @@ type OutdatedLine struct {
 // Code implements Fact.
 func (OutdatedLine) Code() Code { return "outdated-line" }
 
-// UseUnknown: a quoted word that looks like Meant, which is a special use of a mailbox such
-// as Special:Sent, is taken for a name.
+// UseUnknown: a quoted word that resembles the special use Meant, such as Special:Sent, is
+// interpreted as a name.
 type UseUnknown struct{ Word, Meant string }
 
 // Code implements Fact.
@@ -200,8 +199,8 @@ type CertificateFileLost struct {
 // Code implements Fact.
 func (CertificateFileLost) Code() Code { return "certificate-file-lost" }
 
-// MaxSizeReplaced: MaxSize of a channel replaces a different limit for the store from
-// another line. First is the place of that, such as "line 7".
+// MaxSizeReplaced: MaxSize of a channel replaces a different limit of the store from another
+// line. First is the place of that line, such as "line 7".
 type MaxSizeReplaced struct{ Section, First string }
 
 // Code implements Fact.

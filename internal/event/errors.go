@@ -2,10 +2,10 @@ package event
 
 import "time"
 
-// The facts of this file are the causes of errors. An error has a text of its own, which
-// contains places and names. The fact adds a code and advice.
+// The facts in this file are causes of errors. The error has its own text with places and names.
+// The fact adds a code and advice.
 
-// Remedy is what may help if no mechanism can be used to log in.
+// Remedy is the advice if no mechanism can be used to log in.
 type Remedy uint8
 
 // The remedies.
@@ -78,8 +78,8 @@ type DeletedByOthers struct{}
 // Code implements Fact.
 func (DeletedByOthers) Code() Code { return "deleted-by-others" }
 
-// PerhapsRenamed: a mailbox does not exist, and another mailbox of the channel, which
-// is gone, may have been renamed to it.
+// PerhapsRenamed: a mailbox does not exist, and another mailbox of the channel, which is gone,
+// may have been renamed to it.
 type PerhapsRenamed struct{}
 
 // Code implements Fact.
@@ -110,7 +110,7 @@ type UIDNextWentBack struct{}
 // Code implements Fact.
 func (UIDNextWentBack) Code() Code { return "uidnext-went-back" }
 
-// StateLost: there is no sync state, but the journal of a run that has continued one.
+// StateLost: the sync state is missing, but there is the journal of a run that continued one.
 type StateLost struct{}
 
 // Code implements Fact.
@@ -134,8 +134,8 @@ type OverQuota struct{}
 // Code implements Fact.
 func (OverQuota) Code() Code { return "over-quota" }
 
-// UIDsForked: the mailbox has both databases of UIDs, that of the C program and ours,
-// and both were used.
+// UIDsForked: the mailbox has the UID database of the C program and that of this program, and
+// both were used.
 type UIDsForked struct {
 	Other string // that of the other program
 }
@@ -334,8 +334,7 @@ type NoMechanism struct {
 // Code implements Fact.
 func (NoMechanism) Code() Code { return "no-mechanism" }
 
-// CipherUnknown: CipherString has a word that is no name, Word, or makes no sense as a
-// whole.
+// CipherUnknown: CipherString contains the unknown name Word, or is invalid as a whole.
 type CipherUnknown struct {
 	Word          string
 	Meant         string // a guess, or ""
@@ -422,7 +421,7 @@ type NoSTARTTLS struct{}
 // Code implements Fact.
 func (NoSTARTTLS) Code() Code { return "no-starttls" }
 
-// TunnelFailed: the command of a tunnel does not lead to a server.
+// TunnelFailed: the command of a tunnel does not connect to a server.
 type TunnelFailed struct {
 	Tunnel Keyword
 }

@@ -12,9 +12,8 @@ import (
 // have the method.
 type Event interface{ isEvent() }
 
-// Sink receives events: it shows them, counts them, or passes them on. Take may be
-// called from several goroutines at once. It must not block for long, and must not call
-// the reporter of the event.
+// Sink receives events. Take may be called by several goroutines at the same time. It must not
+// block for long, and must not call the reporter of the event.
 type Sink interface{ Take(e Event) }
 
 // Pair names a pair of mailboxes. If only Channel is set, it names the channel.
@@ -59,11 +58,11 @@ type Message struct {
 	Err  error
 }
 
-// RunBegun: a run, or another command, begins. Only messages about the command line and the
+// RunBegun: a run or another command begins. Only messages about the command line and the
 // configuration precede it. Channels and Accounts are the names of the selected ones.
 //
-// Run identifies the run within the process: with --watch, several runs of different
-// channels may go on at the same time. 0: it is the only run.
+// Run identifies the run within the process: with --watch, several runs of different channels may
+// be in progress at the same time. 0: it is the only run.
 type RunBegun struct {
 	Run                int
 	Version            string // of the program
@@ -86,8 +85,8 @@ type ChannelFailed struct {
 	Err     error
 }
 
-// ChannelEnded reports the totals of a channel. Boxes is the number of pairs that have
-// ended, with or without errors; Skipped is the number of those that were not begun.
+// ChannelEnded reports the totals of a channel. Boxes is the number of pairs that have ended,
+// with or without errors; Skipped is the number of pairs that were not begun.
 type ChannelEnded struct {
 	Channel        string
 	Status         Status
@@ -100,8 +99,8 @@ type ChannelEnded struct {
 // PairBegun and PairEnded enclose the events of a pair.
 type PairBegun struct{ Pair Pair }
 
-// PairSkipped: a pair is not begun, because a store of the channel has failed or the run
-// was told to stop. There are no other events of the pair.
+// PairSkipped: a pair is not begun, because a store of the channel has failed or the run was
+// interrupted. There are no other events of the pair.
 type PairSkipped struct{ Pair Pair }
 
 // PairEnded reports the result of a pair.
@@ -109,12 +108,12 @@ type PairEnded struct {
 	Pair    Pair
 	Status  Status
 	Outcome Outcome
-	// Err is why the pair was not synchronized, or not completely; nil: it was.
-	// Reported: Err was reported before since it concerns other pairs, too, or is
-	// reported together with similar errors.
+	// Err is the reason why the pair was not completely synchronized; nil: it was. Reported: Err
+	// was reported before because it concerns other pairs, too, or is reported together with
+	// similar errors.
 	Err      error
 	Reported bool
-	// Interrupted: the run was told to stop before the pair was completed.
+	// Interrupted: the run was interrupted before the pair was completed.
 	Interrupted bool
 }
 
@@ -135,12 +134,12 @@ type Planned struct {
 	Change Change
 	Side   syncstate.Side
 	Count  int
-	// Bytes is the size of the new messages; 0: not known of each of them.
+	// Bytes is the size of the new messages; 0: the size of some is unknown.
 	Bytes int64
 }
 
-// Transferred: a part of a message was written to a side of a pair. For small messages,
-// there is only Done, when they are stored.
+// Transferred: a part of a message was written to a side of a pair. For small messages, only Done
+// is reported.
 type Transferred struct {
 	Pair  Pair // Channel and Box
 	Side  syncstate.Side
@@ -152,8 +151,7 @@ type Done struct {
 	Pair   Pair // Channel and Box
 	Change Change
 	Side   syncstate.Side
-	// Count is the number of changes; 0: one change, of the message UID, which is 0 if
-	// it is unknown.
+	// Count is the number of changes; 0: one change, of the message UID; UID 0: unknown.
 	Count int
 	UID   mail.UID
 	// Bytes is the part of a new message that was not reported by Transferred.
@@ -165,11 +163,11 @@ type Done struct {
 type MessageChanged struct {
 	Pair Pair // Channel and Box
 	Side syncstate.Side
-	// Change is what has happened. After Trash, the message is in Trash.
+	// Change is the kind of change. If Trash is set, the message is in the mailbox Trash.
 	Change Change
 	UID    mail.UID // 0: the store has not reported it
-	// Path is the file of the message; if the message is gone, the file in which it was;
-	// "": the message is on a server.
+	// Path is the file of the message, or for a message that is gone its former file; "": the
+	// message is on a server.
 	Path  string
 	Flags mail.Flags // as they are now
 	// Add and Del are the flags that were changed.
@@ -185,8 +183,8 @@ type MessageChanged struct {
 // WatchBegun: from now on, Channels is the number of channels that are watched.
 type WatchBegun struct{ Channels int }
 
-// WatchChanged: the way in which changes of a store are noticed has changed, or its
-// connection was made or lost.
+// WatchChanged: the method for detecting changes of a store has changed, or its connection was
+// made or lost.
 type WatchChanged struct {
 	Store string
 	// Mode is "notify", "idle", "poll" or "files".
@@ -195,24 +193,25 @@ type WatchChanged struct {
 	Since     time.Time
 	// Next is the next attempt to connect; zero: none is planned.
 	Next time.Time
-	// Err is why there is no connection, or why there is no better mode; nil: no reason.
+	// Err is the reason why there is no connection or no better mode; nil: none.
 	Err error
 }
 
 // Summary reports the totals at the end of a run.
 type Summary struct {
 	Run int // as in RunBegun
-	// Channels were begun, and Boxes of theirs brought to an end, good or bad.
+	// Channels is the number of channels that were begun, and Boxes that of pairs that have
+	// ended, with or without errors.
 	Channels, Boxes int
 	Counts          [2]Counts
-	// Bytes of new messages that were stored on each side. Failed messages could not be
-	// propagated; Held deletions were not, see Outcome.
+	// Bytes of new messages that were stored on each side. Failed is the number of messages that
+	// could not be propagated; Held is that of deletions, see Outcome.
 	Bytes        [2]int64
 	Failed, Held int
-	// Left by a run that was told to stop: boxes that were interrupted, boxes that
-	// were not begun, channels whose boxes are not known.
+	// Counts of an interrupted run: interrupted pairs, pairs that were not begun, channels whose
+	// mailboxes are unknown.
 	Unfinished, NotBegun, NotListed int
-	// Exit is the exit code that the run leads to.
+	// Exit is the exit code of the run.
 	Exit int
 }
 
@@ -221,8 +220,8 @@ type ChannelState struct {
 	Channel string
 	Boxes   int
 	Running bool
-	// Success is the end of the last run of the whole channel without an error, Next when
-	// the next one is due; zero: unknown, or none.
+	// Success is the end of the last run of the whole channel without an error; Next is the next
+	// run; zero: unknown or none.
 	Success, Next time.Time
 	Problem       string // the last error of the channel; "": none
 	// Waiting are mailboxes with changes to be synchronized.
@@ -236,15 +235,15 @@ type BoxState struct {
 	Next         time.Time
 }
 
-// CommandEnded: a command that is no run has ended.
+// CommandEnded: a command other than a run has ended.
 type CommandEnded struct{ Exit int }
 
 // AccountState is the state of the connections to an account. It is reported after each login,
-// whether it has succeeded or failed.
+// successful or not.
 type AccountState struct {
 	Account   string
 	Connected bool
-	// Err is why it is not connected, if that is known.
+	// Err is the reason why it is not connected, if known.
 	Err error
 }
 
@@ -280,7 +279,7 @@ type BoxListed struct{ Store, Box string }
 // Output is a line of regular output for people, such as a name in a list.
 type Output struct{ Line string }
 
-// Trace is debug output: what was decided and why, or what was sent and received.
+// Trace is debug output: decisions with their reasons, or sent and received data.
 type Trace struct {
 	Topic Topics // one
 	Pair  Pair   // Channel and Box, if it is about a pair

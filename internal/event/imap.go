@@ -11,8 +11,8 @@ type ConnectionsLimited struct {
 // Code implements Fact.
 func (ConnectionsLimited) Code() Code { return "connections-limited" }
 
-// LineMeasured: it was measured how many bytes per second the connection to the server brings.
-// Compress: since it is slow, it is compressed.
+// LineMeasured: the throughput of the connection to the server, in bytes per second, was
+// measured. Compress: the connection is slow, so it is compressed.
 type LineMeasured struct {
 	Rate     float64
 	Compress bool
@@ -21,9 +21,9 @@ type LineMeasured struct {
 // Code implements Fact.
 func (LineMeasured) Code() Code { return "line-measured" }
 
-// TryingAgain: something has failed that may succeed later, and is tried again after a
-// wait. Box is the mailbox; "": it concerns the account. Throttled: the server limits
-// the rate of requests.
+// TryingAgain: an operation had a temporary failure, and is repeated after a wait. Box is the
+// mailbox; "": the failure concerns the account. Throttled: the server limits the rate of
+// requests.
 type TryingAgain struct {
 	Box       string
 	Wait      time.Duration
@@ -42,7 +42,7 @@ type UIDValidityNotReported struct {
 // Code implements Fact.
 func (UIDValidityNotReported) Code() Code { return "uidvalidity-not-reported" }
 
-// BoxRefused: the name of a mailbox on the server could lead to other files.
+// BoxRefused: the name of a mailbox on the server is unsafe as a file name.
 type BoxRefused struct {
 	Name string // on the server, perhaps shortened
 	Err  error

@@ -19,7 +19,7 @@ type PendingMessage struct {
 	Pair Pair
 	Side syncstate.Side // that has the message
 	UID  mail.UID
-	// Skipped: the user has given it up. Otherwise each run tries to copy it.
+	// Skipped: the user has given the message up. Otherwise each run tries to copy it.
 	Skipped bool
 	Tries   uint32
 	Since   time.Time
@@ -39,7 +39,7 @@ type MessagesPending struct {
 // Code implements Fact.
 func (MessagesPending) Code() Code { return "messages-pending" }
 
-// MessagesSkipped: the user has given up these messages. With Command, one of them is
+// MessagesSkipped: the user has given up these messages. Command schedules one of them to be
 // tried again.
 type MessagesSkipped struct {
 	Count   int
@@ -49,7 +49,7 @@ type MessagesSkipped struct {
 // Code implements Fact.
 func (MessagesSkipped) Code() Code { return "messages-skipped" }
 
-// MessageSkipped: the user gives up a message. Command revokes that.
+// MessageSkipped: the user has given up a message. Command revokes this.
 type MessageSkipped struct {
 	Command string
 }
@@ -63,8 +63,8 @@ type MessageTriedAgain struct{}
 // Code implements Fact.
 func (MessageTriedAgain) Code() Code { return "message-tried-again" }
 
-// MessageNotPending: a message that the command line names is not one that could not be
-// copied. Command lists those.
+// MessageNotPending: the message that the command line names is not in the list of messages that
+// could not be copied. Command shows that list.
 type MessageNotPending struct {
 	UID     mail.UID
 	Command string
@@ -73,8 +73,8 @@ type MessageNotPending struct {
 // Code implements Fact.
 func (MessageNotPending) Code() Code { return "message-not-pending" }
 
-// MessageSideUnknown: the command line names a message by a UID that messages of both
-// sides have. Words name each of them.
+// MessageSideUnknown: the command line names a UID that messages of both sides have. Words are
+// the unambiguous names.
 type MessageSideUnknown struct {
 	UID   mail.UID
 	Words [2]string

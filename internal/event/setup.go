@@ -4,7 +4,7 @@ package event
 type SetupNeedsAnswer struct {
 	// What follows "to ask", such as "for the user name".
 	What string
-	// Question is the name of the question, and Values what can be answered. "": it cannot be
+	// Question is the name of the question, and Values are the possible answers. "": it cannot be
 	// answered on the command line.
 	Question, Values string
 }

@@ -3,8 +3,8 @@ package event
 // Status is the result of a pair or a channel.
 type Status uint8
 
-// The statuses, in the order of their importance: that of a channel is the highest one of
-// its pairs.
+// The statuses, in the order of importance. The status of a channel is the highest one of its
+// pairs.
 const (
 	StatusUnchanged Status = iota // nothing was to be done
 	StatusChanged
@@ -19,7 +19,7 @@ func (s Status) String() string {
 	return [...]string{"unchanged", "changed", "skipped", "held", "locked", "failed"}[s]
 }
 
-// Command is what the program was told to do.
+// Command is a command of the program.
 type Command uint8
 
 // The commands that report events.
@@ -30,7 +30,7 @@ const (
 	CommandListStores
 	CommandCheck
 	CommandListFailed
-	CommandEditFailed // skip failed messages, or have them tried again
+	CommandEditFailed // skip failed messages, or try them again
 	CommandWatch      // a run of --watch
 	CommandStatus     // --status
 )

@@ -71,10 +71,10 @@ type AllMessagesNew struct {
 // Code implements Fact.
 func (AllMessagesNew) Code() Code { return "all-messages-new" }
 
-// MailAdopted: there is no sync state, or it is no longer valid, and both mailboxes hold
-// messages. Those that are the same are paired, those that only one side has are new. It is
-// not certain for Ambiguous ones; Copied: they are new, too. Otherwise, the command Copy
-// copies them.
+// MailAdopted: the sync state is missing or no longer valid, and both mailboxes hold messages.
+// Identical messages are paired; messages that only one side has are new. For Ambiguous messages
+// this is not certain: they are copied if Copied is set, and otherwise the command Copy copies
+// them.
 type MailAdopted struct {
 	Doubt           [2]UIDDoubt // why the state is not valid, by side; zero: no reason there
 	Pairs           int
@@ -86,9 +86,9 @@ type MailAdopted struct {
 // Code implements Fact.
 func (MailAdopted) Code() Code { return "mail-adopted" }
 
-// NewMailPaired: both sides have new messages, and Pairs of them are the same, so they are
-// paired instead of copied. That is not certain for Ambiguous ones; Copied: they are copied.
-// Otherwise, the command Copy copies them.
+// NewMailPaired: both sides have new messages. Pairs of them are identical, so they are paired
+// instead of copied. For Ambiguous messages this is not certain: they are copied if Copied is
+// set, and otherwise the command Copy copies them.
 type NewMailPaired struct {
 	Pairs     int
 	Ambiguous [2]int
@@ -99,8 +99,8 @@ type NewMailPaired struct {
 // Code implements Fact.
 func (NewMailPaired) Code() Code { return "new-mail-paired" }
 
-// MailAmbiguous: so many messages of each side were not copied when the sync state was
-// made anew, because the other side may have them. The command Copy copies them.
+// MailAmbiguous: this number of messages of each side was not copied when the sync state was
+// rebuilt, because the other side may have them. The command Copy copies them.
 type MailAmbiguous struct {
 	Count [2]int
 	Copy  string
@@ -197,19 +197,18 @@ type JournalIncomplete struct {
 // Code implements Fact.
 func (JournalIncomplete) Code() Code { return "journal-incomplete" }
 
-// JournalIgnored: there is no sync state, but the journal of a run that has continued one.
-// It is not used.
+// JournalIgnored: the sync state is missing, but there is the journal of a run that continued
+// one. The journal is not used.
 type JournalIgnored struct{}
 
 // Code implements Fact.
 func (JournalIgnored) Code() Code { return "journal-ignored" }
 
-// TooManyDeletions: messages are not deleted on Side, since there are more of them than
-// MaxDelete allows. Allow and Restore are the commands that carry out the deletions, and
-// that undo them.
+// TooManyDeletions: messages are not deleted on Side, because MaxDelete allows fewer deletions.
+// The command Allow carries out the deletions, and Restore undoes them.
 type TooManyDeletions struct {
 	Side syncstate.Side
-	// Boxes: it is about whole mailboxes, of which more than half are gone.
+	// Boxes: this is about whole mailboxes, of which more than half are gone.
 	Boxes          bool
 	Allow, Restore string
 }

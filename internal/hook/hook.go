@@ -1,10 +1,10 @@
-// Package hook runs commands of the user after mailboxes were synchronized: OnChange, OnNew
-// and OnError of the configuration.
+// Package hook runs the user's commands after mailboxes were synchronized: OnChange, OnNew and
+// OnError of the configuration.
 //
-// Hooks is a sink of events. It collects the changes of each pair. When the pair has ended,
-// its changes are durable, and Hooks starts the command of the channel. The commands of a
-// channel are run one after the other. Changes of further pairs are collected for the next
-// call. Take never waits for a command, and Replace does not end one.
+// Hooks is a sink of events. It collects the changes of each pair. When the pair has ended, its
+// changes are durable, and Hooks starts the command of the channel. The commands of a channel run
+// one after the other. Changes of further pairs are collected for the next call. Take never waits
+// for a command, and Replace does not end one.
 package hook
 
 import (
@@ -27,26 +27,26 @@ type Commands struct {
 	OnChange, OnNew, OnError string
 }
 
-// Options describe hooks.
+// Options are the settings of Hooks.
 type Options struct {
-	// Commands are those of the channels, by name.
+	// Commands has the commands of each channel, by name.
 	Commands map[string]Commands
-	// Objects makes the JSON objects for the input of the commands.
+	// Objects makes the JSON objects of the commands' input.
 	Objects ui.Objects
-	// The commands get the environment of this process and the variables of Env. Output
-	// receives their output and error stream.
+	// Env is added to the environment of the commands. Output receives their standard output and
+	// standard error.
 	Env    []string
 	Output io.Writer
-	// Events receives warnings about commands that fail.
+	// Events receives warnings about failed commands.
 	Events event.Sink
-	// Limit is how long a command may run; 0: DefaultLimit.
+	// Limit is the maximum duration of a command; 0: DefaultLimit.
 	Limit time.Duration
 }
 
 const (
-	// DefaultLimit is how long a command may run.
+	// DefaultLimit is the default maximum duration of a command.
 	DefaultLimit = time.Minute
-	// maxInput is the maximum input of a call, in bytes. Objects above it are left out.
+	// maxInput is the maximum input of a call in bytes. Objects that do not fit are left out.
 	maxInput = 16 << 20
 	// endDelay is the time between SIGTERM and SIGKILL.
 	endDelay = 500 * time.Millisecond
@@ -65,7 +65,7 @@ const (
 
 func (k kind) String() string { return [...]string{"change", "new", "error"}[k] }
 
-// keyword returns the keyword of the configuration.
+// keyword returns the keyword in the configuration.
 func (k kind) keyword() string { return [...]string{"OnChange", "OnNew", "OnError"}[k] }
 
 func (c Commands) of(k kind) string { return [...]string{c.OnChange, c.OnNew, c.OnError}[k] }
@@ -73,13 +73,13 @@ func (c Commands) of(k kind) string { return [...]string{c.OnChange, c.OnNew, c.
 // Hooks runs commands. It is safe for concurrent use.
 type Hooks struct {
 	o      Options
-	ctx    context.Context //nolint:containedctx // of the commands, ended by End
+	ctx    context.Context //nolint:containedctx // context of the commands; End cancels it
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
 	mu       sync.Mutex
-	pairs    map[pairKey]*batch  // of pairs that have not ended
-	channels map[string]*channel // those that have commands
+	pairs    map[pairKey]*batch  // pairs that have not ended
+	channels map[string]*channel // channels that have commands
 	failed   map[string]bool     // failures that were reported
 }
 
@@ -96,15 +96,14 @@ type channel struct {
 	running  bool
 }
 
-// batch is the input of a call of each kind, with the names of the near mailboxes.
+// batch is the input of a call, by kind, and the names of the near mailboxes.
 type batch struct {
 	input [kinds]bytes.Buffer
 	boxes [kinds][]string
 	news  int // new messages on the near side
 }
 
-// New returns hooks that receive events; nil if there are no commands. The caller must call
-// Close.
+// New returns hooks that receive events; nil: there are no commands. The caller must call Close.
 func New(o Options) *Hooks {
 	h := &Hooks{o: o, pairs: make(map[pairKey]*batch), channels: make(map[string]*channel), failed: make(map[string]bool)}
 	h.Replace(o.Commands)
@@ -119,8 +118,8 @@ func New(o Options) *Hooks {
 	return h
 }
 
-// Replace replaces the commands of all channels. Running commands continue. Input that was collected for a
-// channel goes to its new commands.
+// Replace replaces the commands of all channels. Running commands continue. Changes that wait for
+// the next call are passed to the new commands.
 func (h *Hooks) Replace(commands map[string]Commands) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -169,7 +168,7 @@ func (h *Hooks) batchOf(p event.Pair) *batch {
 	return h.pairs[key]
 }
 
-// takeChange collects a change of a message.
+// takeChange adds the change of a message to its pair.
 func (h *Hooks) takeChange(e event.MessageChanged, lines [][]byte) {
 	c := h.channels[e.Pair.Channel]
 	if c == nil {
@@ -187,7 +186,7 @@ func (h *Hooks) takeChange(e event.MessageChanged, lines [][]byte) {
 	}
 }
 
-// takeError collects an error. An error of a pair is kept until the pair ends.
+// takeError adds an error. An error of a pair is kept until the pair ends.
 func (h *Hooks) takeError(p event.Pair, lines [][]byte) {
 	c := h.channels[p.Channel]
 	if c == nil || c.commands.OnError == "" {
@@ -204,7 +203,7 @@ func (h *Hooks) takeError(p event.Pair, lines [][]byte) {
 	}
 }
 
-// add adds objects about a pair.
+// add adds the objects of a pair.
 func (b *batch) add(k kind, p event.Pair, lines [][]byte) {
 	for _, line := range lines {
 		b.addLines(k, line)
@@ -212,7 +211,7 @@ func (b *batch) add(k kind, p event.Pair, lines [][]byte) {
 	b.addBox(k, p.Box[1])
 }
 
-// addLines adds lines of the input, as long as there is room for them.
+// addLines adds input lines, as far as they fit.
 func (b *batch) addLines(k kind, lines []byte) {
 	for line := range bytes.Lines(lines) {
 		if b.input[k].Len()+len(line) <= maxInput {
@@ -221,14 +220,14 @@ func (b *batch) addLines(k kind, lines []byte) {
 	}
 }
 
-// addBox adds the name of a near mailbox; "": it has none.
+// addBox adds the name of a near mailbox; "": it has no name.
 func (b *batch) addBox(k kind, box string) {
 	if box != "" && !slices.Contains(b.boxes[k], box) {
 		b.boxes[k] = append(b.boxes[k], box)
 	}
 }
 
-// takeEnd passes the collected input of a pair to its channel.
+// takeEnd passes the batch of a pair to its channel.
 func (h *Hooks) takeEnd(p event.Pair) {
 	key := pairKey{p.Channel, p.Box}
 	b := h.pairs[key]
@@ -247,7 +246,7 @@ func (h *Hooks) takeEnd(p event.Pair) {
 	h.start(p.Channel, c)
 }
 
-// start starts the commands of a channel, unless they are running, or have nothing to do.
+// start starts the commands of a channel, unless they are running or there is no input.
 func (h *Hooks) start(name string, c *channel) {
 	if c.running || c.waiting.isEmpty() || h.ctx.Err() != nil {
 		return
@@ -277,8 +276,8 @@ func (b *batch) isEmpty() bool {
 	return true
 }
 
-// next returns the input of the next call and the commands of the channel. If there is none,
-// it returns nil, and the goroutine of the channel must end.
+// next returns the input of the next call and the commands of the channel. If there is none, it
+// returns nil, and the goroutine of the channel must end.
 func (h *Hooks) next(c *channel) (*batch, Commands) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -291,7 +290,7 @@ func (h *Hooks) next(c *channel) (*batch, Commands) {
 	return &b, c.commands
 }
 
-// call runs a command, and reports its failure, unless the same failure was reported before.
+// call runs a command, and reports its failure unless the same failure was reported before.
 func (h *Hooks) call(name string, k kind, command string, b *batch) {
 	env := append(append(os.Environ(), h.o.Env...),
 		"MBSYNC_CHANNEL="+name, "MBSYNC_EVENT="+k.String(), "MBSYNC_NEW="+strconv.Itoa(b.news),
@@ -316,14 +315,13 @@ func (h *Hooks) call(name string, k kind, command string, b *batch) {
 	}
 }
 
-// End ends the commands that are running, and does not wait for that. From then on, no command
-// is started.
+// End ends the running commands without waiting for them. Afterwards no command is started.
 func (h *Hooks) End() { h.cancel() }
 
 // Wait waits until all commands have ended.
 func (h *Hooks) Wait() { h.wg.Wait() }
 
-// Close ends the commands that are running, and waits for that.
+// Close ends the running commands and waits for them.
 func (h *Hooks) Close() {
 	h.End()
 	h.Wait()

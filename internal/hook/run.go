@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// run runs a command for the shell of the system, with input. When ctx ends, the command is
-// ended; see shell.
+// run runs a command with the system's shell and an input. The end of ctx ends the command; see
+// shell.
 func run(ctx context.Context, command string, env []string, input io.Reader, output io.Writer) error {
 	cmd, kill := shell(ctx, command)
 	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = env, input, output, output
@@ -20,7 +20,7 @@ func run(ctx context.Context, command string, env []string, input io.Reader, out
 		return err
 	}
 	if errors.Is(err, exec.ErrWaitDelay) || errors.Is(err, syscall.EPIPE) {
-		return nil // a child still has its output open, or it has not read its input
+		return nil // a child has its output open, or the input was not read
 	}
 	return err
 }

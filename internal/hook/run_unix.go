@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// shell returns a command in a process group of its own. When ctx ends, the group gets
-// SIGTERM. kill, which is called after that, sends it SIGKILL.
+// shell returns a command in its own process group. The end of ctx sends SIGTERM to the group.
+// kill, which is called afterwards, sends SIGKILL.
 func shell(ctx context.Context, command string) (cmd *exec.Cmd, kill func()) {
 	cmd = exec.CommandContext(ctx, "sh", "-c", command)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -5,7 +5,7 @@ import (
 	"os/exec"
 )
 
-// shell returns a command. When ctx ends, it is killed, so there is nothing more to kill.
+// shell returns a command. The end of ctx kills it, so kill does nothing.
 func shell(ctx context.Context, command string) (cmd *exec.Cmd, kill func()) {
 	return exec.CommandContext(ctx, "cmd", "/C", command), func() {}
 }

@@ -11,8 +11,8 @@ import (
 	"isync/internal/store"
 )
 
-// group has the channels of a runner, and their state. Only the goroutine of Watcher.Run uses
-// it; runs have goroutines of their own.
+// group has the channels of a runner and their state. Only the goroutine of Watcher.Run uses it;
+// runs have their own goroutines.
 type group struct {
 	w        *Watcher
 	runner   *channel.Runner
@@ -20,9 +20,9 @@ type group struct {
 	channels []*watchedChannel
 	stores   map[string]*watchedStore // by name
 
-	// tried: all channels were tried once.
+	// tried: all channels have been tried once.
 	tried bool
-	// lastRun is the end of the last run; resting: its connections were closed since.
+	// lastRun is the end of the last run; resting: its connections have been closed since then.
 	lastRun time.Time
 	resting bool
 	// current is the run in progress; nil: there is none.
@@ -31,8 +31,8 @@ type group struct {
 
 // currentRun is a run in progress.
 type currentRun struct {
-	// whole has the channels of the run: true if it synchronizes all mailboxes that were
-	// selected, false if only some pairs.
+	// whole has the channels of the run: true if all selected mailboxes are synchronized, false
+	// if only some pairs.
 	whole map[string]bool
 	done  chan struct{}
 }
@@ -43,13 +43,13 @@ type watchedChannel struct {
 	name      string
 	stores    [2]*watchedStore
 	whole     entry
-	// pairs are those of the last run of the whole channel, by name.
+	// pairs are the pairs of the last run of the whole channel, by name.
 	pairs map[string]*watchedPair
-	// early are the mailboxes of each side that were reported during a run of the whole
-	// channel, and belong to no known pair.
+	// early are the mailboxes of each side that were reported during a run of the whole channel
+	// and belong to no known pair.
 	early [2]map[string]bool
-	// lastWhole is the end of the last run of the whole channel, lastSuccess that of the
-	// last one without any error. problem is the last error of the channel.
+	// lastWhole is the end of the last run of the whole channel, lastSuccess that of the last one
+	// without errors. problem is the last error of the channel.
 	lastWhole, lastSuccess time.Time
 	problem                error
 }
@@ -59,18 +59,18 @@ type watchedPair struct {
 	entry
 	pair    event.Pair
 	problem error
-	// settled are the marks of the mailboxes at the end of the last run, if it has
-	// succeeded. A report with this mark starts no run.
+	// settled are the marks of the mailboxes after the last successful run. A report with the
+	// same mark starts no run.
 	settled [2]string
-	// news is what remote stores have reported about each mailbox since the last run
+	// news is the state of the remote stores' reports about each mailbox since the last run
 	// began.
 	news [2]news
 }
 
-// news is what was reported about a mailbox.
+// news is the state of the reports about a mailbox.
 type news struct {
-	pending bool   // something was, and is not known to be part of a run
-	mark    string // of the last report; "": that of one of them is unknown
+	pending bool   // there was a report that no run is known to cover
+	mark    string // of the last report; "": unknown for at least one report
 }
 
 // watchedStore is a store of a group.
@@ -81,11 +81,11 @@ type watchedStore struct {
 	store store.Store // nil: not opened
 	watch store.Watch // nil: the store cannot be watched
 	state *store.WatchState
-	// selected are the mailboxes that the watch was told last.
+	// selected are the mailboxes that were last passed to the watch.
 	selected []string
-	// until is when runs are tried although the store is not connected.
+	// until is the time from which runs are tried although the store is not connected.
 	until time.Time
-	// told: the user was told that there is no connection.
+	// told: NotConnected was reported.
 	told bool
 }
 
@@ -114,8 +114,8 @@ func newGroup(w *Watcher, g Group) *group {
 	return out
 }
 
-// trashOf returns the mailbox for trash of one side of a channel; "": there is none, or the
-// server decides which it is, and reports its changes.
+// trashOf returns the trash mailbox of one side of a channel; "": there is none, or it is found
+// by its special use, and the server reports its changes.
 func trashOf(c *watchedChannel, t int) string {
 	s := c.selection.Channel.Far.Store
 	if t == 1 {
@@ -135,8 +135,8 @@ func (g *group) addStore(name, trash string) *watchedStore {
 	return g.stores[name]
 }
 
-// start begins the watches, and makes all channels due. The watches come first, so that no
-// change is missed.
+// start begins the watches and makes all channels due. The watches begin first, so that no change
+// is missed.
 func (g *group) start(ctx context.Context) {
 	now := time.Now()
 	g.startWatches(ctx)
@@ -145,7 +145,7 @@ func (g *group) start(ctx context.Context) {
 	}
 }
 
-// startWatches begins to watch the stores that are not watched yet.
+// startWatches begins the missing watches.
 func (g *group) startWatches(ctx context.Context) {
 	for _, c := range g.channels {
 		opened, err := g.runner.Stores(c.selection.Channel)
@@ -158,13 +158,13 @@ func (g *group) startWatches(ctx context.Context) {
 	}
 }
 
-// startWatch begins the watch of a store, unless there is one.
+// startWatch begins the watch of a store, unless it exists.
 func (g *group) startWatch(ctx context.Context, s *watchedStore, opened store.Store) {
 	if s.store == opened {
 		return
 	}
 	if s.watch != nil {
-		s.watch.Close() // of a store that had failed
+		s.watch.Close() // the watch of a store that has failed
 		s.watch = nil
 	}
 	s.store, s.state = opened, nil
@@ -184,7 +184,7 @@ func (g *group) startWatch(ctx context.Context, s *watchedStore, opened store.St
 	s.watch = watch
 }
 
-// boxesOf returns the known mailboxes of a store; nil: none is known yet.
+// boxesOf returns the known mailboxes of a store; nil: none.
 func (g *group) boxesOf(s *watchedStore) []string {
 	boxes := make(map[string]bool)
 	for _, c := range g.channels {
@@ -203,7 +203,7 @@ func (g *group) boxesOf(s *watchedStore) []string {
 	return slices.Sorted(maps.Keys(boxes))
 }
 
-// close waits for the current run, and ends everything.
+// close waits for the current run and closes all watches and stores.
 func (g *group) close() {
 	if g.current != nil {
 		<-g.current.done
@@ -216,7 +216,7 @@ func (g *group) close() {
 	g.runner.Close()
 }
 
-// everything makes all channels due, whatever has failed before.
+// everything makes all channels due, including those that wait after a failure.
 func (g *group) everything(now time.Time) {
 	for _, c := range g.channels {
 		if c.whole.running {
@@ -231,7 +231,7 @@ func (g *group) everything(now time.Time) {
 	}
 }
 
-// step begins a run if something is due, and returns when something is due next.
+// step begins a run if something is due, and returns the time when something is due next.
 func (g *group) step(ctx context.Context, now time.Time) (next time.Time) {
 	if g.current != nil {
 		return time.Time{}
@@ -277,8 +277,8 @@ func (g *group) step(ctx context.Context, now time.Time) (next time.Time) {
 	return time.Time{}
 }
 
-// due returns when the channel, or a pair of it, is due; zero: never. As long as a store is
-// not connected, nothing is.
+// due returns the time when the channel or one of its pairs is due; zero: never. While a store is
+// not connected, it is not before watchedStore.until.
 func (c *watchedChannel) due(now time.Time) time.Time {
 	at := c.whole.due()
 	for _, p := range c.pairs {
@@ -297,14 +297,14 @@ func (c *watchedChannel) due(now time.Time) time.Time {
 // isDown reports whether the store has lost its connection.
 func (s *watchedStore) isDown() bool { return s.state != nil && !s.state.Connected }
 
-// begin begins a run of the whole channel, or of the pairs that are due, and returns what is
-// to be synchronized.
+// begin begins a run of the whole channel or of the pairs that are due, and returns the
+// selection.
 func (c *watchedChannel) begin(now time.Time) (s channel.Selection, whole bool) {
 	s = c.selection
 	at := c.whole.due()
 	whole = !at.IsZero() && !at.After(now)
 	if len(c.selection.Channel.Patterns) == 0 {
-		whole = true // it has one pair, and is not listed
+		whole = true // it has only one pair
 	}
 	s.Boxes = c.selection.Boxes
 	if whole {
@@ -325,7 +325,7 @@ func (c *watchedChannel) begin(now time.Time) (s channel.Selection, whole bool) 
 	return s, false
 }
 
-// rest closes connections that were not used for a while.
+// rest closes connections that have been unused for some time.
 func (g *group) rest(now time.Time) {
 	if g.current != nil || g.resting {
 		return

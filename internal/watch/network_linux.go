@@ -9,9 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// NetworkChanges yields a value when addresses or routes of the computer have changed,
-// until ctx ends; then the channel is closed. On systems without rtnetlink(7), the channel is
-// nil.
+// NetworkChanges returns a channel that receives a value when addresses or routes of the computer
+// have changed. It is closed when ctx ends. On systems without rtnetlink(7), it is nil.
 func NetworkChanges(ctx context.Context) (<-chan struct{}, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
 	if err != nil {
@@ -31,8 +30,8 @@ func NetworkChanges(ctx context.Context) (<-chan struct{}, error) {
 		defer stop()
 		buf := make([]byte, 64<<10)
 		for {
-			// What has changed does not matter. ENOBUFS says that messages were lost, so
-			// there was a change.
+			// The contents of a message do not matter. ENOBUFS reports lost messages, which are
+			// changes, too.
 			_, err := f.Read(buf)
 			if ctx.Err() != nil || err != nil && !isLost(err) {
 				_ = f.Close()
@@ -47,5 +46,5 @@ func NetworkChanges(ctx context.Context) (<-chan struct{}, error) {
 	return changes, nil
 }
 
-// isLost reports whether messages were lost because there were too many.
+// isLost reports whether messages were lost because the socket's buffer was full.
 func isLost(err error) bool { return errors.Is(err, unix.ENOBUFS) }

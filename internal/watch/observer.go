@@ -10,14 +10,14 @@ import (
 	"isync/internal/event"
 )
 
-// repeatAfter is how long a message that was shown is not shown again.
+// repeatAfter is the time for which a message that was shown is not repeated.
 const repeatAfter = time.Hour
 
-// lockedQuietly is how long another program may lock a pair before that is reported.
+// lockedQuietly is how long another program may lock a pair before this is reported.
 const lockedQuietly = time.Minute
 
-// observer is the sink of a group's runs. It notes the results of a run, and passes the
-// events on. The same message is passed on once an hour, until the pair succeeds.
+// observer is the sink of a group's runs. It records the results of a run, and passes the events
+// on. A repeated message is passed on at most once per repeatAfter, until the pair succeeds.
 type observer struct {
 	next event.Sink
 
@@ -29,7 +29,7 @@ type observer struct {
 
 // outcome has the results of a run.
 type outcome struct {
-	// begun are the channels whose mailboxes are known, failed those with an error.
+	// begun are the channels whose mailboxes were listed; failed are those with an error.
 	begun  map[string]bool
 	failed map[string]error
 	// pairs are the results of the pairs.
@@ -55,7 +55,7 @@ func newOutcome() *outcome {
 	return &outcome{begun: make(map[string]bool), failed: make(map[string]error), pairs: make(map[event.Pair]*result)}
 }
 
-// take returns the results of the run, and prepares for the next run.
+// take returns the results of the run, and resets the observer for the next run.
 func (o *observer) take() *outcome {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -73,7 +73,7 @@ func (o *observer) Take(e event.Event) {
 	}
 }
 
-// note notes an event, and returns the event to be passed on; nil: none.
+// note records an event, and returns the event to be passed on; nil: none.
 func (o *observer) note(e event.Event) event.Event {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -98,7 +98,7 @@ func (o *observer) note(e event.Event) event.Event {
 	return e
 }
 
-// noteEnd notes the result of a pair.
+// noteEnd records the result of a pair.
 func (o *observer) noteEnd(e event.PairEnded) event.Event {
 	r := o.found.pairs[e.Pair]
 	if r == nil {
@@ -124,9 +124,9 @@ func (o *observer) noteEnd(e event.PairEnded) event.Event {
 	return e
 }
 
-// isRepeated reports whether an error about something was shown before. If not, it counts
-// as shown now. Errors that differ in numbers only are the same: the names of temporary files
-// have some, for example.
+// isRepeated reports whether an error was shown recently. If not, it counts as shown now. Errors
+// that differ only in numbers are the same, because the names of temporary files contain numbers,
+// for example.
 func (o *observer) isRepeated(about string, err error) bool {
 	return o.isShown(about + "\x00" + numbers.ReplaceAllString(err.Error(), "0"))
 }
@@ -155,8 +155,8 @@ func (o *observer) isShown(key string) bool {
 	return false
 }
 
-// forget forgets the messages about a pair, since it has succeeded. If they come again,
-// they are shown again.
+// forget removes the messages about a pair that has succeeded, so that they are shown again if
+// they recur.
 func (o *observer) forget(p event.Pair) {
 	if len(o.shown) == 0 {
 		return
@@ -167,7 +167,8 @@ func (o *observer) forget(p event.Pair) {
 	})
 }
 
-// pairKey identifies a pair by what all events of it have: the channel and the mailboxes.
+// pairKey identifies a pair by the fields that all its events have: the channel and the
+// mailboxes.
 func pairKey(p event.Pair) string {
 	return p.Channel + "\x01" + p.Box[0] + "\x01" + p.Box[1]
 }

@@ -2,7 +2,7 @@ package watch
 
 import "sync"
 
-// queue passes values to the goroutine of the schedule. put never waits.
+// queue passes values to the goroutine of the schedule. put never blocks.
 type queue struct {
 	mu    sync.Mutex
 	items []any
@@ -22,7 +22,7 @@ func (q *queue) put(v any) {
 	}
 }
 
-// take returns all values.
+// take removes and returns all values.
 func (q *queue) take() []any {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -9,11 +9,11 @@ import (
 	"isync/internal/store"
 )
 
-// tellAfter is how long a store must be without a connection until that is reported.
+// tellAfter is how long a store is without a connection before this is reported.
 const tellAfter = time.Minute
 
-// tellState reports once that a store has no connection, if that lasts or if the user must
-// act. It also reports that the store is connected again.
+// tellState reports once that a store has no connection, if that lasts or if the user must act,
+// and later that the store is connected again.
 func (g *group) tellState(s *watchedStore, now time.Time) {
 	st := s.state
 	if st == nil {
@@ -52,7 +52,7 @@ func (g *group) takeReport(r reported, now time.Time) {
 	}
 }
 
-// note notes a report of a store.
+// note records a report of a store.
 func (s *watchedStore) note(e *entry, now time.Time) {
 	if s.isLocal() {
 		e.reportedLocally(now)
@@ -66,9 +66,10 @@ func (s *watchedStore) isLocal() bool {
 	return local
 }
 
-// note notes a report about the mailbox of side t. mark is its current mark; "": unknown. If it had the same
-// mark at the end of the last run, there is nothing to do, and earlier reports are withdrawn, since they were
-// about changes before that. A report during a run is compared with the mark at the end of the run.
+// note records a report about the mailbox of side t with its current mark; "": unknown. If the
+// last run has left the mailbox with this mark, there is nothing to do, and earlier reports,
+// whose changes that run covered, are withdrawn. A report during a run is compared with the marks
+// that the run leaves; see settle.
 func (p *watchedPair) note(s *watchedStore, t int, mark string, now time.Time) {
 	if s.isLocal() {
 		p.reportedLocally(now)
@@ -95,8 +96,8 @@ func (p *watchedPair) beginRun() {
 	p.news = [2]news{}
 }
 
-// settle notes the marks that a successful run has left, and withdraws the reports during
-// the run that it covers.
+// settle records the marks that a successful run has left, and withdraws the reports that the run
+// covers.
 func (p *watchedPair) settle(marks [2]string) {
 	p.settled = marks
 	for t := range p.news {
@@ -109,8 +110,8 @@ func (p *watchedPair) settle(marks [2]string) {
 	}
 }
 
-// noteWhole notes that all mailboxes of a store may have changed, or that there may be
-// others, which only concerns some channels.
+// noteWhole records that all mailboxes of a store may have changed (all), or that there may be
+// new ones, which affects only open-ended channels.
 func (g *group) noteWhole(s *watchedStore, all bool, now time.Time) {
 	for _, c := range g.channels {
 		if c.uses(s) && (all || c.isOpenEnded()) {
@@ -122,11 +123,11 @@ func (g *group) noteWhole(s *watchedStore, all bool, now time.Time) {
 // uses reports whether s is a store of the channel.
 func (c *watchedChannel) uses(s *watchedStore) bool { return c.stores[0] == s || c.stores[1] == s }
 
-// maxEarly bounds the number of reports about mailboxes that are not known yet.
+// maxEarly limits the number of reports about mailboxes that are not known yet.
 const maxEarly = 100_000
 
-// noteBox notes that a mailbox of a store has changed. mark is the mark that it has now; "":
-// unknown. If by is not zero, the run of that pair has done that.
+// noteBox records that a mailbox of a store has changed. mark is its current mark; "": unknown.
+// by, if not zero, is the pair whose run made the change.
 func (g *group) noteBox(s *watchedStore, box, mark string, by event.Pair, now time.Time) {
 	for _, c := range g.channels {
 		for t := range c.stores {
@@ -145,7 +146,7 @@ func (g *group) noteBox(s *watchedStore, box, mark string, by event.Pair, now ti
 			switch {
 			case known || !c.whole.running:
 			case len(c.early[t]) < maxEarly:
-				// The run may be about to find the mailbox, or has already.
+				// The current run may or may not cover the change.
 				if c.early[t] == nil {
 					c.early[t] = make(map[string]bool)
 				}
@@ -162,7 +163,7 @@ func (c *watchedChannel) isOpenEnded() bool {
 	return len(c.selection.Channel.Patterns) > 0 && c.selection.Boxes == nil
 }
 
-// takeState notes the state of a store's watch.
+// takeState records the state of a store's watch.
 func (g *group) takeState(s *watchedStore, st *store.WatchState, now time.Time) {
 	again := st.Connected && s.isDown()
 	was := s.pause()
@@ -171,7 +172,7 @@ func (g *group) takeState(s *watchedStore, st *store.WatchState, now time.Time) 
 	if again {
 		g.retryNow(s, now)
 	}
-	// Each attempt to connect is reported. It must not delay the runs further.
+	// Every attempt to connect is reported, and must not delay the runs further.
 	if pause != was {
 		s.until = time.Time{}
 		if pause > 0 {
@@ -187,8 +188,8 @@ func (g *group) takeState(s *watchedStore, st *store.WatchState, now time.Time) 
 	}
 }
 
-// pause returns how long runs wait while the store is not connected; 0: it is, or may be.
-// Then they are tried all the same, but not often: it may be the watch that fails.
+// pause returns how long runs wait while the store is not connected; 0: it may be connected.
+// After the pause a run is tried all the same, because only the watch may have failed.
 func (s *watchedStore) pause() time.Duration {
 	if !s.isDown() {
 		return 0
@@ -202,8 +203,7 @@ func (s *watchedStore) pause() time.Duration {
 	return s.times.Poll
 }
 
-// retryNow makes channels and pairs due that have failed and use a store that is connected
-// again.
+// retryNow makes failed channels and pairs due that use a store which is connected again.
 func (g *group) retryNow(s *watchedStore, now time.Time) {
 	for _, c := range g.channels {
 		if !c.uses(s) {
@@ -226,7 +226,7 @@ func (g *group) ended(ctx context.Context, found *outcome, now time.Time) {
 	run := g.current
 	g.current, g.lastRun = nil, now
 	g.tried = true
-	// The stores whose mailboxes may have changed; true: they were listed.
+	// The stores whose mailboxes may have changed; true if they were listed.
 	listed := make(map[*watchedStore]bool)
 	for _, c := range g.channels {
 		whole, begun := run.whole[c.name]
@@ -242,7 +242,7 @@ func (g *group) ended(ctx context.Context, found *outcome, now time.Time) {
 		g.endPairs(c, found, now)
 	}
 	g.noteOwn(found, now)
-	g.startWatches(ctx) // of stores that could not be opened before
+	g.startWatches(ctx) // stores that could not be opened before
 	for s, anew := range listed {
 		if s.watch == nil {
 			continue
@@ -254,8 +254,8 @@ func (g *group) ended(ctx context.Context, found *outcome, now time.Time) {
 	}
 }
 
-// noteOwn makes pairs due whose mailboxes were changed by the run of another pair: stores
-// need not report what this process has changed.
+// noteOwn makes pairs due whose mailboxes were changed by the run of another pair, because stores
+// need not report changes of this process.
 func (g *group) noteOwn(found *outcome, now time.Time) {
 	for _, c := range g.channels {
 		for p, r := range found.pairs {
@@ -304,8 +304,8 @@ func (c *watchedChannel) hasFailed(found *outcome) bool {
 	return false
 }
 
-// replacePairs replaces the pairs of a channel by those of a run. Reports about a new pair may have come
-// too late for the run.
+// replacePairs replaces the pairs of a channel with those of a run. Reports about a new pair may
+// have arrived too late for the run.
 func (g *group) replacePairs(c *watchedChannel, found *outcome, now time.Time) {
 	pairs := make(map[string]*watchedPair)
 	for _, p := range found.order {
@@ -365,7 +365,7 @@ func (g *group) endPairs(c *watchedChannel, found *outcome, now time.Time) {
 		}
 		switch {
 		case r == nil || !r.ended:
-			// It was interrupted, or a store has failed before.
+			// The pair was interrupted, or a store failed before it.
 			p.problem = found.failed[c.name]
 			p.failed(now, p.problem, retryMax)
 		case r.locked:

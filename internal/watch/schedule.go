@@ -9,51 +9,50 @@ import (
 
 // The waits between a report and a run.
 const (
-	// collect is how long further reports are collected, counted from the last one.
+	// collect is the time after a report in which further reports are collected.
 	collect = 300 * time.Millisecond
-	// remoteMax and localMax are the longest waits, counted from the first report. A
-	// person marks messages one after the other, so it is longer for the local side.
+	// remoteMax and localMax are the maximum waits after the first report. localMax is longer,
+	// because users mark messages one after the other.
 	remoteMax = time.Second
 	localMax  = 3 * time.Second
 )
 
-// The waits after failures in a row: the first one, and the longest.
+// The first and the maximum wait after consecutive failures.
 const (
 	retryFirst = time.Second
 	retryMax   = 5 * time.Minute
-	// lockedMax is the longest wait if another program is synchronizing the mailboxes.
+	// lockedMax is the maximum wait if another program is synchronizing the mailboxes.
 	lockedMax = 30 * time.Second
-	// lastingWait is the wait after an error that only the user can correct, such as a
-	// refused password.
+	// lastingWait is the wait after an error that only the user can correct, such as a refused
+	// password.
 	lastingWait = 15 * time.Minute
 )
 
-// entry is when something is to be synchronized: a pair of mailboxes, or a channel. A zero
-// time means never.
+// entry is the schedule of a pair of mailboxes or of a channel. A zero time means never.
 type entry struct {
 	running bool
 	ended   time.Time // end of the last run
 
-	// remote and local are when reports cause a run. localFirst and remoteFirst are the
+	// remote and local are the times when reports cause a run. remoteFirst and localFirst are the
 	// first reports since the last run.
 	remote, remoteFirst time.Time
 	local, localFirst   time.Time
-	// remoteAgain and localAgain: a report came during the run, perhaps too late for it. So
+	// remoteAgain and localAgain: a report during the run may have come too late for it, so
 	// another run follows.
 	remoteAgain, localAgain bool
-	// planned is when there is a run without a report.
+	// planned is the time of the next run without a report.
 	planned time.Time
 
-	// failures is the number of failed runs in a row; retry is the next attempt.
+	// failures is the number of consecutive failed runs; retry is the next attempt.
 	failures int
 	retry    time.Time
-	// partial: in the last run, only some messages have failed, so reports need not wait
-	// for the next attempt.
+	// partial: in the last run, only some messages have failed, so reports need not wait for
+	// retry.
 	partial bool
 }
 
-// reported notes a report from a remote store. The first one causes a run at once. Soon
-// after a run, reports are collected.
+// reported records a report from a remote store. The first one causes a run at once. Soon after a
+// run, reports are collected.
 func (e *entry) reported(now time.Time) {
 	if e.running {
 		e.remoteAgain = true
@@ -72,7 +71,7 @@ func (e *entry) reported(now time.Time) {
 	e.remote = earlier(now.Add(collect), e.remoteFirst.Add(remoteMax))
 }
 
-// reportedLocally notes a report from a local store. Reports are collected.
+// reportedLocally records a report from a local store. Reports are collected.
 func (e *entry) reportedLocally(now time.Time) {
 	if e.running {
 		e.localAgain = true
@@ -84,15 +83,14 @@ func (e *entry) reportedLocally(now time.Time) {
 	e.local = earlier(now.Add(collect), e.localFirst.Add(localMax))
 }
 
-// plan makes a run due at a time, unless there is one earlier.
+// plan makes a run due at a time, unless an earlier one is planned.
 func (e *entry) plan(at time.Time) {
 	if e.planned.IsZero() || at.Before(e.planned) {
 		e.planned = at
 	}
 }
 
-// due returns when the next run is due. After a failure of everything, nothing makes it
-// come before the next attempt.
+// due returns when the next run is due. After a complete failure this is never before retry.
 func (e *entry) due() time.Time {
 	if e.running {
 		return time.Time{}
@@ -109,7 +107,7 @@ func (e *entry) due() time.Time {
 	return at
 }
 
-// begin begins a run. It covers all reports so far.
+// begin begins a run. It covers all reports until now.
 func (e *entry) begin() {
 	*e = entry{running: true, ended: e.ended, failures: e.failures}
 }
@@ -132,7 +130,7 @@ func (e *entry) succeeded(now time.Time) {
 	e.failures = 0
 }
 
-// failed ends a run that has failed. most is the longest wait until the next attempt. It is
+// failed ends a run that has failed. most is the maximum wait until the next attempt. The wait is
 // longer if err, which may be nil, is an error that only the user can correct.
 func (e *entry) failed(now time.Time, err error, most time.Duration) {
 	e.end(now)
@@ -149,7 +147,7 @@ func (e *entry) incomplete(now time.Time) {
 	e.partial = true
 }
 
-// backoff returns the wait after a number of failures in a row, at least one.
+// backoff returns the wait after a number of consecutive failures, at least one.
 func backoff(failures int, most time.Duration) time.Duration {
 	d := retryFirst
 	for i := 1; i < failures && d < most; i++ {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Status is the state of a Watcher, as other programs can read it.
+// Status is the state of a Watcher for other programs.
 type Status struct {
 	Time     time.Time       `json:"time"`
 	Stores   []StoreStatus   `json:"stores"`
@@ -29,13 +29,13 @@ type ChannelStatus struct {
 	Channel string `json:"channel"`
 	Boxes   int    `json:"boxes"`
 	Running bool   `json:"running"`
-	// Success is the end of the last run of the whole channel without an error, Next when
-	// the next one is due.
+	// Success is the end of the last run of the whole channel without an error; Next is the next
+	// run.
 	Success time.Time `json:"last_success,omitzero"`
 	Next    time.Time `json:"next,omitzero"`
 	Error   string    `json:"error,omitempty"`
-	// Waiting are mailboxes with changes to be synchronized, and Failed those whose last
-	// run has failed.
+	// Waiting are mailboxes with changes to be synchronized; Failed are those whose last run has
+	// failed.
 	Waiting []string    `json:"waiting,omitempty"`
 	Failed  []BoxStatus `json:"failed,omitempty"`
 }

@@ -11,79 +11,77 @@ import (
 
 // Options describe a Watcher.
 type Options struct {
-	// Groups have different channels, and share no store and no account.
+	// Groups have different channels, and no store or account in common.
 	Groups []Group
 	// Events receives the events of all runs.
 	Events event.Sink
 	// Alone, if not nil, is called before each run. It waits for other processes that
 	// synchronize the same stores. release is called at the end of the run.
 	Alone func(context.Context, []channel.Selection) (release func())
-	// Begun, if not nil, is called at the beginning of each run. The function that it
-	// returns is called at the end. Several runs may go on at the same time.
+	// Begun, if not nil, is called at the beginning of each run, and the returned function at its
+	// end. Several runs may be in progress at the same time.
 	Begun func([]channel.Selection) (ended func(channel.Summary))
 	// Times returns the intervals of a store.
 	Times func(store string) Times
-	// Network, if not nil, yields a value when addresses or routes of the computer have
+	// Network, if not nil, receives a value when addresses or routes of the computer have
 	// changed.
 	Network <-chan struct{}
-	// Ready, if not nil, is called once, when all channels have been synchronized, or were
-	// tried.
+	// Ready, if not nil, is called once, after all channels have been tried.
 	Ready func()
-	// Idle, if not nil, is called some time after runs, when no run is in progress.
+	// Idle, if not nil, is called idleDelay after runs, while no run is in progress.
 	Idle func()
-	// Beat, if not nil, is called at least every BeatInterval as long as the schedule works.
+	// Beat, if not nil, is called at least every BeatInterval while the schedule is working.
 	Beat func()
-	// Status, if not nil, is called with the status after it has changed, about once a
-	// second at most.
+	// Status, if not nil, is called with the status after changes, at most about once per second.
 	Status func(Status)
-	// Clock returns the wall clock and a clock that stands still while the computer is
-	// suspended; nil: those of the system.
+	// Clock returns the wall clock, and a clock that stops while the computer is suspended; nil:
+	// the clocks of the system.
 	Clock func() (wall time.Time, running time.Duration)
 }
 
 // BeatInterval is the longest time between two calls of Options.Beat.
 const BeatInterval = suspendTick
 
-// Group are channels that are synchronized by one runner.
+// Group is a set of channels that are synchronized by one runner.
 type Group struct {
 	Selections []channel.Selection
-	// NewRunner returns a runner that reports to the sink. It is closed at the end.
+	// NewRunner returns a runner that reports to the sink. The group closes it.
 	NewRunner func(event.Sink) *channel.Runner
 }
 
 // Times are the intervals of a store.
 type Times struct {
-	// Poll is how often mailboxes are polled whose changes are not reported. Safety is how
-	// often all others are polled, in case a report was lost. 0: never, for local stores.
+	// Poll is the interval at which mailboxes are polled whose changes are not reported. Safety
+	// is the interval for all others, in case a report was lost. 0: never, for local stores.
 	Poll, Safety time.Duration
-	// Keep is how long an unused connection is kept; 0: always.
+	// Keep is how long an unused connection is kept; 0: for ever.
 	Keep time.Duration
 	// Preferred mailboxes are watched first; see store.WatchOptions.
 	Preferred []string
 }
 
 const (
-	// suspendTick is how often the clocks are compared, and suspendJump the difference
-	// from which on the computer was suspended.
+	// suspendTick is the interval at which the clocks are compared. suspendJump is the difference
+	// that means that the computer was suspended.
 	suspendTick = 20 * time.Second
 	suspendJump = 10 * time.Second
-	// networkDelay is how long changes of the network are collected.
+	// networkDelay is the time in which changes of the network are collected.
 	networkDelay = time.Second
-	// idleDelay is how long after runs Options.Idle is called, and idleEvery the shortest
-	// time between two calls.
+	// idleDelay is the time between the last run and Options.Idle. idleEvery is the minimum time
+	// between two calls.
 	idleDelay = 5 * time.Second
 	idleEvery = 5 * time.Minute
-	// statusDelay is how long changes of the status are collected.
+	// statusDelay is the time in which changes of the status are collected.
 	statusDelay = time.Second
 )
 
-// Watcher synchronizes channels when something has changed, or an interval has passed.
+// Watcher synchronizes channels after changes and at intervals.
 type Watcher struct {
 	o      Options
 	queue  *queue
 	groups []*group
 
-	// Of the goroutine of Run:
+	// Only for the goroutine of Run:
 	ready      bool
 	probeAt    time.Time // when watches are probed; zero: not planned
 	statusAt   time.Time
@@ -106,21 +104,21 @@ func New(o Options) *Watcher {
 	return w
 }
 
-// systemClock returns the clocks of the system. Go's monotonic clock stands still while the
-// computer is suspended.
+// systemClock returns the clocks of the system. Go's monotonic clock stops while the computer is
+// suspended.
 func (w *Watcher) systemClock() (time.Time, time.Duration) {
 	now := time.Now()
 	return now.Round(0), now.Sub(w.clockStart)
 }
 
-// Now makes Run synchronize all channels now, and test all connections.
+// Now makes Run synchronize all channels at once, and test all connections.
 func (w *Watcher) Now() { w.queue.put(everythingNow{}) }
 
 // everythingNow is a request of Now.
 type everythingNow struct{}
 
-// Run synchronizes the channels until ctx ends. Then it waits for runs in progress, which
-// end soon, and closes all connections.
+// Run synchronizes the channels until ctx ends. Then it waits for the interrupted runs and closes
+// all connections.
 func (w *Watcher) Run(ctx context.Context) {
 	w.wall, w.running = w.o.Clock()
 	for _, g := range w.groups {
@@ -171,7 +169,7 @@ func (w *Watcher) serve(ctx context.Context) {
 	}
 }
 
-// step begins what is due, and returns when it must be called again at the latest.
+// step begins what is due, and returns the latest time for the next call.
 func (w *Watcher) step(ctx context.Context, now time.Time) (next time.Time) {
 	soonest := func(t time.Time) {
 		if !t.IsZero() && (next.IsZero() || t.Before(next)) {
@@ -193,7 +191,7 @@ func (w *Watcher) step(ctx context.Context, now time.Time) (next time.Time) {
 	return next
 }
 
-// handle handles a value of the queue.
+// handle processes a value of the queue.
 func (w *Watcher) handle(ctx context.Context, item any, now time.Time) {
 	switch item := item.(type) {
 	case everythingNow:
@@ -210,14 +208,14 @@ func (w *Watcher) handle(ctx context.Context, item any, now time.Time) {
 	w.changed(now)
 }
 
-// changed plans to report the status.
+// changed schedules a report of the status.
 func (w *Watcher) changed(now time.Time) {
 	if w.o.Status != nil && w.statusAt.IsZero() {
 		w.statusAt = now.Add(statusDelay)
 	}
 }
 
-// checkReady calls Options.Ready if all channels were tried.
+// checkReady calls Options.Ready if all channels have been tried.
 func (w *Watcher) checkReady() {
 	if w.ready {
 		return
@@ -245,13 +243,13 @@ func (w *Watcher) probe() {
 	}
 }
 
-// tick compares the clocks, and closes connections that are not used any more.
+// tick compares the clocks, and closes unused connections.
 func (w *Watcher) tick(now time.Time) {
 	wall, running := w.o.Clock()
 	jump := wall.Sub(w.wall) - (running - w.running)
 	w.wall, w.running = wall, running
 	if jump > suspendJump || jump < -suspendJump {
-		// Reports may have been missed, and intervals did not pass.
+		// While suspended, reports may have been missed, and timers did not run.
 		w.probe()
 		for _, g := range w.groups {
 			g.everything(now)
@@ -269,7 +267,7 @@ func (w *Watcher) tick(now time.Time) {
 	}
 }
 
-// tellIdle calls Options.Idle once after runs, but not often.
+// tellIdle calls Options.Idle once after runs, at most once per idleEvery.
 func (w *Watcher) tellIdle(now time.Time) {
 	var last time.Time // end of a run
 	for _, g := range w.groups {
