@@ -7,16 +7,15 @@ import (
 	"runtime/metrics"
 )
 
-// What a run allocates is mostly the listings of mailboxes, and they live until
-// its end. Collecting garbage while they are being read finds none, and takes
-// the time of both processors just when there is a server to keep up with. So the
-// first collection comes late: at 20 MB, which most runs never reach.
+// Most of a run's allocations are listings of mailboxes, which live until its end. Garbage
+// collection while they are being read finds no garbage, but uses both processors while the
+// server sends data. So the first collection is delayed until 20 MB, which most runs do not
+// reach.
 //
-// From then on the heap may grow by about the same number of bytes between two
-// collections, however large it is: with a million messages in a mailbox, 40 per
-// cent would be as much as all listings of the far side. Collecting more often costs
-// little, since what there is a million of has no pointers that had to be
-// followed. The lower bound is for the sake of heaps that are larger still.
+// After that, the heap may grow by about the same number of bytes between two collections,
+// independently of its size: with a million messages in a mailbox, 40 per cent would be as much
+// as all listings of the far side. More frequent collections are cheap, because the large arrays
+// contain no pointers. The lower bound is for even larger heaps.
 const (
 	first  = 500 // per cent of the 4 MB that collections begin with
 	growth = 16 << 20
@@ -24,8 +23,8 @@ const (
 	least  = 8
 )
 
-// collectLate puts off the first collection of garbage, and bounds what comes up
-// between later ones, unless the environment says otherwise.
+// collectLate delays the first collection and limits the garbage between later ones, unless GOGC
+// or GOMEMLIMIT is set.
 func collectLate() {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return
@@ -34,9 +33,9 @@ func collectLate() {
 	watchCollections()
 }
 
-// watchCollections sets the pace after each collection.
+// watchCollections adjusts the percentage after each collection.
 func watchCollections() {
-	// Found to be garbage by the next collection.
+	// The next collection finalizes it.
 	type sentinel struct{ _ *sentinel }
 	runtime.AddCleanup(&sentinel{}, func(struct{}) {
 		debug.SetGCPercent(percent(liveHeap()))
@@ -44,12 +43,12 @@ func watchCollections() {
 	}, struct{}{})
 }
 
-// percent is by how much a heap that has so many bytes in use may grow.
+// percent returns the permitted growth of a heap with this number of live bytes.
 func percent(live uint64) int {
 	return int(min(max(100*growth/max(live, 1), least), most))
 }
 
-// liveHeap is how many bytes the last collection has found to be in use.
+// liveHeap returns the number of live bytes at the last collection.
 func liveHeap() uint64 {
 	s := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(s)

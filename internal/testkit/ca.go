@@ -24,7 +24,7 @@ type CA struct {
 	key  crypto.Signer
 }
 
-// serial makes serial numbers differ, as TLS libraries insist.
+// serial numbers the certificates: TLS libraries require distinct serial numbers.
 var serial atomic.Int64
 
 // NewCA makes a certification authority.
@@ -43,14 +43,14 @@ func NewCA(tb testing.TB) *CA {
 	return &CA{Cert: sign(tb, tmpl, tmpl, key.Public(), key), key: key}
 }
 
-// Certificate is a certificate with its key.
+// Certificate is a certificate with its private key.
 type Certificate struct {
 	Cert *x509.Certificate
 	key  crypto.Signer
 }
 
-// CertConfig says what a certificate is like. The zero value is a good one for
-// a server at localhost, 127.0.0.1, 127.0.0.2 and ::1.
+// CertConfig describes a certificate. The zero value is a valid one for a server at localhost,
+// 127.0.0.1, 127.0.0.2 and ::1.
 type CertConfig struct {
 	Hosts  []string // names and addresses instead of the default ones
 	Start  time.Time
@@ -58,14 +58,14 @@ type CertConfig struct {
 	Client bool // for a client
 }
 
-// Issue makes a certificate.
+// Issue makes a certificate signed by the authority.
 func (ca *CA) Issue(tb testing.TB, c CertConfig) *Certificate {
 	tb.Helper()
 	key := newKey(tb)
 	return &Certificate{Cert: sign(tb, c.template(), ca.Cert, key.Public(), ca.key), key: key}
 }
 
-// SelfSigned makes a certificate that only vouches for itself.
+// SelfSigned makes a self-signed certificate.
 func SelfSigned(tb testing.TB, c CertConfig) *Certificate {
 	tb.Helper()
 	key := newKey(tb)
@@ -73,7 +73,7 @@ func SelfSigned(tb testing.TB, c CertConfig) *Certificate {
 	return &Certificate{Cert: sign(tb, tmpl, tmpl, key.Public(), key), key: key}
 }
 
-// template is the certificate without what the issuer adds.
+// template returns the certificate without the fields of the issuer.
 func (c *CertConfig) template() *x509.Certificate {
 	if c.Hosts == nil {
 		c.Hosts = []string{"localhost", "127.0.0.1", "127.0.0.2", "::1"}
@@ -112,21 +112,20 @@ func (ca *CA) WrongName(tb testing.TB) *Certificate {
 	return ca.Issue(tb, CertConfig{Hosts: []string{"other.example.org"}})
 }
 
-// Expired makes a certificate that was good until an hour ago.
+// Expired makes a certificate that expired an hour ago.
 func (ca *CA) Expired(tb testing.TB) *Certificate {
 	tb.Helper()
 	return ca.Issue(tb, CertConfig{Start: time.Now().Add(-48 * time.Hour), End: time.Now().Add(-time.Hour)})
 }
 
-// Pool returns a pool that trusts the authority alone.
+// Pool returns a pool that contains only the authority.
 func (ca *CA) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(ca.Cert)
 	return pool
 }
 
-// TLS returns the authority's own certificate, which is signed by itself, for
-// crypto/tls.
+// TLS returns the authority's self-signed certificate for crypto/tls.
 func (ca *CA) TLS() tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{ca.Cert.Raw}, PrivateKey: ca.key, Leaf: ca.Cert}
 }

@@ -6,33 +6,30 @@ import (
 	"sync"
 )
 
-// ErrCut is what a connection that was cut returns.
+// ErrCut is the error of a connection that was cut.
 var ErrCut = errors.New("testkit: the connection was cut")
 
-// Faults says what is wrong with a connection. Byte counts begin with the
-// first byte; 0 means that nothing is.
+// Faults are the faults of a connection. Byte counts start at the first byte; 0: no fault.
 type Faults struct {
-	// MaxRead is the most that one Read returns; 1 makes parsers sweat.
+	// MaxRead is the maximum result of one Read; 1 tests parsers best.
 	MaxRead int
-	// MaxWrite is the most that is handed to the other side in one piece.
+	// MaxWrite is the maximum number of bytes that one Write passes to the other side.
 	MaxWrite int
-	// CutRead and CutWrite close the connection after that many bytes were
-	// read or written. A Write that reaches the limit writes what it may.
+	// CutRead and CutWrite close the connection after this number of bytes was read or written. A
+	// Write that reaches the limit writes the bytes before it.
 	CutRead, CutWrite int64
-	// StallRead makes the other side fall silent after that many bytes: Read
-	// waits until the deadline, or until the connection is closed.
+	// StallRead makes the other side silent after this number of bytes: Read waits for the
+	// deadline or for the end of the connection.
 	StallRead int64
 }
 
-// FaultyConn returns a connection that behaves like c but for the faults. It
-// owns c.
+// FaultyConn returns a connection that behaves like c except for the faults. It owns c.
 func FaultyConn(c net.Conn, f Faults) net.Conn {
 	return &faultyConn{Conn: c, faults: f}
 }
 
-// FaultyDialer returns a dial function that applies the faults to each
-// connection that dial makes; faults is asked with the number of the
-// connection, from 0.
+// FaultyDialer returns a dial function that applies faults to each connection of dial. faults is
+// called with the number of the connection, from 0.
 func FaultyDialer(dial func() (net.Conn, error), faults func(n int) Faults) func() (net.Conn, error) {
 	var mu sync.Mutex
 	n := 0
@@ -83,8 +80,7 @@ func (c *faultyConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// stall swallows what comes until there is an error, which a deadline or Close
-// brings about.
+// stall discards received data until the deadline or Close.
 func (c *faultyConn) stall() error {
 	var buf [4096]byte
 	for {

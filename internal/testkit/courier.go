@@ -14,17 +14,17 @@ import (
 	"time"
 )
 
-// CourierConfig says how a Courier is set up. The zero value is what Debian's
-// package configures, with one user, "user".
+// CourierConfig configures a Courier. The zero value is the configuration of Debian's package,
+// with one user, "user".
 type CourierConfig struct {
 	// Users; all have the same Password.
 	Users []string
-	// Capability, if set, replaces what the server says it can do; it still does
-	// the rest.
+	// Capability, if set, replaces the announced capabilities. The server still supports the
+	// others.
 	Capability string
 }
 
-// Courier is a running server, in a jail.
+// Courier is a running server in a jail.
 type Courier struct {
 	Endpoint
 	*jail
@@ -34,7 +34,7 @@ type Courier struct {
 	users []string
 }
 
-// courierLib is where most of its programs are.
+// courierLib is the directory of most of its programs.
 const courierLib = "/usr/lib/courier"
 
 // StartCourier starts a Courier that is stopped with the test.
@@ -76,7 +76,7 @@ func (c *Courier) prepare(tb testing.TB) error {
 	return nil
 }
 
-// AddUser adds a user, also while the server runs.
+// AddUser adds a user. The server may be running.
 func (c *Courier) AddUser(tb testing.TB, name string) {
 	tb.Helper()
 	if err := c.addUser(name); err != nil {
@@ -113,11 +113,11 @@ func (c *Courier) addUser(name string) error {
 // run starts the server on its ports.
 func (c *Courier) run() (*process, error) {
 	socket := c.path("run/courier/authdaemon/socket")
-	_ = os.Remove(socket) // of the one before
+	_ = os.Remove(socket) // left over from a previous start
 	if _, err := c.start(c.command(courierLib + "/courier-authlib/authdaemond")); err != nil {
 		return nil, err
 	}
-	// Until it is there, all logins fail.
+	// Logins fail until the socket exists.
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		if _, err := os.Stat(socket); err == nil {
 			break
@@ -141,8 +141,8 @@ func (c *Courier) run() (*process, error) {
 			"IMAP_SHAREDINDEXFILE=/etc/courier/shared/index", "MAILDIRPATH=Maildir", "HEADERFROM=X-IMAP-Sender",
 			"COURIERTLS=/usr/bin/couriertls", "TLS_CERTFILE=/etc/courier/imapd.pem", "TLS_VERIFYPEER=NONE",
 			"IMAP_TLS_REQUIRED=0", "IMAP_STARTTLS=YES",
-			// What watches directories for it is found by this name, which all
-			// jails see.
+			// The directory watcher of Courier is found by this name. All jails share the name
+			// space.
 			"GAM_CLIENT_ID="+filepath.Base(c.dir),
 		)
 		if len(before) > 0 {
@@ -156,17 +156,17 @@ func (c *Courier) run() (*process, error) {
 	return daemon(c.Port)
 }
 
-// Restart starts the server again, on the same ports; see Stop.
+// Restart starts the server again on the same ports; see Stop.
 func (c *Courier) Restart(tb testing.TB) {
 	tb.Helper()
 	c.restart(tb, &c.Endpoint, c.run)
 }
 
-// Traits tells what clients have to expect.
+// Traits returns the peculiarities of the server.
 func (c *Courier) Traits() Traits {
 	return Traits{
 		Prefix: "INBOX.", Separator: ".", RefusesName: noInboxChildren("."),
-		// It keeps lines, rather than bytes.
+		// It stores lines, not bytes.
 		Stored: func(body string) string {
 			body = strings.ReplaceAll(strings.ReplaceAll(body, "\r", ""), "\n", "\r\n")
 			if !strings.HasSuffix(body, "\n") {

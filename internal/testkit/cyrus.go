@@ -9,23 +9,22 @@ import (
 	"time"
 )
 
-// CyrusConfig says how a Cyrus is set up. The zero value is what Debian's
-// package configures, with one user, "user": the mailboxes of a user are below
-// the inbox, with dots between the parts of their names.
+// CyrusConfig configures a Cyrus. The zero value is the configuration of Debian's package, with
+// one user, "user": the mailboxes of a user are below the inbox, with "." as delimiter.
 type CyrusConfig struct {
 	// Users; all have the same Password.
 	Users []string
-	// Trixie: the one of Debian trixie, 3.10, instead of this system's.
+	// Trixie: Cyrus 3.10 of Debian trixie is used, not the version of this system.
 	Trixie bool
-	// Modern: names are as they are elsewhere, beside the inbox and with slashes.
+	// Modern: mailboxes are beside the inbox, with "/" as delimiter.
 	Modern bool
-	// Hide are capabilities not to be announced, with spaces between them.
+	// Hide are capabilities that are not announced, separated by spaces.
 	Hide string
 	// Extra lines for the end of imapd.conf.
 	Extra string
 }
 
-// Cyrus is a running server, in a jail.
+// Cyrus is a running server in a jail.
 type Cyrus struct {
 	Endpoint
 	*jail
@@ -33,10 +32,10 @@ type Cyrus struct {
 	cfg CyrusConfig
 }
 
-// cyrusRealm is the name of the server, to which the passwords belong.
+// cyrusRealm is the SASL realm of the passwords.
 const cyrusRealm = "cyrus.test"
 
-// cyrusForbids are characters that no name of a mailbox has.
+// cyrusForbids are the characters that are invalid in mailbox names.
 const cyrusForbids = "\"\\;{}"
 
 // StartCyrus starts a Cyrus that is stopped with the test.
@@ -90,15 +89,15 @@ func (c *Cyrus) prepare(tb testing.TB) error {
 		"sasl_mech_list: PLAIN LOGIN CRAM-MD5 SCRAM-SHA-256",
 		"allowplaintext: yes",
 		"failedloginpause: 0",
-		// Off unless told otherwise since 3.10; not known before.
+		// The default is off since 3.10. Older versions do not have this option.
 		"allowstarttls: yes",
 		"tls_server_cert: /etc/cert.pem",
 		"tls_server_key: /etc/key.pem",
-		// A user's inbox is made at the first login.
+		// The inbox of a user is created at the first login.
 		"autocreate_post: yes",
 		"autocreate_quota: 0",
 		"autocreate_users: anyone",
-		// It would put an X in place of every byte above 127 in headers.
+		// By default, it replaces every byte above 127 in headers with X.
 		"munge8bit: no",
 	} {
 		fmt.Fprintln(&b, l)
@@ -116,7 +115,7 @@ func (c *Cyrus) prepare(tb testing.TB) error {
 		"etc/imapd.conf": b.String(),
 		"etc/cert.pem":   string(cert.PEM()),
 		"etc/key.pem":    string(cert.KeyPEM(tb)),
-		// It does not start without time zones; one is enough.
+		// It does not start without time zones. One is sufficient.
 		"etc/zoneinfo/zones.tab": "+513030 -0000731 Europe/London\n",
 	} {
 		if err := c.write(name, text); err != nil {
@@ -126,7 +125,7 @@ func (c *Cyrus) prepare(tb testing.TB) error {
 	return nil
 }
 
-// AddUser adds a user, also while the server runs.
+// AddUser adds a user. The server may be running.
 func (c *Cyrus) AddUser(tb testing.TB, name string) {
 	tb.Helper()
 	err := c.jail.run(Password, "/usr/sbin/saslpasswd2", "-p", "-c", "-f", "/var/lib/sasldb2", "-u", cyrusRealm, name)
@@ -156,18 +155,18 @@ DAEMON {
 	return c.start(c.command("/usr/lib/cyrus/bin/master", "-p", "/run/cyrus/pid", "-M", "/etc/cyrus.conf", "-C", "/etc/imapd.conf"))
 }
 
-// Restart starts the server again, on the same ports; see Stop.
+// Restart starts the server again on the same ports; see Stop.
 func (c *Cyrus) Restart(tb testing.TB) {
 	tb.Helper()
 	c.restart(tb, &c.Endpoint, c.run)
 }
 
-// Traits tells what clients have to expect.
+// Traits returns the peculiarities of the server.
 func (c *Cyrus) Traits() Traits {
 	t := Traits{
 		KeepsParents: true,
 		Prefix:       "INBOX.", Separator: ".", RefusesName: func(name string) bool { return noInboxChildren(".")(name) || strings.ContainsAny(name, cyrusForbids) },
-		// It takes nothing that could not have come by mail.
+		// It rejects text that is not a valid mail message.
 		RefusesText: func(body string) bool {
 			header, _, ends := strings.Cut("\r\n"+body, "\r\n\r\n")
 			return strings.ContainsAny(strings.ReplaceAll(body, "\r\n", ""), "\n\x00") || !isHeader(header) ||
@@ -180,7 +179,7 @@ func (c *Cyrus) Traits() Traits {
 	return t
 }
 
-// isHeader reports whether each line is a field, or goes on with one.
+// isHeader reports whether each line is a header field or its continuation.
 func isHeader(header string) bool {
 	for _, line := range strings.Split(header, "\r\n") {
 		if line != "" && line[0] != ' ' && line[0] != '\t' && !strings.Contains(line, ":") {
@@ -190,8 +189,8 @@ func isHeader(header string) bool {
 	return true
 }
 
-// serve picks ports for a server in a jail and starts it; another program may
-// snatch a port in between, so it tries again.
+// serve chooses ports for a server in a jail and starts it. It retries, because another program
+// may take a port in between.
 func serve(tb testing.TB, e *Endpoint, j *jail, run func() (*process, error)) error {
 	for attempt := 1; ; attempt++ {
 		var err error
@@ -203,7 +202,7 @@ func serve(tb testing.TB, e *Endpoint, j *jail, run func() (*process, error)) er
 		if err == nil {
 			err = answers(e.Addr(), proc)
 		}
-		// Not what an earlier attempt has logged.
+		// Ignore the output of earlier attempts.
 		said := strings.ToLower(strings.TrimPrefix(j.output(), out) + strings.TrimPrefix(j.log.text(), log))
 		taken := strings.Contains(said, "in use") || strings.Contains(said, "unable to bind")
 		switch {

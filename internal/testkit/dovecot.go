@@ -21,13 +21,13 @@ import (
 // Password is the password of every user of a Dovecot.
 const Password = "test \"pass\\word"
 
-// DovecotConfig says how a Dovecot is set up. The zero value is a good server
-// with one user, "user".
+// DovecotConfig configures a Dovecot. The zero value is a fully featured server with one user,
+// "user".
 type DovecotConfig struct {
 	// Users; all have the same Password.
 	Users []string
-	// Storage is the mailbox format: "sdbox" (the default), "mdbox" or
-	// "maildir", which makes sub-folders in the manner of the file system.
+	// Storage is the mailbox format: "sdbox" (the default), "mdbox" or "maildir", whose
+	// sub-folders are directories.
 	Storage string
 	// Separator is the hierarchy delimiter, "/" by default.
 	Separator string
@@ -38,7 +38,7 @@ type DovecotConfig struct {
 	Mechanisms string
 	// RequireTLS disables plain text authentication without TLS.
 	RequireTLS bool
-	// Certificate is the server's; nil for a good one.
+	// Certificate is the certificate of the server; nil: a valid one.
 	Certificate *Certificate
 	// ClientCA, if set, makes the server ask for client certificates.
 	ClientCA *CA
@@ -46,22 +46,22 @@ type DovecotConfig struct {
 	Rawlog bool
 	// Compress offers COMPRESS=DEFLATE.
 	Compress bool
-	// Capability, if set, replaces what the server says it can do after login;
-	// it still does the rest.
+	// Capability, if set, replaces the capabilities that are announced after login. The server
+	// still supports the others.
 	Capability string
-	// OAuth, if set, makes the server take tokens, with OAUTHBEARER and XOAUTH2, beside
-	// passwords.
+	// OAuth, if set, enables OAUTHBEARER and XOAUTH2 in addition to passwords.
 	OAuth *DovecotOAuth
 	// Extra lines for the end of the configuration file.
 	Extra string
 }
 
-// DovecotOAuth says whose tokens a Dovecot takes.
+// DovecotOAuth configures the provider whose tokens a Dovecot accepts.
 type DovecotOAuth struct {
-	// IntrospectionURL is where the server asks whether a token is good (RFC 7662), with the
+	// IntrospectionURL is the URL where the server checks tokens (RFC 7662). It contains the
 	// server's credentials.
 	IntrospectionURL string
-	// ConfigurationURL is where clients find the provider, as the server tells them.
+	// ConfigurationURL is the URL of the provider's configuration, which the server sends to
+	// clients.
 	ConfigurationURL string
 }
 
@@ -76,7 +76,7 @@ type Dovecot struct {
 	proc    *process
 }
 
-// account is whom the mail belongs to.
+// account is the owner of the mail.
 type account struct {
 	name, group string
 	uid, gid    int
@@ -103,13 +103,13 @@ func StartDovecot(tb testing.TB, cfg DovecotConfig) *Dovecot {
 	}
 	d := &Dovecot{Endpoint: Endpoint{Host: "127.0.0.1", CA: NewCA(tb)}, cfg: cfg, dir: shortTempDir(tb), program: program}
 	if cfg.RequireTLS {
-		// To Dovecot a connection between equal addresses is as good as TLS.
+		// Dovecot treats a connection between equal addresses like TLS.
 		d.Host = "127.0.0.2"
 	}
 	if err := d.prepare(tb); err != nil {
 		tb.Fatalf("dovecot: %v", err)
 	}
-	// Registered before the first start: Restart replaces the process.
+	// This is registered before the first start, because Restart replaces the process.
 	tb.Cleanup(func() {
 		if err := d.Stop(); err != nil {
 			tb.Errorf("dovecot: %v", err)
@@ -124,7 +124,7 @@ func StartDovecot(tb testing.TB, cfg DovecotConfig) *Dovecot {
 	return d
 }
 
-// prepare makes the directories and files the server needs.
+// prepare makes the directories and files of the server.
 func (d *Dovecot) prepare(tb testing.TB) error {
 	if err := os.Chmod(d.dir, 0o755); err != nil {
 		return err
@@ -141,7 +141,7 @@ func (d *Dovecot) prepare(tb testing.TB) error {
 			return err
 		}
 	}
-	// Written by the login processes, which run as yet another user.
+	// The login processes, which run as another user, write to it.
 	if err := os.Chmod(d.path("login"), 0o777); err != nil {
 		return err
 	}
@@ -167,8 +167,7 @@ func (d *Dovecot) prepare(tb testing.TB) error {
 	return nil
 }
 
-// mailOwner finds whom the mail shall belong to: servers do not let root read
-// mail.
+// mailOwner returns the owner of the mail. Servers do not let root read mail.
 func mailOwner() (account, error) {
 	u, err := user.Current()
 	if err == nil && u.Uid == "0" {
@@ -188,7 +187,7 @@ func mailOwner() (account, error) {
 
 func (d *Dovecot) path(name string) string { return filepath.Join(d.dir, name) }
 
-// give hands a directory over to the owner of the mail.
+// give changes the owner of a directory to the owner of the mail.
 func (d *Dovecot) give(path string) error {
 	if os.Geteuid() != 0 {
 		return nil
@@ -196,7 +195,7 @@ func (d *Dovecot) give(path string) error {
 	return os.Chown(path, d.mail.uid, d.mail.gid)
 }
 
-// AddUser adds a user, also while the server runs.
+// AddUser adds a user. The server may be running.
 func (d *Dovecot) AddUser(tb testing.TB, name string) {
 	tb.Helper()
 	if err := d.addUser(name); err != nil {
@@ -212,13 +211,14 @@ func (d *Dovecot) addUser(name string) error {
 	if err := d.give(raw); err != nil {
 		return err
 	}
-	// A file for each: Dovecot notices changes of one only with the clock's tick.
+	// Each user has a separate file, because Dovecot detects changes of a file only with a
+	// resolution of a second.
 	line := fmt.Sprintf("%s:{PLAIN}%s\n", name, Password)
 	return os.WriteFile(filepath.Join(d.path("users"), name), []byte(line), 0o644)
 }
 
-// CopyUser adds a user with the same mailboxes, UIDs and flags as another one, whose
-// sessions must have no mailbox selected.
+// CopyUser adds a user with the same mailboxes, UIDs and flags as another one. The other user's
+// sessions must not have a mailbox selected.
 func (d *Dovecot) CopyUser(from, to string) error {
 	if err := d.addUser(to); err != nil {
 		return err
@@ -235,8 +235,8 @@ func (d *Dovecot) CopyUser(from, to string) error {
 	})
 }
 
-// start picks ports and starts the server; another program may snatch a port
-// in between, so it tries again.
+// start chooses ports and starts the server. It retries, because another program may take a port
+// in between.
 func (d *Dovecot) start(tb testing.TB) error {
 	var err error
 	for range 5 {
@@ -267,7 +267,7 @@ func (d *Dovecot) run() error {
 	if err := os.WriteFile(d.path("dovecot.conf"), conf.Bytes(), 0o644); err != nil {
 		return err
 	}
-	// A file, not a pipe: its children keep it open longer than it runs.
+	// The output is a file, because children would keep a pipe open after the end of the server.
 	out, err := os.Create(d.path("out"))
 	if err != nil {
 		return err
@@ -296,20 +296,20 @@ func (d *Dovecot) run() error {
 	}
 }
 
-// Stop stops the server, and returns when all of its processes have ended. The
-// mail is kept until the end of the test.
+// Stop stops the server, and waits for all of its processes. The mail is kept until the end of
+// the test.
 func (d *Dovecot) Stop() error {
 	if d.proc == nil {
 		return nil
 	}
-	// Sessions end properly and leave the mail in order; the rest has nothing to
-	// lose, and is slow to end.
+	// Sessions end properly, so that the mail is consistent. The other processes have no data to
+	// lose, and are slow to end.
 	err := errors.Join(d.endSessions(), d.proc.kill())
 	d.proc = nil
 	return err
 }
 
-// Restart starts the server again, on the same ports, after Stop.
+// Restart starts the server again on the same ports, after Stop.
 func (d *Dovecot) Restart(tb testing.TB) {
 	tb.Helper()
 	if err := d.Stop(); err != nil {
@@ -340,13 +340,13 @@ func (d *Dovecot) Suspend(tb testing.TB) (resume func()) {
 	return resume
 }
 
-// Dir is the directory that holds everything the server has.
+// Dir returns the directory of all files of the server.
 func (d *Dovecot) Dir() string { return d.dir }
 
-// Home is the home directory of a user.
+// Home returns the home directory of a user.
 func (d *Dovecot) Home(name string) string { return filepath.Join(d.path("home"), name) }
 
-// Log returns what the server has logged.
+// Log returns the log of the server.
 func (d *Dovecot) Log() string {
 	data, err := os.ReadFile(d.path("log"))
 	if err != nil {
@@ -355,7 +355,7 @@ func (d *Dovecot) Log() string {
 	return string(data)
 }
 
-// Traits tells what clients have to expect.
+// Traits returns the peculiarities of the server.
 func (d *Dovecot) Traits() Traits {
 	t := Traits{
 		Prefix: d.cfg.Prefix, Separator: d.cfg.Separator,
@@ -367,8 +367,8 @@ func (d *Dovecot) Traits() Traits {
 	return t
 }
 
-// storedByDovecot returns what a Dovecot makes of a message: it cannot send NUL in a
-// literal, and it drops a CR that is too much.
+// storedByDovecot returns a message as Dovecot stores it: without NUL, which it cannot send in a
+// literal, and without excess CR.
 func storedByDovecot(body string) string {
 	body = strings.ReplaceAll(body, "\x00", "\x80")
 	return strings.TrimSuffix(strings.ReplaceAll(body, "\r\r\n", "\r\n"), "\r")
@@ -389,7 +389,7 @@ func (d *Dovecot) Doveadm(tb testing.TB, stdin string, args ...string) string {
 	return string(out)
 }
 
-// Kick throws out all sessions of a user and waits until they have ended.
+// Kick ends all sessions of a user and waits for their end.
 func (d *Dovecot) Kick(tb testing.TB, name string) {
 	tb.Helper()
 	d.Doveadm(tb, "", "kick", name)
@@ -398,7 +398,7 @@ func (d *Dovecot) Kick(tb testing.TB, name string) {
 	}
 }
 
-// freePorts finds two ports that are free right now.
+// freePorts returns two ports that are free at this moment.
 func freePorts(host string) (a, b int, err error) {
 	la, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
@@ -450,8 +450,8 @@ func (d *Dovecot) vars() map[string]any {
 	}
 }
 
-// dovecotOAuth is the configuration of passdb oauth2. The provider is asked for each login: what it
-// has revoked is not good for another minute.
+// dovecotOAuth is the configuration of passdb oauth2. Tokens are checked at each login, so a
+// revoked token is rejected at once.
 const dovecotOAuth = `introspection_mode = post
 introspection_url = %s
 username_attribute = username
@@ -460,8 +460,7 @@ active_value = true
 openid_configuration_url = %s
 `
 
-// dovecotConf is the configuration. fsync is off, for speed, and so is
-// everything that slows down clients who fail to log in.
+// dovecotConf is the configuration. For speed, fsync and the delays after failed logins are off.
 var dovecotConf = template.Must(template.New("dovecot.conf").Parse(`
 base_dir = {{.Dir}}/run
 state_dir = {{.Dir}}/state

@@ -8,9 +8,8 @@ import (
 	"text/template"
 )
 
-// Dovecot24 is a running Dovecot 2.4, in a jail. It has one configuration: tests
-// that need others use Dovecot, the installed version, whose configuration files
-// have another syntax.
+// Dovecot24 is a running Dovecot 2.4 in a jail. It has one configuration. Tests that need others
+// use Dovecot, the installed version, whose configuration syntax differs.
 type Dovecot24 struct {
 	Endpoint
 	*jail
@@ -18,14 +17,15 @@ type Dovecot24 struct {
 	oauth *DovecotOAuth
 }
 
-// StartDovecot24 starts a Dovecot 2.4 with one user, "user", that is stopped
-// with the test. A few names of mailboxes have special uses if somebody creates them.
+// StartDovecot24 starts a Dovecot 2.4 with one user, "user", that is stopped with the test.
+// Mailboxes with certain names get a special use when they are created.
 func StartDovecot24(tb testing.TB) *Dovecot24 {
 	tb.Helper()
 	return startDovecot24(tb, nil)
 }
 
-// StartDovecot24OAuth starts one that also takes tokens, with OAUTHBEARER and XOAUTH2.
+// StartDovecot24OAuth starts a Dovecot 2.4 that also accepts tokens, with OAUTHBEARER and
+// XOAUTH2.
 func StartDovecot24OAuth(tb testing.TB, o *DovecotOAuth) *Dovecot24 {
 	tb.Helper()
 	return startDovecot24(tb, o)
@@ -60,7 +60,7 @@ func (d *Dovecot24) prepare(tb testing.TB) error {
 	return nil
 }
 
-// AddUser adds a user, also while the server runs.
+// AddUser adds a user. The server may be running.
 func (d *Dovecot24) AddUser(tb testing.TB, name string) {
 	tb.Helper()
 	err := d.mkdir(filepath.Join("home", name))
@@ -85,19 +85,18 @@ func (d *Dovecot24) run() (*process, error) {
 	return d.start(d.command("/usr/sbin/dovecot", "-F"))
 }
 
-// Restart starts the server again, on the same ports; see Stop.
+// Restart starts the server again on the same ports; see Stop.
 func (d *Dovecot24) Restart(tb testing.TB) {
 	tb.Helper()
 	d.restart(tb, &d.Endpoint, d.run)
 }
 
-// Traits tells what clients have to expect: the same as of the version before.
+// Traits returns the peculiarities of the server, which are those of Dovecot 2.3.
 func (d *Dovecot24) Traits() Traits {
 	return Traits{Separator: "/", Stored: storedByDovecot}
 }
 
-// dovecot24Conf is the configuration of a good server, which all runs as one
-// user.
+// dovecot24Conf is the configuration. All processes run as one user.
 var dovecot24Conf = template.Must(template.New("dovecot.conf").Parse(`
 dovecot_config_version = 2.4.0
 dovecot_storage_version = 2.4.0

@@ -10,58 +10,56 @@ import (
 	"github.com/emersion/go-imap/v2/imapclient"
 )
 
-// Endpoint is where a server is reached.
+// Endpoint is the address of a server.
 type Endpoint struct {
 	Host    string // an IP address
 	Port    int    // IMAP, with STARTTLS
 	TLSPort int    // IMAPS
-	CA      *CA    // which has signed the server's certificate unless that was given
+	CA      *CA    // issuer of the server's certificate, unless the test has set another one
 }
 
-// Addr is the address for IMAP.
+// Addr returns the address for IMAP.
 func (e *Endpoint) Addr() string { return net.JoinHostPort(e.Host, fmt.Sprint(e.Port)) }
 
-// TLSAddr is the address for IMAPS.
+// TLSAddr returns the address for IMAPS.
 func (e *Endpoint) TLSAddr() string { return net.JoinHostPort(e.Host, fmt.Sprint(e.TLSPort)) }
 
-// At returns the endpoint itself. It is what the servers have in common.
+// At returns the endpoint itself. It implements Server.
 func (e *Endpoint) At() *Endpoint { return e }
 
-// Server is a running server of whatever make.
+// Server is a running server of any kind.
 type Server interface {
-	// At tells where the server is.
+	// At returns the address of the server.
 	At() *Endpoint
-	// Traits tells what clients have to expect.
+	// Traits returns the peculiarities of the server.
 	Traits() Traits
-	// AddUser adds a user, who has Password, also while the server runs.
+	// AddUser adds a user with Password. The server may be running.
 	AddUser(tb testing.TB, name string)
-	// Client logs in with an IMAP client of another make.
+	// Client logs in with an independent IMAP client.
 	Client(tb testing.TB, user string) *imapclient.Client
 	// Log returns what the server has logged.
 	Log() string
 	// Stop stops the server. The mail is kept until the end of the test.
 	Stop() error
-	// Restart starts the server again, on the same ports. It stops it first if it runs.
+	// Restart starts the server again on the same ports. It stops a running server first.
 	Restart(tb testing.TB)
 }
 
-// Traits are what differs between servers beyond what they announce.
+// Traits are differences between servers that capabilities do not announce.
 type Traits struct {
-	// Prefix of a user's own mailboxes but the inbox, and the Separator between
-	// the parts of their names.
+	// Prefix is the prefix of a user's mailboxes except the inbox, and Separator the hierarchy
+	// delimiter.
 	Prefix, Separator string
-	// KeepsParents: a mailbox that has others below it cannot be deleted.
+	// KeepsParents: a mailbox with children cannot be deleted.
 	KeepsParents bool
-	// Stored returns what the server makes of a message; nil if it keeps each
-	// as it is.
+	// Stored returns a message as the server stores it; nil: messages are unchanged.
 	Stored func(body string) string
-	// Refuses reports whether the server refuses to create a mailbox of that
-	// canonical name, or messages with such a text; nil if it does not.
+	// RefusesName reports whether the server refuses to create a mailbox with this canonical
+	// name, and RefusesText whether it refuses such a message; nil: it refuses none.
 	RefusesName, RefusesText func(string) bool
 }
 
-// needed skips a test for want of a server, or fails it where all tests have
-// to run.
+// needed skips a test that needs a missing server, or fails it if all tests must run.
 func needed(tb testing.TB, format string, args ...any) {
 	tb.Helper()
 	if os.Getenv("CI") == "true" {
@@ -70,14 +68,13 @@ func needed(tb testing.TB, format string, args ...any) {
 	tb.Skipf("this test needs "+format, args...)
 }
 
-// Kind is a server as tests name it, with the way to start one.
+// Kind is a kind of server with the function that starts it.
 type Kind struct {
 	Name  string
 	Start func(tb testing.TB) Server
 }
 
-// Kinds are the servers that are not the installed Dovecot, each as it comes out
-// of the box.
+// Kinds returns all servers except the installed Dovecot, each in its default configuration.
 func Kinds() []Kind {
 	return []Kind{
 		{"cyrus", func(tb testing.TB) Server { tb.Helper(); return StartCyrus(tb, CyrusConfig{}) }},
@@ -88,9 +85,9 @@ func Kinds() []Kind {
 	}
 }
 
-// noInboxChildren reports the names that do not exist on a server that has all
-// mailboxes below the inbox: these are the inbox's children, then, so that it
-// cannot have others. A separator other than the slash cannot be part of a name.
+// noInboxChildren reports the names that are invalid on a server whose mailboxes are all below
+// the inbox. There, all mailboxes are children of the inbox, so it cannot have others. A
+// separator other than "/" cannot be part of a name.
 func noInboxChildren(separator string) func(name string) bool {
 	return func(name string) bool {
 		return strings.HasPrefix(name, "INBOX/") || separator != "/" && strings.Contains(name, separator)

@@ -11,11 +11,11 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// maxEventLine is the maximum length of a line of --json, with its end.
+// maxEventLine is the maximum length in bytes of a line of --json, with its line end.
 const maxEventLine = 64 << 10
 
-// eventSchemas are the definitions of docs/events.schema.json, and the whole under "",
-// made strict: fields that it does not have are errors.
+// eventSchemas are the definitions of docs/events.schema.json by name, and the whole schema under
+// "". They are strict: unknown fields are errors.
 var eventSchemas = sync.OnceValues(func() (map[string]*jsonschema.Schema, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -61,21 +61,21 @@ var eventSchemas = sync.OnceValues(func() (map[string]*jsonschema.Schema, error)
 // EventObject is a line of --json.
 type EventObject map[string]any
 
-// Text returns a field that is a text; "" if it is missing.
+// Text returns a string field; "": it is missing.
 func (o EventObject) Text(field string) string {
 	s, _ := o[field].(string)
 	return s
 }
 
-// Number returns a field that is a number; 0 if it is missing.
+// Number returns a number field; 0: it is missing.
 func (o EventObject) Number(field string) float64 {
 	n, _ := o[field].(float64)
 	return n
 }
 
-// Events reads the output of a run with --json. Each line must be valid according to
-// docs/events.schema.json, and complete: after a run that has ended, the last one is a
-// summary, and what has begun has ended.
+// Events parses the output of a run with --json. Each line must be valid according to
+// docs/events.schema.json. The output must be complete: the last object is a summary, and each
+// begun object has an end.
 func Events(tb testing.TB, output []byte) []EventObject {
 	tb.Helper()
 	schemas, err := eventSchemas()

@@ -15,12 +15,12 @@ import (
 	"time"
 )
 
-// rootLayout says how tools/roots.sh, which has the same number, puts the
-// directories together that jails are made from.
+// rootLayout is the version of the directory layout that jails need. tools/roots.sh has the same
+// number.
 const rootLayout = 1
 
-// UnpackedVersion returns the version of a Debian package from which tools/roots.sh has
-// unpacked a server; "" if there is none.
+// UnpackedVersion returns the version of the Debian package that tools/roots.sh has unpacked for
+// a server; "": none.
 func UnpackedVersion(server, pkg string) string {
 	data, err := os.ReadFile(filepath.Join(rootCache(), fmt.Sprintf("%s-%d", server, rootLayout), "versions"))
 	if err != nil {
@@ -34,7 +34,7 @@ func UnpackedVersion(server, pkg string) string {
 	return ""
 }
 
-// rootCache is where tools/roots.sh keeps its directories.
+// rootCache returns the directory of tools/roots.sh.
 func rootCache() string {
 	if dir := os.Getenv("ISYNC_TEST_CACHE"); dir != "" {
 		return dir
@@ -49,9 +49,8 @@ func rootCache() string {
 	return filepath.Join(home, ".cache", "isync-test")
 }
 
-// jail is a server that believes to have a machine for itself: a private copy
-// of its programs, in which they run with chroot. All of its processes are gone
-// after stop, wherever they have hidden.
+// jail is a server in a private copy of its programs, which run with chroot. stop ends all of its
+// processes, including daemons.
 type jail struct {
 	dir   string
 	owner account
@@ -59,7 +58,7 @@ type jail struct {
 	procs []*process
 }
 
-// newJail makes a jail for a server that tools/roots.sh has prepared.
+// newJail makes a jail for a server. tools/roots.sh must have unpacked it.
 func newJail(tb testing.TB, server string) *jail {
 	tb.Helper()
 	if err := canJail(); err != nil {
@@ -70,8 +69,8 @@ func newJail(tb testing.TB, server string) *jail {
 		needed(tb, "%s, which \"make servers\" prepares: %v", server, err)
 	}
 	j := &jail{}
-	// Not among the temporary files: these programs are to be run, and a link
-	// costs less than a copy.
+	// The directory is not below the temporary directory: the programs must be executable, and
+	// hard links to them must be possible.
 	run := filepath.Join(rootCache(), "run")
 	if err := os.MkdirAll(run, 0o755); err != nil {
 		tb.Fatal(err)
@@ -100,7 +99,7 @@ func newJail(tb testing.TB, server string) *jail {
 	return j
 }
 
-// furnish fills the jail with what every server needs.
+// furnish adds the files that every server needs.
 func (j *jail) furnish(root string) error {
 	if err := os.Chmod(j.dir, 0o755); err != nil {
 		return err
@@ -119,8 +118,8 @@ func (j *jail) furnish(root string) error {
 			return err
 		}
 	}
-	// Nobody but root can make a device, and not every file system has them; what
-	// these programs do with it, they can do with a file.
+	// Only root can make devices, and not on every file system. For these programs, a regular
+	// file is sufficient.
 	if err := makeNull(j.path("dev/null")); err != nil {
 		if err := j.write("dev/null", ""); err != nil {
 			return err
@@ -132,8 +131,7 @@ func (j *jail) furnish(root string) error {
 	return j.log.listen(j.path("dev"), "log")
 }
 
-// linkTree makes a copy of a directory that shares its files, none of which is
-// ever written to.
+// linkTree copies a directory with hard links to its files, which are never written to.
 func linkTree(from, to string) error {
 	return filepath.WalkDir(from, func(path string, e fs.DirEntry, err error) error {
 		if err != nil {
@@ -163,7 +161,7 @@ func linkTree(from, to string) error {
 
 func (j *jail) path(name string) string { return filepath.Join(j.dir, name) }
 
-// mkdir makes directories that belong to the server.
+// mkdir makes directories that the server owns.
 func (j *jail) mkdir(names ...string) error {
 	for _, name := range names {
 		if err := os.MkdirAll(j.path(name), 0o755); err != nil {
@@ -176,7 +174,7 @@ func (j *jail) mkdir(names ...string) error {
 	return nil
 }
 
-// own hands a file or directory over to the server.
+// own changes the owner of a file or directory to the server.
 func (j *jail) own(name string) error {
 	if os.Geteuid() != 0 {
 		return nil
@@ -184,7 +182,7 @@ func (j *jail) own(name string) error {
 	return os.Chown(j.path(name), j.owner.uid, j.owner.gid)
 }
 
-// write makes a file that belongs to the server.
+// write makes a file that the server owns.
 func (j *jail) write(name, text string) error {
 	if err := os.WriteFile(j.path(name), []byte(text), 0o600); err != nil {
 		return err
@@ -192,8 +190,8 @@ func (j *jail) write(name, text string) error {
 	return j.own(name)
 }
 
-// command prepares to run a program in the jail, as the server. The library
-// makes fsync do nothing, for speed.
+// command returns a command that runs a program in the jail as the server's user. For speed, a
+// preloaded library disables fsync.
 func (j *jail) command(path string, args ...string) *exec.Cmd {
 	cmd := exec.Command(path, args...)
 	cmd.Env = []string{"PATH=/usr/bin:/usr/sbin", "TMPDIR=/tmp", "LD_PRELOAD=libeatmydata.so"}
@@ -202,7 +200,7 @@ func (j *jail) command(path string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// run runs a program in the jail to its end.
+// run runs a program in the jail and waits for its end.
 func (j *jail) run(stdin, path string, args ...string) error {
 	cmd := j.command(path, args...)
 	cmd.Stdin = strings.NewReader(stdin)
@@ -212,9 +210,9 @@ func (j *jail) run(stdin, path string, args ...string) error {
 	return nil
 }
 
-// start starts a program in the jail, which runs until stop.
+// start starts a program in the jail. It runs until stop.
 func (j *jail) start(cmd *exec.Cmd) (*process, error) {
-	// A file, not a pipe: what it starts keeps it open longer than it runs.
+	// The output is a file, because children would keep a pipe open after the end of the program.
 	out, err := os.OpenFile(j.path("out"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, err
@@ -229,7 +227,7 @@ func (j *jail) start(cmd *exec.Cmd) (*process, error) {
 	return p, nil
 }
 
-// Log returns what the server has logged, wherever to.
+// Log returns the log and the output of the server.
 func (j *jail) Log() string {
 	return j.output() + j.log.text()
 }
@@ -243,7 +241,7 @@ func (j *jail) output() string {
 	return string(data)
 }
 
-// stop ends all that runs in the jail.
+// stop ends all processes in the jail.
 func (j *jail) stop() error {
 	var err error
 	for _, p := range j.procs {
@@ -253,8 +251,8 @@ func (j *jail) stop() error {
 	return errors.Join(err, endInmates(j.dir))
 }
 
-// Stop stops the server, which is told to end first, so that it leaves the mail in
-// order. The mail is kept until the end of the test.
+// Stop stops the server. It first sends SIGTERM, so that the mail is consistent. The mail is kept
+// until the end of the test.
 func (j *jail) Stop() error {
 	for _, pid := range inmates(j.dir) {
 		terminate(pid)
@@ -280,10 +278,10 @@ func (j *jail) restart(tb testing.TB, e *Endpoint, run func() (*process, error))
 	}
 }
 
-// systemLog is what programs send to syslog.
+// systemLog receives the messages to syslog.
 type systemLog struct {
 	conn *net.UnixConn
-	done chan struct{} // closed when nothing more comes
+	done chan struct{} // closed after the last message
 	mu   sync.Mutex
 	buf  bytes.Buffer
 }
@@ -295,7 +293,7 @@ func (l *systemLog) listen(dir, name string) error {
 		return err
 	}
 	defer d.Close()
-	// This way the path is never too long for a socket.
+	// This path is never too long for a socket.
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: fmt.Sprintf("/proc/self/fd/%d/%s", d.Fd(), name), Net: "unixgram"})
 	if err != nil {
 		return err
@@ -312,7 +310,7 @@ func (l *systemLog) listen(dir, name string) error {
 			if err != nil {
 				return
 			}
-			// Said of every password that was not there before.
+			// This message is logged for every new password.
 			if text := bytes.TrimRight(line[:n], "\x00\n"); !bytes.Contains(text, []byte("error deleting entry from sasldb")) {
 				l.mu.Lock()
 				fmt.Fprintf(&l.buf, "%s\n", text)

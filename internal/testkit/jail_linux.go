@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// canJail reports whether this process may make a jail.
+// canJail returns an error if this process cannot make a jail.
 func canJail() error {
 	if os.Geteuid() == 0 {
 		return nil
 	}
-	// Others are allowed to change the root in a name space of their own only.
+	// Without root, chroot needs a user name space.
 	for _, name := range []string{"/proc/sys/kernel/unprivileged_userns_clone", "/proc/sys/user/max_user_namespaces"} {
 		if data, err := os.ReadFile(name); err == nil && len(data) > 0 && data[0] == '0' {
 			return fmt.Errorf("only root can run it here (%s is 0)", name)
@@ -24,7 +24,7 @@ func canJail() error {
 	return nil
 }
 
-// jailAttr starts a process in a jail, as its owner.
+// jailAttr returns the attributes of a process that runs in a jail as its owner.
 func jailAttr(dir string, owner account) *syscall.SysProcAttr {
 	attr := processAttr()
 	attr.Chroot = dir
@@ -38,7 +38,7 @@ func jailAttr(dir string, owner account) *syscall.SysProcAttr {
 	return attr
 }
 
-// makeNull makes what /dev/null is, if that is possible here.
+// makeNull makes a null device, if possible.
 func makeNull(path string) error {
 	const mode = syscall.S_IFCHR | 0o666
 	if err := syscall.Mknod(path, mode, 1<<8|3); err != nil {
@@ -54,8 +54,8 @@ func makeNull(path string) error {
 	return nil
 }
 
-// endInmates ends all processes whose root is the directory. Some of them make
-// themselves independent of whoever has started them.
+// endInmates ends all processes whose root is the directory. Daemons are no longer children of
+// the process that started them.
 func endInmates(dir string) error {
 	deadline := time.Now().Add(10 * time.Second)
 	for {
@@ -87,7 +87,7 @@ func inmates(dir string) []int {
 	}
 	var pids []int
 	for _, l := range links {
-		// One that has ended but is not buried has no root any more.
+		// A zombie has no root any more.
 		if root, err := os.Readlink(l); err != nil || root != dir {
 			continue
 		}

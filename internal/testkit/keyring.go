@@ -13,13 +13,13 @@ import (
 	"time"
 )
 
-// Keyring is a Secret Service of a test's own, with a session bus to reach it.
+// Keyring is a Secret Service of a test with its own session bus.
 type Keyring struct {
 	// Bus is the address of the bus, for DBUS_SESSION_BUS_ADDRESS.
 	Bus string
 
 	env []string
-	// process is the key ring.
+	// process is the keyring daemon.
 	process *process
 }
 
@@ -47,7 +47,7 @@ func StartKeyring(tb testing.TB) *Keyring {
 	return k
 }
 
-// start starts one of the two programs.
+// start starts a program.
 func (k *Keyring) start(tb testing.TB, stdin, program string, args ...string) *process {
 	tb.Helper()
 	cmd := exec.Command(program, args...)
@@ -69,7 +69,7 @@ func (k *Keyring) start(tb testing.TB, stdin, program string, args ...string) *p
 	return p
 }
 
-// await waits until look finds nothing wrong.
+// await waits until look returns no error.
 func (k *Keyring) await(tb testing.TB, what string, look func() error) {
 	tb.Helper()
 	deadline := time.Now().Add(20 * time.Second)
@@ -85,7 +85,7 @@ func (k *Keyring) await(tb testing.TB, what string, look func() error) {
 	}
 }
 
-// owned tells whether somebody is the Secret Service on the bus.
+// owned returns an error if the bus has no Secret Service.
 func (k *Keyring) owned(tb testing.TB) error {
 	send := FindProgram(tb, "dbus-send", "dbus")
 	cmd := exec.Command(send, "--session", "--print-reply", "--dest=org.freedesktop.DBus", "/", "org.freedesktop.DBus.NameHasOwner", "string:org.freedesktop.secrets")
@@ -100,7 +100,7 @@ func (k *Keyring) owned(tb testing.TB) error {
 	return nil
 }
 
-// Store puts a password into the key ring, in the way that users are told to.
+// Store stores a password with the command that the documentation gives to users.
 func (k *Keyring) Store(tb testing.TB, service, user, password string) {
 	tb.Helper()
 	tool := FindProgram(tb, "secret-tool", "libsecret-tools")
@@ -111,7 +111,7 @@ func (k *Keyring) Store(tb testing.TB, service, user, password string) {
 	}
 }
 
-// Lock locks the key ring. There is nobody who could be asked for its password.
+// Lock locks the keyring. No user can be asked for its password.
 func (k *Keyring) Lock(tb testing.TB) {
 	tb.Helper()
 	send := FindProgram(tb, "dbus-send", "dbus")
@@ -123,7 +123,8 @@ func (k *Keyring) Lock(tb testing.TB) {
 	}
 }
 
-// Suspend makes the key ring silent until the end of the test, as one that waits for its user.
+// Suspend stops the keyring from answering until the end of the test, as if it waited for its
+// user.
 func (k *Keyring) Suspend(tb testing.TB) {
 	tb.Helper()
 	group := k.process.cmd.Process.Pid

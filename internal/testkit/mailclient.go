@@ -9,15 +9,15 @@ import (
 	"github.com/emersion/go-imap/v2/imapclient"
 )
 
-// Mail is a message to be put onto a server.
+// Mail is a message for a server.
 type Mail struct {
 	Body  string // with CRLF
 	Flags []string
 	Date  time.Time // zero: now
 }
 
-// Client logs in with an IMAP client of another make, to prepare and to check
-// what is on the server. It is closed with the test.
+// Client logs in with an independent IMAP client, to prepare and check the mail on the server.
+// The test closes it.
 func (e *Endpoint) Client(tb testing.TB, user string) *imapclient.Client {
 	tb.Helper()
 	c, err := imapclient.DialInsecure(e.Addr(), nil)
@@ -28,8 +28,8 @@ func (e *Endpoint) Client(tb testing.TB, user string) *imapclient.Client {
 	if err := c.Login(user, Password).Wait(); err != nil {
 		tb.Fatalf("login of %s: %v", user, err)
 	}
-	// The library sends names in UTF-8 as soon as this is announced. A server
-	// takes them only if it is enabled, too (RFC 9051 §5.1).
+	// The library sends names in UTF-8 if this is announced. A server accepts them only after
+	// ENABLE (RFC 9051 §5.1).
 	if c.Caps().Has(imap.CapIMAP4rev2) {
 		if _, err := c.Enable(imap.CapIMAP4rev2).Wait(); err != nil {
 			tb.Fatalf("enabling IMAP4rev2: %v", err)
@@ -38,13 +38,12 @@ func (e *Endpoint) Client(tb testing.TB, user string) *imapclient.Client {
 	return c
 }
 
-// Seed puts messages into a mailbox, which is created if it is not there, and
-// returns their UIDs.
+// Seed appends messages to a mailbox and returns their UIDs. It creates the mailbox if necessary.
 func (e *Endpoint) Seed(tb testing.TB, user, mailbox string, msgs ...Mail) []uint32 {
 	tb.Helper()
 	c := e.Client(tb, user)
 	if mailbox != "INBOX" {
-		// It may exist; if anything else is wrong, what follows will show.
+		// The mailbox may exist. Other errors affect the following commands.
 		_ = c.Create(mailbox, nil).Wait()
 	}
 	cmds := make([]*imapclient.AppendCommand, len(msgs))

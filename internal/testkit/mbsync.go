@@ -14,20 +14,19 @@ import (
 	"time"
 )
 
-// Mbsync is a C mbsync on this machine, to compare with.
+// Mbsync is a C mbsync for comparisons.
 type Mbsync struct {
 	Path    string
 	Version string // such as "1.4.4"
 }
 
-// FindMbsync finds the mbsync that is installed: 1.4.4 on Debian bookworm.
+// FindMbsync returns the installed mbsync: 1.4.4 on Debian bookworm.
 func FindMbsync(tb testing.TB) *Mbsync {
 	tb.Helper()
 	return asked(tb, FindProgram(tb, "mbsync", "isync"))
 }
 
-// FindMbsync15 finds mbsync 1.5.1, the one of Debian trixie, which
-// tools/roots.sh has unpacked.
+// FindMbsync15 returns mbsync 1.5.1 of Debian trixie, which tools/roots.sh has unpacked.
 func FindMbsync15(tb testing.TB) *Mbsync {
 	tb.Helper()
 	path := filepath.Join(rootCache(), fmt.Sprintf("isync-trixie-%d", rootLayout), "mbsync")
@@ -37,7 +36,7 @@ func FindMbsync15(tb testing.TB) *Mbsync {
 	return asked(tb, path)
 }
 
-// asked returns the mbsync at a path with the version that it says it has.
+// asked returns the mbsync at a path, with the version that it prints.
 func asked(tb testing.TB, path string) *Mbsync {
 	tb.Helper()
 	out, err := exec.Command(path, "--version").Output()
@@ -51,15 +50,14 @@ func asked(tb testing.TB, path string) *Mbsync {
 	return &Mbsync{Path: path, Version: string(m[1])}
 }
 
-// MbsyncResult is the outcome of a run.
+// MbsyncResult is the result of a run.
 type MbsyncResult struct {
 	Stdout, Stderr string
 	ExitCode       int
 }
 
-// Run runs mbsync with a configuration file of the given content in the
-// directory home, which also is its HOME, and returns when it has ended,
-// whatever its exit code.
+// Run runs mbsync with a configuration in the directory home, which is also its HOME. It waits
+// for the end of the run and accepts any exit code.
 func (m *Mbsync) Run(tb testing.TB, home, config string, args ...string) MbsyncResult {
 	tb.Helper()
 	rc := filepath.Join(home, "mbsyncrc")

@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// process is a server started by a test, with a process group of its own.
+// process is a server with its own process group.
 type process struct {
 	cmd  *exec.Cmd
-	done chan struct{} // closed when it has ended
-	err  error         // how; valid once done is closed
+	done chan struct{} // closed when the process has ended
+	err  error         // result of Wait; valid after done
 }
 
-// start starts cmd. One goroutine owns the process, on a thread of its own,
-// since the death of the thread is what tells the kernel to end the process.
+// start starts cmd. One goroutine, locked to its thread, owns the process, because the kernel
+// ends the process together with that thread.
 func start(cmd *exec.Cmd) (*process, error) {
 	p := &process{cmd: cmd, done: make(chan struct{})}
 	started := make(chan error)
@@ -49,8 +49,7 @@ func (p *process) ended() bool {
 	}
 }
 
-// kill ends the process and all of its children at once, and returns when none
-// of them runs any more.
+// kill ends the process and all of its children at once, and waits for their end.
 func (p *process) kill() error {
 	group := p.cmd.Process.Pid
 	if err := killGroup(group); err != nil {

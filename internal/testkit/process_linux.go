@@ -2,9 +2,8 @@ package testkit
 
 import "syscall"
 
-// processAttr puts a server into a process group of its own, and makes the
-// kernel end it when the thread that started it ends, so that nothing survives
-// a test binary that was killed.
+// processAttr gives a server its own process group. It also makes the kernel end the server with
+// the thread that started it, so that no server survives a killed test binary.
 func processAttr() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 }

@@ -10,8 +10,7 @@ import (
 	"syscall"
 )
 
-// The servers that tests start do not exist here, so that nothing of this is
-// used in earnest; it ends the one process it knows.
+// The servers of the tests do not exist on this system, so these functions only have to compile.
 
 func processAttr() *syscall.SysProcAttr { return nil }
 

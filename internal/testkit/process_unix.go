@@ -12,10 +12,10 @@ import (
 	"syscall"
 )
 
-// terminate asks a process to end.
+// terminate sends SIGTERM to a process.
 func terminate(pid int) { _ = syscall.Kill(pid, syscall.SIGTERM) }
 
-// killGroup ends all processes of a group at once, if there still are any.
+// killGroup kills all processes of a group, if there are any.
 func killGroup(group int) error {
 	if err := syscall.Kill(-group, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return err
@@ -23,27 +23,27 @@ func killGroup(group int) error {
 	return nil
 }
 
-// stopGroup suspends all processes of a group, and continueGroup lets them go on.
+// stopGroup suspends all processes of a group, and continueGroup resumes them.
 func stopGroup(group int) error { return syscall.Kill(-group, syscall.SIGSTOP) }
 
 func continueGroup(group int) error { return syscall.Kill(-group, syscall.SIGCONT) }
 
-// groupRuns reports whether any process of the group runs. Dead ones do not
-// count: whoever inherits orphans may take its time to bury them.
+// groupRuns reports whether a process of the group is running. Zombies do not count, because init
+// may reap orphans late.
 func groupRuns(group int) bool {
 	if errors.Is(syscall.Kill(-group, 0), syscall.ESRCH) {
 		return false
 	}
 	files, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil || len(files) == 0 {
-		return true // cannot tell
+		return true // unknown
 	}
 	for _, f := range files {
 		data, err := os.ReadFile(f)
 		if err != nil {
 			continue
 		}
-		// pid (name, which may hold anything) state ppid pgrp …
+		// The format is: pid (name, may contain any bytes) state ppid pgrp …
 		_, rest, _ := strings.Cut(string(data[bytes.LastIndexByte(data, ')')+1:]), " ")
 		fields := strings.Fields(rest)
 		if len(fields) > 2 && fields[2] == strconv.Itoa(group) && !strings.Contains("ZX", fields[0]) {
@@ -53,7 +53,7 @@ func groupRuns(group int) bool {
 	return false
 }
 
-// processGroup returns the group of a process, -1 if there is no such process.
+// processGroup returns the group of a process; -1: there is no such process.
 func processGroup(pid int) int {
 	group, err := syscall.Getpgid(pid)
 	if err != nil {

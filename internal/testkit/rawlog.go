@@ -14,30 +14,27 @@ import (
 	"time"
 )
 
-// Commands returns the commands that clients sent while logged in as the user
-// since the start of the server (or since ForgetCommands): without their tags,
-// with "{}" in place of literals, session by session. It waits until all
-// sessions of the server have ended. The server must have been configured with
-// Rawlog.
+// Commands returns the commands that clients sent as a logged-in user since the start of the
+// server or since ForgetCommands, session by session. Tags are removed, and literals are replaced
+// by "{}". It waits for the end of all sessions. The server must be configured with Rawlog.
 func (d *Dovecot) Commands(tb testing.TB, name string) []string {
 	tb.Helper()
 	return slices.Concat(d.Sessions(tb, name)...)
 }
 
-// Sessions is like Commands, but keeps the sessions apart.
+// Sessions is like Commands, but returns a list for each session.
 func (d *Dovecot) Sessions(tb testing.TB, name string) [][]string {
 	tb.Helper()
 	return d.rawlogs(tb, filepath.Join(d.path("rawlog"), name))
 }
 
-// LoginSessions returns what clients sent before they were logged in, one list
-// per connection.
+// LoginSessions returns what clients sent before login, one list per connection.
 func (d *Dovecot) LoginSessions(tb testing.TB) [][]string {
 	tb.Helper()
 	return d.rawlogs(tb, d.path("login"))
 }
 
-// ForgetCommands makes Commands start anew.
+// ForgetCommands discards the commands so far.
 func (d *Dovecot) ForgetCommands(tb testing.TB) {
 	tb.Helper()
 	if err := d.waitGone(); err != nil {
@@ -81,8 +78,8 @@ func (d *Dovecot) rawlogs(tb testing.TB, dir string) [][]string {
 
 var mailProcess = regexp.MustCompile(`Login: user=<.*, mpid=(\d+),`)
 
-// sessions returns the processes that serve a logged-in user. Their process
-// group tells them from others that have inherited their numbers.
+// sessions returns the processes of logged-in users. The process group distinguishes them from
+// later processes with the same number.
 func (d *Dovecot) sessions() []int {
 	if d.proc == nil {
 		return nil
@@ -97,9 +94,9 @@ func (d *Dovecot) sessions() []int {
 	return append(pids, unloggedSessions(group, pids)...)
 }
 
-// unloggedSessions returns the processes of the group that serve users, without those that
-// are known: a process may write to the log later than the client sees its answer. It finds
-// none on systems without /proc.
+// unloggedSessions returns the session processes of the group that are not in known: a process
+// may write to the log after the client has received the response. On systems without /proc it
+// returns none.
 func unloggedSessions(group int, known []int) (pids []int) {
 	names, _ := filepath.Glob("/proc/[0-9]*/comm")
 	for _, name := range names {
@@ -115,8 +112,8 @@ func unloggedSessions(group int, known []int) (pids []int) {
 	return pids
 }
 
-// WaitSessions waits until a user has at most n sessions. A client that has ended leaves
-// commands behind that its session still carries out.
+// WaitSessions waits until a user has at most n sessions. After the end of a client, its session
+// may still execute commands.
 func (d *Dovecot) WaitSessions(user string, n int) error {
 	login := regexp.MustCompile(`Login: user=<` + regexp.QuoteMeta(user) + `>.* mpid=(\d+)`)
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(2 * time.Millisecond) {
@@ -135,10 +132,10 @@ func (d *Dovecot) WaitSessions(user string, n int) error {
 	}
 }
 
-// waitGone waits until there are no more sessions. That takes long if a client reads slowly.
+// waitGone waits until there are no sessions. That takes long if a client reads slowly.
 func (d *Dovecot) waitGone() error { return d.await(func(int) {}) }
 
-// endSessions ends all sessions, also those that begin meanwhile.
+// endSessions ends all sessions, including new ones.
 func (d *Dovecot) endSessions() error {
 	told := map[int]bool{}
 	return d.await(func(pid int) {
@@ -149,8 +146,7 @@ func (d *Dovecot) endSessions() error {
 	})
 }
 
-// await waits until there are no more sessions. each is called for each session, again and
-// again.
+// await waits until there are no sessions. each is called repeatedly for each session.
 func (d *Dovecot) await(each func(pid int)) error {
 	deadline := time.Now().Add(time.Minute)
 	for {
@@ -170,13 +166,13 @@ func (d *Dovecot) await(each func(pid int)) error {
 
 var lineTime = regexp.MustCompile(`(?m)^\d{9,}\.\d{6} `)
 
-// stripTimes removes the time stamps that Dovecot puts before each line.
+// stripTimes removes the time stamps at the beginning of Dovecot's lines.
 func stripTimes(data []byte) []byte { return lineTime.ReplaceAll(data, nil) }
 
 var literalMark = regexp.MustCompile(`~?\{(\d+)[+-]?\}$`)
 
-// parseCommands splits what a client has sent into commands. Tags are dropped;
-// lines that are no commands (answers to SASL challenges, DONE) are kept.
+// parseCommands splits the data of a client into commands without tags. Other lines, such as SASL
+// responses and DONE, are kept.
 func parseCommands(data []byte) []string {
 	var out []string
 	cur, inLiteral := "", false

@@ -10,10 +10,9 @@ import (
 	"time"
 )
 
-// Relay passes connections on to a server, late: it delays each direction by half
-// a round trip. It does not limit throughput unless SetRate is called. It counts bytes and bursts: how
-// often a client fell silent for a round trip and then went on, that is, how often
-// it had to wait for the server before it could go on.
+// Relay is a TCP proxy with latency: it delays each direction by half a round trip. Throughput is
+// limited only after SetRate. It counts bytes and bursts. A burst ends when the client is silent
+// for a round trip, which means that it had to wait for the server.
 type Relay struct {
 	listener net.Listener
 	server   string
@@ -28,23 +27,23 @@ type Relay struct {
 	total Traffic
 }
 
-// Traffic is what went over a Relay.
+// Traffic is the traffic of a Relay.
 type Traffic struct {
 	Up, Down    int64 // bytes
-	Lines       int64 // that clients have sent: commands, and messages
+	Lines       int64 // lines from clients: commands and messages
 	Connections int
-	// Bursts are those of the connection that has most: connections wait at the
-	// same time.
+	// Bursts is the maximum number of bursts of a connection, because connections wait in
+	// parallel.
 	Bursts int
 }
 
-// StartRelay starts a relay that ends with the test.
+// StartRelay starts a relay to server that ends with the test.
 func StartRelay(tb testing.TB, server string, rtt time.Duration) *Relay {
 	tb.Helper()
 	return StartTappedRelay(tb, server, rtt, nil)
 }
 
-// StartTappedRelay starts a relay that somebody listens in on.
+// StartTappedRelay is StartRelay with a Wiretap.
 func StartTappedRelay(tb testing.TB, server string, rtt time.Duration, tap *Wiretap) *Relay {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -66,14 +65,13 @@ func StartTappedRelay(tb testing.TB, server string, rtt time.Duration, tap *Wire
 	return r
 }
 
-// Port is the port that the relay listens on, at 127.0.0.1.
+// Port returns the port of the relay on 127.0.0.1.
 func (r *Relay) Port() int { return r.listener.Addr().(*net.TCPAddr).Port }
 
-// Addr is where the relay listens.
+// Addr returns the address of the relay.
 func (r *Relay) Addr() string { return r.listener.Addr().String() }
 
-// Take returns what went over the relay since the last call. All connections
-// have to be closed.
+// Take returns the traffic since the last call. All connections must be closed.
 func (r *Relay) Take() Traffic {
 	r.conns.Wait()
 	r.mu.Lock()
@@ -106,7 +104,7 @@ func (r *Relay) connect(client net.Conn) {
 	var wg sync.WaitGroup
 	rate := r.rate.Load()
 	if rate > 0 {
-		// What the kernel buffers must not look like data that has been transferred.
+		// Large kernel buffers would look like transferred data.
 		for _, conn := range []net.Conn{client, server} {
 			_ = conn.(*net.TCPConn).SetReadBuffer(pacedBuffer)
 		}
@@ -126,21 +124,21 @@ func (r *Relay) connect(client net.Conn) {
 	r.total.Bursts = max(r.total.Bursts, c.bursts)
 }
 
-// counter counts what goes over a connection.
+// counter counts the traffic of a connection.
 type counter struct {
 	rtt      time.Duration
 	sent     int64
 	lines    int64
 	bursts   int
-	last     time.Time   // when the client sent something
-	answered atomic.Bool // the server has sent something since then
+	last     time.Time   // when the client last sent data
+	answered atomic.Bool // the server has sent data since then
 	received atomic.Int64
 	ear      *ear
 }
 
-// up counts what the client has sent. Without a delay every answer ends a
-// burst; with one, only a silence that is about as long as a round trip does:
-// a client that goes on while answers come in does not wait.
+// up counts data of the client. Without a delay, every response ends a burst. With a delay, only
+// a silence of about a round trip ends it: a client that continues while responses arrive does
+// not wait.
 func (c *counter) up(p []byte) {
 	c.ear.up(p)
 	now := time.Now()
@@ -159,30 +157,30 @@ func (c *counter) down(p []byte) {
 	c.received.Add(int64(len(p)))
 }
 
-// chunk is something on its way.
+// chunk is a piece of data in flight.
 type chunk struct {
 	due  time.Time
 	data []byte
 }
 
-// inFlight bounds what is on its way in one direction, in chunks: the product
-// of delay and bandwidth, generously.
+// inFlight is the maximum number of chunks in flight in one direction. It exceeds the
+// bandwidth-delay product.
 const inFlight = 4096
 
-// pacer limits one direction of a line, which all connections share.
+// pacer limits the throughput of one direction, for all connections together.
 type pacer struct {
 	mu   sync.Mutex
-	free time.Time // when the line has transferred everything so far
+	free time.Time // when the line has transferred all data so far
 }
 
-// pacedBuffer bounds what a connection over a limited line holds back, and pacedChunk
-// what it transfers in one piece while others wait.
+// pacedBuffer is the maximum amount of data that a connection holds back on a limited line.
+// pacedChunk is the maximum that it transfers at once while others wait.
 const (
 	pacedBuffer = 64 << 10
 	pacedChunk  = 8 << 10
 )
 
-// at returns the function that waits while n bytes cross the line; nil if there is no limit.
+// at returns a function that waits while n bytes are transferred; nil: there is no limit.
 func (p *pacer) at(rate int64) func(n int) {
 	if rate == 0 {
 		return nil
@@ -199,7 +197,7 @@ func (p *pacer) at(rate int64) func(n int) {
 	}
 }
 
-// pass passes one direction on and, when it ends, its end.
+// pass copies one direction of a connection, including its end.
 func pass(to, from net.Conn, delay time.Duration, pace func(n int), count func([]byte)) {
 	defer func() { _ = to.(*net.TCPConn).CloseWrite() }()
 	if delay == 0 && pace == nil {
@@ -254,18 +252,18 @@ func pass(to, from net.Conn, delay time.Duration, pace func(n int), count func([
 	wg.Wait()
 }
 
-// buffers are for chunks on their way.
+// buffers are buffers of chunks.
 var buffers = sync.Pool{New: func() any {
 	b := make([]byte, 32<<10)
 	return &b
 }}
 
-// drain reads what nobody wants any more, so that the sender sees the end.
+// drain discards data, so that the sender is not blocked.
 func drain(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
 
-// SetRTT sets the round trip time of connections to come.
+// SetRTT sets the round trip time of new connections.
 func (r *Relay) SetRTT(rtt time.Duration) { r.delay.Store(int64(rtt / 2)) }
 
-// SetRate limits each direction, for connections to come, to so many bits per second in all;
+// SetRate sets the limit of each direction, in bits per second, for all new connections together;
 // 0: no limit.
 func (r *Relay) SetRate(bits int64) { r.rate.Store(bits) }

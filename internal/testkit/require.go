@@ -11,9 +11,8 @@ import (
 	"testing"
 )
 
-// FindProgram returns the path of a program, installing its Debian package if
-// it is missing and that is allowed. Without it the test is skipped, or fails
-// where all tests have to run.
+// FindProgram returns the path of a program. If it is missing, it installs its Debian package, if
+// this is allowed. Otherwise the test is skipped, or fails if all tests must run.
 func FindProgram(tb testing.TB, name, pkg string) string {
 	tb.Helper()
 	path, err := lookPath(name)
@@ -32,7 +31,7 @@ func FindProgram(tb testing.TB, name, pkg string) string {
 	return ""
 }
 
-// lookPath finds a program also where only root's PATH leads.
+// lookPath finds a program in PATH or in the directories of root's PATH.
 func lookPath(name string) (string, error) {
 	path, err := exec.LookPath(name)
 	if err == nil {
@@ -51,7 +50,7 @@ var (
 	installed = make(map[string]error)
 )
 
-// install installs a Debian package, once per run of the tests.
+// install installs a Debian package, once per test binary.
 func install(pkg string) error {
 	switch {
 	case os.Getenv("ISYNC_TEST_APT") != "1":
@@ -69,8 +68,8 @@ func install(pkg string) error {
 	return err
 }
 
-// aptInstall waits for other test binaries that do the same; RUNLEVEL=1 keeps
-// the package from starting the system's own server.
+// aptInstall installs a package. It waits for other test binaries that do the same. RUNLEVEL=1
+// keeps the package from starting a system service.
 func aptInstall(pkg string) error {
 	run := func(args ...string) error {
 		cmd := exec.Command("apt-get", append([]string{"-qq", "-o", "DPkg::Lock::Timeout=300"}, args...)...)
@@ -92,9 +91,8 @@ func aptInstall(pkg string) error {
 	return run("install", "-y", "--no-install-recommends", pkg)
 }
 
-// shortTempDir returns a private directory with a path so short that Unix
-// sockets can be made in it (the limit is about 100 bytes). It is removed with
-// the test.
+// shortTempDir returns a private directory with a short path, because the path of a Unix socket
+// is limited to about 100 bytes. It is removed with the test.
 func shortTempDir(tb testing.TB) string {
 	tb.Helper()
 	base := os.TempDir()

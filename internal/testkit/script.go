@@ -45,8 +45,8 @@ import (
 // scriptPatience is how long a script waits for the client.
 const scriptPatience = 10 * time.Second
 
-// ScriptConn plays the script on one end of a pipe and returns the other end.
-// The test fails if the client does not follow the script to its end.
+// ScriptConn plays a script on one end of a pipe and returns the other end. The test fails if the
+// client does not follow the complete script.
 func ScriptConn(tb testing.TB, script string) net.Conn {
 	tb.Helper()
 	client, server := net.Pipe()
@@ -70,9 +70,8 @@ type ScriptServer struct {
 	next    int
 }
 
-// NewScriptServer starts a server that plays one script for each connection, in
-// that order; more connections than there are scripts are an error, and so are
-// less. The certificate is for starttls and may be nil.
+// NewScriptServer starts a server that plays one script for each connection, in order. The number
+// of connections must be that of scripts. cert is for starttls, and may be nil.
 func NewScriptServer(tb testing.TB, cert *Certificate, scripts ...string) *ScriptServer {
 	tb.Helper()
 	s := &ScriptServer{Host: "127.0.0.1"}
@@ -110,10 +109,10 @@ func NewScriptServer(tb testing.TB, cert *Certificate, scripts ...string) *Scrip
 	return s
 }
 
-// Addr is the server's address.
+// Addr returns the server's address.
 func (s *ScriptServer) Addr() string { return net.JoinHostPort(s.Host, strconv.Itoa(s.Port)) }
 
-// take takes the next script.
+// take returns the next script.
 func (s *ScriptServer) take() (script []scriptLine, n int, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -124,10 +123,10 @@ func (s *ScriptServer) take() (script []scriptLine, n int, ok bool) {
 	return s.scripts[s.next-1], s.next, true
 }
 
-// scriptLine is one line of a script.
+// scriptLine is a line of a script.
 type scriptLine struct {
 	num  int
-	mark string // "S:", "S=", "C:", "C~", "L:", "L=", "L*", or the word of an order
+	mark string // "S:", "S=", "C:", "C~", "L:", "L=", "L*", or the word of a command
 	text string
 }
 
@@ -165,7 +164,7 @@ func parseScript(tb testing.TB, script string) []scriptLine {
 	return out
 }
 
-// player plays one script on one connection.
+// player plays a script on a connection.
 type player struct {
 	conn       net.Conn
 	r          *bufio.Reader
@@ -175,7 +174,7 @@ type player struct {
 	transcript []string
 }
 
-// errEnd ends a script before its last line, in good order.
+// errEnd ends a script before its last line without an error.
 var errEnd = errors.New("end")
 
 func play(tb testing.TB, name string, script []scriptLine, conn net.Conn, cert *Certificate) {
@@ -184,7 +183,7 @@ func play(tb testing.TB, name string, script []scriptLine, conn net.Conn, cert *
 	for _, l := range script {
 		err := p.line(l)
 		if errors.Is(err, errEnd) || err != nil && l.mark[0] == 'S' && strings.HasSuffix(p.lastLine, " LOGOUT") {
-			return // who has said goodbye need not listen any more
+			return // after closing, nothing more is expected
 		}
 		if err != nil {
 			tb.Errorf("%s, line %d (%s %s): %v\nconversation so far:\n%s", name, l.num, l.mark, l.text, err, strings.Join(p.transcript, "\n"))
@@ -196,7 +195,7 @@ func play(tb testing.TB, name string, script []scriptLine, conn net.Conn, cert *
 	}
 }
 
-// note adds to the transcript.
+// note appends a line to the transcript.
 func (p *player) note(who, text string) {
 	if len(text) > 500 {
 		text = fmt.Sprintf("%s… (%d bytes)", text[:500], len(text))
@@ -205,8 +204,8 @@ func (p *player) note(who, text string) {
 }
 
 func (p *player) line(l scriptLine) error {
-	// It fails if the client is gone, which does not matter while there still is
-	// something of it to be read.
+	// This fails if the client has closed the connection. That does not matter while data of the
+	// client can be read.
 	_ = p.conn.SetDeadline(time.Now().Add(scriptPatience))
 	switch l.mark {
 	case "S:":
@@ -247,7 +246,7 @@ func (p *player) send(s string) error {
 
 var variable = regexp.MustCompile(`\$([A-Za-z]+|\$)`)
 
-// expand replaces the variables in a text; unknown ones stay.
+// expand replaces the variables in a text. Unknown variables are kept.
 func (p *player) expand(text string) string {
 	return variable.ReplaceAllStringFunc(text, func(v string) string {
 		if val, ok := p.vars[v[1:]]; ok {
@@ -257,8 +256,7 @@ func (p *player) expand(text string) string {
 	})
 }
 
-// pattern makes a regular expression of a C: line. Variables that have no value
-// yet match a word.
+// pattern makes a regular expression of a C: line. A variable without a value matches a word.
 func (p *player) pattern(text string) string {
 	var re strings.Builder
 	for {
@@ -277,7 +275,7 @@ func (p *player) pattern(text string) string {
 	}
 }
 
-// expect reads a line and compares it.
+// expect reads a line and compares it with pattern.
 func (p *player) expect(pattern string) error {
 	line, err := p.r.ReadString('\n')
 	if line != "" {
@@ -307,7 +305,7 @@ func (p *player) expect(pattern string) error {
 	return nil
 }
 
-// literal reads the literal that the last line has announced.
+// literal reads the literal that the last line announced.
 func (p *player) literal() (string, error) {
 	m := literalMark.FindStringSubmatch(p.lastLine)
 	if m == nil {
@@ -351,7 +349,7 @@ func (p *player) stall() error {
 	return errEnd
 }
 
-// end makes sure that the client says nothing more.
+// end makes sure that the client sends nothing more.
 func (p *player) end() error {
 	rest, err := p.wait()
 	if err == nil && rest != "" {
@@ -360,8 +358,8 @@ func (p *player) end() error {
 	return err
 }
 
-// wait waits until the client closes the connection and returns what it has
-// sent until then.
+// wait waits until the client closes the connection, and returns the data that it sent until
+// then.
 func (p *player) wait() (string, error) {
 	_ = p.conn.SetDeadline(time.Now().Add(scriptPatience))
 	var rest strings.Builder

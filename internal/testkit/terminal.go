@@ -7,15 +7,15 @@ import (
 	"testing"
 )
 
-// Terminal is what a terminal makes of its input. Lines that scroll out of the window are
-// kept. It wraps long lines.
+// Terminal emulates a terminal. It keeps lines that scroll out of the window, and wraps long
+// lines.
 type Terminal struct {
 	tb testing.TB
 	// Columns and Rows are its size. The cursor cannot leave the last rows.
 	Columns, Rows int
 	// Drawn is the number of writes that end with a line that replaces another one.
 	Drawn int
-	// lines are rows of text; joined tells which ones continue the one before.
+	// lines are the rows; joined tells which rows continue the previous one.
 	lines    []string
 	joined   []bool
 	row, col int
@@ -97,7 +97,7 @@ func (s *Terminal) control(c string, n int) {
 	}
 }
 
-// Resize changes the width. reflow: lines are wrapped again, else they are cut.
+// Resize changes the width. reflow: lines are wrapped again; otherwise they are cut.
 func (s *Terminal) Resize(columns int, reflow bool) {
 	s.Columns = columns
 	if !reflow {
@@ -128,7 +128,7 @@ func (s *Terminal) Resize(columns int, reflow bool) {
 	s.col = len([]rune(s.lines[s.row]))
 }
 
-// Text returns all lines, those that were wrapped as one.
+// Text returns all lines, with wrapped rows joined.
 func (s *Terminal) Text() (out []string) {
 	for i, l := range s.lines {
 		if s.joined[i] {

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TLSServer starts a server on a loopback port that does the handshake of TLS
-// with the given certificate and closes the connection. It returns its address.
+// TLSServer starts a server on a loopback port that makes the TLS handshake with a certificate
+// and closes the connection. It returns its address.
 func TLSServer(tb testing.TB, cert *Certificate) string {
 	tb.Helper()
 	return TLSServerWith(tb, &tls.Config{Certificates: []tls.Certificate{cert.TLS()}})
@@ -30,7 +30,7 @@ func TLSServerWith(tb testing.TB, cfg *tls.Config) string {
 			}
 			wg.Go(func() {
 				defer conn.Close()
-				// The client may refuse: that is what it is for.
+				// The client may refuse the certificate, which is the purpose of some tests.
 				_ = tls.Server(conn, cfg).Handshake()
 			})
 		}

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Tunnel returns a shell command that serves one IMAP session of a user on its
-// standard input and output, who is logged in from the beginning (PREAUTH).
+// Tunnel returns a shell command that serves one IMAP session on its standard input and output.
+// The user is already logged in (PREAUTH).
 func (d *Dovecot) Tunnel(tb testing.TB, user string) string {
 	tb.Helper()
 	for _, dir := range []string{"/usr/lib/dovecot", "/usr/libexec/dovecot", "/usr/local/libexec/dovecot"} {
@@ -23,5 +23,5 @@ func (d *Dovecot) Tunnel(tb testing.TB, user string) string {
 		return fmt.Sprintf("cd / && exec env USER='%s' HOME='%s' %s%s -c '%s' -o log_path='%s'",
 			user, d.Home(user), as, program, d.path("dovecot.conf"), filepath.Join(d.path("login"), "tunnel.log"))
 	}
-	return FindProgram(tb, "the imap program of dovecot", "dovecot-imapd") // which it is not: skips or fails
+	return FindProgram(tb, "the imap program of dovecot", "dovecot-imapd") // the package does not have it: this skips or fails the test
 }

@@ -9,46 +9,43 @@ import (
 	"time"
 )
 
-// Variant is a way to run the program: with everything that makes it fast, or
-// without some of it.
+// Variant is a combination of the program's optimizations: all of them, or all except some.
 type Variant struct {
 	Name string
-	// What the account says: DisableExtensions, Connections and PipelineDepth (0:
-	// nothing about them), and whether Compress is on whatever the line is like.
+	// The settings of the account. Connections and PipelineDepth 0: not set. Compress:
+	// compression is on independently of the line.
 	DisableExtensions []string
 	Connections       int
 	PipelineDepth     int
 	Compress          bool
-	// NoCache: nothing can be remembered from one run to the next.
+	// NoCache: there is no cache between runs.
 	NoCache bool
-	// Server is what the server is like. It offers compression only where that is
-	// to be used or is switched off: whether a line counts as slow depends on how
-	// busy the machine is.
+	// Server is the configuration of the server. It offers compression only if compression is
+	// tested or switched off, because whether a line counts as slow depends on the load of the
+	// machine.
 	Server DovecotConfig
-	// RTT of the line.
+	// RTT is the round trip time of the line.
 	RTT time.Duration
 
-	// without and with are what is different on the wire from when all is on. either may
-	// be seen or not.
+	// without and with are the differences from the signs in usual. The signs in either may be
+	// seen or not.
 	without, with, either []Sign
 }
 
-// usual is what is seen when everything is on and the line is fast.
+// usual are the signs of a run with all optimizations on a fast line.
 var usual = []Sign{MultiAppend, Unasked, Moved, UIDExpunge, Resync, ListStatus, Pipelined, Optimistic, Several}
 
-// incidental are the signs of what is also done, now and then, where it is not
-// the usual way. For further connections that are asked to store messages, the
-// machine need only be very busy.
+// incidental are signs that may occur occasionally without their optimization. For example, on a
+// busy machine, further connections are used for storing messages.
 var incidental = []Sign{ChangedSince, Statuses, StoredOutside}
 
-// slow is a round trip over a line on which compression and further connections
-// are worth while.
+// slow is the round trip time of a line on which compression and further connections are
+// worthwhile.
 const slow = 12 * time.Millisecond
 
 var compressing = DovecotConfig{Compress: true}
 
-// Variants returns all of them: first that with everything, last that with
-// nothing.
+// Variants returns all variants: the first one with all optimizations, the last one with none.
 func Variants() []Variant {
 	off := func(name string, without []Sign, with ...Sign) Variant {
 		return Variant{Name: "without " + name, DisableExtensions: strings.Fields(name), without: without, with: with}
@@ -71,10 +68,10 @@ func Variants() []Variant {
 		},
 		{Name: "one connection", Connections: 1, without: []Sign{Several}},
 		{Name: "one command at a time", PipelineDepth: 1, without: []Sign{Pipelined, Optimistic}},
-		// A mailbox that was listed in the pipeline can be selected again in the same run.
+		// A mailbox that was listed in the pipeline may be selected again in the same run.
 		{Name: "without a cache", NoCache: true, without: []Sign{Resync, ListStatus, Optimistic}, either: []Sign{Resync}},
 		{Name: "compressed", Compress: true, Server: compressing, with: []Sign{Compressed}},
-		// Too little is copied for the speed of the line to be measured.
+		// Too little data is copied for a measurement of the line.
 		{Name: "a slow line, perhaps compressed", RTT: slow, Server: compressing},
 		{
 			Name: "side by side for a slow line", RTT: slow, Connections: 5, Server: compressing,
@@ -92,8 +89,8 @@ func Variants() []Variant {
 	}
 }
 
-// SomeVariants returns those with everything and with nothing, and n of the others
-// by chance: over time, all of them come up.
+// SomeVariants returns the first and the last variant, and n random others. Over many runs all of
+// them are tested.
 func SomeVariants(n int) []Variant {
 	all := Variants()
 	last := len(all) - 1
@@ -104,7 +101,7 @@ func SomeVariants(n int) []Variant {
 	return out
 }
 
-// Account returns the lines for the section of the account.
+// Account returns the lines for the account section.
 func (v *Variant) Account() string {
 	var b strings.Builder
 	if len(v.DisableExtensions) > 0 {
@@ -122,23 +119,21 @@ func (v *Variant) Account() string {
 	return b.String()
 }
 
-// Uses reports whether a sign is to be seen on the wire, provided that there is
-// an occasion.
+// Uses reports whether a sign must be seen on the wire if a run has a use for it.
 func (v *Variant) Uses(s Sign) bool {
 	return slices.Contains(v.with, s) || slices.Contains(usual, s) && !slices.Contains(v.without, s)
 }
 
-// Remembers reports whether mailboxes that have not changed are passed over.
+// Remembers reports whether unchanged mailboxes are skipped.
 func (v *Variant) Remembers() bool {
 	return !v.NoCache && !slices.Contains(v.DisableExtensions, "CONDSTORE")
 }
 
-// Compresses reports whether all but the beginning of a connection is compressed.
+// Compresses reports whether connections are compressed after their beginning.
 func (v *Variant) Compresses() bool { return v.Uses(Compressed) }
 
-// Check fails the test unless just those signs were seen that should have been. It looks
-// at those that there was an occasion for; of what is compressed nothing can be
-// seen.
+// Check fails the test unless exactly the expected signs were seen. It checks only the signs in
+// occasions, which the run had a use for. Signs in compressed data cannot be seen.
 func (v *Variant) Check(tb testing.TB, w *Wiretap, occasions ...Sign) {
 	tb.Helper()
 	if v.Compresses() {

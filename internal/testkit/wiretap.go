@@ -7,11 +7,11 @@ import (
 	"sync"
 )
 
-// Sign is something that goes over the wire and shows that one of the ways to be
-// fast is used. docs/performance.md tells what they are about.
+// Sign is traffic that shows that an optimization is used. docs/performance.md describes the
+// optimizations.
 type Sign string
 
-// The signs that a Wiretap knows.
+// The signs that a Wiretap detects.
 const (
 	MultiAppend   Sign = "several messages in one APPEND"
 	Unasked       Sign = "literals that are sent without asking"
@@ -29,17 +29,16 @@ const (
 	StoredOutside Sign = "APPEND by a connection that has selected nothing"
 )
 
-// Wiretap listens in on connections to an IMAP server, and counts signs. It
-// understands nothing of what is compressed.
+// Wiretap reads the traffic of IMAP connections and counts signs. It ignores compressed data.
 type Wiretap struct {
 	mu     sync.Mutex
 	signs  map[Sign]int
 	counts map[string]int // of commands
-	run    int            // counts calls of NextRun
-	logins int            // since NextRun, on connections that are not over
+	run    int            // number of calls of NextRun
+	logins int            // since NextRun, on open connections
 }
 
-// NextRun tells that the connections to come are those of another run.
+// NextRun marks the beginning of another run. It applies to connections from now on.
 func (w *Wiretap) NextRun() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -54,7 +53,7 @@ func (w *Wiretap) Seen(s Sign) int {
 	return w.signs[s]
 }
 
-// Count returns how many commands of that name there were, without "UID".
+// Count returns the number of commands with a name, without "UID".
 func (w *Wiretap) Count(command string) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -68,8 +67,8 @@ func (w *Wiretap) note(s Sign) {
 	w.signs[s]++
 }
 
-// ear listens to one connection. Either method is given what goes in that
-// direction, before it is passed on. nil hears nothing.
+// ear parses one connection. Each method gets the data of one direction before it is passed on. A
+// nil ear ignores it.
 type ear struct {
 	tap *Wiretap
 
@@ -78,10 +77,10 @@ type ear struct {
 	deaf                   bool
 	tag                    string // of the command that is being sent
 	first                  string // its first line
-	appends                int    // its literals, if it is an APPEND
+	appends                int    // number of its literals, if it is APPEND
 	waiting                map[string]bool
 	login                  string // its tag
-	run                    int    // in which that was
+	run                    int    // the run of the login
 	selected               bool
 }
 
@@ -92,15 +91,15 @@ func (w *Wiretap) listen() *ear {
 	return &ear{tap: w, waiting: map[string]bool{}}
 }
 
-// stream cuts one direction into lines, leaving out literals.
+// stream splits one direction into lines without literals.
 type stream struct {
 	line []byte
-	skip int // bytes of a literal
+	skip int // remaining bytes of a literal
 }
 
 var literalEnd = regexp.MustCompile(`\{(\d+)(\+?)\}$`)
 
-// lines calls f with each line that is complete.
+// lines calls f for each complete line.
 func (s *stream) lines(p []byte, f func(line string)) {
 	for len(p) > 0 {
 		if s.skip > 0 {
@@ -135,8 +134,8 @@ func (e *ear) up(p []byte) {
 	}
 }
 
-// over is told that the client has nothing more to say. A connection that takes
-// the place of this one is no further one.
+// over records that the client has closed its side. A connection that replaces this one does not
+// count as a further connection.
 func (e *ear) over() {
 	if e == nil {
 		return
@@ -160,7 +159,7 @@ func (e *ear) down(p []byte) {
 	}
 }
 
-// sent looks at a line of the client.
+// sent handles a line of the client.
 func (e *ear) sent(line string) {
 	w := e.tap
 	if e.tag == "" {
@@ -192,7 +191,7 @@ func (e *ear) sent(line string) {
 	e.tag = ""
 }
 
-// complete looks at a command, of which it is given the first line.
+// complete handles a complete command; text is its first line.
 func (e *ear) complete(text string) {
 	w := e.tap
 	verb, args, _ := strings.Cut(strings.TrimPrefix(text, "UID "), " ")
@@ -241,12 +240,12 @@ func (e *ear) complete(text string) {
 	}
 }
 
-// received looks at a line of the server.
+// received handles a line of the server.
 func (e *ear) received(line string) {
 	tag, _, _ := strings.Cut(line, " ")
 	delete(e.waiting, tag)
 	if e.tag != "" && tag == e.tag {
-		// It does not want the literal, which is not sent then.
+		// The server has refused the literal, so the client does not send it.
 		e.tag, e.fromClient.skip = "", 0
 	}
 }

@@ -5,24 +5,25 @@ import (
 	"slices"
 )
 
-// CrashClone returns the file system as a machine would find it after a power
-// cut at this moment; m itself goes on undisturbed. What was flushed is there.
-// Each change of a directory that was not flushed survives with the given
-// probability in percent, unless it rests on one that did not; so do, for each
-// file, all the bytes that were not flushed. A file whose bytes did not survive
-// may, if percent is not 0, be torn: it has a prefix of what was written since
-// it was flushed, and what it grew beyond that may be zeros.
+// CrashClone returns the file system as it would be after a power cut at this moment. It does not
+// change m.
 //
-// Nothing survives unflushed with percent 0, everything with 100. The outcome
-// depends on rng (used only between 0 and 100) and on the order of the
-// operations so far. Locks are gone; times are kept.
+// Everything that was flushed survives. Each unflushed change of a directory survives with the
+// given probability in percent, unless it depends on a change that does not survive. For each
+// file, the unflushed bytes survive together, with the same probability. If percent is not 0, a
+// file whose bytes do not survive may be torn: it has a prefix of the bytes since the last flush,
+// and the rest may be zeros.
+//
+// With percent 0 nothing unflushed survives, and with 100 everything. The result depends only on
+// rng (used between 0 and 100) and on the order of the operations so far. Locks are lost; times
+// are kept.
 func (m *Mem) CrashClone(percent int, rng *rand.Rand) *Mem {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	survives := func() bool {
 		return percent >= 100 || percent > 0 && rng.IntN(100) < percent
 	}
-	// In the order they were made, so that the outcome is reproducible.
+	// The order is that of creation, so that the result is reproducible.
 	kept := make(map[*dirChange]bool)
 	perDir := make(map[*memNode][]*dirChange)
 	for _, c := range m.pending {
@@ -77,7 +78,7 @@ func (m *Mem) CrashClone(percent int, rng *rand.Rand) *Mem {
 	return clone
 }
 
-// crashed returns what is left of a file's bytes.
+// crashed returns the surviving bytes of a file.
 func (n *memNode) crashed(percent int, survives func() bool, rng *rand.Rand) []byte {
 	if len(n.writes) == 0 || survives() {
 		return slices.Clone(n.data)

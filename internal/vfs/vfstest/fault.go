@@ -14,9 +14,9 @@ import (
 // Op is a kind of file system operation, or a set of them.
 type Op uint
 
-// The operations that Fault counts, fails, and announces.
+// The operations that Fault counts and can make fail.
 const (
-	OpOpen   Op = 1 << iota // of a file that must be there
+	OpOpen   Op = 1 << iota // of a file that must exist
 	OpCreate                // opening with O_CREATE
 	OpRead
 	OpWrite
@@ -32,10 +32,10 @@ const (
 	OpSyncDir
 	OpLock
 
-	// OpChanges are those that change what is stored, or make it durable.
+	// OpChanges are the operations that change stored data or make it durable.
 	OpChanges = OpCreate | OpWrite | OpSync | OpTruncate | OpMkdir | OpRemove |
 		OpRename | OpChtimes | OpSyncDir
-	// OpAll are all of them.
+	// OpAll are all operations.
 	OpAll = 1<<iota - 1
 )
 
@@ -43,26 +43,24 @@ const (
 type Rule struct {
 	// Ops are the operations that count; 0 means OpAll.
 	Ops Op
-	// Match, if set, limits them to certain names.
+	// Match, if set, limits the rule to some operations and names.
 	Match func(op Op, name string) bool
-	// Nth is the first one that fails, counting from 1. 0 means none.
+	// Nth is the first operation that fails, counting from 1; 0: none.
 	Nth int
-	// Every: all from the Nth on fail, instead of only that one.
+	// Every: all operations from the Nth on fail, not only that one.
 	Every bool
-	// Err is the error. A write that fails with ENOSPC has written half of its
-	// bytes.
+	// Err is the error. A write that fails with ENOSPC writes half of its bytes.
 	Err syscall.Errno
 }
 
-// Fault passes everything on to another file system, but for what its rule
-// makes fail. The operation that fails is not carried out, except that a file
-// whose Close fails is closed all the same.
+// Fault passes all operations to another file system, except those that its rule makes fail. A
+// failing operation is not executed, but a file whose Close fails is closed.
 type Fault struct {
 	fs vfs.FS
 
 	mu     sync.Mutex
 	rule   Rule
-	seen   int // operations that count for the rule
+	seen   int // number of operations that matched the rule
 	fired  int
 	counts map[Op]int
 	before func(op Op, name string)
@@ -73,7 +71,7 @@ var _ vfs.FS = (*Fault)(nil)
 // NewFault returns a Fault without a rule.
 func NewFault(fs vfs.FS) *Fault { return &Fault{fs: fs, counts: make(map[Op]int)} }
 
-// Inject sets the rule, and starts all counts anew.
+// Inject sets the rule and resets all counts.
 func (f *Fault) Inject(r Rule) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -84,16 +82,15 @@ func (f *Fault) Inject(r Rule) {
 	clear(f.counts)
 }
 
-// Before sets a function to be called before each operation, on the goroutine
-// that does it. For a rename, name is the old one.
+// Before sets a function that is called before each operation, on the same goroutine. For a
+// rename, name is the old name.
 func (f *Fault) Before(hook func(op Op, name string)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.before = hook
 }
 
-// Count returns how many operations of the given kinds there were since the
-// last Inject.
+// Count returns the number of operations of these kinds since the last Inject.
 func (f *Fault) Count(ops Op) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -106,15 +103,15 @@ func (f *Fault) Count(ops Op) int {
 	return n
 }
 
-// Fired returns how many operations the rule has made fail. A loop over
-// Nth = 1, 2, 3, … has tried everything once it stays 0.
+// Fired returns the number of operations that the rule has made fail. In a loop over Nth = 1, 2,
+// 3, …, it is 0 after the last operation.
 func (f *Fault) Fired() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.fired
 }
 
-// check announces and counts an operation, and tells whether it must fail.
+// check counts an operation, calls the Before function, and returns the error if it must fail.
 func (f *Fault) check(op Op, name string) error {
 	f.mu.Lock()
 	hook := f.before

@@ -15,22 +15,21 @@ import (
 	"isync/internal/vfs"
 )
 
-// Mem is a file system in memory that knows what would survive a power cut:
-// each file has bytes that were flushed and writes that were not, each
-// directory entries that were flushed and changes that were not. CrashClone
-// yields what a machine would find after it.
+// Mem is a file system in memory that tracks what survives a power cut: it distinguishes flushed
+// and unflushed bytes of files, and flushed and unflushed changes of directories. CrashClone
+// returns the state after a power cut.
 //
-// It has no symbolic links, one user, and no umask. It counts time with the
-// given clock, as finely as that is.
+// It has no symbolic links, one user, and no umask. Its times are those of the clock, at full
+// resolution.
 type Mem struct {
 	mu    sync.Mutex
 	clock func() time.Time
 	root  *memNode
 	inode uint64
-	// pending are the changes to directories that were not flushed, oldest
-	// first; some may have become durable meanwhile.
+	// pending are the unflushed changes of directories, oldest first. Some of them may have
+	// become durable since.
 	pending []*dirChange
-	// unlocked is signalled when a lock ends.
+	// unlocked is signaled when a lock ends.
 	unlocked *sync.Cond
 }
 
@@ -43,14 +42,14 @@ type memNode struct {
 	mtime, ctime time.Time
 
 	// of a file
-	data    []byte    // as programs see it
-	durable []byte    // as of the last flush
-	writes  []memEdit // what was done since
+	data    []byte    // current contents
+	durable []byte    // contents at the last flush
+	writes  []memEdit // writes since then
 	lock    *memFile
 
 	// of a directory
 	entries        map[string]*memNode
-	durableEntries map[string]*memNode // entries as flushed
+	durableEntries map[string]*memNode // entries at the last flush
 }
 
 // memEdit is a write at off, or a truncation to off if data is nil.
@@ -59,8 +58,8 @@ type memEdit struct {
 	data []byte
 }
 
-// dirChange is an indivisible change of one directory: entries set (or removed:
-// nil) together. It cannot survive without those it rests on.
+// dirChange is an atomic change of one directory: all entries of set are set, or removed if nil.
+// It survives only with the changes that it depends on.
 type dirChange struct {
 	dir     *memNode
 	set     map[string]*memNode
@@ -68,8 +67,7 @@ type dirChange struct {
 	durable bool
 }
 
-// NewMem returns an empty file system with the directory "/". A nil clock means
-// time.Now.
+// NewMem returns an empty file system with the directory "/". A nil clock is time.Now.
 func NewMem(clock func() time.Time) *Mem {
 	if clock == nil {
 		clock = time.Now
@@ -91,7 +89,7 @@ func (m *Mem) newNode(mode fs.FileMode) *memNode {
 	return n
 }
 
-// clean makes a rooted path of name.
+// clean returns name as a rooted path.
 func clean(name string) string {
 	return filepath.Clean("/" + filepath.ToSlash(name))
 }
@@ -113,7 +111,7 @@ func (m *Mem) find(name string) (*memNode, error) {
 	return n, nil
 }
 
-// findDir returns the directory that a path is in, and the name in there.
+// findDir returns the parent directory of a path, and the name in it.
 func (m *Mem) findDir(name string) (*memNode, string, error) {
 	dir, base := filepath.Split(clean(name))
 	if base == "" {
@@ -129,7 +127,7 @@ func (m *Mem) findDir(name string) (*memNode, string, error) {
 	return d, base, err
 }
 
-// change records and makes a change of a directory.
+// change makes and records a change of a directory.
 func (m *Mem) change(dir *memNode, set map[string]*memNode, needs ...*dirChange) *dirChange {
 	c := &dirChange{dir: dir, set: set, needs: needs}
 	m.pending = slices.DeleteFunc(m.pending, func(p *dirChange) bool { return p.durable })
@@ -158,7 +156,7 @@ func (m *Mem) change(dir *memNode, set map[string]*memNode, needs ...*dirChange)
 	return c
 }
 
-// flush makes a change durable, after those it rests on.
+// flush makes a change durable, and first those that it depends on.
 func (c *dirChange) flush() {
 	if c.durable {
 		return
@@ -249,9 +247,8 @@ func (m *Mem) Rename(oldname, newname string) error {
 	return nil
 }
 
-// rename within one directory is one change. Across directories it is two, of
-// which the removal rests on the addition: a power cut may leave both names,
-// but never none.
+// A rename within one directory is one change. A rename to another directory is two changes. The
+// removal depends on the addition: a power cut may leave both names, but never none.
 func (m *Mem) rename(oldname, newname string) error {
 	from, oldbase, err := m.findDir(oldname)
 	if err != nil {
@@ -305,7 +302,7 @@ func (m *Mem) ReadNames(dir string) ([]string, error) {
 	if err != nil {
 		return nil, pathError("open", dir, err)
 	}
-	// Scrambled, but the same in each run: nobody shall rely on the order.
+	// The order is scrambled but reproducible, because no code may rely on it.
 	scramble := func(s string) uint64 {
 		h := fnv.New64a()
 		h.Write([]byte(s))

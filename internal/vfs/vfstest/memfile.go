@@ -19,7 +19,7 @@ type memFile struct {
 	closed bool
 }
 
-// locked runs f under the lock of the file system, if the file is open.
+// locked calls do while holding the lock of the file system, if the file is open.
 func (f *memFile) locked(op string, do func() error) error {
 	f.fs.mu.Lock()
 	defer f.fs.mu.Unlock()
@@ -151,7 +151,7 @@ func (n *memNode) sync() {
 	}
 }
 
-// apply returns b with the edit made; b may be changed.
+// apply returns b after the edit; it may modify b.
 func (e memEdit) apply(b []byte) []byte {
 	end := e.off + int64(len(e.data))
 	if e.data == nil && end < int64(len(b)) {
