@@ -14,8 +14,8 @@ import (
 
 // Conn is a connection to a server that requires a login. imapclient.Client is one.
 type Conn interface {
-	// LoginOffer returns the ways to log in that the server offers. It asks the server
-	// if they are not known.
+	// LoginOffer returns the login methods that the server offers. It asks the server if they are
+	// unknown.
 	LoginOffer(ctx context.Context) (Offer, error)
 	// Login logs in with the LOGIN command, Authenticate with a SASL mechanism. An
 	// error that wraps an AnswerError contains the answer of the server.
@@ -29,7 +29,7 @@ type Conn interface {
 	Err() error
 }
 
-// Offer is the ways to log in that a server offers.
+// Offer is the set of login methods that a server offers.
 type Offer struct {
 	// Mechs holds the SASL mechanisms (in IMAP the AUTH= capabilities).
 	Mechs []string
@@ -66,7 +66,7 @@ type Authenticator struct {
 	keys    Keys
 
 	mu       sync.Mutex
-	unusable []string // choices that the server does not let us use, by ID
+	unusable []string // IDs of choices that the server cannot use
 	warned   map[event.Fact]bool
 }
 
@@ -76,17 +76,17 @@ func NewAuthenticator(a Account) *Authenticator {
 	return &Authenticator{account: a, warned: make(map[event.Fact]bool)}
 }
 
-// LateError says that the login may succeed on another connection: the server closed this
-// one before anything was sent to log in, most likely because the user took a long time to
-// enter the password, or the server is to be tried at another address.
+// LateError reports that the login may succeed on another connection. The server closed this one
+// before the login was sent, usually because the user took a long time to enter the password, or
+// the server is to be tried at another address.
 type LateError struct{ Err error } // of the connection
 
 func (e *LateError) Error() string { return e.Err.Error() }
 
-// Unwrap returns how the connection has ended.
+// Unwrap returns the error of the connection.
 func (e *LateError) Unwrap() error { return e.Err }
 
-// RefusedError says that the server refused the user name and password, or the token or
+// RefusedError reports that the server refused the user name and password, or the token or
 // certificate that replaces them. They must not be sent again.
 type RefusedError struct {
 	Mechanism Mechanism
@@ -98,12 +98,12 @@ func (e *RefusedError) Error() string { return e.Err.Error() }
 // Unwrap returns the server's refusal.
 func (e *RefusedError) Unwrap() error { return e.Err }
 
-// detailError is an error with what is known of its reasons.
+// detailError adds details to an error.
 type detailError struct{ err, detail error }
 
 func (e *detailError) Error() string { return e.err.Error() + " (" + e.detail.Error() + ")" }
 
-// Unwrap returns both.
+// Unwrap returns both errors.
 func (e *detailError) Unwrap() []error { return []error{e.err, e.detail} }
 
 // LogIn logs in with the strongest mechanism that is both offered and allowed. It tries
@@ -170,7 +170,7 @@ func (a *Authenticator) try(ctx context.Context, c Conn, choice *Choice) (r refu
 	outcome := Undecided
 	defer func() { end(outcome, err) }()
 	if lost := c.Err(); lost != nil {
-		// Servers do not wait for long for whoever has to be asked.
+		// Servers close the connection while the user is asked for the password.
 		return ofNothing, secret, &LateError{Err: lost}
 	}
 	if choice.Warning != nil {
@@ -187,8 +187,8 @@ func (a *Authenticator) try(ctx context.Context, c Conn, choice *Choice) (r refu
 	}
 	r, outcome = judgeLogin(err)
 	if _, told := errors.AsType[*TokenError](err); told && r == ofMechanism {
-		// The server has explained why, and then taken what was sent behind the
-		// login for our answer to that, which it is not.
+		// After the server explained the refusal, it took the command that followed the login for
+		// the client's response.
 		r, outcome = ofSecret, Rejected
 	}
 	if r == ofSecret {
@@ -197,7 +197,7 @@ func (a *Authenticator) try(ctx context.Context, c Conn, choice *Choice) (r refu
 	return r, secret, err
 }
 
-// secrets returns what a mechanism needs, and what of it is the secret.
+// secrets returns the arguments of a mechanism, and the secret among them.
 func (a *Authenticator) secrets(ctx context.Context, choice *Choice) (login Login, secret string, err error) {
 	login = Login{Host: a.account.Host, Port: a.account.Port, Keys: &a.keys}
 	creds, certificate := a.account.Credentials, choice.Name+" "+a.account.ClientCertificate
@@ -214,7 +214,7 @@ func (a *Authenticator) secrets(ctx context.Context, choice *Choice) (login Logi
 	return login, login.Password, err
 }
 
-// warnOnce shows a warning, unless it was shown before.
+// warnOnce reports a warning, unless it was reported before.
 func (a *Authenticator) warnOnce(f event.Fact) {
 	a.mu.Lock()
 	before := a.warned[f]

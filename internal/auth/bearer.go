@@ -9,12 +9,11 @@ import (
 	"github.com/emersion/go-sasl"
 )
 
-// TokenError is what a server says to a token that it does not accept (RFC 7628
+// TokenError is the error that a server sends for a token that it does not accept (RFC 7628
 // §3.2.2).
 type TokenError struct {
-	// Status is an error code such as "invalid_token", or a number like those
-	// of HTTP. Scope is what the token would have to be good for. Either may be
-	// empty.
+	// Status is an error code such as "invalid_token", or a number like an HTTP status. Scope is
+	// the scope that the token needs. Both may be empty.
 	Status, Scope string
 }
 
@@ -29,12 +28,11 @@ func (e *TokenError) Error() string {
 	return s
 }
 
-// tokenClient sends an access token of OAuth 2.0 and understands the error that
-// may come as a challenge, after which it has to say something meaningless for
-// the server to go on and refuse the login.
+// tokenClient sends an access token of OAuth 2.0. If the server sends an error as a challenge, it
+// must send a dummy response, so that the server completes the refusal.
 type tokenClient struct {
 	name, first, token string
-	reply              []byte // to an error
+	reply              []byte // dummy response to an error
 	failure            error
 }
 
@@ -43,7 +41,7 @@ var _ Failer = (*tokenClient)(nil)
 // newOAuthBearer makes a client for OAUTHBEARER (RFC 7628).
 func newOAuthBearer(l Login) sasl.Client {
 	const ctrlA = "\x01"
-	// The header of GS2 has the user name, with its own escapes (RFC 5801 §4).
+	// The GS2 header contains the user name with its own escapes (RFC 5801 §4).
 	first := "n,a=" + strings.NewReplacer("=", "=3D", ",", "=2C").Replace(l.User) + ","
 	if l.Host != "" {
 		first += ctrlA + "host=" + l.Host
@@ -55,8 +53,7 @@ func newOAuthBearer(l Login) sasl.Client {
 	return &tokenClient{name: sasl.OAuthBearer, first: first, token: l.Password, reply: []byte(ctrlA)}
 }
 
-// newXOAuth2 makes a client for XOAUTH2, which came before OAUTHBEARER and was
-// never standardized.
+// newXOAuth2 makes a client for XOAUTH2, the non-standard predecessor of OAUTHBEARER.
 func newXOAuth2(l Login) sasl.Client {
 	first := "user=" + l.User + "\x01auth=Bearer " + l.Password + "\x01\x01"
 	return &tokenClient{name: xoauth2, first: first, token: l.Password, reply: []byte{}}
@@ -70,7 +67,7 @@ func (c *tokenClient) Next(challenge []byte) ([]byte, error) {
 	if c.failure != nil {
 		return nil, sasl.ErrUnexpectedServerChallenge
 	}
-	// status is a string, but a number was seen, too.
+	// status should be a string, but some servers send a number.
 	var told struct {
 		Status any    `json:"status"`
 		Scope  string `json:"scope"`
@@ -86,7 +83,7 @@ func (c *tokenClient) Next(challenge []byte) ([]byte, error) {
 	return c.reply, nil
 }
 
-// clean makes a text of the server fit to be shown, without the token.
+// clean makes a text of the server printable and removes the token.
 func (c *tokenClient) clean(s string) string {
 	if c.token != "" {
 		s = strings.ReplaceAll(s, c.token, "****")

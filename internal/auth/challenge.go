@@ -8,8 +8,7 @@ import (
 	"github.com/emersion/go-sasl"
 )
 
-// answers is a SASL client that says nothing by itself and answers the
-// challenges, each with the next one of its functions.
+// answers is a SASL client without an initial response. Each function responds to one challenge.
 type answers struct {
 	name string
 	next []func(challenge []byte) []byte
@@ -37,9 +36,8 @@ func newCRAMMD5(l Login) sasl.Client {
 	}}
 }
 
-// newLoginMech makes a client for the mechanism LOGIN, which was never
-// standardized: the server asks for the user name and for the password, in
-// words that vary.
+// newLoginMech makes a client for the non-standard mechanism LOGIN: the server asks for the user
+// name and for the password, with varying prompts.
 func newLoginMech(l Login) sasl.Client {
 	say := func(s string) func([]byte) []byte {
 		return func([]byte) []byte { return []byte(s) }

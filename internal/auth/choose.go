@@ -10,41 +10,39 @@ import (
 	"isync/internal/event"
 )
 
-// Request is what decides about the way to log in.
+// Request is the input of Select.
 type Request struct {
 	// Offered holds the SASL mechanisms that the server offers (in IMAP its
 	// AUTH= capabilities).
 	Offered []string
 	// LoginDisabled: the server refuses the LOGIN command (LOGINDISABLED).
 	LoginDisabled bool
-	// Allowed holds the mechanisms that the user allows; "*" stands for all that
-	// are safe on this connection. Empty is the same as "*".
+	// Allowed holds the mechanisms that the user allows; "*" means all that are safe on this
+	// connection. Empty means "*".
 	Allowed []string
-	// Tokens: the secret is an access token, so that "*" stands for the mechanisms that
-	// take one.
+	// Tokens: the secret is an access token, so "*" means the mechanisms that use one.
 	Tokens bool
-	// Encrypted: the connection is encrypted by TLS. A tunnel command does not
-	// count; nobody knows what it does.
+	// Encrypted: the connection is encrypted by TLS. A tunnel command does not count, because its
+	// encryption is unknown.
 	Encrypted bool
-	// ClientCertificate: there is one that the server can have seen.
+	// ClientCertificate: the connection has a client certificate, which the server may have seen.
 	ClientCertificate bool
-	// Bindings are those to the TLS connection, the best one first.
+	// Bindings are the channel bindings of the TLS connection, the best one first.
 	Bindings []scram.ChannelBinding
-	// Unusable holds the IDs of choices that the server has said to be unusable,
-	// although it offers them.
+	// Unusable holds the IDs of choices that the server offers, but has reported to be unusable.
 	Unusable []string
 }
 
-// SelectError tells why there is no way to log in.
+// SelectError reports that no login method is possible.
 type SelectError struct {
 	Msg string
-	// Fact says what the user can do, as far as that is known.
+	// Fact is the advice for the user, if known.
 	Fact event.NoMechanism
 }
 
 func (e *SelectError) Error() string { return e.Msg }
 
-// verdict is what speaks against a mechanism.
+// verdict is the reason why a mechanism cannot be used.
 type verdict int
 
 const (
@@ -61,8 +59,7 @@ const (
 	needsPassword
 )
 
-// verdictTexts has what is said of the mechanisms of a verdict, behind their
-// names; in this order.
+// verdictTexts are the texts for the mechanisms with a verdict, after their names, in this order.
 var verdictTexts = []struct {
 	verdict verdict
 	text    string
@@ -78,16 +75,16 @@ var verdictTexts = []struct {
 	{notEncrypted, "would send the password unencrypted"},
 }
 
-// Select returns the mechanisms that the server offers, the user allows, and
-// that are possible, the strongest first. The next one is meant for the case that
-// the server says that the one before is not usable at all.
+// Select returns the mechanisms that the server offers, the user allows, and the connection
+// permits, the strongest first. The caller uses the next one only if the server reports that the
+// previous one is unusable.
 //
-// One that sends the password in clear text is used on an unencrypted connection
-// only if the user has allowed it by name, and with a warning. One that takes a
-// token is used only if the user has allowed it by name, or if none that takes a
-// password is possible: nobody knows which of the two there is, and a password
-// that is taken for a token is in places where no password should be. If the secret is
-// known to be a token (Request.Tokens), only those are used.
+// A mechanism that sends the password in clear text is used on an unencrypted connection only if
+// the user has allowed it by name, and with a warning. A mechanism that sends a token is used
+// only if the user has allowed it by name, or if no mechanism with a password is possible: the
+// kind of the secret is unknown, and a password that is sent as a token may be stored or logged
+// as one. If the secret is known to be a token (Request.Tokens), only mechanisms with tokens are
+// used.
 //
 // The error, if any, is a *SelectError.
 func Select(r Request) ([]Choice, error) {
@@ -108,7 +105,7 @@ func Select(r Request) ([]Choice, error) {
 	return choices, nil
 }
 
-// judgeAll judges all mechanisms that are offered or known.
+// judgeAll judges all offered or known mechanisms.
 func (r *Request) judgeAll() map[string]verdict {
 	verdicts := make(map[string]verdict)
 	withPassword := false
@@ -136,18 +133,18 @@ func (r *Request) judgeAll() map[string]verdict {
 	return verdicts
 }
 
-// names tells whether the user has allowed a mechanism by its name.
+// names reports whether the user has allowed a mechanism by name.
 func (r *Request) names(mechanism string) bool { return slices.Contains(r.Allowed, mechanism) }
 
-// allows tells whether the user has allowed a mechanism at all.
+// allows reports whether the user has allowed a mechanism, by name or with "*".
 func (r *Request) allows(mechanism string) bool { return r.names(mechanism) || r.names(anyMechanism) }
 
-// offers tells whether the server does.
+// offers reports whether the server offers a mechanism.
 func (r *Request) offers(mechanism string) bool {
 	return slices.Contains(r.Offered, mechanism) || mechanism == loginMech && !r.LoginDisabled
 }
 
-// judge tells whether a mechanism can be used.
+// judge determines whether a mechanism can be used.
 func (r *Request) judge(m Mechanism) verdict {
 	switch {
 	case !r.allows(m.Name):
@@ -168,8 +165,8 @@ func (r *Request) judge(m Mechanism) verdict {
 	return usable
 }
 
-// bindings returns those that a mechanism can be used with, or none, which is
-// one, too, for mechanisms without; without those that the server cannot do.
+// bindings returns the channel bindings that a mechanism can use, without those that the server
+// cannot use. A mechanism without channel binding has one: none.
 func (r *Request) bindings(m Mechanism) []scram.ChannelBinding {
 	all := []scram.ChannelBinding{{}}
 	if m.Binding {
@@ -178,12 +175,11 @@ func (r *Request) bindings(m Mechanism) []scram.ChannelBinding {
 	return slices.DeleteFunc(all, func(cb scram.ChannelBinding) bool { return slices.Contains(r.Unusable, choiceID(m.Name, cb)) })
 }
 
-// choices makes choices of a mechanism that is usable: one, or one for each
-// possible binding.
+// choices returns the choices of a usable mechanism: one, or one for each possible binding.
 func (r *Request) choices(m Mechanism, verdicts map[string]verdict) []Choice {
 	c := Choice{Mechanism: m, Command: m.Name == loginMech && !r.LoginDisabled, Warning: r.warning(m, verdicts)}
 	if !m.Binding {
-		// Of another hash the server may well have it.
+		// With another hash, the server may support channel binding.
 		offered := slices.ContainsFunc(r.Offered, func(name string) bool { return strings.HasSuffix(name, plusSuffix) })
 		c.binding.able = !offered && len(r.Bindings) > 0
 		return []Choice{c}
@@ -196,7 +192,7 @@ func (r *Request) choices(m Mechanism, verdicts map[string]verdict) []Choice {
 	return out
 }
 
-// warning tells what the user should know about a mechanism being used.
+// warning returns the warning for the use of a mechanism; nil: none.
 func (r *Request) warning(m Mechanism, verdicts map[string]verdict) event.Fact {
 	var skipped []string
 	for _, name := range r.Allowed {
@@ -217,8 +213,7 @@ func (r *Request) warning(m Mechanism, verdicts map[string]verdict) event.Fact {
 	return nil
 }
 
-// explain makes the error out of the verdicts on all mechanisms, none of which
-// is usable.
+// explain makes the error for the verdicts on all mechanisms, none of which is usable.
 func (r *Request) explain(verdicts map[string]verdict) *SelectError {
 	offered := slices.Clone(r.Offered)
 	if r.offers(loginMech) && !slices.Contains(offered, loginMech) {
@@ -246,8 +241,8 @@ func (r *Request) explain(verdicts map[string]verdict) *SelectError {
 	}
 }
 
-// mentioned returns the mechanisms that the server or the user has mentioned,
-// the strongest first, then those that are not known.
+// mentioned returns the mechanisms that the server or the user has named: known ones, the
+// strongest first, then unknown ones.
 func (r *Request) mentioned(offered []string) []string {
 	all := slices.Concat(offered, r.Allowed)
 	var out []string
@@ -264,14 +259,14 @@ func (r *Request) mentioned(offered []string) []string {
 	return out
 }
 
-// remedy says what the user can do.
+// remedy returns the advice for the user.
 func (r *Request) remedy(verdicts map[string]verdict) event.NoMechanism {
 	for _, m := range mechanisms {
 		if verdicts[m.Name] == notEncrypted {
 			return event.NoMechanism{Remedy: event.EncryptOrAllow, Mechanism: m.Name}
 		}
 	}
-	// What would do if it were allowed.
+	// free is the request with all mechanisms allowed.
 	free := *r
 	free.Allowed = []string{anyMechanism}
 	for _, m := range mechanisms {
@@ -298,14 +293,13 @@ func upper(names []string) []string {
 	return out
 }
 
-// maxNames limits how many names, and maxName how much of each, a server may
-// bring into a message.
+// maxNames and maxName limit the number and the length of the server's names in a message.
 const (
 	maxNames = 12
 	maxName  = 40
 )
 
-// list joins names for a message; what is not plain is escaped.
+// list joins names for a message, and escapes special characters.
 func list(names []string) string {
 	var out []string
 	for i, n := range names {

@@ -13,15 +13,14 @@ import (
 )
 
 const (
-	// maxOutput limits what a command may print, in bytes. Tokens take a few
-	// thousand.
+	// maxOutput is the maximum output of a command in bytes. Tokens have a few thousand.
 	maxOutput = 64 << 10
-	// killDelay is how long a command may take to end after it was told to.
+	// killDelay is the time between SIGTERM and SIGKILL.
 	killDelay = 2 * time.Second
 )
 
-// CommandError tells that a command did not yield a value. It quotes the
-// command but nothing of its output.
+// CommandError reports that a command returned no value. It quotes the command, but not its
+// output.
 type CommandError struct {
 	Command string // without the leading '+'
 	Err     error
@@ -30,10 +29,10 @@ type CommandError struct {
 // Error quotes the command.
 func (e *CommandError) Error() string { return fmt.Sprintf("command %q: %v", e.Command, e.Err) }
 
-// Unwrap returns what went wrong.
+// Unwrap returns the cause.
 func (e *CommandError) Unwrap() error { return e.Err }
 
-// What can be wrong with the output of a command.
+// Errors of a command's output.
 var (
 	ErrNoOutput  = errors.New("it printed nothing")
 	ErrEmptyLine = errors.New("the first line of its output is empty")
@@ -41,9 +40,8 @@ var (
 	errNUL       = errors.New("it printed a NUL byte")
 )
 
-// FirstLine runs a command with "sh -c" and returns the first line that it prints. A
-// leading '+' says that it talks on the terminal, which it then has to itself. Errors are
-// *CommandError.
+// FirstLine runs a command with "sh -c" and returns the first line of its output. A command with
+// a leading '+' uses the terminal exclusively. The error is a *CommandError.
 func (t *Terminal) FirstLine(ctx context.Context, command string) (string, error) {
 	out, err := t.run(ctx, command, nil)
 	if err == nil {
@@ -55,8 +53,8 @@ func (t *Terminal) FirstLine(ctx context.Context, command string) (string, error
 	return string(out), err
 }
 
-// Run is like FirstLine, but returns all of the output, which may be empty. The command
-// reads input.
+// Run is like FirstLine, but returns the complete output, which may be empty. input is the
+// command's standard input.
 func (t *Terminal) Run(ctx context.Context, command string, input []byte) ([]byte, error) {
 	return t.run(ctx, command, bytes.NewReader(input))
 }
@@ -82,16 +80,16 @@ func (t *Terminal) output(ctx context.Context, line string, input io.Reader) ([]
 	if input == nil {
 		input = t.stdin()
 	}
-	// One that prints without end is stopped like one that nobody waits for.
+	// A command with endless output is stopped, too.
 	inner, stop := context.WithCancel(ctx)
 	defer stop()
 	cmd := exec.CommandContext(inner, "sh", "-c", line)
-	// The command stays in our process group: in another one it could not read
+	// The command stays in the process group of this program. In another one it could not read
 	// from the terminal.
 	out := limited{full: stop}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = input, &out, t.stderr()
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	// It also limits the wait for children that keep the output open.
+	// WaitDelay also limits the wait for children that keep the output open.
 	cmd.WaitDelay = killDelay
 	err := cmd.Run()
 	switch {
@@ -99,16 +97,16 @@ func (t *Terminal) output(ctx context.Context, line string, input io.Reader) ([]
 		return nil, context.Cause(ctx)
 	case out.exceeded:
 		return nil, errTooMuch
-	// With ErrWaitDelay it has succeeded, but left something behind that keeps
-	// its output open: an agent for the next time, as a rule.
+	// With ErrWaitDelay the command has succeeded, but a child keeps its output open, usually an
+	// agent.
 	case err != nil && !errors.Is(err, exec.ErrWaitDelay):
 		return nil, err
 	}
 	return out.data, nil
 }
 
-// firstLine returns the first line without its end. Further lines are ignored:
-// an entry of a password manager often has more than the password.
+// firstLine returns the first line without its line end. An entry of a password manager often has
+// further lines.
 func firstLine(out []byte) ([]byte, error) {
 	line, rest, _ := bytes.Cut(out, []byte("\n"))
 	line = bytes.TrimSuffix(line, []byte("\r"))
@@ -123,8 +121,8 @@ func firstLine(out []byte) ([]byte, error) {
 	return line, nil
 }
 
-// limited collects output up to a limit; beyond it, it calls full and fails. It
-// must not have a ReadFrom method, which would be used to go around the limit.
+// limited collects output up to a limit. Beyond it, it calls full and fails. It must not have a
+// ReadFrom method, which would bypass the limit.
 type limited struct {
 	data     []byte
 	full     func()

@@ -8,21 +8,21 @@ import (
 	"time"
 )
 
-// ErrNoUser is returned if an account has neither a user name nor a command
-// that prints one, and there is nobody to ask.
+// ErrNoUser is the error of an account without a user name and without a command for it, if the
+// user cannot be asked.
 var ErrNoUser = errors.New("no user name is configured")
 
-// Source says where the user name and password of an account come from. At most one of
-// User and UserCmd is set, and at most one of Pass, PassCmd, Keychain and Tokens. If
-// none is set, the user is asked on the terminal.
+// Source configures the user name and password of an account. At most one of User and UserCmd is
+// set, and at most one of Pass, PassCmd, Keychain and Tokens. If none is set, the user is asked
+// on the terminal.
 type Source struct {
-	// Account names the account in errors.
+	// Account is the name of the account in errors.
 	Account string
-	// Question names it in questions; "" is the same as Account.
+	// Question is the name in questions; "": Account.
 	Question string
 	User     string
-	// UserCmd and PassCmd are commands that print the value; a leading '+' says
-	// that they talk on the terminal.
+	// UserCmd and PassCmd are commands that print the value. A leading '+' means that they use
+	// the terminal.
 	UserCmd string
 	// Pass returns the password; nil: none is configured.
 	Pass    func() string
@@ -31,31 +31,30 @@ type Source struct {
 	Keychain func(ctx context.Context, user string) (string, error)
 	// Tokens, if not nil, returns the secret.
 	Tokens TokenSource
-	// AskUser and AskPass ask the user for what is not configured. Several Credentials
-	// of the account may share them, and so the answers. nil: new ones.
+	// AskUser and AskPass ask the user for missing values. Credentials of the same account may
+	// share them to share the answers. nil: new ones.
 	AskUser, AskPass *Prompt
-	// Terminal is shared by all accounts; nil: an idle one.
+	// Terminal is shared by all accounts; nil: a new one.
 	Terminal *Terminal
-	// Now returns the time, to find expired tokens; nil: time.Now.
+	// Now returns the time, to detect expired tokens; nil: time.Now.
 	Now func() time.Time
 }
 
-// Credentials returns the user name and the password of an account in one run. It runs
-// each command, and asks each question, at most once, when the value is first needed.
-// It remembers failures as well as successes, so that several connections to one
-// account do not ask twice or run a failing command again and again. A call that was
-// canceled is not remembered, nor is a failure that may pass (UnavailableError). A secret
-// that expires is replaced. It is safe for concurrent use.
+// Credentials returns the user name and the password of an account in one run. It runs each
+// command and asks each question at most once, when the value is first needed. It also keeps
+// failures, so that several connections to one account do not ask twice or repeat a failing
+// command. It does not keep canceled calls and temporary failures (UnavailableError). A secret
+// that expires is replaced. Credentials is safe for concurrent use.
 //
-// What is remembered ends with the Credentials: each run makes its own. Only a
-// TokenSource and a Prompt may live longer.
+// Values are kept until the end of the Credentials: each run makes its own. Only a TokenSource
+// and a Prompt may be used longer.
 type Credentials struct {
 	src        Source
 	tokens     TokenSource
 	user, pass once
 }
 
-// NewCredentials returns the credentials of a source without touching it.
+// NewCredentials returns the credentials of a source. It does not use the source.
 func NewCredentials(src Source) *Credentials {
 	if src.Terminal == nil {
 		src.Terminal = &Terminal{}
@@ -77,7 +76,7 @@ func NewCredentials(src Source) *Credentials {
 	return c
 }
 
-// tokenSource returns where the password comes from.
+// tokenSource returns the source of the password.
 func (c *Credentials) tokenSource() TokenSource {
 	wrap := func(s string, err error) (string, error) { return s, c.wrap("password", err) }
 	switch {
@@ -99,16 +98,16 @@ func (c *Credentials) tokenSource() TokenSource {
 	return c.src.AskPass
 }
 
-// HasUser tells whether there is a user name without asking for one.
+// HasUser reports whether a user name is configured.
 func (c *Credentials) HasUser() bool { return c.src.User != "" || c.src.UserCmd != "" }
 
-// HasPassword tells whether there is a password without asking for one.
+// HasPassword reports whether a password is configured.
 func (c *Credentials) HasPassword() bool {
 	_, asks := c.tokens.(*Prompt)
 	return !asks
 }
 
-// Format writes the account only, whatever the verb.
+// Format writes only the account, for all verbs.
 func (c *Credentials) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, "credentials of "+c.src.Account)
 }
@@ -132,8 +131,7 @@ func (c *Credentials) User(ctx context.Context) (string, error) {
 	return t.Secret, err
 }
 
-// Password returns the password. The result must not find its way into any
-// output.
+// Password returns the password. The result must not be printed.
 func (c *Credentials) Password(ctx context.Context) (string, error) {
 	t, err := c.pass.get(ctx, c.src.Now, func() (Token, error) {
 		t, err := c.tokens.Token(ctx)
@@ -145,10 +143,10 @@ func (c *Credentials) Password(ctx context.Context) (string, error) {
 	return t.Secret, err
 }
 
-// Refused notes that the server has refused a password. It reports whether Password can
-// return another one without asking the user.
+// Refused records that the server has refused a password. It reports whether Password can return
+// another one without asking the user.
 func (c *Credentials) Refused(password string) (renewed bool) {
-	// The user name may have been mistyped, too.
+	// The user name may be wrong, too.
 	c.src.AskUser.forget()
 	if !c.tokens.Invalidate(password) {
 		return false
@@ -163,10 +161,9 @@ func (c *Credentials) wrap(what string, err error) error {
 	return fmt.Errorf("cannot get the %s of %s: %w", what, c.src.Account, err)
 }
 
-// once holds the result of an operation that is done once, and again after the result
-// has expired.
+// once holds the result of an operation. The operation is repeated after the result has expired.
 type once struct {
-	turn chan struct{} // holds one token while somebody is at it
+	turn chan struct{} // holds a token while the operation is running
 	done *outcome      // guarded by turn
 }
 
@@ -177,8 +174,8 @@ type outcome struct {
 
 func newOnce() once { return once{turn: make(chan struct{}, 1)} }
 
-// get returns the result, doing what is to be done if nobody has, or waiting for
-// whoever is at it. A failure after ctx has ended is not kept, nor is one that may pass.
+// get returns the result. It runs the operation, or waits until another goroutine has done so. It
+// does not keep a failure after the end of ctx, nor a temporary one.
 func (o *once) get(ctx context.Context, now func() time.Time, do func() (Token, error)) (Token, error) {
 	select {
 	case o.turn <- struct{}{}:
@@ -204,8 +201,8 @@ func (o *once) get(ctx context.Context, now func() time.Time, do func() (Token, 
 	return value, err
 }
 
-// drop forgets a result, unless it has been replaced meanwhile. It reports whether
-// another attempt may return a different result.
+// drop discards a result, unless it has been replaced meanwhile. It reports whether another
+// attempt may return a different result.
 func (o *once) drop(secret string) bool {
 	o.turn <- struct{}{}
 	defer func() { <-o.turn }()

@@ -10,13 +10,13 @@ import (
 	"github.com/zalando/go-keyring"
 )
 
-// ErrNotInKeychain is returned if the keyring has no password of the user.
+// ErrNotInKeychain is the error if the keyring has no password of the user.
 var ErrNotInKeychain = errors.New("there is none")
 
-// ErrNoSessionBus is returned if there is no way to the Secret Service.
+// ErrNoSessionBus is the error if there is no connection to the Secret Service.
 var ErrNoSessionBus = errors.New("there is no D-Bus session bus")
 
-// KeychainError tells that the keyring did not yield a password.
+// KeychainError reports that the keyring returned no password.
 type KeychainError struct {
 	Host, User string
 	Err        error
@@ -26,7 +26,7 @@ func (e *KeychainError) Error() string {
 	return fmt.Sprintf("keyring, password of '%s' on '%s': %v", e.User, e.Host, e.Err)
 }
 
-// Unwrap returns what went wrong.
+// Unwrap returns the cause.
 func (e *KeychainError) Unwrap() error { return e.Err }
 
 // Keychain returns the password of a user on a host from the keyring of the
@@ -38,8 +38,8 @@ func (e *KeychainError) Unwrap() error { return e.Err }
 //     service, the host, and username;
 //   - Windows: the generic credential "host:user".
 //
-// The error is a *KeychainError. Libraries offer no way to give up a question to
-// the user, so it goes on by itself if ctx ends.
+// The error is a *KeychainError. The libraries cannot cancel a question to the user, so it
+// remains after the end of ctx.
 func Keychain(ctx context.Context, host, user string) (string, error) {
 	if host == "" {
 		return "", &KeychainError{host, user, errors.New("no Host is set")}
@@ -67,8 +67,8 @@ func Keychain(ctx context.Context, host, user string) (string, error) {
 	}
 }
 
-// keychainValue drops the line end that comes with passwords from files, and
-// refuses what cannot be a password.
+// keychainValue removes the line end of passwords that were imported from files, and rejects
+// invalid passwords.
 func keychainValue(s string) (string, error) {
 	s = strings.TrimSuffix(strings.TrimSuffix(s, "\n"), "\r")
 	switch {
@@ -80,7 +80,7 @@ func keychainValue(s string) (string, error) {
 	return s, nil
 }
 
-// library asks the keyring through the library.
+// library gets the password from the keyring with the library.
 func library(host, user string) (string, error) {
 	p, err := keyring.Get(host, user)
 	switch {
@@ -92,8 +92,8 @@ func library(host, user string) (string, error) {
 	return p, err
 }
 
-// narrow returns a password that Windows' own programs have stored, in UTF-16,
-// in UTF-8. Others are as they should be; they have no NULs.
+// narrow converts a password that Windows programs have stored in UTF-16 to UTF-8. Other
+// passwords are unchanged; they contain no NULs.
 func narrow(s string) string {
 	if len(s)%2 != 0 || !strings.Contains(s, "\x00") {
 		return s

@@ -9,11 +9,11 @@ import (
 	"github.com/zalando/go-keyring"
 )
 
-// keychainLimit is how long --setup waits for the keyring. A locked keyring asks its
-// user first, who may not see the question.
+// keychainLimit is how long --setup waits for the keyring. A locked keyring first asks its user,
+// who may not see the question.
 const keychainLimit = 5 * time.Second
 
-// ErrKeychainSilent is returned if the keyring has not answered in time.
+// ErrKeychainSilent is the error if the keyring has not answered in time.
 var ErrKeychainSilent = fmt.Errorf("it has not answered within %v; it is probably locked", keychainLimit)
 
 // HasKeychain reports whether there may be a keyring: on Linux and the BSDs, a session bus.
@@ -40,7 +40,7 @@ func KeepInKeychain(ctx context.Context, host, user, password string) error {
 	return withinLimit(ctx, host, user, func() error { return keyring.Set(host, user, password) })
 }
 
-// ForgetInKeychain removes what KeepInKeychain has put there.
+// ForgetInKeychain removes the password that KeepInKeychain has stored.
 func ForgetInKeychain(ctx context.Context, host, user string) error {
 	return withinLimit(ctx, host, user, func() error { return keyring.Delete(host, user) })
 }

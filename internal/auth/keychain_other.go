@@ -19,9 +19,8 @@ func lookUp(_ context.Context, host, user string) (string, error) {
 
 func hasKeychain() bool { return hasSessionBus() }
 
-// hasSessionBus tells whether there is a session bus where the library looks for
-// one. If there is none it would start one, in which nobody keeps passwords, and
-// leave it behind.
+// hasSessionBus reports whether there is a session bus that the library can find. Without one,
+// the library would start a bus that contains no passwords and leave it running.
 func hasSessionBus() bool {
 	if address := os.Getenv("DBUS_SESSION_BUS_ADDRESS"); address != "" && address != "autolaunch:" {
 		return true

@@ -13,8 +13,8 @@ import (
 // internetPassword asks the program security of macOS for an internet password.
 // The error is ErrNotInKeychain if there is none.
 func internetPassword(ctx context.Context, program, protocol, host, user string) (string, error) {
-	// With -g the password is told apart from its hexadecimal form, which with
-	// -w cannot be: that prints it, too, if there is a letter beyond ASCII.
+	// -g distinguishes a password from its hexadecimal form. -w does not: it prints that form if
+	// the password has non-ASCII characters.
 	cmd := exec.CommandContext(ctx, program, "find-internet-password", "-r", protocol, "-s", host, "-a", user, "-g")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -49,7 +49,7 @@ func parseSecurity(text string) (string, error) {
 			digits, _, _ = strings.Cut(digits, " ")
 			p, err := hex.DecodeString(digits)
 			if err != nil {
-				// Its text would have the password.
+				// The error of strconv would contain the password.
 				return "", errors.New("cannot read what security prints")
 			}
 			return string(p), nil

@@ -9,20 +9,19 @@ import (
 	"time"
 )
 
-// A Ledger remembers which secrets servers have refused, and keeps them from
-// being sent again: a few failures are enough for many servers to lock an
-// account. One is shared by all accounts of a run. A program that makes many runs shares
-// one between all of them, with Keep. The zero value is empty. It is safe for concurrent
-// use.
+// A Ledger records the secrets that servers have refused, and prevents sending them again: many
+// servers lock an account after a few failures. All accounts of a run share one. A program with
+// many runs shares one between all of them, with Keep. The zero value is empty. It is safe for
+// concurrent use.
 type Ledger struct {
-	// Keep is how long a refused secret is not sent again; 0: never again.
+	// Keep is how long a refused secret is not sent again; 0: for ever.
 	Keep time.Duration
 
 	mu      sync.Mutex
 	entries map[ledgerKey]*entry
 }
 
-// ledgerKey is whom what was told.
+// ledgerKey identifies a secret of a user on a server.
 type ledgerKey struct {
 	server, user string
 	secret       [sha256.Size]byte
@@ -37,26 +36,26 @@ type entry struct {
 	at      time.Time // when it was last tried
 }
 
-// Outcome is what became of an attempt to log in.
+// Outcome is the result of a login attempt.
 type Outcome uint8
 
 // The outcomes.
 const (
-	// Undecided: nothing was said about the secret.
+	// Undecided: the server did not judge the secret.
 	Undecided Outcome = iota
-	// Accepted: we are logged in.
+	// Accepted: the login succeeded.
 	Accepted
-	// Doubted: the server did not let us in without saying why. If it did with
-	// the same secret before, it is taken to have other reasons.
+	// Doubted: the login failed for an unknown reason. If the same secret succeeded before, the
+	// reason is not the secret.
 	Doubted
-	// Rejected: the server says that the secret is wrong, or of no use.
+	// Rejected: the server reports that the secret is wrong or unusable.
 	Rejected
 )
 
-// RepeatError says that the secret was refused before, and was not sent again.
+// RepeatError reports that the secret was refused before, and was not sent again.
 type RepeatError struct {
 	First error
-	// Until is when it may be sent again; zero: not in this run.
+	// Until is the time when it may be sent again; zero: not in this run.
 	Until time.Time
 }
 
@@ -67,13 +66,12 @@ func (e *RepeatError) Error() string {
 	return fmt.Sprintf("the same login has failed before in this run, and is not tried again: %v", e.First)
 }
 
-// Unwrap returns why it failed.
+// Unwrap returns the error of the refused login.
 func (e *RepeatError) Unwrap() error { return e.First }
 
-// Begin must be called before a secret of a user is sent to a server, or
-// anything that proves its knowledge. Until the secret is known to be good
-// attempts are made one after the other. end must be called with the outcome. The
-// error is a *RepeatError, or that of ctx.
+// Begin must be called before a secret of a user, or a proof of it, is sent to a server. Until
+// the secret is known to be accepted, attempts are serialized. end must be called with the
+// outcome. The error is a *RepeatError or that of ctx.
 func (l *Ledger) Begin(ctx context.Context, server, user, secret string) (end func(Outcome, error), err error) {
 	e := l.entry(ledgerKey{strings.ToLower(server), user, sha256.Sum256([]byte(secret))})
 	if proven, err := l.look(e); proven || err != nil {
@@ -108,7 +106,7 @@ func (l *Ledger) entry(key ledgerKey) *entry {
 	return e
 }
 
-// look tells what is known of a secret.
+// look returns the state of a secret.
 func (l *Ledger) look(e *entry) (proven bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -135,8 +133,8 @@ func (l *Ledger) note(e *entry, o Outcome, err error) {
 	}
 }
 
-// BeginRun forgets what was accepted in earlier runs: the passwords of a server may have been
-// changed since. Refused secrets are forgotten after Keep only.
+// BeginRun discards which secrets were accepted in earlier runs, because passwords may have
+// changed since. Refused secrets are discarded only after Keep.
 func (l *Ledger) BeginRun() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -148,7 +146,7 @@ func (l *Ledger) BeginRun() {
 	}
 }
 
-// Forget forgets which secrets were refused, since the user wants them to be tried again.
+// Forget discards the refused secrets, because the user wants them to be tried again.
 func (l *Ledger) Forget() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

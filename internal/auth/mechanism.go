@@ -10,41 +10,40 @@ import (
 	"isync/internal/event"
 )
 
-// Mechanism is a way to log in.
+// Mechanism is a login method.
 type Mechanism struct {
-	// Name is that of the IANA registry of SASL mechanisms, or LOGIN, which is
-	// the command of IMAP (RFC 9051 §6.2.3) or, if that is disabled, the
-	// mechanism.
+	// Name is the name in the IANA registry of SASL mechanisms, or LOGIN, which is the IMAP
+	// command (RFC 9051 §6.2.3) or, if that is disabled, the mechanism.
 	Name string
-	// Cleartext: the password itself, or the token, is sent, and whoever reads
-	// the connection has it.
+	// Cleartext: the password or token itself is sent, so anyone who reads the connection gets
+	// it.
 	Cleartext bool
-	// Token: what is sent is not a password but an OAuth 2.0 access token.
+	// Token: the secret is an OAuth 2.0 access token instead of a password.
 	Token bool
-	// Certificate: the client certificate of the connection is what proves who
-	// we are, and neither a password nor a user name is needed.
+	// Certificate: the client certificate of the connection authenticates the user. It needs
+	// neither a password nor a user name.
 	Certificate bool
-	// Binding: the proof is bound to the TLS connection, so that somebody in
-	// the middle could not use it.
+	// Binding: the proof is bound to the TLS connection, so that a man in the middle cannot use
+	// it.
 	Binding bool
 
 	newClient func(Login) sasl.Client
 }
 
-// Login is what a mechanism works with.
+// Login is the input of a mechanism.
 type Login struct {
 	User     string // may be empty for a mechanism with Certificate
 	Password string
-	// Host and Port are what the user wanted to connect to.
+	// Host and Port are the configured ones.
 	Host string
 	Port int
-	// Keys, if not nil, keeps what is costly to derive from the password.
+	// Keys, if not nil, caches keys that are expensive to derive from the password.
 	Keys *Keys
 
 	binding gs2
 }
 
-// The names of mechanisms that are mentioned elsewhere.
+// Names of mechanisms that other files use.
 const (
 	loginMech    = "LOGIN"
 	scramSHA1    = "SCRAM-SHA-1"
@@ -55,7 +54,7 @@ const (
 	anyMechanism = "*"
 )
 
-// mechanisms holds all ways to log in, the strongest first.
+// mechanisms are all login methods, the strongest first.
 var mechanisms = []Mechanism{
 	{Name: sasl.External, Certificate: true, newClient: func(l Login) sasl.Client { return sasl.NewExternalClient(l.User) }},
 	{Name: scramSHA256 + plusSuffix, Binding: true, newClient: newSCRAM(scramSHA256, true)},
@@ -83,19 +82,19 @@ func supported(name string) bool {
 	return slices.ContainsFunc(mechanisms, func(m Mechanism) bool { return m.Name == name })
 }
 
-// Choice is a way to log in that is possible.
+// Choice is a possible login method.
 type Choice struct {
 	Mechanism
-	// Command: it is the LOGIN command of IMAP, for which there is no client.
+	// Command: it is the IMAP command LOGIN, which has no SASL client.
 	Command bool
-	// Warning, if not nil, is to be shown to the user.
+	// Warning, if not nil, must be shown to the user.
 	Warning event.Fact
 
 	binding gs2
 }
 
-// ID names the choice for Request.Unusable: with -PLUS one binding may do where
-// another does not.
+// ID identifies the choice in Request.Unusable. It contains the channel binding, because a server
+// may be able to use only some bindings.
 func (c *Choice) ID() string { return choiceID(c.Name, c.binding.ChannelBinding) }
 
 func choiceID(name string, cb scram.ChannelBinding) string {
@@ -105,8 +104,8 @@ func choiceID(name string, cb scram.ChannelBinding) string {
 	return strings.ToUpper(name + " " + string(cb.Type))
 }
 
-// NewClient returns the SASL client for one attempt. Besides sasl.Client it may
-// implement Prover and Failer. It is nil for a Command.
+// NewClient returns the SASL client for one attempt; nil: it is a Command. The client may also
+// implement Prover and Failer.
 func (c *Choice) NewClient(l Login) sasl.Client {
 	if c.Command {
 		return nil
@@ -115,15 +114,15 @@ func (c *Choice) NewClient(l Login) sasl.Client {
 	return c.newClient(l)
 }
 
-// A Prover is a SASL client whose server has to prove something, too.
+// A Prover is a SASL client that also authenticates the server.
 type Prover interface {
-	// Proven is called once the server has let us in. An error means that it is
-	// not who it should be, and that it must not be talked to.
+	// Proven is called after the login succeeded. An error means that the server is not
+	// authentic. The connection must then be closed.
 	Proven() error
 }
 
-// A Failer is a SASL client that may know why the server does not let us in.
+// A Failer is a SASL client that may know why the login failed.
 type Failer interface {
-	// Failure returns what the server has told, or nil.
+	// Failure returns the reason that the server has sent; nil: none.
 	Failure() error
 }

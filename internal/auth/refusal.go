@@ -5,25 +5,25 @@ import (
 	"regexp"
 )
 
-// Status is the status of an answer that refuses something (RFC 9051 §7.1).
+// Status is the status of a response that refuses a command (RFC 9051 §7.1).
 type Status uint8
 
 // The statuses.
 const (
 	No Status = iota
 	Bad
-	// Bye: it closes the connection.
+	// Bye: the server closes the connection.
 	Bye
 )
 
-// Answer is the answer of a server that refuses something.
+// Answer is the response of a server that refuses a command.
 type Answer struct {
 	Status Status
 	Code   string // response code, in upper case
 	Text   string
 }
 
-// AnswerError is an error of a Conn that contains an answer of the server.
+// AnswerError is an error of a Conn that contains the server's response.
 type AnswerError interface {
 	error
 	Answer() Answer
@@ -44,31 +44,30 @@ const (
 	codeOverQuota     = "OVERQUOTA"
 )
 
-// refusal is what a server does not accept of a login.
+// refusal is the part of a login that a server refuses.
 type refusal uint8
 
 const (
-	ofNothing   refusal = iota // it has not judged, or it has other reasons
-	ofMechanism                // that one cannot be used; others may do
-	ofSecret                   // user name and password are wrong, or of no use
+	ofNothing   refusal = iota // undecided, or for other reasons
+	ofMechanism                // the mechanism cannot be used; others may work
+	ofSecret                   // user name and password are wrong or unusable
 )
 
-// Texts of refusals without a code that tells more. A lock comes from wrong
-// passwords, whatever else the text promises.
+// Texts of refusals without a response code. A lock is a consequence of wrong passwords, even if
+// the text says that it is temporary.
 var (
 	textLocked    = regexp.MustCompile(`(?i)(too many|repeated|excessive)\b.{0,30}\b(failed|failures|attempts|passwords)\b|\baccount\b.{0,40}\b(locked|blocked|disabled|suspended)`)
 	textTransient = regexp.MustCompile(`(?i)too many|maximum (number of )?(connections|sessions)|(connection|session)s? limit|temporar|try again|throttl|backoff|rate limit|` +
 		`not connected|internal (server )?error|timed? ?out|unavailable|overload|busy`)
 	textMechanism = regexp.MustCompile(`(?i)(un(supported|known|recogni[sz]ed|implemented)|not (supported|implemented|enabled|available|allowed)|disabled|invalid)\b.{0,40}\bmechanism|` +
 		`\bmechanism\b.{0,40}\b(un(supported|known|recogni[sz]ed|available|implemented)|not|disabled)|` +
-		// The SASL library of Cyrus, of a binding that it cannot do for one. A
-		// wrong password is an "authentication failure" to it.
+		// Cyrus SASL sends this if it cannot use a channel binding. For a wrong password, it
+		// sends "authentication failure".
 		`\bbad protocol\b`)
 	textSecret = regexp.MustCompile(`(?i)password|credential|(authentication|login|logon|auth) fail|invalid (user|login)|denied`)
 )
 
-// judgeLogin tells what the error of a login is about, and what follows for the
-// secret that was used.
+// judgeLogin determines what the error of a login refuses, and the outcome for the secret.
 func judgeLogin(err error) (refusal, Outcome) {
 	if err == nil {
 		return ofNothing, Accepted
@@ -81,11 +80,11 @@ func judgeLogin(err error) (refusal, Outcome) {
 		return judgeSCRAM(e.Value)
 	}
 	if errors.Is(err, ErrImpostor) {
-		// Nobody shall get another chance to look like the server.
+		// A false server must not get another attempt.
 		return ofNothing, Rejected
 	}
 	if !ok {
-		return ofNothing, Undecided // such as a lost connection
+		return ofNothing, Undecided // for example a lost connection
 	}
 	a := e.Answer()
 	if a.Status == Bad && a.Code == "" && !textSecret.MatchString(a.Text) && !textLocked.MatchString(a.Text) {

@@ -17,12 +17,11 @@ import (
 // that of RFC 5802 §5.1, 4096, below which a proof could be guessed from.
 const maxIterations = 10_000_000
 
-// ErrImpostor says that a server, which may have seen a proof of ours but not
-// the password, failed to prove that it knows anything of the password itself.
+// ErrImpostor reports that a server did not prove that it knows the password. It may have
+// received a proof from this client, but not the password.
 var ErrImpostor = errors.New("the server does not prove that it knows the password: it is not the real server, or this is a man-in-the-middle attack")
 
-// SCRAMError is an error that the server has told (RFC 5802 §7,
-// server-error-value).
+// SCRAMError is an error sent by the server (RFC 5802 §7, server-error-value).
 type SCRAMError struct{ Value string }
 
 func (e *SCRAMError) Error() string { return "the server says " + shown(e.Value) }
@@ -36,11 +35,11 @@ const (
 	SCRAMNoResources        = "no-resources"
 )
 
-// gs2 is what a SCRAM client tells about channel binding (RFC 5802 §7).
+// gs2 is the channel binding part of a SCRAM client's first message (RFC 5802 §7).
 type gs2 struct {
 	scram.ChannelBinding // for -PLUS
-	// able: there is channel binding here, but the server did not offer it. A
-	// server that did knows then that somebody has changed its offer.
+	// able: the client supports channel binding, but the server did not offer it. A server that
+	// did offer it then detects that the offer was changed.
 	able bool
 }
 

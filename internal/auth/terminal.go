@@ -7,30 +7,27 @@ import (
 	"sync"
 )
 
-// ErrNoPrompt is returned if a password is to be asked for, but there is nobody
-// to ask.
+// ErrNoPrompt is the error if a password is needed, but the user cannot be asked.
 var ErrNoPrompt = errors.New("no password is configured, and there is no terminal to ask for one")
 
-// Terminal is what commands and questions talk to the user on. It is shared by
-// all accounts and makes them take turns. The fields must not be changed once it
-// is in use; the zero value runs commands on the standard streams and asks
-// nothing.
+// Terminal is the terminal for commands and questions. All accounts share it, and use it one at a
+// time. The fields must not be changed after the first use. The zero value runs commands on the
+// standard streams and cannot ask questions.
 type Terminal struct {
-	// Prompt asks a question and returns the answer without the line end. What
-	// is typed must not show unless echo. nil: there is nobody to ask.
+	// Prompt asks a question and returns the answer without the line end. echo: the input is
+	// shown. nil: the user cannot be asked.
 	Prompt func(ctx context.Context, question string, echo bool) (string, error)
-	// Suspend stops whatever else is written to the terminal; the function it
-	// returns resumes that. Either may be nil.
+	// Suspend stops other output to the terminal; the returned function resumes it. Both may be
+	// nil.
 	Suspend func() (resume func())
-	// Stdin and Stderr are what commands get; nil stands for those of the
-	// process.
+	// Stdin and Stderr are the streams of commands; nil: those of the process.
 	Stdin, Stderr *os.File
 
 	once sync.Once
-	turn chan struct{} // holds one token while somebody has the terminal
+	turn chan struct{} // holds a token while the terminal is in use
 }
 
-// acquire waits for the terminal and quietens it. The caller must call release.
+// acquire waits for the terminal and suspends other output. The caller must call release.
 func (t *Terminal) acquire(ctx context.Context) (release func(), err error) {
 	t.once.Do(func() { t.turn = make(chan struct{}, 1) })
 	select {

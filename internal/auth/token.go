@@ -12,11 +12,11 @@ import (
 // Token is a secret to log in with: a password, or an access token of OAuth 2.0.
 type Token struct {
 	Secret string
-	// Expires is when the server stops accepting it; zero: it does not expire.
+	// Expires is the time when the server stops accepting it; zero: never.
 	Expires time.Time
 }
 
-// Format writes no secret, whatever the verb.
+// Format writes no secret, for all verbs.
 func (t Token) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "a secret") }
 
 // A TokenSource returns the secret of an account. The simplest one is a password that
@@ -32,10 +32,9 @@ type TokenSource interface {
 	Invalidate(secret string) (renewable bool)
 }
 
-// UnavailableError says that a TokenSource has no secret. It says nothing about the mail
-// server, which was not asked.
+// UnavailableError reports that a TokenSource has no secret. The mail server was not contacted.
 type UnavailableError struct {
-	// Passing: another attempt may succeed.
+	// Passing: the failure is temporary.
 	Passing bool
 	Err     error
 }
@@ -45,7 +44,7 @@ func (e *UnavailableError) Error() string { return e.Err.Error() }
 // Unwrap returns the reason.
 func (e *UnavailableError) Unwrap() error { return e.Err }
 
-// tokenFunc is a TokenSource without memory. Only the user can change its secret.
+// tokenFunc is a TokenSource that keeps nothing. Only the user can change its secret.
 type tokenFunc func(ctx context.Context) (string, error)
 
 func (f tokenFunc) Token(ctx context.Context) (Token, error) {
@@ -86,7 +85,7 @@ func (p *Prompt) Token(ctx context.Context) (Token, error) {
 	return Token{Secret: answer}, err
 }
 
-// ask returns the known answer, or asks. It serializes calls, so that the user is asked
+// ask returns the previous answer, or asks. It serializes calls, so that the user is asked only
 // once.
 func (p *Prompt) ask(ctx context.Context) (string, error) {
 	p.mu.Lock()
@@ -108,8 +107,8 @@ func (p *Prompt) ask(ctx context.Context) (string, error) {
 	return answer, nil
 }
 
-// Invalidate makes the next call ask again. It returns false, since the user has to be
-// asked for another secret.
+// Invalidate makes the next call ask again. It returns false, because another secret requires
+// asking the user.
 func (p *Prompt) Invalidate(string) bool {
 	p.forget()
 	return false
@@ -121,5 +120,5 @@ func (p *Prompt) forget() {
 	p.known, p.value = false, ""
 }
 
-// Format writes the question only, whatever the verb.
+// Format writes only the question, for all verbs.
 func (p *Prompt) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, p.question) }

@@ -1,22 +1,22 @@
 package check
 
-// compression is the capability that Compress is about.
+// compression is the capability for Compress.
 const compression = "COMPRESS=DEFLATE"
 
-// capability is what a server may be able to do, and what that is good for.
+// capability is a capability of a server, with its use.
 type capability struct {
 	name string
-	// gain is what this program does with it, loss what is slower or impossible
-	// without; empty: nothing worth telling.
+	// gain is the use of the capability; loss is what is slower or impossible without it; "": not
+	// reported.
 	gain, loss string
-	// instead is another capability that does as well.
+	// instead is another sufficient capability.
 	instead string
-	// serious: the loss is more than time.
+	// serious: the loss is not only time.
 	serious bool
 }
 
-// capabilities is all that is told about capabilities. It says what the program
-// does today: whoever makes it use another one adds a row.
+// capabilities are the reported capabilities. A capability that the program begins to use needs a
+// row.
 var capabilities = []capability{
 	{name: "QRESYNC", gain: "the server reports only changes and deletions since the last run", loss: "all UIDs of a mailbox are listed to find deletions"},
 	{name: "CONDSTORE", gain: "only flags that have changed since the last run are listed", loss: "the flags of all messages are listed in each run that needs them"},

@@ -29,28 +29,25 @@ import (
 	"isync/internal/vfs"
 )
 
-// Options say what to look at.
+// Options are the settings of a check.
 type Options struct {
 	Config *config.Config
 	// Channels are the channels to explain, with what the command line allows.
 	Channels []channel.Selection
-	// Stores are to be explained although no such channel has them.
+	// Stores are explained in addition to those of Channels.
 	Stores []*config.Store
-	// All: everything in the file is explained, so that what nobody uses can be
-	// pointed out.
+	// All: the whole file is explained, and unused sections are reported.
 	All bool
 
-	// Open makes a store. It is asked for listings: if it is in the file
-	// system, or if there is Probe.
+	// Open makes a store. Only stores in the file system are listed, or all with Probe.
 	Open func(*config.Store) (store.Store, error)
-	// Probe connects to the server of a store and logs in; nil: servers are not
-	// asked.
+	// Probe connects to the server of a store and logs in; nil: servers are not contacted.
 	Probe func(context.Context, *config.Store) Server
 	// Command returns a command line of this program with the same configuration.
 	Command func(args ...string) string
 	// Text returns the text of a fact that a run would report about a pair, or a channel.
 	Text func(event.Fact, event.Pair) Problem
-	// Explain makes text of an error.
+	// Explain returns the text of an error.
 	Explain func(error) []Problem
 
 	FS  vfs.FS
@@ -58,7 +55,7 @@ type Options struct {
 	// Home is the home directory, which is shortened to "~" in the report; may
 	// be empty.
 	Home string
-	// Windows: the permissions of files say nothing.
+	// Windows: file permissions are not checked.
 	Windows bool
 	// Columns is the width of the report; 0: 80.
 	Columns int
@@ -118,16 +115,16 @@ func Run(ctx context.Context, o Options) bool {
 	return c.problems == 0
 }
 
-// checker is one run.
+// checker is the state of a check.
 type checker struct {
 	Options
 	report
-	// stores go by their place in the file: a channel with a MaxSize has copies
-	// of its own.
+	// stores are keyed by their place in the file, because a channel with MaxSize has its own
+	// copies.
 	stores map[config.Pos]store.Store
-	// failed are the stores that were found not to work.
+	// failed are the stores that do not work.
 	failed map[config.Pos]bool
-	// sizes are how many mailboxes there are in stores that were listed.
+	// sizes are the numbers of mailboxes in stores that were listed.
 	sizes map[config.Pos]int
 	// briefs are the sections in the summary.
 	briefs []brief
@@ -156,7 +153,7 @@ func (c *checker) order() (out []*config.Store) {
 	return out
 }
 
-// open returns a store to be asked for listings, nil if it cannot be.
+// open returns a store for listings; nil: it cannot be listed.
 func (c *checker) open(s *config.Store) store.Store {
 	if st := c.stores[s.At]; st != nil || c.failed[s.At] {
 		return st
@@ -215,7 +212,7 @@ func (c *checker) metrics() {
 	c.code = ""
 }
 
-// unused points out what nothing refers to.
+// unused reports sections that nothing refers to.
 func (c *checker) unused() {
 	cfg := c.Config
 	used := map[config.Pos]bool{}
@@ -256,7 +253,7 @@ func (c *checker) secrets() {
 	}
 }
 
-// verdict is the end of the report.
+// verdict is the last line of the report.
 func (c *checker) verdict(problems, notes int) string {
 	if problems > 0 {
 		return count(problems, "problem") + " found (marked " + markFail + "), " + count(notes, "note") + "."

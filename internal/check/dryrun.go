@@ -15,8 +15,8 @@ import (
 	"isync/internal/store"
 )
 
-// rehearsal is what a dry run of a channel found out. It is made by what makes real runs, so that both fail
-// for the same reasons.
+// rehearsal is the result of a dry run of a channel. It uses the code of real runs, so that both
+// fail for the same reasons.
 type rehearsal struct {
 	mu    sync.Mutex
 	pairs []pairResult // in the order they were begun
@@ -25,7 +25,7 @@ type rehearsal struct {
 	err      error // of the channel as a whole
 }
 
-// pairResult is what became of a pair.
+// pairResult is the result of a pair.
 type pairResult struct {
 	event.Pair
 	event.Outcome

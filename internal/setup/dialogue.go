@@ -20,61 +20,63 @@ type Mailbox struct {
 	Virtual bool
 }
 
-// World is what the dialogue works on.
+// World is the environment of the dialogue.
 type World interface {
-	// Ask asks the user; what is typed shows only with echo. It returns ErrNoTerminal if
-	// there is no terminal.
+	// Ask asks the user. echo: the input is shown. It returns ErrNoTerminal if there is no
+	// terminal.
 	Ask(ctx context.Context, question string, echo bool) (string, error)
 	Print(line string)
 	// Report shows an error of Try, Keep or Run, with advice.
 	Report(err error)
 
-	// Find finds the servers of an address. Online: servers can be asked.
+	// Find finds the servers of an address. Online: it may use the network.
 	Find(ctx context.Context, a discover.Address) (discover.Result, error)
 	Online() bool
 	// Try logs in and lists the mailboxes. Distrusted: it failed because of the certificate.
 	Try(ctx context.Context, p *Plan, password string) ([]Mailbox, error)
 	Distrusted(err error) bool
 
-	// OAuthHelp says where to get a client id.
+	// OAuthHelp explains how to register a client ID.
 	OAuthHelp(provider string) []string
 	// Authorize asks the user for consent in a browser, and saves the token. SecretFile returns
 	// the command that prints the client secret, which Keep puts into a file.
 	Authorize(ctx context.Context, p *Plan, secret string) error
 	SecretFile(p *Plan) (command string, err error)
 
-	// Keepers are the places for passwords that there are, the best first.
+	// Keepers returns the available places for passwords, the best one first.
 	Keepers() []Keeper
-	// CheckKeeper finds out whether a password can be kept there, and sets PassCmd. has: it has
-	// a password of the user already.
+	// CheckKeeper checks whether the chosen place can store a password, and sets PassCmd. has: it
+	// already has a password of the user.
 	CheckKeeper(ctx context.Context, p *Plan) (has bool, err error)
-	// Keep puts the password, or the client secret, there. undo removes it again.
+	// Keep stores the password or the client secret. undo removes it.
 	Keep(ctx context.Context, p *Plan, secret string) (undo func(), err error)
 
-	// File names the configuration file, and whether it exists.
+	// File returns the name of the configuration file, and whether it exists.
 	File() (name string, exists bool)
-	// Name returns a name like this that is free, and CheckName what is wrong with one.
+	// Name returns an unused name similar to wanted. CheckName returns an error if a name cannot
+	// be used.
 	Name(wanted string) string
 	CheckName(name string) error
-	// Directory returns a directory for the mail that is free, and CheckDirectory what is wrong
-	// with one. used: there is something in it.
+	// Directory returns an unused directory for the mail. CheckDirectory returns an error if a
+	// directory cannot be used. used: it is not empty.
 	Directory(name string) string
 	CheckDirectory(dir string) (used bool, err error)
 	CheckCertificate(file string) error
 
-	// Complete sets what depends on the rest of the file, and checks that the file will be
-	// what is meant.
+	// Complete sets the values that depend on the rest of the file, and checks that the new file
+	// has the intended meaning.
 	Complete(p *Plan) error
 	// Write writes the configuration, and returns the name of the backup, if there is one.
 	Write(p *Plan) (backup string, err error)
 	// Run synchronizes the channel.
 	Run(ctx context.Context, channel string) error
-	// Reload is the command that makes a running watcher read the file again; "": none runs.
+	// Reload returns the command that makes a running watcher reload the file; "": none is
+	// running.
 	Reload() string
-	// Services are the units that can be enabled; Enable enables one.
+	// Services returns the units that can be enabled. Enable enables one of them.
 	Services() []string
 	Enable(ctx context.Context, unit string) error
-	// Command is how mbsync is run with this file.
+	// Command returns a command line of mbsync with this configuration file.
 	Command(args string) string
 }
 
@@ -82,19 +84,19 @@ type World interface {
 type dialogue struct {
 	world   World
 	answers Answers
-	used    map[string]bool // answers that were taken
+	used    map[string]bool // answers that were used
 	plan    Plan
-	// password is what was typed: the password, or the client secret of OAuth.
+	// password is the typed password or OAuth client secret.
 	password string
-	// consented: there is a token.
+	// consented: a token was obtained.
 	consented bool
 	boxes     []Mailbox
-	// found is what is known of the server.
+	// found is the known data of the server.
 	found discover.Result
 }
 
-// Run asks, and writes. The address may be "". The error is nil if the configuration was
-// written and, if that was wanted, the mail synchronized.
+// Run asks the questions and writes the configuration. address may be "". The error is nil if the
+// configuration was written and, if the user wanted it, the mail was synchronized.
 func Run(ctx context.Context, w World, address string, answers Answers) error {
 	d := &dialogue{world: w, answers: answers, used: make(map[string]bool)}
 	for _, step := range []func(context.Context) error{
@@ -149,7 +151,7 @@ func (d *dialogue) address(ctx context.Context, given string) error {
 func (d *dialogue) find(ctx context.Context) error {
 	a := d.plan.Address
 	if d.answers[askServer] != "" {
-		// Nobody has to be asked for the server, but the table knows more than that.
+		// The server is known, but the table also knows the provider.
 		if p, ok := provider.ByDomain(a.Domain); ok {
 			d.plan.Provider = &p
 		}
@@ -185,7 +187,7 @@ func (d *dialogue) server(ctx context.Context) error {
 	default:
 		best = &d.found.Found[0]
 		d.tellFinding(best)
-		// A name that anybody may have put into an answer has to be typed.
+		// A name from an unauthenticated answer must be confirmed by typing it.
 		if !best.Foreign {
 			q.def, q.hasDef = serverText(best.Server), true
 		}
@@ -202,7 +204,7 @@ func (d *dialogue) server(ctx context.Context) error {
 	return nil
 }
 
-// choose takes a server; what is known of it is added.
+// choose sets the server, and the known data about it.
 func (d *dialogue) choose(s discover.Server) {
 	known := d.plan.Provider
 	d.plan.Provider = nil
@@ -218,7 +220,7 @@ func (d *dialogue) choose(s discover.Server) {
 	}
 }
 
-// notFound tells what was asked in vain.
+// notFound shows what was searched without success.
 func (d *dialogue) notFound() {
 	if !d.world.Online() {
 		d.print("%s is not in the table of providers, and with --offline no server is asked. The\nserver in brackets is a guess.", d.plan.Address.Shown)
@@ -231,7 +233,7 @@ func (d *dialogue) notFound() {
 	d.print("Look up the server on the help pages of the mail provider. The server in brackets is a\nguess.")
 }
 
-// tellFinding tells where a server was found.
+// tellFinding shows where a server was found.
 func (d *dialogue) tellFinding(f *discover.Finding) {
 	s := f.Server
 	how := "TLS"
@@ -284,7 +286,7 @@ func parseServer(text string) (discover.Server, error) {
 	return s, nil
 }
 
-// cutPort separates a host and a port. An IPv6 address before a port is in brackets.
+// cutPort splits a host and a port. An IPv6 address before a port is in brackets.
 func cutPort(text string) (host, port string, hasPort bool) {
 	if rest, ok := strings.CutPrefix(text, "["); ok {
 		host, rest, _ = strings.Cut(rest, "]")
@@ -318,7 +320,7 @@ func (d *dialogue) user(ctx context.Context) (err error) {
 	return err
 }
 
-// anything accepts what can be a word of the configuration.
+// anything accepts every valid word of the configuration.
 func anything(text string) (string, error) {
 	if text == "" || strings.ContainsAny(text, "\x00\r\n") {
 		return "", errors.New("this cannot be used")
@@ -456,7 +458,7 @@ func (d *dialogue) again(ctx context.Context) error {
 		if err := d.user(ctx); err != nil {
 			return err
 		}
-		d.consented = false // it was that of the other user
+		d.consented = false // the token was that of the other user
 	case what:
 		d.password, d.consented = "", false
 		if d.plan.OAuth != "" {
@@ -561,7 +563,7 @@ func (d *dialogue) mailboxes(ctx context.Context) error {
 	return nil
 }
 
-// selected returns how many mailboxes match.
+// selected returns the number of mailboxes that match.
 func (d *dialogue) selected(words []string) (n int) {
 	patterns := config.NewPatterns(words...)
 	for _, b := range d.boxes {
