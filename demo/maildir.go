@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// localMail is the Maildir tree of the demo, looked at and worked on the way a
-// mail reader does it: with nothing but files.
+// localMail is the Maildir tree of the demo. It is accessed like a mail reader does, only through
+// files.
 type localMail struct{ root string }
 
 const inboxDir = "Inbox"
@@ -27,8 +27,7 @@ func (l localMail) dir(box string) string {
 	return filepath.Join(l.root, filepath.FromSlash(box))
 }
 
-// look reads everything that is there: each directory with a "cur" in it is a
-// mailbox.
+// look returns all mailboxes: each directory with a "cur" is a mailbox.
 func (l localMail) look() (snapshot, error) {
 	snap := make(snapshot)
 	err := filepath.WalkDir(l.root, func(name string, d fs.DirEntry, err error) error {
@@ -86,8 +85,8 @@ func (l localMail) lookInto(box string) ([]message, error) {
 	return msgs, nil
 }
 
-// arrival orders messages as they arrived: by the UID in the file name; those
-// without one came last.
+// arrival orders messages by their arrival, which is the UID in the file name. Messages without a
+// UID are the latest.
 func arrival(m message) uint64 {
 	_, rest, _ := strings.Cut(filepath.Base(m.path), ",U=")
 	uid, _, _ := strings.Cut(rest, ":")
@@ -98,7 +97,7 @@ func arrival(m message) uint64 {
 	return n
 }
 
-// deliver puts a new message into a mailbox: written aside, then moved in.
+// deliver adds a new message to a mailbox: it writes the message to tmp and moves it to new.
 func (l localMail) deliver(box, name, text string) error {
 	tmp := filepath.Join(l.dir(box), "tmp", name)
 	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)

@@ -9,13 +9,13 @@ import (
 	"github.com/emersion/go-imap/v2"
 )
 
-// sample is one invented message on the server.
+// sample is an invented message on the server.
 type sample struct {
 	from, subject string
 	flags         []imap.Flag
-	// body is put under a plain UTF-8 header unless raw is set.
+	// body follows a plain UTF-8 header unless raw is set.
 	body string
-	// raw makes the whole message instead, given the common header lines.
+	// raw returns the whole message for the common header lines.
 	raw func(common string) string
 }
 
@@ -41,11 +41,10 @@ const (
 	subjectOwl     = "Owl post: delivery attempted, nobody awake"
 )
 
-// sampleTree is what the server holds when the demo starts. It has at least one
-// of everything that has ever been lost in translation: names in several
-// scripts and with an ampersand (which modified UTF-7 escapes), a folder whose
-// parent is no mailbox, an empty mailbox, every flag, encoded subjects, a body
-// in Latin-1, one without a single line, a message of several megabytes.
+// sampleTree is the initial content of the server. It contains cases that mail programs often
+// handle incorrectly: names in several scripts and with an ampersand (which modified UTF-7
+// escapes), a folder without a parent mailbox, an empty mailbox, every flag, encoded subjects, a
+// body in Latin-1, an empty body, a message of several megabytes.
 var sampleTree = []sampleBox{
 	{"INBOX", []sample{
 		{
@@ -89,7 +88,7 @@ The fine now exceeds the value of the library. Please advise.
 			from: "Amélie <amelie@patisserie.example>", subject: "Crème brûlée, la recette",
 			flags: []imap.Flag{seen, forwarded},
 			raw: func(common string) string {
-				// Written in Latin-1, as it left a computer of 1997.
+				// The message is in Latin-1, like those of 1997.
 				return common + "Content-Type: text/plain; charset=iso-8859-1\nContent-Transfer-Encoding: 8bit\n\n" +
 					"Cr\xe8me, sucre, six \x9cufs... non, six \xab oeufs \xbb.\nBr\xfbler. Go\xfbter. Recommencer.\n"
 			},
@@ -162,8 +161,7 @@ The fine now exceeds the value of the library. Please advise.
 	}},
 }
 
-// firstDay is when the first sample arrived; each later one came 11 hours after
-// the one before it.
+// firstDay is the date of the first sample. Each further sample is 11 hours later.
 var firstDay = time.Date(2025, time.March, 3, 7, 30, 0, 0, time.FixedZone("", 3600))
 
 // header returns the lines that every message of the demo starts with, with LF

@@ -23,7 +23,7 @@ import (
 	"time"
 )
 
-// A run takes well under a second. One that hangs must not take the demo along.
+// The demo must not hang together with a run, which takes less than a second.
 const runTimeout = time.Minute
 
 // options are what the command line decides.
@@ -33,7 +33,7 @@ type options struct {
 	keep   bool
 }
 
-// demo is one performance.
+// demo is the state of the demo.
 type demo struct {
 	*stage
 	mbsync string // absolute path of the program
@@ -63,7 +63,7 @@ func main() {
 	}
 }
 
-// perform gives the whole demo on a stage.
+// perform runs the whole demo.
 func perform(ctx context.Context, s *stage, o options) (err error) {
 	d := &demo{stage: s}
 	if d.mbsync, err = filepath.Abs(o.mbsync); err != nil {
@@ -156,7 +156,7 @@ func (d *demo) run(ctx context.Context) error {
 	args := []string{"-c", d.config, "-a"}
 	d.say("   %s", d.paint(green, "$ mbsync "+strings.Join(args, " ")))
 	cmd := exec.CommandContext(ctx, d.mbsync, args...)
-	// Nothing of the user's is read or written.
+	// The run must not read or write files of the user.
 	cmd.Env = append(os.Environ(),
 		"HOME="+d.dir,
 		"XDG_CONFIG_HOME="+filepath.Join(d.dir, ".config"),

@@ -23,11 +23,11 @@ type mailServer struct {
 	addr   *net.TCPAddr
 	imap   *imapserver.Server
 	user   *imapmemserver.User
-	served chan error // what Serve returned; one value
+	served chan error // result of Serve
 }
 
-// startServer starts a server that holds the sample tree. Problems that are not
-// the answer to a command go to logger.
+// startServer starts a server with the sample tree. Errors outside of commands are written to
+// logger.
 func startServer(logger *log.Logger) (*mailServer, error) {
 	u := imapmemserver.NewUser(user, password)
 	if err := fill(u); err != nil {
@@ -89,15 +89,15 @@ func fill(u *imapmemserver.User) error {
 	return nil
 }
 
-// literal gives a string the shape the server wants.
+// literal is a string as the server's append needs it.
 type literal struct{ *strings.Reader }
 
 func (l literal) Size() int64 { return l.Reader.Size() }
 
 func crlf(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") }
 
-// witness is a second mail program that looks at the server and works on it. It
-// is an IMAP client that shares no code with the one that is shown.
+// witness is a second mail program that checks and changes the server. It is an IMAP client that
+// shares no code with this project.
 type witness struct{ c *imapclient.Client }
 
 func (s *mailServer) witness() (*witness, error) {
@@ -120,7 +120,7 @@ func (w *witness) close() error {
 	return err
 }
 
-// look reads everything that is on the server.
+// look returns all mailboxes on the server.
 func (w *witness) look() (snapshot, error) {
 	boxes, err := w.c.List("", "*", nil).Collect()
 	if err != nil {
@@ -168,7 +168,7 @@ func (w *witness) find(box, subject string) (message, error) {
 	return only(msgs, box, subject)
 }
 
-// delete removes a message for good.
+// delete removes a message permanently.
 func (w *witness) delete(box, subject string) error {
 	m, err := w.find(box, subject)
 	if err != nil {

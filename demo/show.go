@@ -9,14 +9,14 @@ import (
 	"golang.org/x/term"
 )
 
-// stage is where the demo is shown.
+// stage writes the output of the demo.
 type stage struct {
 	w     io.Writer
 	color bool
 	steps int
 }
 
-// newStage shows on f, in color if it is a terminal and nobody minds
+// newStage returns a stage that writes to f, in color if f is a terminal and NO_COLOR is not set
 // (no-color.org).
 func newStage(f *os.File) *stage {
 	return &stage{w: f, color: os.Getenv("NO_COLOR") == "" && term.IsTerminal(int(f.Fd()))}
@@ -112,7 +112,7 @@ func (s *stage) branches(indent string, n *node) {
 	}
 }
 
-// summary tells how many messages a mailbox holds.
+// summary returns the number of messages in a mailbox.
 func (n *node) summary() string {
 	if !n.box {
 		return "/"

@@ -21,7 +21,7 @@ type message struct {
 	subject string
 	flags   string   // Maildir letters in alphabetical order
 	size    int      // bytes, as this side stores it
-	digest  [32]byte // of what must be the same on both sides
+	digest  [32]byte // of the parts that must be equal on both sides
 	uid     imap.UID // on the server
 	path    string   // in the Maildir
 }
@@ -29,7 +29,7 @@ type message struct {
 // newMessage describes a message given its bytes.
 func newMessage(raw []byte, flags string) message {
 	m := message{flags: flags, size: len(raw)}
-	// Line ends differ by nature, and a copy carries one header line more.
+	// The sides have different line ends, and a copy has an additional header line.
 	lf := bytes.ReplaceAll(raw, []byte("\r\n"), []byte("\n"))
 	m.digest = sha256.Sum256(dropHeader(lf, "X-TUID: "))
 	m.subject = "(no subject)"
@@ -83,9 +83,8 @@ func (s snapshot) count() (messages, size int) {
 	return messages, size
 }
 
-// disagreements compares two sides: the same mailboxes, in each of them the
-// same messages, as often as on the other side, with the same flags. It returns
-// what is not so.
+// disagreements compares two sides. They agree if they have the same mailboxes with the same
+// messages, equally often and with the same flags. It returns the differences.
 func disagreements(far, near snapshot) []string {
 	var bad []string
 	for _, box := range boxNames(far, near) {
@@ -126,12 +125,11 @@ func boxNames(snaps ...snapshot) []string {
 	})
 }
 
-// change is a difference between two states of a mailbox. A nil message is not
-// there.
+// change is a difference between two states of a mailbox. A nil message does not exist.
 type change struct{ old, new *message }
 
-// changes returns what must happen to old to become new: messages that are
-// gone, new ones, other flags. Messages are told apart by content.
+// changes returns the changes from before to after: removed messages, new messages, changed
+// flags. Messages are identified by content.
 func changes(before, after []message) []change {
 	byDigest := make(map[[32]byte][]*message)
 	for i := range after {
@@ -181,7 +179,7 @@ func flagWords(letters string) string {
 	return strings.Join(l, ", ")
 }
 
-// String describes the change as something that happened.
+// String describes the change as an event.
 func (c change) String() string {
 	switch {
 	case c.new == nil:
