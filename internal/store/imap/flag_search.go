@@ -22,8 +22,10 @@ import (
 //   - There are as many UIDs as the mailbox has messages, and no flag belongs to another UID.
 //   - The server reports no change from before the first search to the last answer. So all
 //     answers are about the same messages.
-//   - The newest messages are also requested by FETCH. Their UIDs, sequence numbers and
-//     flags are the same.
+//   - A sample of the messages is also requested by FETCH. Their UIDs, sequence numbers and
+//     flags are the same. The sample has the newest messages and some from the whole range of
+//     UIDs: the newest ones alone often have no flags, so that they do not show that a search
+//     for a flag finds too few. An empty sample proves nothing.
 //
 // Otherwise the messages are listed by FETCH. A flag that another client changes in between
 // without a report counts as changed before or after the scan, as it does with FETCH.
@@ -32,8 +34,11 @@ const (
 	// manyMessages is the least number of messages that are listed by searches. With fewer,
 	// FETCH is as fast: a search is a command that the server has to parse and run.
 	manyMessages = 5000
-	// newestUIDs is how many UIDs are compared with the answer to a FETCH.
-	newestUIDs = 20
+	// The UIDs compared with the answer to a FETCH are the highest newestUIDs, and
+	// sampleGroups times sampleUIDs, at equal distances.
+	newestUIDs   = 20
+	sampleGroups = 10
+	sampleUIDs   = 10
 )
 
 // flagKeys are the search keys of the flags (RFC 9051 §6.4.4).
@@ -60,7 +65,7 @@ type flagSearch struct {
 	exists uint32
 
 	searches []*imapclient.Pending[mail.UIDSet] // of all messages, and of those of flagKeys
-	newest   *imapclient.Pending[struct{}]
+	sample   *imapclient.Pending[struct{}]
 	// fetched are the messages with the UIDs compared that FETCH has reported. other: it
 	// has reported others.
 	compared mail.UIDSet
@@ -111,7 +116,7 @@ func (m *mailbox) list(ctx context.Context, sess *session.Session, sc *scanner, 
 		return err
 	}
 	m.store.debugf("the searches for flags in '%s' are not used: %s", m.box, why)
-	if why != changedMeanwhile {
+	if why != changedMeanwhile && why != nothingCompared {
 		m.store.run().noFlagSearch.Store(true)
 	}
 	f = fetching{client: sess.Client, sets: sc.sets}
@@ -133,15 +138,13 @@ func (s *flagSearch) start(ctx context.Context) error {
 		}
 		s.searches = append(s.searches, p)
 	}
-	s.compared = listing.Cut(s.part.Set, 1, s.m.Info().UIDNext-1)
+	s.compared = sampleOf(listing.Cut(s.part.Set, 1, s.m.Info().UIDNext-1))
 	if s.compared.Empty() {
 		return nil
 	}
-	last := s.compared[len(s.compared)-1].Last
-	s.compared = listing.Cut(s.compared, max(last, newestUIDs)-newestUIDs+1, last)
 	s.fetched = make(map[mail.UID]numberedFlags)
 	var err error
-	s.newest, err = c.StartFetch(ctx, s.part.Want.Request(s.compared), func(msg *imapclient.Message) error {
+	s.sample, err = c.StartFetch(ctx, s.part.Want.Request(s.compared), func(msg *imapclient.Message) error {
 		if msg.Has&imapwire.ItemFlags == 0 || !s.compared.Contains(msg.UID) {
 			s.other = true
 			return nil
@@ -152,8 +155,26 @@ func (s *flagSearch) start(ctx context.Context) error {
 	return err
 }
 
-// changedMeanwhile is why the answers cannot be used although they may be right.
-const changedMeanwhile = "the mailbox has changed"
+// sampleOf returns the UIDs of a set that are compared with the answer to a FETCH.
+func sampleOf(set mail.UIDSet) mail.UIDSet {
+	if set.Empty() {
+		return nil
+	}
+	first, last := set[0].First, set[len(set)-1].Last
+	var out mail.UIDSet
+	for i := range uint64(sampleGroups) {
+		from := first + mail.UID(uint64(last-first)*i/sampleGroups)
+		out.AddSet(listing.Cut(set, from, from+min(last-from, sampleUIDs-1)))
+	}
+	out.AddSet(listing.Cut(set, max(last, newestUIDs)-newestUIDs+1, last))
+	return out
+}
+
+// Why the answers cannot be used although they may be right.
+const (
+	changedMeanwhile = "the mailbox has changed"
+	nothingCompared  = "none of the messages of the sample exists"
+)
 
 // finish waits for the answers and, if they are verified, passes the messages on. Otherwise
 // why says what is wrong. err ends the scan.
@@ -172,8 +193,8 @@ func (s *flagSearch) finish(ctx context.Context, complete *listing.Completeness)
 			sets.With = append(sets.With, listing.FlagSet{Flag: flagKeys[i-1].flag, UIDs: found})
 		}
 	}
-	if s.newest != nil {
-		if _, ferr := s.newest.Wait(ctx); useless(ferr) {
+	if s.sample != nil {
+		if _, ferr := s.sample.Wait(ctx); useless(ferr) {
 			why = ferr.Error()
 		} else if ferr != nil {
 			err = ferr
@@ -189,7 +210,10 @@ func (s *flagSearch) finish(ctx context.Context, complete *listing.Completeness)
 		return err.Error(), nil
 	}
 	if !s.agrees(&sets) {
-		return "the flags of the newest messages differ from those that FETCH reports", nil
+		return "some messages or flags differ from those that FETCH reports", nil
+	}
+	if len(s.fetched) == 0 {
+		return nothingCompared, nil
 	}
 	wanted := listing.NewCursor(s.part.Set)
 	for seq, msg := range sets.Messages() {
@@ -207,7 +231,7 @@ func (s *flagSearch) finish(ctx context.Context, complete *listing.Completeness)
 	return "", nil
 }
 
-// agrees reports whether the sets have the newest messages as FETCH has reported them.
+// agrees reports whether the sets have the messages of the sample as FETCH has reported them.
 func (s *flagSearch) agrees(sets *listing.FlagSets) bool {
 	compared := listing.NewCursor(s.compared)
 	left := len(s.fetched)

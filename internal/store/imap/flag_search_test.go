@@ -71,9 +71,20 @@ func manyMeta(drop ...mail.UID) (list []mail.Meta) {
 	return list
 }
 
+// manySample are the UIDs that are compared; sampleFetched are the lines of FETCH for them.
+const manySample = "1:10,600:609,1200:1209,1800:1809,2400:2409,3000:3009,3600:3609,4200:4209,4800:4809,5400:5409,5981:6000"
+
+func sampleFetched() string {
+	var b strings.Builder
+	for first := 1200; first <= 5400; first += 600 {
+		b.WriteString(manyFetched(first, first+9))
+	}
+	return b.String() + manyFetched(5981, 6000)
+}
+
 var manyKeys = []string{"ALL", "SEEN", "ANSWERED", "FLAGGED", "DELETED", "DRAFT", "KEYWORD $$Forwarded"}
 
-// manySearches are the searches and the FETCH of the newest messages, with the answers of a
+// manySearches are the searches and the FETCH of the sample, with the answers of a
 // correct server, of which replace has others. An answer replaces the line of its search;
 // that of "FETCH" replaces the lines of the FETCH; "OK SEEN" and so on the tagged line.
 func manySearches(tags string, replace map[string]string) string {
@@ -82,7 +93,7 @@ func manySearches(tags string, replace map[string]string) string {
 	for i, key := range manyKeys {
 		fmt.Fprintf(&b, "C: $%s%c UID SEARCH RETURN (ALL COUNT) %s\n", tags, 'a'+i, key)
 	}
-	b.WriteString("C: $" + tags + " UID FETCH 5981:6000 (UID FLAGS)\n")
+	b.WriteString("C: $" + tags + " UID FETCH " + manySample + " (UID FLAGS)\n")
 	for i, key := range manyKeys {
 		tag := fmt.Sprintf("$%s%c", tags, 'a'+i)
 		answer, ok := replace[key]
@@ -102,7 +113,7 @@ func manySearches(tags string, replace map[string]string) string {
 	}
 	fetched, ok := replace["FETCH"]
 	if !ok {
-		fetched = manyFetched(5981, 6000)
+		fetched = sampleFetched()
 	}
 	b.WriteString(fetched + "S: $" + tags + " OK done\n")
 	return b.String()
@@ -141,11 +152,14 @@ func TestFlagSearch(t *testing.T) {
 		{"too many messages", map[string]string{"ALL": "S: * ESEARCH (TAG \"TAG_\") UID ALL 1:4294967295 COUNT 4294967295\n"}, all, manyMeta(), false},
 		{"another message has the flag", map[string]string{"SEEN": "S: * ESEARCH (TAG \"TAG_\") UID ALL 999,1001:5000 COUNT 4001\n"}, all, manyMeta(), false},
 		{"other flags than those of FETCH", map[string]string{"FLAGGED": "S: * ESEARCH (TAG \"TAG_\") UID COUNT 0\n"}, all, manyMeta(), false},
-		{"other sequence numbers than those of FETCH", map[string]string{"FETCH": strings.ReplaceAll(manyFetched(5981, 6000), "S: * 5000 ", "S: * 4999 ")}, all, manyMeta(), false},
-		{"messages that FETCH does not report", map[string]string{"FETCH": manyFetched(5981, 5999)}, all, manyMeta(), false},
+		{"no message has the flag", map[string]string{"SEEN": "S: * ESEARCH (TAG \"TAG_\") UID COUNT 0\n"}, all, manyMeta(), false},
+		{"the flag of old messages is missing", map[string]string{"SEEN": "S: * ESEARCH (TAG \"TAG_\") UID COUNT 1000 ALL 4001:5000\n"}, all, manyMeta(), false},
+		{"all messages have the flag", map[string]string{"DELETED": "S: * ESEARCH (TAG \"TAG_\") UID COUNT 5000 ALL 1001:6000\n"}, all, manyMeta(), false},
+		{"other sequence numbers than those of FETCH", map[string]string{"FETCH": strings.ReplaceAll(sampleFetched(), "S: * 5000 ", "S: * 4999 ")}, all, manyMeta(), false},
+		{"messages that FETCH does not report", map[string]string{"FETCH": strings.ReplaceAll(sampleFetched(), manyFetched(6000, 6000), "")}, all, manyMeta(), false},
 		{
 			"a message is expunged",
-			map[string]string{"OK DELETED": "S: * 4 EXPUNGE\nS: TAG_ OK\n", "FETCH": manyFetched(5981, 6000, 5981)},
+			map[string]string{"OK DELETED": "S: * 4 EXPUNGE\nS: TAG_ OK\n"},
 			"C: $x UID FETCH 1:6000 (UID FLAGS)\n" + manyFetched(1001, 6000, 1004) + "S: $x OK\n", manyMeta(1004), false,
 		},
 		{"a flag changes", map[string]string{"OK DELETED": "S: * 4 FETCH (UID 1004 FLAGS (\\Seen))\nS: TAG_ OK\n"}, all, manyMeta(), true},
@@ -184,6 +198,29 @@ func TestFlagSearch(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestFlagSearchNothingCompared: if no message of the sample exists, the answers are not
+// verified, and the messages are listed by FETCH.
+func TestFlagSearchNothingCompared(t *testing.T) {
+	t.Parallel()
+	searches := manySearches("a", map[string]string{"FETCH": ""})
+	searches = strings.Replace(searches, manySample, "1:10,100000:100009,200000:200009,300000:300009,400000:400009,500000:500009,"+
+		"600000:600009,700000:700009,800000:800009,900000:900009,999981:1000000", 1)
+	script := manyHello + strings.Replace(manySelect, "UIDNEXT 6001", "UIDNEXT 1000001", 1) + searches +
+		"C: $x UID FETCH 1:1000000 (UID FLAGS)\n" + manyFetched(1001, 6000) + "S: $x OK\n"
+	s, _ := scripted(t, nil, script+goodby)
+	m := open(t, s)
+	l, err := m.Scan(t.Context(), everything)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(manyMeta(), l.Messages); d != "" {
+		t.Error(d)
+	}
+	if err := m.Close(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 
