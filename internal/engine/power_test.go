@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"isync/internal/engine"
 	"isync/internal/syncstate"
 	"isync/internal/testkit/notation"
 )
@@ -67,6 +68,56 @@ func cutPower(t *testing.T, percents []int) {
 	}
 	if !t.Failed() {
 		t.Logf("%d power cuts, all resumed, 0 messages lost, 0 doubled", points)
+	}
+}
+
+// TestEveryTornJournal cuts the power at every step of every scenario. Of the part of the journal that
+// was not flushed, every number of entries survives, and every number with the beginning of the
+// next one. Everything else survives.
+func TestEveryTornJournal(t *testing.T) {
+	path := statePath + engine.JournalSuffix
+	points := 0
+	for _, list := range [][]scenario{basicScenarios, sizeScenarios, expireScenarios, closingScenarios, adoptions, disowned} {
+		for _, sc := range list {
+			if sc.wantErr != "" {
+				continue
+			}
+			t.Run(sc.name, func(t *testing.T) {
+				c := notation.ParseRules(t, sc.rules)
+				start := sc.setup(t, c)
+				done := start.clone()
+				k := &killer{}
+				if _, _, err := done.run(c, modes[0], k, 1); err != nil {
+					t.Fatal(err)
+				}
+				for n := 1; n <= k.count && !t.Failed(); n++ {
+					w := start.clone()
+					_, _, _ = w.run(c, modes[0], &killer{n: n}, 1)
+					flushed, _ := readFile(w.fs.CrashClone(0, nil), path)
+					written, _ := readFile(w.fs, path)
+					for cut := len(flushed); cut < len(written); cut++ {
+						if written[cut] != '\n' && (cut == 0 || written[cut-1] != '\n') {
+							continue // in the middle of an entry
+						}
+						points++
+						torn := w.clone()
+						writeFile(t, torn.fs, path, written[:cut])
+						at := torn.text(c.ExpireSide)
+						where := fmt.Sprintf("power cut at step %d of %d, the journal is %q", n, k.count, written[:cut])
+						if _, _, err := torn.run(c, modes[0], &killer{}, 2); err != nil {
+							t.Fatalf("%s: %v\nat the interruption:\n%s", where, err, at)
+						}
+						if got, want := torn.messages(), done.messages(); got != want {
+							t.Fatalf("%s:\n%swant:\n%sat the interruption:\n%s", where, got, want, at)
+						}
+						torn.consistent(t, c.ExpireSide, where)
+					}
+				}
+			})
+		}
+	}
+	if !t.Failed() {
+		t.Logf("%d torn journals, all resumed, 0 messages lost, 0 doubled", points)
 	}
 }
 

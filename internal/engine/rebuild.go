@@ -165,6 +165,10 @@ func (r *recovery) looks() string {
 // and do the rest. So the highest record or the watermark, which shows this, is
 // changed last. Such pairs would count as proof for lower UIDs, so they
 // are made after all other records were replaced.
+//
+// If no message was paired, the first new pair makes the next run believe that the UIDs are
+// the same as before. So the watermarks are reset before it. That of the side in doubt is
+// reset early only if its UIDVALIDITY has changed: the state keeps the old one until the commit.
 func (r *recovery) rebuild(ctx context.Context) error {
 	broken := r.broken()
 	if err := r.unexpire(ctx, broken); err != nil {
@@ -179,6 +183,11 @@ func (r *recovery) rebuild(ctx context.Context) error {
 	held := r.journal.held
 	r.journal.held = true
 	defer func() { r.journal.held = held }()
+	if r.anew {
+		if err := r.forgetWatermarks(); err != nil {
+			return err
+		}
+	}
 	first, rest := broken, broken[:0]
 	if n := len(broken); n > 0 && broken[n-1].UID[r.side] >= r.next {
 		first, rest = broken[:n-1], broken[n-1:]
@@ -350,13 +359,21 @@ func (r *recovery) pair(found *plan.Matches) error {
 		}
 	}
 	put := func(rec syncstate.Record) error {
-		if err := r.putRecord(rec); err != nil {
+		var old *syncstate.Record
+		if rec.UID[o] != 0 {
+			old = alone[rec.UID[o]]
+		}
+		// Without a record, the message of side o would not be new, unless all messages are.
+		if old != nil && r.anew {
+			if err := r.note(syncstate.OpDrop, old); err != nil {
+				return err
+			}
+			old = nil
+		}
+		if err := r.putRecord(rec); err != nil || old == nil {
 			return err
 		}
-		if old := alone[rec.UID[o]]; old != nil && rec.UID[o] != 0 {
-			return r.note(syncstate.OpDrop, old)
-		}
-		return nil
+		return r.note(syncstate.OpDrop, old)
 	}
 	for _, p := range found.Pairs {
 		flags := [2]mail.Flags{r.meta(0, p.UID[0]).Flags, r.meta(1, p.UID[1]).Flags}
@@ -421,6 +438,18 @@ func (r *recovery) replace(rec *syncstate.Record, replaced bool) (copied bool, e
 		copied = true
 	}
 	return copied, r.note(syncstate.OpDrop, rec)
+}
+
+// forgetWatermarks makes all messages without a record count as new, as far as the next run
+// still detects the reason.
+func (r *recovery) forgetWatermarks() error {
+	if err := r.note(syncstate.OpMaxUID, nil, uint32(r.side.Other()), 0); err != nil || !r.changed() {
+		return err
+	}
+	if err := r.resetWatermarks(); err != nil {
+		return err
+	}
+	return r.note(syncstate.OpMaxUID, nil, uint32(r.side), 0)
 }
 
 // resetWatermarks makes all messages without a record on the side in doubt count as
