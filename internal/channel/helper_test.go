@@ -198,7 +198,7 @@ func (w *world) options() channel.Options {
 	}
 }
 
-// selection reads "channel[:box,...]"; nothing stands for all channels.
+// selection reads "channel[:mailbox,...]"; nothing stands for all channels.
 func (w *world) selection(args ...string) (sel []channel.Selection) {
 	if len(args) == 0 {
 		for _, c := range w.cfg.Channels {

@@ -244,13 +244,13 @@ var options = []option{
 	},
 	{
 		section: "Deletions and missing sync state",
-		name:    "allow-deletions", optional: "CHANNEL[:BOX]", help: "propagate deletions even if they exceed MaxDelete, in this\nmailbox or in all selected ones",
+		name:    "allow-deletions", optional: "CHANNEL[:MAILBOX]", help: "propagate deletions even if they exceed MaxDelete, in this\nmailbox or in all selected ones",
 		set:      func(c *commandLine, _, _ int) { c.allow.all = true },
 		setArg:   func(c *commandLine, arg string) { c.allow.words = append(c.allow.words, arg) },
 		complete: completePairs,
 	},
 	{
-		name: "restore-deleted", optional: "CHANNEL[:BOX]", help: "undo deletions that were made on one side only: copy the\nmessages again, remove marks of deletion",
+		name: "restore-deleted", optional: "CHANNEL[:MAILBOX]", help: "undo deletions that were made on one side only: copy the\nmessages again, remove marks of deletion",
 		set:      func(c *commandLine, _, _ int) { c.restore.all = true },
 		setArg:   func(c *commandLine, arg string) { c.restore.words = append(c.restore.words, arg) },
 		complete: completePairs,

@@ -49,7 +49,7 @@ var globalKeywords = []keyword{
 
 var groupKeywords = []keyword{
 	{Keyword: Keyword{Name: "Watch", Args: "yes|no"}, apply: func(st *stmt, d *draft) { st.setTristate(&d.watch) }},
-	{Keyword: Keyword{Name: "Channels", Alias: "Channel", Args: "channel[:box,...] ...", List: true}, apply: func(st *stmt, d *draft) { st.addMembers(d, st.args) }},
+	{Keyword: Keyword{Name: "Channels", Alias: "Channel", Args: "channel[:mailbox,...] ...", List: true}, apply: func(st *stmt, d *draft) { st.addMembers(d, st.args) }},
 }
 
 // defaults are the options that a channel inherits from the global part if it does not set them.
@@ -278,7 +278,7 @@ func (st *stmt) addMembers(d *draft, words []token) {
 	for _, t := range words {
 		ref, ok := ParseChannelRef(t.text, false)
 		if !ok {
-			st.errorf(t.text, "malformed channel %s", quote(t.text)).Hint = "write channel or channel:box,box"
+			st.errorf(t.text, "malformed channel %s", quote(t.text)).Hint = "write channel or channel:mailbox,mailbox"
 			continue
 		}
 		d.group.Members = append(d.group.Members, Member{ChannelRef: ref, Pos: st.pos})

@@ -51,7 +51,7 @@ var sectionKinds = sync.OnceValue(func() []sectionKind {
 		{"IMAPStore", "", slices.Concat(imapStoreKeywords, storeKeywords, accountKeywords)},
 		{"MaildirStore", "", slices.Concat(maildirStoreKeywords, storeKeywords)},
 		{"Channel", "", slices.Concat(channelKeywords, defaultKeywords)},
-		{"Group", "[channel[:box,...] ...]", groupKeywords},
+		{"Group", "[channel[:mailbox,...] ...]", groupKeywords},
 	}
 })
 

@@ -398,7 +398,7 @@ type ChannelRef struct {
 	Boxes []string // nil: none are named
 }
 
-// ParseChannelRef parses "channel[:box[,box]...]". With argument (on the command line), new lines
+// ParseChannelRef parses "channel[:mailbox[,mailbox]...]". With argument (on the command line), new lines
 // separate mailboxes, too. An empty mailbox name is the inbox. ok is false if the channel name is
 // empty.
 func ParseChannelRef(s string, argument bool) (ref ChannelRef, ok bool) {

@@ -11,14 +11,15 @@ type RunBeginner interface {
 	BeginRun(number uint64)
 }
 
-// Anticipator is implemented by stores that store which queries a run sends, so that the
-// next run can send them earlier.
+// Anticipator is implemented by stores that record the queries of a run, so that the next run
+// can send them earlier.
 type Anticipator interface {
 	// Anticipate is called in each run before the store is used. Runs with the same purpose
 	// usually send the same queries.
 	Anticipate(purpose string)
-	// Outdate drops the answers to queries that were sent early, since another program
-	// may have changed the mailboxes.
+	// Outdate drops the answers to queries that were sent early. It is called if another
+	// channel of the run may have changed the mailboxes, and before a decision that needs an
+	// answer from after the lock was taken.
 	Outdate()
 }
 

@@ -78,8 +78,8 @@ func (m *mailbox) begin(ctx context.Context, op Op, writes bool) error {
 	return m.store.begin(ctx, op)
 }
 
-// with runs f on the mailbox with the disk locked. It fails if the mailbox
-// was removed, or replaced by another one, under our feet.
+// with runs f on the mailbox with the disk locked. It fails if the mailbox was removed, or
+// replaced by another one, since it was opened.
 func (m *mailbox) with(f func(*BoxState)) error {
 	d := m.store.disk
 	d.mu.Lock()
