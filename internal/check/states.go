@@ -107,6 +107,6 @@ func (c *checker) stateFiles(l *link) {
 		c.note(list, "%s not copied so far; each run tries again and reports the failures", wereThey(held, "message"))
 	}
 	if skipped > 0 {
-		c.note(list, "%s given up; no run tries again to copy them", wereThey(skipped, "message"))
+		c.note(list, "%s skipped; runs do not try to copy them", wereThey(skipped, "message"))
 	}
 }

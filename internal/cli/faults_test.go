@@ -252,7 +252,7 @@ func faultsOf(short, timeout time.Duration, cut int64) []fault {
 		{name: "first connection closed at once", meet: first(1, func(net.Conn) {})},
 		{name: "stall in a FETCH", most: once(15_000), end: func(l *faultyLine, _ int) { l.stall(timeout) }},
 		{name: "server frozen", before: func(l *faultyLine) { l.stall(timeout + short) }},
-		{name: "second connection refused", boxes: 4, says: "mbsync carries on with 1", meet: func(l *faultyLine, _ int, client net.Conn) bool {
+		{name: "second connection refused", boxes: 4, says: "mbsync continues with 1", meet: func(l *faultyLine, _ int, client net.Conn) bool {
 			return l.connections() > 0
 		}},
 		{name: "BYE in the greeting", meet: first(1, func(c net.Conn) { answer(c, "* BYE [UNAVAILABLE] Try again later", "NO no") })},

@@ -57,13 +57,13 @@ func TestFailedMessages(t *testing.T) {
 		t.Fatalf("%s", &w.out)
 	}
 	w.says(&w.out, "NO ")
-	w.says(&w.err, "each run tries to copy these 2 messages again", "hint: to give one up: mbsync -c", "--skip-failed c:INBOX:2")
+	w.says(&w.err, "each run tries to copy these 2 messages again", "hint: to skip one: mbsync -c", "--skip-failed c:INBOX:2")
 	tree := w.tree()
 	for _, tt := range [][]string{ // words, and what is said
 		{"c:INBOX:7", "channel 'c', mailbox 'INBOX': message 7 is not in the list of messages that could not be copied", "hint: to show the list: ", "--list-failed c:INBOX"},
 		{"c:INBOX:near:2", "message 2 is not in the list of messages that could not be copied"},
 		{"c:Other:2", "message 2 is not in the list of messages that could not be copied"},
-		{"c:2", "'c:2' does not name a message", "hint: write channel:mailbox:UID"},
+		{"c:2", "'c:2' does not name a message", "hint: write CHANNEL:MAILBOX:UID"},
 		{"c:INBOX", "does not name a message"},
 		{"c:INBOX:0", "does not name a message"},
 		{"c:INBOX:4294967296", "does not name a message"},
@@ -104,7 +104,7 @@ func TestFailedMessages(t *testing.T) {
 	w.says(&w.out, "skipped")
 	w.says(&w.err, "2 messages are skipped: runs do not try to copy them", "--retry-failed c:INBOX:2")
 	w.run(0, "--check", "-V", "c")
-	w.says(&w.out, "2 messages were given up")
+	w.says(&w.out, "2 messages were skipped")
 
 	if logins() != before {
 		t.Error("the server was asked")
@@ -231,11 +231,11 @@ func TestFailedMessageHint(t *testing.T) {
 			tried = fmt.Sprintf("tried %d times since ", i+1)
 		}
 		w.says(&w.err, "channel 'c', mailbox 'INBOX', near side message 1: ", "NO [PARSE] I do not like it", "bytes, received 2024-05-01 10:20:30, Message-ID <bad", "@x>, "+tried,
-			"hint: to give this message up: mbsync -c rc --skip-failed c:INBOX:near:1\n")
+			"hint: to skip this message: mbsync -c rc --skip-failed c:INBOX:near:1\n")
 		if strings.Contains(w.err.String(), "\x1b") {
 			t.Errorf("a control character: %q", &w.err)
 		}
-		_, command, _ = strings.Cut(w.err.String(), "hint: to give this message up: mbsync ")
+		_, command, _ = strings.Cut(w.err.String(), "hint: to skip this message: mbsync ")
 	}
 	w.run(0, "--list-failed", "-V")
 	w.says(&w.out, "received 2024-05-01 10:20:30, Message-ID <bad")

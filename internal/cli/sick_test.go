@@ -118,7 +118,7 @@ func testSickServer(t *testing.T, caps string, sick *sickness) {
 		t.Errorf("there are %q, want %q; %s", got, sick.arrive, &w.err)
 	}
 	if sick.named {
-		w.says(&w.err, "message 3", "tried", "hint: to give this message up: mbsync -c rc --skip-failed c:INBOX:far:3\n")
+		w.says(&w.err, "message 3", "tried", "hint: to skip this message: mbsync -c rc --skip-failed c:INBOX:far:3\n")
 	}
 	s.mu.Lock()
 	s.decide = nil

@@ -39,7 +39,7 @@ type MessagesPending struct {
 // Code implements Fact.
 func (MessagesPending) Code() Code { return "messages-pending" }
 
-// MessagesSkipped: the user has given up these messages. Command schedules one of them to be
+// MessagesSkipped: the user has skipped these messages (--skip-failed). Command schedules one of them to be
 // tried again.
 type MessagesSkipped struct {
 	Count   int
@@ -49,7 +49,7 @@ type MessagesSkipped struct {
 // Code implements Fact.
 func (MessagesSkipped) Code() Code { return "messages-skipped" }
 
-// MessageSkipped: the user has given up a message. Command revokes this.
+// MessageSkipped: the user has skipped a message (--skip-failed). Command revokes this.
 type MessageSkipped struct {
 	Command string
 }

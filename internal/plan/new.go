@@ -79,7 +79,7 @@ func (p *planner) unknown(s syncstate.Side, j int32, m *mail.Meta) bool {
 	if held || skipped {
 		why := "could not be %sed earlier: tried after all other messages"
 		if skipped {
-			why = "was given up by the user: not %sed"
+			why = "is skipped (--skip-failed): not %sed"
 		}
 		p.passOver(s, m, why)
 		// Without New, the messages before it are not propagated either.
@@ -127,11 +127,11 @@ func (p *planner) known(s syncstate.Side, i int, m *mail.Meta) {
 	ops := p.Rules.Ops[t]
 	switch {
 	case r.Upgrading && p.Skipped[s].Contains(m.UID):
-		p.passOver(s, m, "was asked for, but given up by the user: not %sed")
+		p.passOver(s, m, "was asked for, but is skipped (--skip-failed): not %sed")
 		p.out.Postponed = append(p.out.Postponed, Copy{Rec: r, UID: m.UID})
 		return
 	case r.Has(syncstate.Pending) && p.Skipped[s].Contains(m.UID):
-		p.drop(i, "was being copied when the user gave it up")
+		p.drop(i, "was being copied when the user skipped it")
 		return
 	case r.Upgrading && p.Held[s].Contains(m.UID):
 		p.passOver(s, m, "was asked for, but could not be %sed earlier: tried after all other messages")

@@ -79,7 +79,7 @@ var commandWordings = []wording{
 		if f.Meant != "" {
 			return text, fmt.Sprintf("did you mean '%s'?", f.Meant)
 		}
-		return text, "there are: " + strings.Join(f.Known, ", ")
+		return text, "use one of these names: " + strings.Join(f.Known, ", ")
 	}),
 	says(func(f event.GroupMemberUnknown) string {
 		return fmt.Sprintf("group '%s' names channel '%s', which does not exist", f.Group, f.Channel)
@@ -88,7 +88,7 @@ var commandWordings = []wording{
 		return fmt.Sprintf("'%s' is a group; only a channel can be followed by mailboxes", f.Group)
 	}),
 	advises(func(f event.ArgumentMalformed) (string, string) {
-		return fmt.Sprintf("malformed argument '%s'", f.Word), "write channel:mailbox,mailbox"
+		return fmt.Sprintf("malformed argument '%s'", f.Word), "write CHANNEL:MAILBOX,MAILBOX"
 	}),
 	advises(func(f event.NoPatterns) (string, string) {
 		return fmt.Sprintf("channel '%s' has no Patterns: it synchronizes one pair of mailboxes, and none can be selected", f.Channel),

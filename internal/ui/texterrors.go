@@ -31,7 +31,7 @@ var syncHints = []wording{
 		}
 		return fmt.Sprintf("to delete these messages on the %s side, too: %s\nto copy them to the %s side again, and remove the marks of deletion: %s", f.Side, f.Allow, f.Side.Other(), f.Restore)
 	}),
-	hints(func(f event.MessageNotCopied) string { return "to give this message up: " + f.Skip }),
+	hints(func(f event.MessageNotCopied) string { return "to skip this message: " + f.Skip }),
 	hint[event.MailboxMissing]("to create missing mailboxes, set Create (-C)"),
 	hint[event.MailboxLocked]("another mbsync is synchronizing this mailbox; run mbsync again when it has finished"),
 	hint[event.UIDValidityChanged]("the mailbox was replaced, and its messages cannot be matched with the sync state; nothing was changed. " +
@@ -212,7 +212,7 @@ var networkHints = []wording{
 	hints(func(f event.HostUnknown) string { return "check the spelling of " + keywordText(f.Host) }),
 	hint[event.NoNameService]("host names cannot be resolved: check the network connection"),
 	hints(func(f event.ConnectionRefused) string {
-		return "nothing is listening on " + f.Address + ": check " + keywordText(f.Host) + " and " + keywordText(f.Port) + ", and that the server is running"
+		return "no server accepts connections on " + f.Address + ": check " + keywordText(f.Host) + " and " + keywordText(f.Port) + ", and that the server is running"
 	}),
 	hint[event.NetworkUnreachable]("check the network connection"),
 	hints(func(f event.NotIMAP) string {

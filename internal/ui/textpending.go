@@ -13,9 +13,9 @@ import (
 var pendingWordings = []wording{
 	advises(func(f event.MessagesPending) (string, string) {
 		if f.Count == 1 {
-			return "each run tries to copy this message again", "to give it up: " + f.Command
+			return "each run tries to copy this message again", "to skip it: " + f.Command
 		}
-		return fmt.Sprintf("each run tries to copy these %d messages again", f.Count), "to give one up: " + f.Command
+		return fmt.Sprintf("each run tries to copy these %d messages again", f.Count), "to skip one: " + f.Command
 	}),
 	advises(func(f event.MessagesSkipped) (string, string) {
 		if f.Count == 1 {
@@ -34,9 +34,9 @@ var pendingWordings = []wording{
 		return fmt.Sprintf("messages on both sides have the UID %d", f.UID), fmt.Sprintf("write '%s' or '%s'", f.Words[0], f.Words[1])
 	}),
 	advises(func(f event.MessageMalformed) (string, string) {
-		form := "channel:mailbox:UID"
+		form := "CHANNEL:MAILBOX:UID"
 		if f.NoPatterns {
-			form = "channel:UID, since the channel has no Patterns"
+			form = "CHANNEL:UID, since the channel has no Patterns"
 		}
 		return fmt.Sprintf("'%s' does not name a message", f.Word), "write " + form
 	}),

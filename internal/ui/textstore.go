@@ -114,7 +114,7 @@ var maildirWordings = []wording{
 // imapWordings are about IMAP stores. Each is shown with the name of the store in front.
 var imapWordings = []wording{
 	advises(func(f event.ConnectionsLimited) (string, string) {
-		return fmt.Sprintf("the server refused another connection, so mbsync carries on with %d: %v", f.Count, f.Err),
+		return fmt.Sprintf("the server refused another connection, so mbsync continues with %d: %v", f.Count, f.Err),
 			fmt.Sprintf("to avoid this, write Connections %d in the section of the account", f.Count)
 	}),
 	says(func(f event.LineMeasured) string {

@@ -75,7 +75,7 @@ var calamities = []calamity{
 			defer l.Close()
 			return rewrite(`^Host .*\nPort .*`, fmt.Sprintf("Host 127.0.0.1\nPort %d", l.Addr().(*net.TCPAddr).Port))(t, w)
 		},
-		`^mbsync: error: channel 'c': store 'far': .*connection refused`, `^nothing is listening on 127\.0\.0\.1:\d+: check Host \(.*rc:\d+\) and Port \(.*rc:\d+\)`,
+		`^mbsync: error: channel 'c': store 'far': .*connection refused`, `^no server accepts connections on 127\.0\.0\.1:\d+: check Host \(.*rc:\d+\) and Port \(.*rc:\d+\)`,
 	},
 	{
 		"certificate of another name", present(func(tb testing.TB, ca *testkit.CA) *testkit.Certificate { return ca.WrongName(tb) }),
@@ -145,7 +145,7 @@ func (w *homeWorld) suffer(t *testing.T, who *syscall.Credential, c calamity, ar
 }
 
 // messageTrouble matches an error of a message, and the hint that belongs to it.
-var messageTrouble = regexp.MustCompile(`^mbsync: error: channel 'c', (far|near) side message \d+: |^hint: to give this message up: `)
+var messageTrouble = regexp.MustCompile(`^mbsync: error: channel 'c', (far|near) side message \d+: |^hint: to skip this message: `)
 
 // judge checks what the program said about a calamity.
 func (w *homeWorld) judge(t *testing.T, r result, c calamity) {
