@@ -244,8 +244,12 @@ func ambiguousWorld(t testing.TB) *pairWorld {
 }
 
 // reads counts what is read of a side: listings, those of them with Message-IDs, messages,
-// and headers.
-type reads struct{ scans, ids, whole, headers int }
+// and headers. If recorded is not nil, it gets the messages that the last listing was told to
+// be recorded.
+type reads struct {
+	scans, ids, whole, headers int
+	recorded                   *[]mail.Meta
+}
 
 // ofFar counts what a run reads of the far side.
 func (r *reads) ofFar(p *engine.Pair) { p.Store[0] = readStore{p.Store[0], r} }
@@ -276,6 +280,12 @@ func (b readBox) Scan(ctx context.Context, need store.Need) (*store.Listing, err
 	if need.MessageIDs {
 		b.reads.ids++
 	}
+	if to := b.reads.recorded; to != nil && need.Recorded != nil {
+		*to = nil
+		for u, flags := range need.Recorded {
+			*to = append(*to, mail.Meta{UID: u, Flags: flags})
+		}
+	}
 	return b.Mailbox.Scan(ctx, need)
 }
 
@@ -288,6 +298,23 @@ func (b readBox) Fetch(ctx context.Context, items []store.FetchItem, sink func(*
 		}
 	}
 	return b.Mailbox.Fetch(ctx, items, sink)
+}
+
+// TestRecorded: the listing of the messages gets the recorded UIDs of its side, with the flags
+// that were last synchronized. So a store can detect that a flag seems to have changed.
+func TestRecorded(t *testing.T) {
+	sc := scenario{far: "1:A:F 3:B:S 5:D", near: "2:A:S 4:C", state: "pulled=3 pushed=4 1-2:FS 3-0:S 0-4"}
+	c := notation.ParseRules(t, "sync")
+	w := sc.setup(t, c)
+	var got []mail.Meta
+	read := reads{recorded: &got}
+	if _, _, err := w.run(c, modes[0], &killer{}, 1, read.ofFar); err != nil {
+		t.Fatal(err)
+	}
+	want := []mail.Meta{{UID: 1, Flags: mail.FlagFlagged | mail.FlagSeen}, {UID: 3, Flags: mail.FlagSeen}}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
 }
 
 // facts returns the facts that were told.

@@ -357,7 +357,9 @@ func (s *session) load(ctx context.Context) error {
 		if l.UIDs.Empty() {
 			return nil
 		}
-		list, err := s.boxes[t].Scan(ctx, store.Need{UIDs: l.UIDs, Flags: l.Flags, SizesFrom: l.SizesFrom})
+		list, err := s.boxes[t].Scan(ctx, store.Need{
+			UIDs: l.UIDs, Flags: l.Flags, SizesFrom: l.SizesFrom, Recorded: s.recorded(t),
+		})
 		if err != nil {
 			return s.where(t, "listing messages", err)
 		}
@@ -365,6 +367,17 @@ func (s *session) load(ctx context.Context) error {
 		s.emit(event.Listed{Pair: s.pairName(), Side: t, Count: len(list.Messages)}, false)
 		return nil
 	})
+}
+
+// recorded yields the recorded messages of side t and the flags that were last synchronized.
+func (s *session) recorded(t syncstate.Side) func(yield func(mail.UID, mail.Flags) bool) {
+	return func(yield func(mail.UID, mail.Flags) bool) {
+		for r := range s.state.Live() {
+			if r.UID[t] != 0 && !yield(r.UID[t], r.Flags) {
+				return
+			}
+		}
+	}
 }
 
 // withHeld adds the held and the skipped messages to the listing.

@@ -336,6 +336,10 @@ type Need struct {
 	// adds data about those that still exist, so a server need not be asked for changes
 	// first.
 	Known bool
+	// Recorded yields the messages that the sync state records, in any order, with the flags
+	// that were last synchronized; nil: not known. A store that does not read the flags of
+	// each message must read those of the messages that seem to have other flags.
+	Recorded func(yield func(mail.UID, mail.Flags) bool)
 }
 
 // Listing is the result of a scan. The caller owns it.

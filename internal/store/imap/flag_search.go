@@ -1,6 +1,7 @@
 package imap
 
 import (
+	"cmp"
 	"context"
 
 	"isync/internal/imapclient"
@@ -26,6 +27,8 @@ import (
 //     flags are the same. The sample has the newest messages and some from the whole range of
 //     UIDs: the newest ones alone often have no flags, so that they do not show that a search
 //     for a flag finds too few. An empty sample proves nothing.
+//   - Messages whose flags differ from the recorded ones are requested by FETCH, too. So no
+//     search alone can add or remove a flag.
 //
 // Otherwise the messages are listed by FETCH. A flag that another client changes in between
 // without a report counts as changed before or after the scan, as it does with FETCH.
@@ -58,6 +61,7 @@ var flagKeys = []struct {
 type flagSearch struct {
 	m    *mailbox
 	sess *session.Session
+	sc   *scanner
 	part listing.Part
 	sink func(*imapclient.Message) error
 	// before and exists describe the mailbox before the first search.
@@ -65,7 +69,7 @@ type flagSearch struct {
 	exists uint32
 
 	searches []*imapclient.Pending[mail.UIDSet] // of all messages, and of those of flagKeys
-	sample   *imapclient.Pending[struct{}]
+	fetching *fetching
 	// fetched are the messages with the UIDs compared that FETCH has reported. other: it
 	// has reported others.
 	compared mail.UIDSet
@@ -86,7 +90,7 @@ func (s *Store) searchesFlags(c *imapclient.Client) bool {
 
 // searchable reports whether a part of a scan is listed by searches.
 func (m *mailbox) searchable(c *imapclient.Client, sc *scanner, part listing.Part) bool {
-	return sc.search && m.store.searchesFlags(c) && c.Counted() &&
+	return sc.search && sc.Need.Recorded != nil && m.store.searchesFlags(c) && c.Counted() &&
 		part.Want.Items == imapwire.ItemFlags && len(part.Want.Fields) == 0 &&
 		min(uint64(c.Exists()), part.Set.Len()) >= m.store.many
 }
@@ -98,7 +102,7 @@ func (m *mailbox) list(ctx context.Context, sess *session.Session, sc *scanner, 
 	for _, part := range sc.Parts(set) {
 		sink := sc.Sink(part.Want)
 		if search == nil && m.searchable(sess.Client, sc, part) {
-			search = &flagSearch{m: m, sess: sess, part: part, sink: sink, before: sess.Snapshot(), exists: sess.Client.Exists()}
+			search = &flagSearch{m: m, sess: sess, sc: sc, part: part, sink: sink, before: sess.Snapshot(), exists: sess.Client.Exists()}
 			f.err = search.start(ctx)
 			continue
 		}
@@ -108,7 +112,7 @@ func (m *mailbox) list(ctx context.Context, sess *session.Session, sc *scanner, 
 	if search == nil {
 		return err
 	}
-	why, serr := search.finish(ctx, sc.Completeness)
+	why, serr := search.finish(ctx)
 	if err == nil {
 		err = serr
 	}
@@ -138,21 +142,22 @@ func (s *flagSearch) start(ctx context.Context) error {
 		}
 		s.searches = append(s.searches, p)
 	}
-	s.compared = sampleOf(listing.Cut(s.part.Set, 1, s.m.Info().UIDNext-1))
-	if s.compared.Empty() {
-		return nil
-	}
-	s.fetched = make(map[mail.UID]numberedFlags)
-	var err error
-	s.sample, err = c.StartFetch(ctx, s.part.Want.Request(s.compared), func(msg *imapclient.Message) error {
-		if msg.Has&imapwire.ItemFlags == 0 || !s.compared.Contains(msg.UID) {
+	s.compare(ctx, sampleOf(listing.Cut(s.part.Set, 1, s.m.Info().UIDNext-1)))
+	return s.fetching.err
+}
+
+// compare sends a FETCH of the messages that are compared.
+func (s *flagSearch) compare(ctx context.Context, uids mail.UIDSet) {
+	s.compared, s.fetched = uids, make(map[mail.UID]numberedFlags)
+	s.fetching = &fetching{client: s.sess.Client, sets: s.sc.sets}
+	s.fetching.start(ctx, s.part.Want, uids, func(msg *imapclient.Message) error {
+		if msg.Has&imapwire.ItemFlags == 0 || !uids.Contains(msg.UID) {
 			s.other = true
 			return nil
 		}
 		s.fetched[msg.UID] = numberedFlags{msg.Seq, msg.Flags}
 		return nil
 	})
-	return err
 }
 
 // sampleOf returns the UIDs of a set that are compared with the answer to a FETCH.
@@ -178,8 +183,42 @@ const (
 
 // finish waits for the answers and, if they are verified, passes the messages on. Otherwise
 // why says what is wrong. err ends the scan.
-func (s *flagSearch) finish(ctx context.Context, complete *listing.Completeness) (why string, err error) {
-	var sets listing.FlagSets
+func (s *flagSearch) finish(ctx context.Context) (why string, err error) {
+	sets, why, err := s.found(ctx)
+	fetchWhy, fetchErr := s.agree(ctx, sets)
+	switch {
+	case err != nil || fetchErr != nil:
+		return "", cmp.Or(err, fetchErr)
+	case why != "" || fetchWhy != "":
+		return cmp.Or(why, fetchWhy), nil
+	case len(s.fetched) == 0:
+		return nothingCompared, nil
+	}
+	if changed := s.changed(sets); !changed.Empty() {
+		s.compare(ctx, changed)
+		if why, err := s.agree(ctx, sets); why != "" || err != nil {
+			return why, err
+		}
+	}
+	wanted := listing.NewCursor(s.part.Set)
+	for seq, msg := range sets.Messages() {
+		if !wanted.Has(msg.UID) {
+			s.sc.Completeness.Mentioned(msg.UID, seq)
+			continue
+		}
+		err := s.sink(&imapclient.Message{Fetch: imapwire.Fetch{
+			Seq: seq, UID: msg.UID, Flags: msg.Flags, Has: imapwire.ItemUID | imapwire.ItemFlags,
+		}})
+		if err != nil {
+			return "", err
+		}
+	}
+	return "", nil
+}
+
+// found waits for the answers to the searches.
+func (s *flagSearch) found(ctx context.Context) (sets *listing.FlagSets, why string, err error) {
+	sets = &listing.FlagSets{}
 	for i, p := range s.searches {
 		found, serr := p.Wait(ctx)
 		switch {
@@ -193,42 +232,46 @@ func (s *flagSearch) finish(ctx context.Context, complete *listing.Completeness)
 			sets.With = append(sets.With, listing.FlagSet{Flag: flagKeys[i-1].flag, UIDs: found})
 		}
 	}
-	if s.sample != nil {
-		if _, ferr := s.sample.Wait(ctx); useless(ferr) {
-			why = ferr.Error()
-		} else if ferr != nil {
-			err = ferr
-		}
+	return sets, why, err
+}
+
+// agree waits for the answer to the FETCH, and says why the sets differ from it.
+func (s *flagSearch) agree(ctx context.Context, sets *listing.FlagSets) (why string, err error) {
+	if err := s.fetching.wait(ctx); useless(err) {
+		return err.Error(), nil
+	} else if err != nil {
+		return "", err
 	}
-	switch {
-	case err != nil || why != "":
-		return why, err
-	case s.sess.Snapshot() != s.before || s.other || s.sess.Client.Exists() != s.exists || !s.sess.Client.Counted():
+	if s.sess.Snapshot() != s.before || s.other || s.sess.Client.Exists() != s.exists || !s.sess.Client.Counted() {
 		return changedMeanwhile, nil
 	}
 	if err := sets.Check(s.exists); err != nil {
 		return err.Error(), nil
 	}
-	if !s.agrees(&sets) {
+	if !s.agrees(sets) {
 		return "some messages or flags differ from those that FETCH reports", nil
 	}
-	if len(s.fetched) == 0 {
-		return nothingCompared, nil
+	return "", nil
+}
+
+// changed returns the messages whose flags differ from the recorded ones, without those of the
+// sample. The flags of a message without a record are read when it is copied.
+func (s *flagSearch) changed(sets *listing.FlagSets) mail.UIDSet {
+	was := make(map[mail.UID]mail.Flags)
+	for u, flags := range s.sc.Need.Recorded {
+		was[u] = flags
 	}
-	wanted := listing.NewCursor(s.part.Set)
-	for seq, msg := range sets.Messages() {
-		if !wanted.Has(msg.UID) {
-			complete.Mentioned(msg.UID, seq)
+	var out mail.UIDSet
+	sample := listing.NewCursor(s.compared)
+	for _, msg := range sets.Messages() {
+		if sample.Has(msg.UID) {
 			continue
 		}
-		err := s.sink(&imapclient.Message{Fetch: imapwire.Fetch{
-			Seq: seq, UID: msg.UID, Flags: msg.Flags, Has: imapwire.ItemUID | imapwire.ItemFlags,
-		}})
-		if err != nil {
-			return "", err
+		if flags, ok := was[msg.UID]; ok && flags != msg.Flags {
+			out.Add(msg.UID)
 		}
 	}
-	return "", nil
+	return out
 }
 
 // agrees reports whether the sets have the messages of the sample as FETCH has reported them.

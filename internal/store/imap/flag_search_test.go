@@ -71,6 +71,29 @@ func manyMeta(drop ...mail.UID) (list []mail.Meta) {
 	return list
 }
 
+// recorded is a need of everything, if the sync state has recorded these messages.
+func recorded(list []mail.Meta) store.Need {
+	need := everything
+	need.Recorded = func(yield func(mail.UID, mail.Flags) bool) {
+		for _, m := range slices.Backward(list) {
+			if !yield(m.UID, m.Flags) {
+				return
+			}
+		}
+	}
+	return need
+}
+
+// with returns messages of which some have other flags.
+func with(list []mail.Meta, flags map[mail.UID]mail.Flags) []mail.Meta {
+	for i, m := range list {
+		if f, ok := flags[m.UID]; ok {
+			list[i].Flags = f
+		}
+	}
+	return list
+}
+
 // manySample are the UIDs that are compared; sampleFetched are the lines of FETCH for them.
 const manySample = "1:10,600:609,1200:1209,1800:1809,2400:2409,3000:3009,3600:3609,4200:4209,4800:4809,5400:5409,5981:6000"
 
@@ -183,7 +206,7 @@ func TestFlagSearch(t *testing.T) {
 			s, warnings := scripted(t, nil, script+goodby)
 			m := open(t, s)
 			for range scans {
-				l, err := m.Scan(t.Context(), everything)
+				l, err := m.Scan(t.Context(), recorded(manyMeta()))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -193,6 +216,78 @@ func TestFlagSearch(t *testing.T) {
 			}
 			if len(*warnings) > 0 {
 				t.Error(*warnings)
+			}
+			if err := m.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestFlagSearchChanged: flags that differ from the recorded ones are read by FETCH, also
+// outside of the sample. So a search that finds too few or too many messages changes no flag.
+func TestFlagSearchChanged(t *testing.T) {
+	t.Parallel()
+	const both = mail.FlagSeen | mail.FlagFlagged
+	type flags = map[mail.UID]mail.Flags
+	fetched := func(is flags, first, last int) string {
+		lines := manyFetched(first, last)
+		for u, f := range is {
+			old := fmt.Sprintf("(UID %d FLAGS (%s))", u, manyFlags(int(u)))
+			var words []string
+			for _, k := range []struct {
+				flag mail.Flags
+				word string
+			}{{mail.FlagSeen, `\Seen`}, {mail.FlagFlagged, `\Flagged`}} {
+				if f&k.flag != 0 {
+					words = append(words, k.word)
+				}
+			}
+			lines = strings.ReplaceAll(lines, old, fmt.Sprintf("(UID %d FLAGS (%s))", u, strings.Join(words, " ")))
+		}
+		return lines
+	}
+	for _, c := range []struct {
+		name    string
+		was, is flags  // where they differ from manyMeta
+		search  string // for FLAGGED, if not correct
+		ask     []int  // UIDs whose flags are read
+		answer  string // after the answer to them
+		all     bool   // then everything is listed by FETCH
+	}{
+		{name: "flags have changed", was: flags{2000: both, 5100: mail.FlagSeen}, ask: []int{2000, 5100}},
+		{name: "one of the sample has changed", was: flags{1205: both}},
+		{name: "a flag is not found", was: flags{2000: both}, is: flags{2000: both}, ask: []int{2000}, all: true},
+		{name: "a flag is not found, and another is removed", was: flags{2000: both, 2100: both}, is: flags{2000: both}, ask: []int{2000, 2100}, all: true},
+		{name: "another message is found", search: "2000,6000 COUNT 2", ask: []int{2000}, all: true},
+		{name: "another flag changes meanwhile", was: flags{2000: both}, ask: []int{2000}, answer: "S: * 7 FETCH (UID 1007 FLAGS ())\n", is: flags{1007: 0}, all: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			replace := map[string]string{}
+			if c.search != "" {
+				replace["FLAGGED"] = "S: * ESEARCH (TAG \"TAG_\") UID ALL " + c.search + "\n"
+			}
+			script := manyHello + manySelect + manySearches("a", replace)
+			if len(c.ask) > 0 {
+				var set, lines []string
+				for _, u := range c.ask {
+					set = append(set, fmt.Sprint(u))
+					lines = append(lines, fetched(c.is, u, u))
+				}
+				script += "C: $q UID FETCH " + strings.Join(set, ",") + " (UID FLAGS)\n" + strings.Join(lines, "") + c.answer + "S: $q OK\n"
+			}
+			if c.all {
+				script += "C: $x UID FETCH 1:6000 (UID FLAGS)\n" + fetched(c.is, 1001, 6000) + "S: $x OK\n"
+			}
+			s, _ := scripted(t, nil, script+goodby)
+			m := open(t, s)
+			l, err := m.Scan(t.Context(), recorded(with(manyMeta(), c.was)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(with(manyMeta(), c.is), l.Messages); d != "" {
+				t.Error(d)
 			}
 			if err := m.Close(t.Context()); err != nil {
 				t.Error(err)
@@ -212,7 +307,7 @@ func TestFlagSearchNothingCompared(t *testing.T) {
 		"C: $x UID FETCH 1:1000000 (UID FLAGS)\n" + manyFetched(1001, 6000) + "S: $x OK\n"
 	s, _ := scripted(t, nil, script+goodby)
 	m := open(t, s)
-	l, err := m.Scan(t.Context(), everything)
+	l, err := m.Scan(t.Context(), recorded(manyMeta()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +330,7 @@ func TestFlagSearchCut(t *testing.T) {
 		before := strings.Join(strings.SplitAfter(whole, "\n")[:i], "")
 		s, _ := scripted(t, nil, before+"close\n")
 		m := open(t, s)
-		l, err := m.Scan(t.Context(), everything)
+		l, err := m.Scan(t.Context(), recorded(manyMeta()))
 		if _, lost := errors.AsType[*imapclient.ConnectionError](err); !lost || l != nil {
 			t.Errorf("%v, %v", l, err)
 		}
@@ -271,6 +366,7 @@ func TestFlagSearchServers(t *testing.T) {
 					gone = append(gone, mail.UID(u))
 				}
 			}
+			var was []mail.Meta
 			scan := func(disable ...string) (searches int, list []mail.Meta) {
 				opts := options(t, server, "reader")
 				opts.Client.DisableExtensions = append(disable, "CONDSTORE", "QRESYNC")
@@ -293,7 +389,7 @@ func TestFlagSearchServers(t *testing.T) {
 					}
 				}
 				gone = nil
-				l, err := m.Scan(t.Context(), everything)
+				l, err := m.Scan(t.Context(), recorded(was))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -304,15 +400,21 @@ func TestFlagSearchServers(t *testing.T) {
 			}
 			scan("ESEARCH") // it expunges
 			none, want := scan("ESEARCH")
-			n, got := scan()
-			if none != 0 || n != 7 && k.Name != "courier" {
-				t.Errorf("%d and %d searches", none, n)
-			}
 			if len(want) == 0 || len(want) >= len(msgs) && k.Name != "courier" {
 				t.Errorf("%d messages", len(want))
 			}
-			if d := cmp.Diff(want, got); d != "" {
-				t.Error(d)
+			for _, seen := range []mail.Flags{0, mail.FlagSeen} {
+				was = slices.Clone(want)
+				for i := range was {
+					was[i].Flags ^= seen // all seem to have changed
+				}
+				n, got := scan()
+				if none != 0 || n != 7 && k.Name != "courier" {
+					t.Errorf("%d and %d searches", none, n)
+				}
+				if d := cmp.Diff(want, got); d != "" {
+					t.Error(d)
+				}
 			}
 		})
 	}
@@ -328,8 +430,9 @@ func TestNoFlagSearch(t *testing.T) {
 		request string
 		items   string // beside UID and FLAGS
 	}{
-		{"ESEARCH is switched off", func(o *imap.Options) { o.Client.DisableExtensions = []string{"ESEARCH"} }, everything, "1:6000 (UID FLAGS)", ""},
-		{"one command at a time", func(o *imap.Options) { o.Client.PipelineDepth = 1 }, everything, "1:6000 (UID FLAGS)", ""},
+		{"ESEARCH is switched off", func(o *imap.Options) { o.Client.DisableExtensions = []string{"ESEARCH"} }, recorded(manyMeta()), "1:6000 (UID FLAGS)", ""},
+		{"one command at a time", func(o *imap.Options) { o.Client.PipelineDepth = 1 }, recorded(manyMeta()), "1:6000 (UID FLAGS)", ""},
+		{"nothing is known about records", nil, everything, "1:6000 (UID FLAGS)", ""},
 		{"sizes", nil, store.Need{UIDs: mail.UIDsFrom(1), Flags: true, SizesFrom: 1}, "1:6000 (UID FLAGS RFC822.SIZE)", " RFC822.SIZE 0"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
