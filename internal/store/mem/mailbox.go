@@ -117,6 +117,7 @@ func (m *mailbox) Renew(ctx context.Context) error {
 // Scan implements store.Mailbox.
 func (m *mailbox) Scan(ctx context.Context, need store.Need) (*store.Listing, error) {
 	op := Op{Kind: OpScan, Box: m.name, Need: need}
+	op.Need.Recorded = nil // the log of the calls must not keep the sync state in memory
 	if err := m.begin(ctx, op, false); err != nil {
 		return nil, err
 	}
